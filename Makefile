@@ -1,0 +1,104 @@
+# Needs python3 (>= 3.10, with venv) and make; everything else is installed into .venv.
+# Nothing here depends on an activated environment or on the caller's AIRFLOW_* variables.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-bulk test-sensors test-fleet test-ui docs lint format bench pins clean
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# The packages as they were on this day; `make pins PINS_DATE=...` moves on.
+PINS_DATE := 2026-11-21
+
+BIN := .venv/bin
+STEP := $(BIN)/python tools/step.py
+STAMP := .venv/.setup-done
+
+unexport $(filter AIRFLOW%,$(.VARIABLES)) PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make .venv with everything that development needs (quick when nothing has changed)
+
+$(STAMP): requirements/dev.txt pyproject.toml Makefile
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found; Python 3.10 or newer is needed (make PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "$$($(PYTHON) --version) is too old; Python 3.10 or newer is needed (make PYTHON=...)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+servers: ## Install redis-server, PostgreSQL and MariaDB where they are missing (Debian, Ubuntu)
+	@tools/install_debian.sh servers
+
+browser: ## Install Chromium where it is missing (Debian)
+	@tools/install_debian.sh browser
+
+demo: setup ## Run the example DAGs on a real Airflow against the emulator, and report
+	@$(BIN)/python -m tools.demo
+
+ui: setup ## The same, and leave it running to look at, until Ctrl-C
+	@$(BIN)/python -m tools.demo --ui
+
+test: setup servers ## Everything that has to pass, but for the fleet
+	@$(STEP) "ruff check" $(BIN)/ruff check .
+	@$(STEP) "ruff format" $(BIN)/ruff format --check .
+	@$(STEP) "mypy" $(BIN)/mypy
+	@$(STEP) "docs" $(MAKE) --no-print-directory docs
+	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit --numprocesses 2
+	@$(STEP) "package" $(BIN)/python -m pytest tests/package/test_package_build.py
+	@$(STEP) "integration tests" $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
+	@$(STEP) "page tests" $(BIN)/python -m pytest tests/page
+	@$(STEP) "system tests" $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
+
+test-package: setup ## The wheel, its types and each extra of it, in clean environments
+	@$(BIN)/python -m pytest tests/package
+
+test-matrix: setup servers ## Each Airflow that the metadata promises (VERSIONS="2.11 3.3": these; --in-turn: two of them)
+	@$(BIN)/python -m tools.matrix $(VERSIONS)
+
+test-fleet: setup servers ## A fleet of Celery workers on PostgreSQL and Redis, calm and with accidents
+	@$(STEP) "fleet" $(BIN)/python -m pytest tests/fleet -s
+
+test-sensors: setup ## 500 sensors that wait in one triggerer, which is killed on the way
+	@SENSOR_WAITS=500 SENSOR_SECONDS=180 $(STEP) "sensors" $(BIN)/python -m pytest tests/system/test_sensing.py -s
+
+test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go to .ui/screenshots
+	@$(STEP) "UI tests" $(BIN)/python -m pytest tests/ui
+
+test-bulk: setup ## Bulk tasks at full size, killed on the way, on a real Airflow; and timed beside mapped tasks
+	@BULK_ITEMS=50000 BULK_ROWS=300000 $(BIN)/python -m pytest tests/system/test_bulk.py -s
+	@$(BIN)/python -m tools.bulk
+
+test-unit: setup ## The unit tests alone
+	@$(BIN)/python -m pytest tests/unit
+
+docs: setup ## Build the documentation site into .site; a warning or a broken link is an error
+	@rm -rf .site
+	@AIRFLOW_HOME=$(CURDIR)/.site/.airflow $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs .site
+	@$(BIN)/python tools/site_links.py .site
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## Let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Run the benchmarks
+	@$(BIN)/python tools/bench.py
+
+pins: setup ## Compile requirements/dev.txt anew, as of PINS_DATE, and the lists of the matrix
+	@$(BIN)/uv pip compile requirements/dev.in --output-file requirements/dev.txt --quiet --upgrade --universal \
+	  --python-version 3.10 --exclude-newer $(PINS_DATE) --no-header --no-annotate
+	@$(BIN)/python -m tools.matrix.pins
+
+clean: ## Remove what all of these made, .venv included
+	@rm -rf .venv .matrix .demo .fleet .site .ui .test-home .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What a developer of this provider runs; nothing of it is shipped."""
