@@ -1,0 +1,1 @@
+"""HTTP. Knows nothing of Airflow (but for the base class of the errors) and nothing of where tokens are kept."""

@@ -1,0 +1,216 @@
+"""
+Channel Talk's App Store API: native functions, app functions, tokens. One call is one request.
+
+Nothing is cached, retried or masked here; a token comes in by argument and goes into one header. A token
+answer is checked before anybody may store it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+from urllib.parse import quote as percent_encode
+
+from airflow_channel_provider.api.envelope import read_native
+from airflow_channel_provider.api.json_body import JSON, to_body
+from airflow_channel_provider.api.token_answer import (
+    TOKEN_TIMEOUT_SECONDS,
+    TokenAnswer,
+    is_header_safe,
+    seconds_of,
+)
+from airflow_channel_provider.api.transport import Transport
+from airflow_channel_provider.exceptions import (
+    ChannelAuthenticationError,
+    ChannelConfigurationError,
+    ChannelResponseError,
+)
+
+__all__ = ["JSON", "TOKEN_TIMEOUT_SECONDS", "ChannelTalkClient", "TokenAnswer"]
+
+_NATIVE_PATH = "/general/v1/native/functions"
+_CONTENT_TYPE = {"Content-Type": "application/json"}
+
+
+class ChannelTalkClient:
+    """
+    Calls functions. Holds no token, may be shared by threads.
+
+    :param transport: to the service.
+    :param now: epoch seconds; only measures resets of rate limits.
+    """
+
+    def __init__(self, transport: Transport, *, now: Callable[[], float] = time.time) -> None:
+        self._transport = transport
+        self._now = now
+
+    def call_native(
+        self, method: str, params: Mapping[str, JSON] | None, *, access_token: str | None
+    ) -> JSON:
+        """
+        Call a native function, once.
+
+        :param method: name of the function.
+        :param params: complete; None: none are sent.
+        :param access_token: None: no token header is sent.
+        :return: the result; None where the function has none.
+        :raises ChannelConfigurationError: params can't be written as JSON.
+        :raises ChannelError: what :meth:`Transport.send` and :func:`read_native` raise.
+        """
+        return self._call(_NATIVE_PATH, _request(method, params), method, access_token)
+
+    def call_app_function(
+        self,
+        app_id: str,
+        method: str,
+        params: Mapping[str, JSON] | None,
+        *,
+        access_token: str,
+        context: Mapping[str, JSON] | None = None,
+    ) -> JSON:
+        """
+        Call a function that an app offers, through the service, once.
+
+        :param app_id: the app that offers it.
+        :param method: name of the app's function.
+        :param params: complete; None: none are sent.
+        :param access_token: the caller's token.
+        :param context: of the call (channel, caller); None: none is sent.
+        :return: whatever the app's function returns.
+        :raises ChannelConfigurationError: an argument is empty or can't be written as JSON.
+        :raises ChannelError: what :meth:`Transport.send` and :func:`read_native` raise.
+        """
+        if not isinstance(app_id, str) or not app_id.strip() or app_id in (".", ".."):
+            raise ChannelConfigurationError(f"{method}: the app_id is empty or no App ID.", method=method)
+        path = f"/general/v1/apps/{percent_encode(app_id, safe='')}/functions"
+        request = _request(method, params)
+        if context is not None:
+            request["context"] = dict(context)
+        return self._call(path, request, method, access_token, app_function=True)
+
+    def issue_token(self, secret: str, channel_id: str | None) -> TokenAnswer:
+        """
+        Exchange the App Secret for a token. Costs one of 10 token requests in 30 minutes.
+
+        :param secret: App Secret.
+        :param channel_id: None: the app token.
+        :raises ChannelTokenQuotaError: the quota is used up, or the refusal is unexplained.
+        :raises ChannelAuthenticationError: the secret was refused.
+        :raises ChannelPermissionError: the app is not installed on the channel.
+        :raises ChannelResponseError: no valid token in the answer.
+        """
+        params = {"secret": secret} if channel_id is None else {"secret": secret, "channelId": channel_id}
+        result = self._token_request("issueToken", params, secret, channel_id)
+        return _token_answer(result, "issueToken")
+
+    def refresh_token(self, refresh_token: str) -> TokenAnswer:
+        """
+        Exchange a refresh token for a new pair. Costs one of 10 token requests in 30 minutes.
+
+        :param refresh_token: of the latest answer; it is to be considered used up by this.
+        :raises ChannelTokenQuotaError: the quota is used up, or the refusal is unexplained.
+        :raises ChannelAuthenticationError: the refresh token was refused; a server did so by a "success" of
+            empty strings.
+        :raises ChannelResponseError: no valid token in the answer.
+        """
+        result = self._token_request("refreshToken", {"refreshToken": refresh_token}, refresh_token)
+        if _is_empty_answer(result):
+            raise ChannelAuthenticationError(
+                "refreshToken was answered with empty tokens: the refresh token was refused. "
+                "A new token has to be issued.",
+                method="refreshToken",
+                http_status=200,
+            )
+        return _token_answer(result, "refreshToken")
+
+    def _token_request(
+        self, method: str, params: Mapping[str, JSON], secret: str, channel_id: str | None = None
+    ) -> JSON:
+        response = self._transport.send(
+            "PUT",
+            _NATIVE_PATH,
+            body=_encode({"method": method, "params": params}, method),
+            headers=_CONTENT_TYPE,
+            operation=method,
+            total_timeout_seconds=TOKEN_TIMEOUT_SECONDS,
+        )
+        return read_native(response, method=method, secrets=(secret,), now=self._now(), channel_id=channel_id)
+
+    def _call(
+        self,
+        path: str,
+        request: dict[str, JSON],
+        method: str,
+        access_token: str | None,
+        *,
+        app_function: bool = False,
+    ) -> JSON:
+        headers = _CONTENT_TYPE if access_token is None else {**_CONTENT_TYPE, "x-access-token": access_token}
+        response = self._transport.send(
+            "PUT", path, body=_encode(request, method), headers=headers, operation=method
+        )
+        return read_native(
+            response,
+            method=method,
+            secrets=() if access_token is None else (access_token,),
+            now=self._now(),
+            app_function=app_function,
+        )
+
+
+def _request(method: str, params: Mapping[str, JSON] | None) -> dict[str, JSON]:
+    if not isinstance(method, str) or not method.strip():
+        raise ChannelConfigurationError("The name of the function (method) is empty.")
+    if params is None:
+        return {"method": method}
+    if not isinstance(params, Mapping):
+        raise ChannelConfigurationError(
+            f"{method}: params must be a mapping, not {type(params).__name__}.", method=method
+        )
+    return {"method": method, "params": dict(params)}
+
+
+def _encode(request: Mapping[str, JSON], method: str) -> bytes:
+    try:
+        return to_body(request)
+    except (TypeError, ValueError) as error:
+        # The encoder's words name types only, no values.
+        raise ChannelConfigurationError(
+            f"{method}: the arguments can't be written as JSON ({type(error).__name__}). Use texts, finite numbers, "
+            "booleans, lists and mappings with text keys.",
+            method=method,
+        ) from None
+
+
+def _is_empty_answer(result: JSON) -> bool:
+    return (
+        isinstance(result, dict) and not _field(result, "accessToken") and not _field(result, "refreshToken")
+    )
+
+
+def _token_answer(result: JSON, method: str) -> TokenAnswer:
+    if not isinstance(result, dict):
+        _refuse(method, "it has no result")
+    access_token, refresh_token = _field(result, "accessToken") or "", _field(result, "refreshToken")
+    if not is_header_safe(refresh_token):
+        _refuse(method, "refreshToken is missing, empty or no text that a header may hold")
+    if access_token and not is_header_safe(access_token):
+        _refuse(method, "accessToken is no text that a header may hold")
+    seconds = seconds_of(_field(result, "expiresIn"))
+    if seconds is None:
+        _refuse(method, "expiresIn is missing or no number of seconds above 0")
+    return TokenAnswer(access_token, refresh_token, seconds)
+
+
+def _field(result: dict[str, JSON], name: str) -> JSON:
+    """An older server spelled the fields in snake case."""
+    value = result.get(name)
+    return value if value is not None else result.get(re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", name))
+
+
+def _refuse(method: str, why: str) -> NoReturn:
+    raise ChannelResponseError(
+        f"{method}: the service's answer holds no valid token: {why}.", method=method, http_status=200
+    )

@@ -1,0 +1,182 @@
+"""
+What a refusal says, wherever it hides: in an envelope, in a plain error body, or in a text that quotes
+another answer.
+
+Pure and total: any JSON is accepted, of any nesting, and nothing is raised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from airflow_channel_provider.api.json_body import JSON, first_json
+
+__all__ = ["Refusal", "dig", "from_body", "from_error", "is_error_body", "is_failure", "texts_of"]
+
+_QUOTED_ANSWER = re.compile(r"request failed,? {0,4}body: ?", re.IGNORECASE)
+_QUOTED_TOKEN_ANSWER = re.compile(r"token fetch fail(?:ed)?,? {0,4}response: ?", re.IGNORECASE)
+_HTML_STATUS = re.compile(r"<title>\s{0,20}(?:HTTP Status |Error |HTTP )?([45]\d\d)\b", re.IGNORECASE)
+_TEXT_KEYS = ("message", "error_description", "errorMessage", "detail")
+_ERROR_KEYS = {"status", "type", "errors", "error", "message", "error_description", "code"}
+_DEPTH_LIMIT = 4
+_TEXTS_LIMIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    A refusal in the service's own words, nothing blotted yet.
+
+    :param status: HTTP status; of the answer behind, where one is quoted and names it.
+    :param code: of the error envelope.
+    :param type: of the error envelope or body, may be empty.
+    :param text: may be empty, may be megabytes.
+    :param evidence: the decoded body that may name a reset.
+    :param in_envelope: said by an ``error`` envelope, not by the status of a plain body.
+    :param quoted: quotes the answer of a service behind.
+    :param token_answer: quotes an answer of the token service.
+    :param explained: the answer behind told its status.
+    """
+
+    status: int
+    code: int | str | None = None
+    type: str = ""
+    text: str = field(default="", repr=False)
+    evidence: JSON = field(default=None, repr=False)
+    in_envelope: bool = False
+    quoted: bool = False
+    token_answer: bool = False
+    explained: bool = False
+
+
+def is_failure(error: JSON) -> bool:
+    """Whether the ``error`` of an envelope says that the call failed; empty ones come with success."""
+    if isinstance(error, dict):
+        return any((_text(error.get("type")), _text(error.get("message")), _code(error.get("code"))))
+    if isinstance(error, str):
+        return bool(error.strip())
+    return bool(error)
+
+
+def is_error_body(body: JSON) -> bool:
+    """Whether a body that came with an error status describes an error."""
+    return isinstance(body, dict) and not _ERROR_KEYS.isdisjoint(body)
+
+
+def from_error(error: JSON, *, status: int, body: JSON) -> Refusal:
+    """Read the ``error`` of an envelope."""
+    if not isinstance(error, dict):
+        return Refusal(status, text=texts_of(error), evidence=body, in_envelope=True)
+    return Refusal(
+        status,
+        code=_code(error.get("code")),
+        type=_text(error.get("type")),
+        text=texts_of(error.get("message")),
+        evidence=body,
+        in_envelope=True,
+    )
+
+
+def from_body(body: JSON, *, status: int) -> Refusal:
+    """Read a plain error body such as ``{"status": 422, "type": "...", "errors": [{"message": "..."}]}``."""
+    if not isinstance(body, dict):
+        return Refusal(status)
+    return Refusal(
+        status, code=_code(body.get("code")), type=_text(body.get("type")), text=texts_of(body), evidence=body
+    )
+
+
+def dig(refusal: Refusal) -> Refusal:
+    """Replace a refusal that quotes the answer of the service behind by what that answer says."""
+    for _ in range(_DEPTH_LIMIT):
+        token_match = _QUOTED_TOKEN_ANSWER.search(refusal.text)
+        match = token_match or _QUOTED_ANSWER.search(refusal.text)
+        if match is None:
+            break
+        refusal = replace(refusal, quoted=True, token_answer=refusal.token_answer or token_match is not None)
+        behind = _behind(refusal, refusal.text[match.end() :])
+        if behind.text == refusal.text:
+            return behind
+        refusal = behind
+    return refusal
+
+
+def _behind(refusal: Refusal, quoted: str) -> Refusal:
+    body = _quoted_json(quoted)
+    if not isinstance(body, dict):
+        title = _HTML_STATUS.search(quoted[:4096])
+        return replace(refusal, status=int(title[1]), explained=True) if title else refusal
+    error = body.get("error")
+    inner = error if isinstance(error, dict) else {}
+    status = next(
+        filter(None, (_status(part.get(key)) for part in (body, inner) for key in _STATUS_KEYS)), None
+    )
+    text, kind = texts_of(body), _text(body.get("type")) or _text(inner.get("type"))
+    return replace(
+        refusal,
+        status=status or refusal.status,
+        type=kind or refusal.type,
+        text=text or refusal.text,
+        evidence=body,
+        explained=refusal.explained or status is not None,
+    )
+
+
+_STATUS_KEYS = ("status", "statusCode", "code")
+
+
+def _quoted_json(text: str) -> JSON:
+    try:
+        value = first_json(text)
+        return first_json(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+
+
+def texts_of(value: JSON) -> str:
+    """
+    Collect what an error says to people: messages, descriptions, the entries of ``errors`` (a list, or
+    texts by field).
+
+    :param value: any JSON.
+    """
+    found: dict[str, None] = {}
+    for text in _texts(value, _DEPTH_LIMIT):
+        found[text] = None
+        if len(found) >= _TEXTS_LIMIT:
+            break
+    return "; ".join(found)
+
+
+def _texts(value: JSON, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.strip():
+            yield value.strip()
+    elif depth and isinstance(value, list):
+        for item in value:
+            yield from _texts(item, depth - 1)
+    elif depth and isinstance(value, dict):
+        known = [value[key] for key in ("error", *_TEXT_KEYS, "errors") if value.get(key)]
+        for item in known or value.values():
+            yield from _texts(item, depth - 1)
+
+
+def _text(value: JSON) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _code(value: JSON) -> int | str | None:
+    """None for what means "no error"."""
+    if isinstance(value, str):
+        return value.strip() if value.strip() not in ("", "0") else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value != 0 else None
+
+
+def _status(value: JSON) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"[45]\d\d", value, re.ASCII):
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599 else None

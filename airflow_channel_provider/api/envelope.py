@@ -1,0 +1,213 @@
+"""
+Whether a call succeeded is said by the envelope, not by HTTP: refusals come with status 200.
+
+Success is a ``result`` (or none: some functions have no result), or a bare object as in the vendor's
+description of the token functions. An ``error`` that is absent, null or empty means nothing. Everything
+else is a refusal, or no answer of this service at all. Pure: an answer in; a result, or an exception of the
+tree out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from airflow_channel_provider.api.digging import (
+    Refusal,
+    dig,
+    from_body,
+    from_error,
+    is_error_body,
+    is_failure,
+    texts_of,
+)
+from airflow_channel_provider.api.json_body import JSON, first_json, to_json
+from airflow_channel_provider.api.native_functions import is_token_request
+from airflow_channel_provider.api.redaction import quote
+from airflow_channel_provider.api.refusals import (
+    Kind,
+    kind_of,
+    kind_of_app_function,
+    to_error,
+    with_unclear_status,
+)
+from airflow_channel_provider.api.transport import Response
+from airflow_channel_provider.exceptions import ChannelResponseError
+
+__all__ = ["read_native", "refuse_no_envelope", "refuse_redirect"]
+
+
+def read_native(
+    response: Response,
+    *,
+    method: str,
+    secrets: Collection[str] = (),
+    now: float,
+    channel_id: str | None = None,
+    app_function: bool = False,
+) -> JSON:
+    """
+    Take the result out of an answer.
+
+    :param response: of the native or app function endpoint.
+    :param method: function that was called.
+    :param secrets: texts that must not appear in an exception: the token, the App Secret.
+    :param now: epoch seconds, for the reset of a rate limit.
+    :param channel_id: the channel that ``issueToken`` asked for.
+    :param app_function: an app's own function, whose name, codes and words say nothing about the service.
+    :return: the result; None where the function has none.
+    :raises ChannelRequestError: the service refused; in most cases one of its subclasses.
+    :raises ChannelResponseError: no valid envelope, or a redirect.
+    """
+    status = response.status
+    token_request = not app_function and is_token_request(method)
+    if 200 <= status < 300:
+        try:
+            body = to_json(response.body)
+        except ValueError:
+            body = None
+        if type(body) is not dict:
+            refuse_no_envelope(response, method=method, secrets=secrets, quotable=not token_request)
+        refusal = _refusal(body, status, app_function=app_function)
+        if refusal is None:
+            return body.get("result") if "result" in body or "error" in body else body
+    else:
+        refuse_redirect(response, method=method, secrets=secrets)
+        refusal = _refusal_by_status(response, method, secrets, quotable=not token_request)
+    if app_function:
+        kind = kind_of_app_function(refusal)
+    else:
+        refusal = dig(refusal)
+        kind = kind_of(refusal, token_request=token_request, channel_id=channel_id)
+        refusal = with_unclear_status(refusal, kind)
+    raise to_error(
+        refusal,
+        kind,
+        method=method,
+        headers=response.headers,
+        secrets=secrets,
+        now=now,
+        remedy=_remedy(kind, method if token_request else "", channel_id),
+    )
+
+
+def _refusal(body: dict[str, JSON], status: int, *, app_function: bool) -> Refusal | None:
+    """None for success."""
+    error = body.get("error")
+    if error and is_failure(error):
+        return from_error(error, status=status, body=body)
+    bare = "result" not in body and "error" not in body
+    if bare and isinstance(body.get("errors"), list) and _is_error_status(body.get("status")):
+        # An error answer that lost its status on the way; an app's own answer never had one.
+        return from_body(body, status=status if app_function else body["status"])
+    result = body if bare else body.get("result")
+    if not app_function and isinstance(result, dict) and result.get("success") is False:
+        texts = texts_of([result.get("errorMessage"), result.get("validationErrors")])
+        return Refusal(status, type="success=false", text=texts)
+    return None
+
+
+def _is_error_status(value: JSON) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599
+
+
+def _refusal_by_status(
+    response: Response, method: str, secrets: Collection[str], *, quotable: bool
+) -> Refusal:
+    status = response.status
+    text = response.body.decode("utf-8", "replace")
+    try:
+        # An older server appends a second document to that of a rate limit.
+        body = first_json(text.removeprefix("\ufeff"))
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and is_failure(body.get("error")):
+        return from_error(body["error"], status=status, body=body)
+    if is_error_body(body) and status >= 400:
+        return from_body(body, status=status)
+    if not 400 <= status < 500:
+        refuse_no_envelope(response, method=method, secrets=secrets, quotable=quotable)
+    words = text if quotable and _is_prose(text) else _phrase(status)
+    # A rate limit of an older server says nothing but its numbers.
+    return Refusal(status, text=words, evidence=body)
+
+
+def refuse_redirect(response: Response, *, method: str, secrets: Collection[str]) -> None:
+    """
+    Refuse a redirect: the token would travel to wherever it points.
+
+    :raises ChannelResponseError: the status is 3xx.
+    """
+    if not 300 <= response.status < 400:
+        return
+    location = next((value for name, value in response.headers.items() if name.lower() == "location"), "")
+    try:
+        parts = urlsplit(location)
+        target = f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else ""
+    except ValueError:
+        target = ""
+    where = f" to {quote(target, secrets, limit=100)}" if target else ""
+    raise ChannelResponseError(
+        f"{method}: the service answered with a redirect{where} (HTTP {response.status}). Redirects are refused, "
+        "since the token would travel along: correct host and schema of the connection.",
+        method=method,
+        http_status=response.status,
+    )
+
+
+def refuse_no_envelope(
+    response: Response, *, method: str, secrets: Collection[str], quotable: bool = True
+) -> NoReturn:
+    """
+    Refuse an answer that is none of this service.
+
+    :param quotable: whether a body that is plain text or HTML may be quoted. JSON is never quoted: a broken
+        answer may hold tokens or people's data.
+    :raises ChannelResponseError: always.
+    """
+    size = len(response.body)
+    text = response.body[:65_536].decode("utf-8", "replace")
+    what = "an empty body" if not size else f"{size:,} bytes that are no valid envelope"
+    said = f": {quote(text, secrets)}" if size and quotable and _is_prose(text) else ""
+    raise ChannelResponseError(
+        f"{method}: the service answered HTTP {response.status} with {what}{said}",
+        method=method,
+        http_status=response.status,
+    )
+
+
+def _is_prose(text: str) -> bool:
+    start = text.lstrip("\ufeff \t\r\n")[:1]
+    return start == "<" or (start.isalpha() and "\ufffd" not in text)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _remedy(kind: Kind, token_method: str, channel_id: str | None) -> str:
+    """What to do, for each refusal that people can do something about."""
+    if kind is Kind.PERMISSION:
+        if token_method and channel_id is not None:
+            return (
+                f"Install the app on the channel {channel_id}; if no channel works, check the App Secret "
+                "(the password of the connection)."
+            )
+        return (
+            "Tick the function among the app's permissions in the developer portal, and install the app on "
+            "the channel."
+        )
+    if kind is Kind.AUTHENTICATION:
+        return {
+            "issueToken": "Check the App Secret (the password of the connection); "
+            "a reissued secret ends the one before.",
+            "refreshToken": "The refresh token is of no more use; a new token has to be issued.",
+        }.get(token_method, "The access token was not accepted.")
+    if kind is Kind.TOKEN_QUOTA:
+        return "An app may ask for 10 tokens in 30 minutes, all its channels and tasks together."
+    return ""

@@ -1,0 +1,248 @@
+"""
+What a refusal means: the service's words in, one class of the error tree out.
+
+The status alone does not tell: most refusals come with HTTP 200 and the type ``common``, and functions that
+the service passes on hide the status of the answer behind in a text. Evidence in order: status (the one
+behind, where it can be dug out), code, words. Words count only where no status was found, and only as the
+service's own libraries begin with them: anything else may be a caller's text that is echoed. Where nothing
+tells what became of a call that was passed on, the status is taken to be 502, so that nobody mistakes it for
+a refusal without effect. An app's own function may mean anything by a code or a word; of its answers only
+what HTTP says is believed, since the store refuses a token there with a status.
+
+Token requests have rules of their own, since the same words mean something else there:
+
+- ``token fetch fail`` is how the token service's refusal arrives. What it looks like with the quota used up
+  is published nowhere; most probably just so. An unexplained one is therefore taken for the quota, without
+  a time: taking a quota refusal for a wrong secret would stop all tasks for good, the other way round they
+  only wait.
+- With a channel, an empty or "unauthorized" text means that the app is not installed there.
+- Every other refusal in an envelope means that the secret or the refresh token is wrong, but for what the
+  service says of itself (an internal error, a method it does not know).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from airflow_channel_provider.api.digging import Refusal
+from airflow_channel_provider.api.rate_limit import retry_after_seconds
+from airflow_channel_provider.api.redaction import quote
+from airflow_channel_provider.exceptions import (
+    ChannelAuthenticationError,
+    ChannelPermissionError,
+    ChannelRateLimitError,
+    ChannelRequestError,
+    ChannelTokenQuotaError,
+)
+
+__all__ = [
+    "UNCLEAR_STATUS",
+    "Kind",
+    "kind_by_status",
+    "kind_of",
+    "kind_of_app_function",
+    "to_error",
+    "with_unclear_status",
+]
+
+
+class Kind(Enum):
+    """What a refusal is about."""
+
+    AUTHENTICATION = ChannelAuthenticationError
+    PERMISSION = ChannelPermissionError
+    RATE_LIMIT = ChannelRateLimitError
+    TOKEN_QUOTA = ChannelTokenQuotaError
+    OTHER = ChannelRequestError
+
+
+UNCLEAR_STATUS = 502
+"""HTTP status of what failed behind the service without a word on whether it had its effect."""
+
+_START = r"^\s*(?:rpc error: code = \w+ desc = )?"
+_LIMIT_TYPES = {"ratelimiterror", "rate_limit_exceeded", "toomanyrequests", "too many requests"}
+_LIMIT_WORDS = re.compile(r"\b429\b|rate.?limit|too.?many|quota", re.IGNORECASE)
+_PLAIN_LIMIT = r"(?:rate.?limit.{0,4}(?:exceeded|error|reached)|too many requests)"
+_PLAIN_LIMIT_WORDS = re.compile(_PLAIN_LIMIT, re.IGNORECASE)
+_LIMIT_START = re.compile(_START + _PLAIN_LIMIT, re.IGNORECASE)
+_TOKEN_WORDS = re.compile(
+    _START + r"(?:(?:token )?signature is invalid"
+    r"|token (?:is (?:expired|malformed|unverifiable|not valid yet)|has (?:expired|invalid claims))"
+    r"|token (?:expired|used before issued|contains an invalid number of segments)"
+    r"|(?:unauthorized|unauthenticated)\b)",
+    re.IGNORECASE,
+)
+_PERMISSION_WORDS = re.compile(
+    r"\b(?:action|scope) check fail|"
+    + _START
+    + r"(?:permission denied|forbidden|app (?:is )?not installed)\b",
+    re.IGNORECASE,
+)
+_CALL_REFUSED_WORDS = re.compile(r"\s*function call unauthorized\W*", re.IGNORECASE)
+_UNAUTHORIZED_WORDS = re.compile(r"unauthor|forbidden|denied|install|channel|not allowed", re.IGNORECASE)
+_UNKNOWN_METHOD_WORDS = re.compile(r"method not found|routeconfig not found", re.IGNORECASE)
+_TROUBLE_WORDS = re.compile(
+    r"internal (?:server )?error|deadline exceeded|timed? ?out|context cancell?ed|\beof\b|broken pipe|bad gateway"
+    r"|connection (?:re(?:fused|set)|closed|lost)|bad connection|upstream connect error|no healthy upstream"
+    r"|no such host|server closed|unavailable|try again (?:later|in )",
+    re.IGNORECASE,
+)
+_OAUTH_WORDS = re.compile(
+    r"invalid_(?:client|grant|request|token|scope)|access_denied|unauthor", re.IGNORECASE
+)
+_UNAUTHORIZED_CODES = ("4", "401")  # of the shared wire contract, and as the vendor's own tests have it
+_UNAUTHORIZED_TYPES = ("", "common", "unauthorized", "unauthenticated")
+_UNKNOWN_METHOD_CODE, _INTERNAL_ERROR_CODE = -32601, -32603
+_BY_NUMBER = {401: Kind.AUTHENTICATION, 403: Kind.PERMISSION, 429: Kind.RATE_LIMIT}
+
+
+def kind_by_status(status: int) -> Kind:
+    """Tell what an HTTP status says by itself."""
+    return _BY_NUMBER.get(status, Kind.OTHER)
+
+
+def kind_of(refusal: Refusal, *, token_request: bool = False, channel_id: str | None = None) -> Kind:
+    """
+    Tell what a refusal of Channel Talk is about.
+
+    :param refusal: dug out.
+    :param token_request: whether ``issueToken`` or ``refreshToken`` was refused.
+    :param channel_id: the channel that ``issueToken`` asked for.
+    """
+    if _is_limit(refusal, token_request=token_request):
+        return Kind.TOKEN_QUOTA if token_request else Kind.RATE_LIMIT
+    kind = kind_by_status(refusal.status)
+    if token_request and kind is Kind.OTHER:
+        return _token_kind(refusal, channel_id)
+    if kind is Kind.OTHER and not refusal.explained:
+        kind = _kind_by_code(refusal) or _kind_by_words(refusal)
+    return kind
+
+
+def kind_of_app_function(refusal: Refusal) -> Kind:
+    """
+    Tell what the store refused of a call to an app's own function.
+
+    :param refusal: as it came, with the status of the answer itself.
+    """
+    if not refusal.in_envelope and _is_refused_call(refusal):
+        return Kind.PERMISSION
+    return kind_by_status(refusal.status)
+
+
+def with_unclear_status(refusal: Refusal, kind: Kind) -> Refusal:
+    """
+    Return the refusal with :data:`UNCLEAR_STATUS` where nothing tells what became of the call behind the service.
+
+    :param refusal: dug out; not of an app's own function.
+    :param kind: what it is about.
+    """
+    return replace(refusal, status=UNCLEAR_STATUS) if kind is Kind.OTHER and _is_unclear(refusal) else refusal
+
+
+def _is_limit(refusal: Refusal, *, token_request: bool) -> bool:
+    if refusal.status == 429 or str(refusal.code) == "429" or refusal.type.lower() in _LIMIT_TYPES:
+        return True
+    if refusal.token_answer:
+        return bool(_LIMIT_WORDS.search(refusal.text))
+    if token_request:  # which echoes nothing that a caller wrote
+        return refusal.status < 400 and bool(_PLAIN_LIMIT_WORDS.search(refusal.text))
+    return _words_count(refusal) and bool(_LIMIT_START.search(refusal.text))
+
+
+def _kind_by_code(refusal: Refusal) -> Kind | None:
+    if not refusal.in_envelope:
+        return None
+    if str(refusal.code) in _UNAUTHORIZED_CODES and refusal.type.lower() in _UNAUTHORIZED_TYPES:
+        return Kind.AUTHENTICATION
+    return Kind.PERMISSION if str(refusal.code) == "403" else None
+
+
+def _kind_by_words(refusal: Refusal) -> Kind:
+    if _is_refused_call(refusal) or (_words_count(refusal) and _PERMISSION_WORDS.search(refusal.text)):
+        return Kind.PERMISSION
+    if _words_count(refusal) and _TOKEN_WORDS.search(refusal.text):
+        return Kind.AUTHENTICATION
+    return Kind.OTHER
+
+
+def _words_count(refusal: Refusal) -> bool:
+    return refusal.in_envelope and not refusal.explained and refusal.status < 400
+
+
+def _is_refused_call(refusal: Refusal) -> bool:
+    return refusal.status in (200, 422) and bool(_CALL_REFUSED_WORDS.fullmatch(refusal.text))
+
+
+def _token_kind(refusal: Refusal, channel_id: str | None) -> Kind:
+    if refusal.status >= 500 or not refusal.in_envelope or _is_unclear(refusal) or _is_own_fault(refusal):
+        return Kind.OTHER
+    if refusal.token_answer and not refusal.explained and not _OAUTH_WORDS.search(refusal.text):
+        return Kind.TOKEN_QUOTA
+    if channel_id is not None and (not refusal.text or _UNAUTHORIZED_WORDS.search(refusal.text)):
+        return Kind.PERMISSION
+    return Kind.AUTHENTICATION
+
+
+def _is_unclear(refusal: Refusal) -> bool:
+    passed_on = refusal.quoted and not refusal.token_answer
+    return _words_count(refusal) and (passed_on or _is_trouble(refusal))
+
+
+def _is_trouble(refusal: Refusal) -> bool:
+    return refusal.code == _INTERNAL_ERROR_CODE or bool(_TROUBLE_WORDS.search(refusal.text))
+
+
+def _is_own_fault(refusal: Refusal) -> bool:
+    unknown = refusal.code == _UNKNOWN_METHOD_CODE or _UNKNOWN_METHOD_WORDS.search(refusal.text)
+    return bool(unknown) or _is_trouble(refusal)
+
+
+def to_error(
+    refusal: Refusal,
+    kind: Kind,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    secrets: Collection[str],
+    now: float,
+    remedy: str = "",
+) -> ChannelRequestError:
+    """
+    Build the exception.
+
+    :param refusal: dug out.
+    :param kind: what it is about.
+    :param method: name of the call.
+    :param headers: of the answer, for the reset.
+    :param secrets: blotted out of everything that the exception holds.
+    :param now: epoch seconds.
+    :param remedy: a sentence for the end of the message.
+    """
+    words = quote(refusal.text, secrets)
+    code = quote(refusal.code, secrets, limit=80) if isinstance(refusal.code, str) else refusal.code
+    error_type = quote(refusal.type, secrets, limit=80) or None
+    facts = [f"HTTP {refusal.status}"]
+    facts += [f"code {code}"] if code is not None else []
+    facts += [f"type {error_type}"] if error_type else []
+    message = f"{method} was refused ({', '.join(facts)}): {words or 'no reason given'}"
+    arguments: dict[str, Any] = {
+        "method": method,
+        "http_status": refusal.status,
+        "code": code,
+        "error_type": error_type,
+        "service_message": words,
+    }
+    if kind in (Kind.RATE_LIMIT, Kind.TOKEN_QUOTA):
+        delay = retry_after_seconds(headers, refusal.evidence, now=now)
+        arguments["retry_after_seconds"] = delay
+        if delay is not None:
+            arguments["retry_at"] = datetime.fromtimestamp(now + delay, tz=timezone.utc)
+            remedy = f"Possible again in {delay:.0f} seconds. {remedy}"
+    error_class: type[ChannelRequestError] = kind.value
+    return error_class(f"{message.removesuffix('.')}. {remedy}".rstrip(), **arguments)

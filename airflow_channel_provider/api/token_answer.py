@@ -1,0 +1,55 @@
+"""
+What a token request of either service is answered with: a pair and its life, checked before anybody may store it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+from airflow_channel_provider.api.json_body import JSON
+
+__all__ = ["TOKEN_TIMEOUT_SECONDS", "TokenAnswer", "is_header_safe", "seconds_of"]
+
+TOKEN_TIMEOUT_SECONDS = 12.0
+"""Limit of a whole token request: whoever renews for all others must be done, or known to have failed, soon."""
+
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """
+    A valid answer to a token request.
+
+    :param access_token: may be empty with Channel Talk, whose description marks it optional. Such an answer is to be
+        exchanged once, by its refresh token.
+    :param refresh_token: may be empty with Benlly, where the user's credentials buy the next pair then.
+    :param expires_in_seconds: finite, more than 0; counts from before the request was sent.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_seconds: float
+
+
+def is_header_safe(value: object) -> TypeGuard[str]:
+    """Tell whether a value is a text that a header may hold: not empty, no spaces, ASCII."""
+    return isinstance(value, str) and _HEADER_SAFE.fullmatch(value) is not None
+
+
+def seconds_of(value: JSON) -> float | None:
+    """
+    Read a life in seconds, be it a number or, as JSON made of protobuf writes an int64, a text.
+
+    :return: None where it is no finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None

@@ -1,0 +1,234 @@
+"""
+One door to a service: a request is sent at most once, and its fate is one of three.
+
+An answer comes back as a :class:`Response`, whatever its status. Where none comes, ``ChannelNotSentError``
+means that provably nothing was sent, and ``ChannelAmbiguousResultError`` that the request may have had its
+effect. Nothing is repeated here, TLS is always verified, redirects are not followed and netrc is not read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+import requests
+import requests.utils
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from airflow_channel_provider import __version__
+from airflow_channel_provider.api.address import normalise_base_url
+from airflow_channel_provider.api.failures import host_and_port, lost, not_sent
+from airflow_channel_provider.api.wire import Attempt, new_session
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from urllib3.response import HTTPResponse
+
+__all__ = ["Response", "Transport", "normalise_base_url"]
+
+USER_AGENT = f"airflow-channel-provider/{__version__}"
+_HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+_CHUNK_BYTES = 65_536
+_BAD_HEADER = re.compile(r"[^\x20-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """
+    An answer, whatever its status.
+
+    :param status: HTTP status.
+    :param headers: case-insensitive.
+    :param body: complete and decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Transport:
+    """
+    Sends requests to one service. Opens nothing before the first; may be shared by threads and survives a
+    fork.
+
+    :param base_url: ``scheme://host[:port]``, see :func:`normalise_base_url`.
+    :param connect_timeout_seconds: longest wait for a connection, TLS included, per address of the host.
+    :param read_timeout_seconds: longest silence while the request is written or the answer read.
+    :param max_answer_bytes: size of the decompressed answer above which reading stops.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect_timeout_seconds: float = 5.0,
+        read_timeout_seconds: float = 30.0,
+        max_answer_bytes: int = 32 * 2**20,
+    ) -> None:
+        self.base_url = normalise_base_url(base_url, schema=None, port=None)
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._read_timeout_seconds = read_timeout_seconds
+        self._max_answer_bytes = max_answer_bytes
+        self._door: _Door | None = None
+        self._opening = threading.Lock()
+
+    def send(
+        self,
+        http_method: str,
+        path: str,
+        *,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        operation: str,
+        total_timeout_seconds: float | None = None,
+    ) -> Response:
+        """
+        Send one request, once.
+
+        :param http_method: ``PUT``, ``POST``.
+        :param path: absolute, already percent-encoded.
+        :param body: complete body; None: none.
+        :param headers: sent as they are, beside the ones of every request.
+        :param operation: what the messages call this request; becomes ``method`` of the error.
+        :param total_timeout_seconds: limit from the call to the last byte of the answer (name look-up
+            excepted, which can't be interrupted); None: only the single waits are limited.
+        :raises ChannelConfigurationError: a header can't be sent as it is; nothing was sent.
+        :raises ChannelNotSentError: no connection; nothing was sent.
+        :raises ChannelAmbiguousResultError: sent, but the answer did not come or not completely.
+        :raises ChannelResponseError: the answer is too large or its compression is broken.
+        """
+        deadline = None if total_timeout_seconds is None else time.monotonic() + total_timeout_seconds
+        request = self._prepare(http_method, path, body, headers, operation)
+        with Attempt(self._read_timeout_seconds, deadline) as attempt:
+            answer: requests.Response | None = None
+            try:
+                door = self._open()
+                answer = self._exchange(door, request, attempt)
+                return Response(answer.status_code, answer.headers, self._read(answer, operation))
+            except ChannelResponseError:
+                raise
+            except Exception as error:
+                failure = lost if attempt.sent else not_sent
+                raise failure(error, operation=operation, target=self._target(), attempt=attempt) from error
+            finally:
+                # Gives the connection back when the answer was read to its end, closes it otherwise.
+                if answer is not None:
+                    answer.close()
+
+    def _prepare(
+        self, http_method: str, path: str, body: bytes | None, headers: Mapping[str, str], operation: str
+    ) -> requests.PreparedRequest:
+        for name, value in headers.items():
+            if _BAD_HEADER.search(value):
+                raise ChannelConfigurationError(
+                    f"{operation} was not sent: the value for the header {name} holds a character that no header may "
+                    "hold (a line break, a control or a non-ASCII character).",
+                    method=operation,
+                )
+        request = requests.PreparedRequest()
+        request.method = http_method
+        request.url = self.base_url + path
+        request.headers = CaseInsensitiveDict(_HEADERS)
+        request.headers.update(headers)
+        request.headers["Content-Length"] = str(len(body or b""))
+        request.body = body
+        return request
+
+    def _open(self) -> _Door:
+        door = self._door
+        # A forked child must not write into its parent's connections.
+        if door is None or door.pid != os.getpid():
+            with self._opening:
+                door = self._door
+                if door is None or door.pid != os.getpid():
+                    door = self._door = _Door(self.base_url)
+        return door
+
+    def _exchange(
+        self, door: _Door, request: requests.PreparedRequest, attempt: Attempt
+    ) -> requests.Response:
+        read_seconds = attempt.timeout_seconds()
+        connect_seconds = self._connect_timeout_seconds
+        if attempt.deadline is not None:
+            connect_seconds = min(connect_seconds, read_seconds)
+        return door.session.send(
+            request,
+            stream=True,
+            timeout=(connect_seconds, read_seconds),
+            verify=door.verify,
+            cert=None,
+            proxies=door.proxies,
+            allow_redirects=False,
+        )
+
+    def _read(self, answer: requests.Response, operation: str) -> bytes:
+        raw: HTTPResponse = answer.raw
+        announced = answer.headers.get("Content-Length", "")
+        try:
+            if announced.isdecimal() and "Content-Encoding" not in answer.headers:
+                # The usual case in one read. urllib3 enforces the announced length.
+                return (
+                    self._too_large(answer, operation)
+                    if int(announced) > self._max_answer_bytes
+                    else raw.read()
+                )
+            body = bytearray()
+            while chunk := raw.read(_CHUNK_BYTES, decode_content=True):
+                body += chunk
+                if len(body) > self._max_answer_bytes:
+                    self._too_large(answer, operation)
+            return bytes(body)
+        except urllib3.exceptions.DecodeError as error:
+            raise ChannelResponseError(
+                f"{operation}: the compression of the answer (HTTP {answer.status_code}) is broken.",
+                method=operation,
+                http_status=answer.status_code,
+            ) from error
+
+    def _too_large(self, answer: requests.Response, operation: str) -> NoReturn:
+        raise ChannelResponseError(
+            f"{operation}: the answer (HTTP {answer.status_code}) is larger than {self._max_answer_bytes:,} bytes; "
+            "reading stopped there. Ask for less, for example by a smaller limit for the page.",
+            method=operation,
+            http_status=answer.status_code,
+            too_large=True,
+        )
+
+    def _target(self) -> str:
+        name = host_and_port(self.base_url)
+        proxy = self._door.proxy if self._door is not None else None
+        return f"{name} (through the proxy {host_and_port(proxy)})" if proxy else name
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        door, self._door = self._door, None
+        if door is not None and door.pid == os.getpid():
+            door.session.close()
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Door:
+    """What one process keeps open: a session, and what the environment said when it was built."""
+
+    def __init__(self, base_url: str) -> None:
+        self.pid = os.getpid()
+        self.proxies = requests.utils.get_environ_proxies(base_url, no_proxy=None)
+        self.proxy = requests.utils.select_proxy(base_url, self.proxies)
+        self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self.session = new_session()

@@ -1,0 +1,231 @@
+"""The ``[channel_talk]`` options, declared once.
+
+The declarations feed the provider info, and with it ``airflow config list``; the getters below read the same options
+when they are called, never at import. Imports nothing of Airflow at its top.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "OPTIONS",
+    "SECTION",
+    "Option",
+    "call_attempts",
+    "call_wait_max_seconds",
+    "connect_timeout_seconds",
+    "default_store",
+    "max_total_wait_seconds",
+    "max_wait_seconds",
+    "metadata",
+    "store",
+    "timeout_seconds",
+    "token_quota",
+    "token_quota_window_seconds",
+]
+
+SECTION = "channel_talk"
+
+
+@dataclass(frozen=True)
+class Option:
+    """
+    One option.
+
+    :param name: its key in the section.
+    :param kind: type in Airflow's terms: string, integer or float.
+    :param default: its text where nobody sets it.
+    :param minimum: least valid number.
+    :param description: what it does, for operators, with units.
+    """
+
+    name: str
+    kind: str
+    default: str
+    description: str
+    example: str | None = None
+    minimum: float = 0.0
+    version_added: str = "0.1.0"
+
+    def metadata(self) -> dict[str, object]:
+        """Entry of ``config`` in the provider info."""
+        return {
+            "description": self.description,
+            "version_added": self.version_added,
+            "type": self.kind,
+            "example": self.example,
+            "default": self.default,
+        }
+
+
+STORE = Option(
+    "store",
+    "string",
+    "",
+    "Where the tasks of all workers share their token and the count of token requests. redis://CONN_ID and "
+    "sql://CONN_ID name an Airflow connection to Redis or Valkey, or to PostgreSQL, MySQL or SQLite; variable:// keeps "
+    "them in Airflow's Variables and needs a DAG with KeepTokensOperator; file:///DIR is a directory of one host; "
+    "memory:// is one process only and meant for tests. Empty: the directory channel_talk under AIRFLOW_HOME. Tokens "
+    "are encrypted with a key derived from the App Secret, or from the login of a Benlly user.",
+    example="redis://redis_default",
+)
+MAX_WAIT_SECONDS = Option(
+    "max_wait_seconds",
+    "float",
+    "60",
+    "Longest single wait, in seconds, that a task sits out while it holds its worker slot: for a token that another "
+    "task is fetching, or for a rate limit to pass. For longer waits operators defer or are rescheduled, and hooks "
+    "raise. 0: never wait.",
+)
+MAX_TOTAL_WAIT_SECONDS = Option(
+    "max_total_wait_seconds",
+    "float",
+    "21600",
+    "How long, in seconds, one try of a task waits without a worker slot altogether, deferred or rescheduled, before "
+    "it fails with what it waited for. 0: never wait without a slot.",
+)
+CALL_ATTEMPTS = Option(
+    "call_attempts",
+    "integer",
+    "5",
+    "How often one call is sent at most, the first time included. Only calls that provably had no effect, reads and "
+    "messages with a request id are ever sent again; a call whose token was refused is, beyond this number, with a "
+    "renewed one. 1: never repeat.",
+    minimum=1,
+)
+CALL_WAIT_MAX_SECONDS = Option(
+    "call_wait_max_seconds",
+    "float",
+    "30",
+    "Longest pause, in seconds, between two attempts when the service does not say how long to wait. Pauses start "
+    "below one second and double.",
+)
+TIMEOUT_SECONDS = Option(
+    "timeout_seconds",
+    "float",
+    "30",
+    "How long, in seconds, to wait for an answer, for connections that set no timeout of their own.",
+    minimum=0.1,
+)
+CONNECT_TIMEOUT_SECONDS = Option(
+    "connect_timeout_seconds",
+    "float",
+    "5",
+    "How long, in seconds, to wait until a connection to the service is established.",
+    minimum=0.1,
+)
+TOKEN_QUOTA = Option(
+    "token_quota",
+    "integer",
+    "10",
+    "How many token requests, issueToken and refreshToken together, the service grants an app in one window. The "
+    "provider never sends more. Lower it where something outside Airflow uses the same app.",
+    minimum=1,
+)
+TOKEN_QUOTA_WINDOW_SECONDS = Option(
+    "token_quota_window_seconds",
+    "float",
+    "1800",
+    "Length of that window, in seconds.",
+    minimum=1,
+)
+
+OPTIONS = (
+    STORE,
+    MAX_WAIT_SECONDS,
+    MAX_TOTAL_WAIT_SECONDS,
+    CALL_ATTEMPTS,
+    CALL_WAIT_MAX_SECONDS,
+    TIMEOUT_SECONDS,
+    CONNECT_TIMEOUT_SECONDS,
+    TOKEN_QUOTA,
+    TOKEN_QUOTA_WINDOW_SECONDS,
+)
+
+
+def metadata() -> dict[str, object]:
+    """Return the ``config`` entry of the provider info."""
+    return {
+        SECTION: {
+            "description": "Channel Talk and Benlly: the shared token, waiting and repeating.",
+            "options": {option.name: option.metadata() for option in OPTIONS},
+        }
+    }
+
+
+def store() -> str:
+    """Return the address of the store; see :func:`default_store` for what empty means."""
+    return _text(STORE) or default_store()
+
+
+def default_store() -> str:
+    """Return the address of the default store: the directory ``channel_talk`` under AIRFLOW_HOME."""
+    home = os.path.expandvars(os.environ.get("AIRFLOW_HOME") or "~/airflow")
+    return (Path(home).expanduser().absolute() / "channel_talk").as_uri()
+
+
+def max_wait_seconds() -> float:
+    """Return the longest wait that a task sits out, in seconds."""
+    return _number(MAX_WAIT_SECONDS)
+
+
+def max_total_wait_seconds() -> float:
+    """Return how long one try of a task waits without a worker slot altogether, in seconds."""
+    return _number(MAX_TOTAL_WAIT_SECONDS)
+
+
+def call_attempts() -> int:
+    """Return how often one call is sent at most."""
+    return int(_number(CALL_ATTEMPTS))
+
+
+def call_wait_max_seconds() -> float:
+    """Return the longest pause between two attempts, in seconds, where the service names none."""
+    return _number(CALL_WAIT_MAX_SECONDS)
+
+
+def timeout_seconds() -> float:
+    """Return how long to wait for an answer, in seconds."""
+    return _number(TIMEOUT_SECONDS)
+
+
+def connect_timeout_seconds() -> float:
+    """Return how long to wait for a connection to be established, in seconds."""
+    return _number(CONNECT_TIMEOUT_SECONDS)
+
+
+def token_quota() -> int:
+    """Return how many token requests the service grants in one window."""
+    return int(_number(TOKEN_QUOTA))
+
+
+def token_quota_window_seconds() -> float:
+    """Return the length of that window, in seconds."""
+    return _number(TOKEN_QUOTA_WINDOW_SECONDS)
+
+
+def _text(option: Option) -> str:
+    from airflow.providers.common.compat.sdk import conf
+
+    return (conf.get(SECTION, option.name, fallback=option.default) or "").strip()
+
+
+def _number(option: Option) -> float:
+    text = _text(option) or option.default
+    try:
+        value = int(text) if option.kind == "integer" else float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < option.minimum:
+        from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+        wanted = "a whole number" if option.kind == "integer" else "a number"
+        raise ChannelConfigurationError(
+            f"The option [{SECTION}] {option.name} must be {wanted} of at least {option.minimum:g}. "
+            f"Correct it in airflow.cfg or in AIRFLOW__{SECTION.upper()}__{option.name.upper()}."
+        )
+    return value

@@ -1,0 +1,155 @@
+"""
+The ledger of token requests: never more than 10 charges in any 1,800 seconds.
+
+The service counts a *fixed* window, but does not say where it starts: at the first request or at the clock. A trailing
+window is inside both, so the ledger needs no guess. A charge is written before the request is sent and carries the
+latest moment at which the service can have counted it: the send plus the longest request while it is open, the arrival
+of the answer once that came. Pure: every function takes ``now`` (store clock, seconds) and returns a new ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+__all__ = ["Charge", "Ledger", "Quota"]
+
+LEAST_PAUSE_SECONDS = 5.0
+"""After a second refusal in a row, however short the wait that it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """
+    What the service allows, and how carefully it is spent.
+
+    :param limit: token requests, issue and refresh together (seed: 10); 0: nothing limits them.
+    :param window_seconds: the window (seed: 30 minutes).
+    :param margin_seconds: kept clear after a window, for the way of the request and the service's own clock.
+    :param request_max_seconds: the longest that a token request can take; an unanswered one counts until then.
+    :param early_reserve: slots that an early renewal, which is mere comfort, must leave free.
+    :param probe_seconds: pause between probes after a refusal that nothing explains.
+    :param probes: how many of those before a whole window of silence.
+    """
+
+    limit: int = 10
+    window_seconds: float = 1800.0
+    margin_seconds: float = 5.0
+    request_max_seconds: float = 12.0
+    early_reserve: int = 3
+    probe_seconds: float = 300.0
+    probes: int = 6
+
+    @classmethod
+    def unlimited(cls) -> Quota:
+        """For a service that counts no token requests: only those on their way are remembered."""
+        return cls(limit=0, early_reserve=0)
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether nothing limits the token requests."""
+        return self.limit == 0
+
+    @property
+    def hold_seconds(self) -> float:
+        """How long a charge keeps its slot; not at all where there are none to be had."""
+        return 0.0 if self.is_unlimited else self.silence_seconds
+
+    @property
+    def silence_seconds(self) -> float:
+        """The longest pause after a refusal: a window."""
+        return self.window_seconds + self.margin_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One token request: who, when at the latest, for which scope, issue or refresh."""
+
+    id: str
+    at: float
+    scope: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """
+    The charges of one app.
+
+    :param charges: in no particular order; those that no longer hold a slot are dropped on the next charge.
+    :param blocked_until: the service said no; nobody asks before then (store clock, seconds; 0: not blocked).
+    :param refusals: refusals in a row.
+    """
+
+    charges: tuple[Charge, ...] = ()
+    blocked_until: float = 0.0
+    refusals: int = 0
+
+    @classmethod
+    def half_spent(cls, now: float, quota: Quota) -> Ledger:
+        """What to believe when the record was lost: someone may have spent half of the budget just now."""
+        return cls(tuple(Charge(f"lost-{i}", now, "", "lost") for i in range((quota.limit + 1) // 2)))
+
+    def live(self, now: float, quota: Quota) -> tuple[Charge, ...]:
+        """The charges that still hold a slot."""
+        return tuple(charge for charge in self.charges if charge.at + quota.hold_seconds > now)
+
+    def left(self, now: float, quota: Quota) -> int:
+        """How many requests may be sent right now, as far as they are counted."""
+        return 0 if self.blocked_until > now else max(0, quota.limit - len(self.live(now, quota)))
+
+    def available_at(self, now: float, quota: Quota, *, keep_free: int = 0) -> float:
+        """
+        When one more request may be sent and still leave some slots free: ``now``, or a later moment.
+
+        :param keep_free: slots that must be free *after* the request.
+        """
+        if quota.is_unlimited:
+            return max(now, self.blocked_until)
+        stamps = sorted(charge.at for charge in self.live(now, quota))
+        surplus = len(stamps) + 1 + keep_free - quota.limit
+        free_at = (
+            stamps[min(surplus, len(stamps)) - 1] + quota.hold_seconds if surplus > 0 and stamps else now
+        )
+        return max(now, free_at, self.blocked_until)
+
+    def charge(self, charge_id: str, *, scope: str, kind: str, now: float, quota: Quota) -> Ledger:
+        """Write down a request that is about to be sent. The caller has asked :meth:`available_at`."""
+        charge = Charge(charge_id, now + quota.request_max_seconds, scope, kind)
+        return replace(self, charges=(*self.live(now, quota), charge))
+
+    def settle(self, charge: Charge, now: float, *, answered: bool = True) -> Ledger:
+        """
+        Stamp a charge anew: an answer has come, so the service counted the request no later than now.
+
+        Where none came, it may still count it, and the later stamp stays. A charge that has lost its slot meanwhile,
+        since its process was stopped on the way, gets one again.
+        """
+        known = next((c.at for c in self.charges if c.id == charge.id), now)
+        others = tuple(c for c in self.charges if c.id != charge.id)
+        return replace(self, charges=(*others, replace(charge, at=now if answered else max(known, now))))
+
+    def refund(self, charge_id: str) -> Ledger:
+        """The request provably never left."""
+        return replace(self, charges=tuple(c for c in self.charges if c.id != charge_id))
+
+    def accepted(self) -> Ledger:
+        """The service granted a request: whatever was refused before is over."""
+        return replace(self, blocked_until=0.0, refusals=0)
+
+    def refused(self, now: float, quota: Quota, retry_after_seconds: float | None) -> Ledger:
+        """
+        The service refused for its quota. Evidence in order: what the answer says, then this ledger, then patience.
+
+        :param retry_after_seconds: from a header or the body of the answer; None where neither tells.
+        """
+        refusals = self.refusals + 1
+        live = self.live(now, quota)
+        if retry_after_seconds is not None and retry_after_seconds > 0:
+            # What is told is believed, but for how often: a short wait that never helps gets longer.
+            again = LEAST_PAUSE_SECONDS * 2 ** min(refusals - 2, 20) if refusals > 1 else 0.0
+            pause = min(max(retry_after_seconds, again), quota.silence_seconds)
+        elif len(live) >= quota.limit and not quota.is_unlimited:
+            pause = min(charge.at for charge in live) + quota.hold_seconds - now
+        else:
+            pause = quota.probe_seconds if refusals <= quota.probes else quota.silence_seconds
+        return replace(self, blocked_until=max(self.blocked_until, now + pause), refusals=refusals)

@@ -1,0 +1,107 @@
+"""
+The token requests of the last day, for people to look at. No decision reads it.
+
+It travels in the record, so a request stands in it from the moment it is charged: one that never comes to an end shows
+that its process died. Each is a row of plain values; the rows are only looked into by whoever shows them, since the
+record is read far more often than its history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from enum import Enum
+from typing import Any
+
+__all__ = ["KEPT_ROWS", "KEPT_SECONDS", "Outcome", "TokenRequest", "began", "ended", "requests_in"]
+
+KEPT_SECONDS = 86_400.0
+KEPT_ROWS = 500
+"""A day has 480 granted requests at most; those that could not be sent come on top."""
+
+TEXT_LENGTH = 160
+"""Of each text in a row, so that the record stays small however long the name of a task is."""
+
+Row = Sequence[Any]
+History = tuple[Row, ...]
+
+
+class Outcome(Enum):
+    """What became of a token request."""
+
+    PENDING = "pending"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    QUOTA = "quota"
+    UNCLEAR = "unclear"
+    NOT_SENT = "not_sent"
+    INTERRUPTED = "interrupted"
+
+
+_OUTCOMES = tuple(outcome.value for outcome in Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """
+    One token request.
+
+    :param id: of its charge.
+    :param at: when it was charged (store clock, seconds).
+    :param kind: ``issue`` or ``refresh``.
+    :param why: what was wrong with the token before.
+    :param asked_by: the task or the person that needed a token.
+    :param outcome: value of an :class:`Outcome`.
+    :param detail: of one that went wrong: the class of its error.
+    :param seconds: how long it took.
+    """
+
+    id: str
+    at: float
+    scope: str
+    kind: str
+    why: str = ""
+    asked_by: str = ""
+    outcome: str = Outcome.PENDING.value
+    detail: str = ""
+    seconds: float | None = None
+
+
+def began(history: History, request: TokenRequest, *, keep_rows: int = KEPT_ROWS) -> History:
+    """Write down a request that is about to be sent, and forget those of another day."""
+    row = [text[:TEXT_LENGTH] if isinstance(text, str) else text for text in astuple(request)]
+    kept = [earlier for earlier in history if _at(earlier) + KEPT_SECONDS > request.at]
+    return (*kept[max(0, len(kept) + 1 - keep_rows) :], row)
+
+
+def ended(history: History, request_id: str, now: float, outcome: Outcome, detail: str = "") -> History:
+    """Write down what became of a request; one that is not in the history stays out of it."""
+    return tuple(
+        [*row[:6], outcome.value, detail[:TEXT_LENGTH], max(0.0, round(now - _at(row), 3))]
+        if row and row[0] == request_id
+        else row
+        for row in history
+    )
+
+
+def requests_in(history: History) -> list[TokenRequest]:
+    """Look into the rows, oldest first; one that is none of ours is left out."""
+    return [request for row in history if (request := _request(row)) is not None]
+
+
+def _request(row: Row) -> TokenRequest | None:
+    try:
+        request = TokenRequest(*row)
+    except TypeError:
+        return None
+    for text in (request.id, request.scope, request.kind, request.why, request.asked_by, request.detail):
+        if not isinstance(text, str):
+            return None
+    fits = _at(row) > 0 and isinstance(request.seconds, (int, float, type(None)))
+    return request if fits and request.outcome in _OUTCOMES else None
+
+
+def _at(row: Row) -> float:
+    """Return when a row was written; long ago for one that is none of ours."""
+    at = row[1] if len(row) > 1 else None
+    return float(at) if isinstance(at, (int, float)) else 0.0

@@ -1,0 +1,192 @@
+"""
+What came of a token request, written into the record for all tasks to see. Pure functions of (record, now).
+
+Each settles the charges of the renewal, since the answer, or the certainty that none comes, tells when the service
+counted at the latest; and each gives the lease back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_channel_provider.tokens import policy
+from airflow_channel_provider.tokens.budget import Charge, Quota
+from airflow_channel_provider.tokens.policy import Request, Stage, early_seconds
+from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
+from airflow_channel_provider.tokens.token import APP_SCOPE
+
+__all__ = ["abandoned", "exchange_charge", "failed", "refused_for_quota", "succeeded", "withdrawn"]
+
+TRANSIENT_PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
+"""Between token requests while the service is in trouble; each costs one of ten."""
+
+UNSENT_PAUSE_MAX_SECONDS = 30.0
+"""The same where the request did not even leave, and cost nothing."""
+
+SECRET_REFUSAL = "ChannelAuthenticationError"  # noqa: S105 - the name of an error class
+"""How a refusal that may mean the App Secret is written down (see :mod:`.refusals`)."""
+
+EARLY_PAUSE_MAX_SECONDS = 3600.0
+"""Between early tries, however long a token lives: a third of the early part of a year would be 24 days."""
+
+REFUSAL_PAUSE_SECONDS = 300.0
+REFUSAL_PAUSE_MAX_SECONDS = 1800.0
+
+Charges = tuple[Charge, ...]
+"""Of one renewal, the last of them for its last request."""
+
+
+def exchange_charge(
+    record: AppRecord, now: float, request: Request, charges: Charges, charge_id: str, quota: Quota
+) -> AppRecord | None:
+    """
+    Charge the second request of a renewal whose answer had a refresh token but no access token.
+
+    :return: the new record, or None where the quota has no room.
+    """
+    if record.ledger.available_at(now, quota) > now:
+        return None
+    ledger = record.ledger
+    for charge in charges:
+        ledger = ledger.settle(charge, now)
+    ledger = ledger.charge(charge_id, scope=request.scope, kind="refresh", now=now, quota=quota)
+    lease = Lease(request.owner, request.host, now + policy.LEASE_SECONDS)
+    return replace(record, ledger=ledger).with_lease(request.scope, lease)
+
+
+def succeeded(
+    record: AppRecord,
+    now: float,
+    request: Request,
+    facts: TokenFacts,
+    charges: Charges,
+    *,
+    refresh: bool = False,
+) -> AppRecord:
+    """
+    The answer came, and its token is stored.
+
+    :param refresh: it was a refresh, so these work; otherwise it is noted whether a refused one came before.
+    """
+    failure, last = record.failure_of(request.scope, request.secret_mark), record.tokens.get(request.scope)
+    refusals = last.refresh_refusals if last is not None else 0
+    refusals += failure is not None and failure.refresh_refused
+    replacements = last.replacements + 1 if last is not None and request.refused is not None else 0
+    facts = replace(facts, refresh_refusals=0 if refresh else refusals, replacements=replacements)
+    record = _settled(record, now, request, charges, answered=True)
+    record = replace(record, ledger=record.ledger.accepted())
+    return record.with_token(request.scope, facts, request.secret_mark)
+
+
+def failed(
+    record: AppRecord,
+    now: float,
+    request: Request,
+    charges: Charges,
+    *,
+    sent: bool,
+    answered: bool,
+    refresh: bool,
+    life_seconds: float,
+    error: Mapping[str, Any] | None,
+) -> AppRecord:
+    """
+    The request failed; note it for all.
+
+    :param sent: False where it provably never left, so that its charge is given back.
+    :param answered: whether an answer came; without one the service may count the request still.
+    :param refresh: it was a refresh; a refused one makes the next renewal an issue.
+    :param life_seconds: life of the token that was to be renewed; early tries are spaced by a third of its window.
+    :param error: the refusal, where a repetition would meet it again; None for a passing trouble.
+    """
+    record = _settled(record, now, request, charges, answered=answered)
+    if not sent and charges:
+        record = replace(record, ledger=record.ledger.refund(charges[-1].id))
+    earlier = record.failure_of(request.scope, request.secret_mark)
+    count = earlier.count + 1 if earlier is not None else 1
+    pause = (
+        _refusal_pause(count, refresh=refresh) if error is not None else _transient_pause(count, sent=sent)
+    )
+    if request.stage is Stage.EARLY:
+        pause = max(pause, min(EARLY_PAUSE_MAX_SECONDS, early_seconds(life_seconds, 1) / 3))
+    failure = Failure(
+        count,
+        now + pause,
+        error=None if refresh else error,
+        secret_mark=request.secret_mark,
+        refresh_refused=(refresh and error is not None) or (earlier is not None and earlier.refresh_refused),
+        at=now,
+    )
+    outage = record.outage if error is not None else _longer_outage(record.outage, now, sent=sent)
+    record = record.with_failure(request.scope, failure, outage=outage)
+    return replace(record, secret_refused=failure) if _is_the_secret(record, request, failure) else record
+
+
+def _is_the_secret(record: AppRecord, request: Request, failure: Failure) -> bool:
+    """
+    Tell whether a refused issue means the App Secret, and not just this channel: the service words both alike.
+
+    It is the secret if the app token was refused, or a second scope and no token was bought since the first.
+    """
+
+    def refused(candidate: Failure) -> bool:
+        document = candidate.error or {}
+        return document.get("class") == SECRET_REFUSAL and candidate.secret_mark == request.secret_mark
+
+    if not refused(failure):
+        return False
+    bought_at = max((facts.issued_at for facts in record.tokens.values()), default=-math.inf)
+    own = (request.scope, f"{request.scope}|{request.secret_mark}")
+    others = (other for key, other in record.failures.items() if key not in own)
+    return request.scope == APP_SCOPE or any(refused(other) and other.at > bought_at for other in others)
+
+
+def refused_for_quota(
+    record: AppRecord,
+    now: float,
+    request: Request,
+    charges: Charges,
+    quota: Quota,
+    retry_after_seconds: float | None,
+) -> AppRecord:
+    """The service says that the quota is spent: one block for all scopes of the app."""
+    record = _settled(record, now, request, charges, answered=True)
+    return replace(record, ledger=record.ledger.refused(now, quota, retry_after_seconds))
+
+
+def abandoned(record: AppRecord, now: float, request: Request, charges: Charges) -> AppRecord:
+    """The process was interrupted on the way: the charges stay, the lease goes."""
+    return _settled(record, now, request, charges, answered=False)
+
+
+def withdrawn(record: AppRecord, request: Request, charge: Charge) -> AppRecord:
+    """The request was not sent after all: its charge and the lease go."""
+    return replace(record, ledger=record.ledger.refund(charge.id)).without_lease(request.scope, request.owner)
+
+
+def _settled(
+    record: AppRecord, now: float, request: Request, charges: Charges, *, answered: bool
+) -> AppRecord:
+    ledger = record.ledger
+    for charge in charges:
+        # Whatever came of the last request: the ones before it were answered.
+        ledger = ledger.settle(charge, now, answered=answered or charge is not charges[-1])
+    return replace(record, ledger=ledger).without_lease(request.scope, request.owner)
+
+
+def _transient_pause(count: int, *, sent: bool) -> float:
+    pause = TRANSIENT_PAUSES_SECONDS[min(count, len(TRANSIENT_PAUSES_SECONDS)) - 1]
+    return pause if sent else min(pause, UNSENT_PAUSE_MAX_SECONDS)
+
+
+def _refusal_pause(count: int, *, refresh: bool) -> float:
+    # After a refused refresh there is something else to try at once: to issue.
+    return 0.0 if refresh else min(REFUSAL_PAUSE_SECONDS * 2 ** (count - 1), REFUSAL_PAUSE_MAX_SECONDS)
+
+
+def _longer_outage(outage: Failure | None, now: float, *, sent: bool) -> Failure:
+    count = outage.count + 1 if outage is not None else 1
+    return Failure(count, now + _transient_pause(count, sent=sent), at=now)

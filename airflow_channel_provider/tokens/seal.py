@@ -1,0 +1,105 @@
+"""
+Tokens at rest: sealed with a key that only the App Secret gives, so that a store alone is worth nothing.
+
+The key is derived for one app and one scope (HKDF-SHA256), and both are authenticated with the blob (AES-256-GCM), so
+blobs can't be swapped or moved. The name of a blob comes from the secret too: a reissued secret finds no old blob.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.tokens.token import Token
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["Sealer", "app_key"]
+
+_MAGIC = b"CTT1"
+_NONCE_BYTES = 12
+
+
+def app_key(base_url: str, app_id: str | None, secret: str) -> str:
+    """
+    Name the app whose quota is counted; not derived from the secret, so that reissuing it does not reset the count.
+
+    :param app_id: the App ID; where the connection has none, a fingerprint of the secret has to do.
+    """
+    identity = f"app:{app_id}" if app_id else f"secret:{_hmac(secret, 'app-identity')}"
+    return hashlib.sha256(f"{base_url}|{identity}".encode()).hexdigest()[:32]
+
+
+class Sealer:
+    """
+    Seals and opens the tokens of one app with one App Secret.
+
+    :param app: see :func:`app_key`.
+    :param secret: the App Secret.
+    """
+
+    def __init__(self, app: str, secret: str) -> None:
+        self._app = app
+        self._secret = secret
+        self._keys: dict[str, bytes] = {}
+        self.secret_mark = _hmac(secret, "secret-mark")[:16]
+
+    def __repr__(self) -> str:
+        return f"Sealer(app={self._app!r})"
+
+    def blob_name(self, scope: str) -> str:
+        """Name the blob of a scope: 32 hex digits."""
+        return _hmac(self._secret, f"blob|1|{self._app}|{scope}")[:32]
+
+    def seal(self, token: Token) -> bytes:
+        """Return the token as bytes that only this secret opens."""
+        plain = json.dumps([token.access_token, token.refresh_token, token.issued_at, token.expires_at])
+        nonce = os.urandom(_NONCE_BYTES)
+        return (
+            _MAGIC
+            + nonce
+            + self._cipher(token.scope).encrypt(nonce, plain.encode(), self._bound(token.scope))
+        )
+
+    def open(self, blob: bytes | None, scope: str) -> Token | None:
+        """
+        Return the token of a blob.
+
+        :return: None where the blob is absent, of another format, damaged, or another's.
+        """
+        if blob is None or not blob.startswith(_MAGIC):
+            return None
+        from cryptography.exceptions import InvalidTag
+
+        start = len(_MAGIC) + _NONCE_BYTES
+        try:
+            plain = self._cipher(scope).decrypt(blob[len(_MAGIC) : start], blob[start:], self._bound(scope))
+            access_token, refresh_token, issued_at, expires_at = json.loads(plain)
+        except (InvalidTag, ValueError):
+            return None
+        return Token(access_token, refresh_token, float(issued_at), float(expires_at), scope)
+
+    def _bound(self, scope: str) -> bytes:
+        return f"{self._app}|{scope}".encode()
+
+    def _cipher(self, scope: str) -> AESGCM:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if scope not in self._keys:
+            self._keys[scope] = self._derive(scope)
+        return AESGCM(self._keys[scope])
+
+    def _derive(self, scope: str) -> bytes:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        kdf = HKDF(SHA256(), 32, salt=b"airflow-channel-provider/token/1", info=self._bound(scope))
+        return kdf.derive(self._secret.encode())
+
+
+def _hmac(secret: str, purpose: str) -> str:
+    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()

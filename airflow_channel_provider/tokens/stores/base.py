@@ -1,0 +1,127 @@
+"""
+What a store is: one atomic read-modify-write of a small document, blobs, and a clock of its own. No decisions.
+
+The state machine is written once, in :mod:`..policy`; a store only promises that ``update`` is atomic among all the
+processes that it serves, that what it returned from is durable, and that its clock is one for all of them and is never
+set back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeGuard, TypeVar
+
+from airflow_channel_provider.tokens.token import Token
+
+__all__ = ["Beacon", "Change", "KeptStore", "Memo", "Snapshot", "TokenStore", "is_kept"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    The document at one moment.
+
+    :param state: as it was written last; None where there is none.
+    :param now: the store's clock, seconds.
+    :param lost: there was a document once, and it is gone or unreadable.
+    """
+
+    state: dict[str, Any] | None
+    now: float
+    lost: bool = False
+
+
+Change = Callable[[Snapshot], tuple[dict[str, Any] | None, T]]
+"""A pure function from what is there to (what is to be written, or None for nothing; what to return)."""
+
+
+class Beacon(Enum):
+    """Whether another living process of this host is renewing."""
+
+    OURS = "ours"
+    TAKEN = "taken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """
+    A token that this process may use without looking.
+
+    :param until: for so long (:func:`..clock.steady`).
+    :param ends_at: when the token itself ends, by the same clock; if the store is down, it is used until then.
+    """
+
+    token: Token
+    until: float
+    ends_at: float = 0.0
+
+
+class TokenStore(Protocol):
+    """
+    Where the tokens and the ledger live.
+
+    :ivar address: as configured; for messages.
+    :ivar host: names this host towards the other users of the store.
+    :ivar poll_seconds: first and longest pause between two looks at a token that another process is renewing.
+    :ivar history_rows: how many token requests a document may tell of.
+    :ivar memos: what this process remembers, by app and scope.
+    """
+
+    address: str
+    host: str
+    poll_seconds: tuple[float, float]
+    history_rows: int
+    memos: dict[str, Memo]
+
+    def load(self, document: str) -> Snapshot:
+        """Look at a document, without waiting for anyone."""
+
+    def update(self, document: str, change: Change[T]) -> T:
+        """
+        Change a document atomically and durably.
+
+        :raises ChannelConfigurationError: the store can't work as configured.
+        :raises ChannelNotSentError: the store is in trouble that may pass.
+        """
+
+    def documents(self) -> Collection[str]:
+        """Name the documents that there are, for people to look at; no decision asks for them."""
+
+    def read_blob(self, document: str, name: str) -> bytes | None:
+        """Read a sealed token; None where there is none."""
+
+    def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
+        """Replace a sealed token as a whole; it may be dropped after ``keep_seconds``."""
+
+    def beacon(self, document: str, scope: str) -> AbstractContextManager[Beacon]:
+        """
+        Show that this process is renewing a scope, for as long as it lives.
+
+        A store without a way to see the death of a process answers UNKNOWN, and the lease has to run out.
+        """
+
+    def rest(self) -> None:
+        """Take note that this process needs the store no more for a while: give back what is scarce."""
+
+
+class KeptStore(TokenStore, Protocol):
+    """
+    A store that can't decide among several writers: one keeper renews all tokens, everybody else only reads.
+
+    :ivar keeper: who that is, for messages.
+    :ivar skew_seconds: how far the clock of any host may be off; charges are held longer by twice as much.
+    """
+
+    keeper: str
+    skew_seconds: float
+
+
+def is_kept(store: TokenStore) -> TypeGuard[KeptStore]:
+    """Tell whether only a keeper may write to a store."""
+    return hasattr(store, "keeper")

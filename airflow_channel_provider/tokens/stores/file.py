@@ -1,0 +1,320 @@
+"""
+Tokens in files: one directory serves every process of one host. The default.
+
+Three kinds of file per app, all 0600 in a directory of mode 0700:
+
+``<app>.json``          the document, with the store's clock; replaced as a whole (temporary file, fsync, rename)
+``<app>.<name>.token``  one sealed token, replaced as a whole
+``<app>.*.lock``        empty; kernel locks on them end with their process, so a ``kill -9`` blocks no one
+
+The clock is wall time carried on by the seconds since boot: stepping the host's clock grants no extra request.
+Kernel locks are not to be trusted on network file systems.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import random
+import stat
+import time
+import uuid
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
+from airflow_channel_provider.tokens.clock import boot_id, steady
+from airflow_channel_provider.tokens.history import KEPT_ROWS
+from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+
+__all__ = ["FileStore"]
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_LOCK_PATIENCE_SECONDS = 10.0
+_STRAY_SECONDS = 86_400.0
+_CONFIGURATION_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
+_FOREIGN_ERRNOS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
+"""What stands where our file should be is a link, a directory, a pipe or a socket."""
+
+# A lock belongs to the open file, which a forked child shares: without this it would outlive a killed holder.
+_held_fds: set[int] = set()
+
+
+def _close_inherited_locks() -> None:
+    for fd in _held_fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+    _held_fds.clear()
+
+
+os.register_at_fork(after_in_child=_close_inherited_locks)
+
+
+class FileStore:
+    """
+    A store in a directory, for all processes of one host.
+
+    :param directory: created with mode 0700 when first written to.
+    :param address: as configured; for messages.
+    """
+
+    poll_seconds = (0.02, 0.25)
+    history_rows = KEPT_ROWS
+
+    def __init__(self, directory: str | os.PathLike[str], *, address: str | None = None) -> None:
+        self._directory = Path(directory)
+        self.address = address or f"file://{self._directory}"
+        self.host = boot_id() or "host"
+        self.memos: dict[str, Memo] = {}
+        self._directory_made = False
+
+    def load(self, document: str) -> Snapshot:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors("read"):
+            return self._load(document).snapshot
+
+    def update(self, document: str, change: Change[T]) -> T:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors("written"):
+            self._make_directory()
+            with self._locked(document):
+                found = self._load(document)
+                if found.spoiled:
+                    self._set_aside(self._document_path(document))
+                state, result = change(found.snapshot)
+                if state is not None:
+                    self._write_document(document, state, found)
+                return result
+
+    def documents(self) -> Collection[str]:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors("read"):
+            try:
+                paths = list(self._directory.iterdir())  # glob() finds nothing where it may not look
+            except FileNotFoundError:
+                return []
+            return [path.stem for path in paths if path.suffix == ".json"]
+
+    def read_blob(self, document: str, name: str) -> bytes | None:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors("read"):
+            try:
+                return _read(self._blob_path(document, name))
+            except OSError as error:
+                if error.errno in _FOREIGN_ERRNOS:
+                    return None
+                raise
+
+    def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors("written"):
+            self._make_directory()
+            path = self._blob_path(document, name)
+            if path.is_dir():
+                self._set_aside(path)
+            self._replace(path, blob, keep_seconds=keep_seconds)
+            self._sweep()
+
+    @contextlib.contextmanager
+    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+        """See :class:`.base.TokenStore`; a kernel lock, so it goes out with its process."""
+        label = hashlib.sha256(scope.encode()).hexdigest()[:12]
+        with self._honest_errors("written"):
+            self._make_directory()
+            fd = self._open_lock(self._directory / f"{document}.{label}.lock")
+        try:
+            yield Beacon.OURS if _try_lock(fd) else Beacon.TAKEN
+        finally:
+            _close_lock(fd)
+
+    def rest(self) -> None:
+        """See :class:`.base.TokenStore`; nothing is held open between two calls."""
+
+    # ---------------------------------------------------------------------------------------- document and clock
+
+    def _document_path(self, document: str) -> Path:
+        return self._directory / f"{document}.json"
+
+    def _blob_path(self, document: str, name: str) -> Path:
+        return self._directory / f"{document}.{name}.token"
+
+    def _load(self, document: str) -> _Found:
+        looked_at = steady()
+        try:
+            content = _read(self._document_path(document))
+        except OSError as error:
+            if error.errno not in _FOREIGN_ERRNOS:
+                raise
+            return _Found(Snapshot(None, time.time(), lost=True), looked_at, spoiled=True)
+        if content is None:
+            lost = any(self._directory.glob(f"{document}.*.token"))
+            return _Found(Snapshot(None, time.time(), lost=lost), looked_at)
+        found = envelope.unpack(content)
+        if found is None:
+            return _Found(Snapshot(None, time.time(), lost=True), looked_at, spoiled=True)
+        return _Found(Snapshot(found.state, found.now_on_this_host(looked_at)), looked_at)
+
+    def _write_document(self, document: str, state: dict[str, Any], found: _Found) -> None:
+        content = envelope.pack(state, found.snapshot.now, looked_at=found.looked_at)
+        self._replace(self._document_path(document), content)
+
+    # ---------------------------------------------------------------------------------------- files
+
+    def _make_directory(self) -> None:
+        if self._directory_made and self._directory.is_dir():
+            return
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._close_to_others()
+        self._directory_made = True
+
+    def _close_to_others(self) -> None:
+        found = self._directory.stat()
+        if not found.st_mode & 0o077:
+            return
+        if found.st_uid == os.geteuid() and not any(self._directory.iterdir()):
+            self._directory.chmod(0o700)  # made by hand for this store, with the usual umask
+            return
+        log.warning(
+            "The directory %s of the token store is open to other users (mode %03o). What is in it is sealed, but who "
+            "may write there can make the count of token requests start anew: chmod 700 it.",
+            self._directory,
+            stat.S_IMODE(found.st_mode),
+        )
+
+    def _open_lock(self, path: Path) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            fd = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno not in _FOREIGN_ERRNOS:
+                raise
+            self._set_aside(path)
+            fd = os.open(path, flags, 0o600)
+        _held_fds.add(fd)
+        return fd
+
+    def _replace(self, path: Path, content: bytes, *, keep_seconds: float = 0.0) -> None:
+        """Put a file in place as a whole; its time of modification says until when it must be kept."""
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(temporary, flags, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+                file.flush()
+                kept_until = time.time() + keep_seconds
+                os.utime(file.fileno(), (kept_until, kept_until))
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_directory(self._directory)
+
+    def _set_aside(self, path: Path) -> None:
+        os.replace(path, path.with_name(f"{path.name}.{int(time.time())}-{uuid.uuid4().hex[:8]}.unreadable"))
+
+    def _sweep(self) -> None:
+        """Drop sealed tokens that are long over, whosever they are, and what interrupted writers left behind."""
+        for path in self._directory.iterdir():
+            if path.suffix in (".token", ".tmp"):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > _STRAY_SECONDS:
+                        path.unlink()
+
+    @contextlib.contextmanager
+    def _locked(self, document: str) -> Iterator[None]:
+        fd = self._open_lock(self._directory / f"{document}.lock")
+        try:
+            give_up_at = steady() + _LOCK_PATIENCE_SECONDS
+            while not _try_lock(fd):
+                if steady() > give_up_at:
+                    raise ChannelNotSentError(
+                        f"The token store {self.address} has been locked by another process for "
+                        f"{_LOCK_PATIENCE_SECONDS:.0f} s, though it is only ever held for milliseconds: is that "
+                        "process stopped?"
+                    )
+                time.sleep(random.uniform(0.001, 0.005))
+            yield
+        finally:
+            _close_lock(fd)
+
+    @contextlib.contextmanager
+    def _honest_errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except ChannelError:
+            raise
+        except OSError as error:
+            reason = f"{error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)})"
+            if error.errno in _CONFIGURATION_ERRNOS:
+                raise ChannelConfigurationError(
+                    f"Option [channel_talk] store: {self._directory} can't be {done}: {reason}. Name a local directory "
+                    "that the user who runs the tasks may write to; no token request was sent."
+                ) from error
+            raise ChannelNotSentError(
+                f"The token store {self.address} can't be {done}: {reason}. No token request was sent."
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A document as read, when by the host's own clock, and whether what stands in its place must be set aside."""
+
+    snapshot: Snapshot
+    looked_at: float
+    spoiled: bool = False
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        # Without O_NONBLOCK a pipe in this place would be waited for.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        chunks = []
+        while chunk := os.read(fd, 65_536):
+            chunks.append(chunk)
+        return b"".join(chunks)
+    finally:
+        os.close(fd)
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _close_lock(fd: int) -> None:
+    # A forked child has forgotten its copies, so only the process that took the lock comes here; it unlocks, since a
+    # child that was forked between opening and remembering may share the file still.
+    if fd in _held_fds:
+        _held_fds.discard(fd)
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)

@@ -1,0 +1,75 @@
+"""Tokens of this process alone: for tests and single-process work. Each task process would spend its own request."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar
+
+from airflow_channel_provider.tokens.history import KEPT_ROWS
+from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+
+__all__ = ["MemoryStore"]
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """
+    A store in a dictionary, safe among threads.
+
+    :param clock: its clock, seconds.
+    """
+
+    address = "memory://"
+    poll_seconds = (0.002, 0.05)
+    history_rows = KEPT_ROWS
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.host = f"process-{os.getpid()}"
+        self.memos: dict[str, Memo] = {}
+        self._clock = clock
+        self._documents: dict[str, str] = {}
+        self._blobs: dict[tuple[str, str], bytes] = {}
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._unlock)
+
+    def _unlock(self) -> None:
+        self._lock = threading.Lock()
+
+    def load(self, document: str) -> Snapshot:
+        """See :class:`.base.TokenStore`."""
+        written = self._documents.get(document)
+        return Snapshot(json.loads(written) if written is not None else None, self._clock())
+
+    def update(self, document: str, change: Change[T]) -> T:
+        """See :class:`.base.TokenStore`."""
+        with self._lock:
+            state, result = change(self.load(document))
+            if state is not None:
+                self._documents[document] = json.dumps(state)
+            return result
+
+    def documents(self) -> Collection[str]:
+        """See :class:`.base.TokenStore`."""
+        return list(self._documents)
+
+    def read_blob(self, document: str, name: str) -> bytes | None:
+        """See :class:`.base.TokenStore`."""
+        return self._blobs.get((document, name))
+
+    def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
+        """See :class:`.base.TokenStore`."""
+        self._blobs[document, name] = blob
+
+    @contextlib.contextmanager
+    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+        """Threads do not die unseen: whoever holds a lease here gives it back."""
+        yield Beacon.UNKNOWN
+
+    def rest(self) -> None:
+        """See :class:`.base.TokenStore`; nothing is held."""

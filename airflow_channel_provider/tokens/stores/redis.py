@@ -1,0 +1,267 @@
+"""
+Tokens in Redis or Valkey: one server, or one cluster, serves every process of every host.
+
+Three kinds of key per app, and one for all; their hash tag keeps them on one node of a cluster:
+
+``channel_talk:{<app>}:document``      the document; never expires, so a server that evicts only what expires keeps it
+``channel_talk:{<app>}:token:<name>``  one sealed token; expires with it
+``channel_talk:{<app>}:tokens``        says for a day that tokens were stored, so that a missing document is a lost one
+``channel_talk:documents``             names the documents, for people to look at: a scan of a large server takes long
+
+``update`` is WATCH, GET, MULTI, SET, EXEC; the clock is the server's ``TIME``. What a server forgets when it restarts,
+this store can't know: only append-only persistence keeps the count of token requests. A server without the document
+that has run for less than a window may have forgotten it, and then the document counts as lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
+from airflow_channel_provider.tokens.clock import steady
+from airflow_channel_provider.tokens.history import KEPT_ROWS
+from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import Pipeline
+    from redis.cluster import RedisCluster
+
+__all__ = ["RedisStore"]
+
+T = TypeVar("T")
+
+_PREFIX = "channel_talk"
+_INDEX = f"{_PREFIX}:documents"
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS, _PAUSE_MAX_SECONDS = 0.002, 0.1
+_ANSWER_SECONDS = 5.0
+_MARK_SECONDS = 86_400
+
+
+class RedisStore:
+    """
+    A store in Redis.
+
+    :param connect: makes a client; called when the store is first used, and again after a fork or an error.
+    :param address: as configured; for messages.
+    :param window_seconds: window of the quota; a server younger than that may have forgotten a document.
+    """
+
+    poll_seconds = (0.02, 0.25)
+    history_rows = KEPT_ROWS
+
+    def __init__(
+        self,
+        connect: Callable[[], Redis | RedisCluster],
+        *,
+        address: str = "redis://",
+        window_seconds: float = 1800.0,
+    ) -> None:
+        self.address = address
+        self.host = "any"  # a lease is never taken for a dead one's: there is no beacon
+        self.memos: dict[str, Memo] = {}
+        self._connect = connect
+        self._window_seconds = window_seconds
+        self._client: Redis | RedisCluster | None = None
+        self._inherited: Redis | RedisCluster | None = None
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+        # Not closed and not forgotten: its connections are the parent's.
+        self._inherited, self._client = self._client, None
+
+    def load(self, document: str) -> Snapshot:
+        """See :class:`.base.TokenStore`."""
+        key = _key(document, "document")
+        with self._honest_errors():
+            with self._node(key).pipeline(transaction=False) as pipe:
+                pipe.time()
+                pipe.get(key)
+                time_of_server, content = pipe.execute(raise_on_error=False)
+                for answer in (time_of_server, content):
+                    if isinstance(answer, Exception) and not _is_of_another_type(answer):
+                        raise answer
+            now = _seconds(time_of_server)
+            return self._without(document, now) if content is None else _snapshot(content, now)
+
+    def update(self, document: str, change: Change[T]) -> T:
+        """See :class:`.base.TokenStore`."""
+        from redis.exceptions import WatchError
+
+        key, written, result = _key(document, "document"), b"", cast("T", None)
+
+        def attempt(pipe: Pipeline) -> T:
+            nonlocal written, result
+            pipe.watch(key)  # type: ignore[no-untyped-call]
+            content, snapshot = self._watched(document, pipe)
+            if written and content == written:
+                return result  # it had been written; only the answer was lost
+            state, result = change(snapshot)
+            if state is not None:
+                if content is None:
+                    self._node(_INDEX).sadd(_INDEX, document)
+                written = envelope.pack(state, snapshot.now)
+                pipe.multi()
+                pipe.set(key, written)
+                pipe.execute()
+            return result
+
+        with self._honest_errors():
+            for pause in self._pauses():
+                with contextlib.suppress(WatchError), self._node(key).pipeline() as pipe:
+                    return attempt(pipe)
+                time.sleep(pause)
+        raise ChannelNotSentError(
+            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, since others were "
+            "always faster. No token request was sent."
+        )
+
+    def documents(self) -> Collection[str]:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors():
+            found = self._node(_INDEX).smembers(_INDEX)
+            return [name.decode() if isinstance(name, bytes) else name for name in found]
+
+    def read_blob(self, document: str, name: str) -> bytes | None:
+        """See :class:`.base.TokenStore`."""
+        key = _key(document, f"token:{name}")
+        with self._honest_errors():
+            try:
+                return cast("bytes | None", self._node(key).get(key))
+            except Exception as error:
+                if _is_of_another_type(error):
+                    return None
+                raise
+
+    def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
+        """See :class:`.base.TokenStore`."""
+        key = _key(document, f"token:{name}")
+        with self._honest_errors(), self._node(key).pipeline() as pipe:
+            pipe.set(key, blob, px=max(1, int(keep_seconds * 1000)))
+            pipe.set(_key(document, "tokens"), b"1", ex=max(_MARK_SECONDS, int(keep_seconds)))
+            pipe.execute()
+
+    @contextlib.contextmanager
+    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+        """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
+        yield Beacon.UNKNOWN
+
+    def rest(self) -> None:
+        """See :class:`.base.TokenStore`; an idle connection costs a Redis server next to nothing."""
+
+    # ---------------------------------------------------------------------------------------- document and clock
+
+    def _watched(self, document: str, pipe: Pipeline) -> tuple[bytes | None, Snapshot]:
+        now = _seconds(pipe.time())
+        content: bytes | Exception | None
+        try:
+            content = cast("bytes | None", pipe.get(_key(document, "document")))
+        except Exception as error:
+            if not _is_of_another_type(error):
+                raise
+            content = error
+        if content is None:
+            return None, self._without(document, now)
+        return content if isinstance(content, bytes) else None, _snapshot(content, now)
+
+    def _without(self, document: str, now: float) -> Snapshot:
+        """Tell a new app from one whose document is lost."""
+        from redis.exceptions import ResponseError
+
+        node = self._node(_key(document, "document"))
+        lost = bool(node.exists(_key(document, "tokens")))
+        if not lost:
+            with contextlib.suppress(
+                ResponseError
+            ):  # INFO may be forbidden; then nothing is known of a restart
+                lost = float(node.info("server")["uptime_in_seconds"]) < self._window_seconds
+        return Snapshot(None, now, lost=lost)
+
+    def _pauses(self) -> Iterator[float]:
+        give_up_at, longest = steady() + _PATIENCE_SECONDS, _PAUSE_SECONDS
+        while steady() < give_up_at:
+            yield random.uniform(0.0, longest)
+            longest = min(longest * 1.5, _PAUSE_MAX_SECONDS)
+
+    # ---------------------------------------------------------------------------------------- client
+
+    def _node(self, key: str) -> Redis:
+        """Return the client of the server that has a key: in a cluster the clock must be asked of that one."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            client = self._client
+        if hasattr(client, "get_node_from_key"):
+            cluster = cast("RedisCluster", client)
+            node = cluster.get_node_from_key(key)  # type: ignore[no-untyped-call]
+            client = cluster.get_redis_connection(node)
+        kwargs = client.connection_pool.connection_kwargs
+        for name in (
+            "socket_timeout",
+            "socket_connect_timeout",
+        ):  # before redis-py 8 it waits for ever by default
+            if kwargs.get(name) is None:
+                kwargs[name] = _ANSWER_SECONDS
+        return client
+
+    @contextlib.contextmanager
+    def _honest_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except ChannelError:
+            raise
+        except Exception as error:
+            told = _told(error, self.address)
+            if told is None:
+                raise
+            self._client = None
+            raise told from error
+
+
+def _key(document: str, what: str) -> str:
+    return f"{_PREFIX}:{{{document}}}:{what}"
+
+
+def _seconds(time_of_server: tuple[int, int]) -> float:
+    seconds, microseconds = time_of_server
+    return seconds + microseconds / 1e6
+
+
+def _snapshot(content: bytes | Exception, now: float) -> Snapshot:
+    found = envelope.unpack(content) if isinstance(content, bytes) else None
+    return Snapshot(found.state, found.now_by(now)) if found else Snapshot(None, now, lost=True)
+
+
+def _is_of_another_type(error: Exception) -> bool:
+    """Tell whether what stands where our value should be is a list or the like."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def _told(error: Exception, address: str) -> ChannelError | None:
+    """Return what to raise instead of an error of the client; None where it is none of its."""
+    from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
+
+    if not isinstance(error, (RedisError, OSError)):
+        return None
+    if isinstance(error, (AuthenticationError, AuthorizationError, NoPermissionError)):
+        return ChannelConfigurationError(
+            f"Option [channel_talk] store: the server behind {address} refuses its connection: {_sentence(error)} "
+            "Correct login and password of that connection, and what its user may do; no token request was sent."
+        )
+    return ChannelNotSentError(
+        f"The token store {address} can't be reached: {_sentence(error)} No token request was sent."
+    )
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).rstrip('.') or type(error).__name__}."

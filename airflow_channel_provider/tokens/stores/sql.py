@@ -1,0 +1,158 @@
+"""
+Tokens in a database: PostgreSQL, MySQL (MariaDB) or SQLite serves every process that reaches it.
+
+A document is a row with a version: ``update`` reads it and replaces it *where the version is still the same*, each in a
+statement of its own that commits by itself. So no transaction is ever open while a token request is on its way, and
+none can roll a charge back. The clock is the server's; SQLite, which has none, goes by the host's seconds since boot.
+
+A process has at most one connection to the database, keeps it while it works on a token, and gives it back then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from airflow_channel_provider.exceptions import ChannelNotSentError
+from airflow_channel_provider.tokens.clock import steady
+from airflow_channel_provider.tokens.history import KEPT_ROWS
+from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.stores.sql_session import SqlSession, SqlTarget
+
+__all__ = ["SqlStore"]
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS, _PAUSE_MAX_SECONDS = 0.005, 0.2
+
+
+class SqlStore:
+    """
+    A store in a database.
+
+    :param target: looks up which one; called when the store is first used, and again after a fork or an error.
+    :param address: as configured; for messages.
+    """
+
+    poll_seconds = (0.05, 1.0)
+    history_rows = KEPT_ROWS
+
+    def __init__(self, target: Callable[[], SqlTarget], *, address: str = "sql://") -> None:
+        self.address = address
+        self.host = "any"  # a lease is never taken for a dead one's: there is no beacon
+        self.memos: dict[str, Memo] = {}
+        self._target = target
+        self._lock = threading.RLock()
+        self._opened: SqlSession | None = None
+        self._inherited: SqlSession | None = None
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        self._lock = threading.RLock()
+        # Not closed and not forgotten: its connection is the parent's.
+        self._inherited, self._opened = self._opened or self._inherited, None
+
+    def load(self, document: str) -> Snapshot:
+        """See :class:`.base.TokenStore`."""
+        with self._session() as session:
+            return session.run(lambda: _Row(session, document).snapshot)
+
+    def update(self, document: str, change: Change[T]) -> T:
+        """See :class:`.base.TokenStore`."""
+        written, result = "", cast("T", None)
+
+        def attempt(session: SqlSession) -> bool:
+            nonlocal written, result
+            row = _Row(session, document)
+            if written and row.body == written:
+                return True  # it had been written; only the answer was lost
+            state, result = change(row.snapshot)
+            if state is None:
+                return True
+            written = envelope.pack(state, row.snapshot.now, looked_at=row.looked_at).decode()
+            return session.statements.write_document(document, row.version, written)
+
+        for pause in _pauses():
+            with self._session() as session:
+                if session.run(partial(attempt, session)):
+                    return result
+            time.sleep(pause)
+        raise ChannelNotSentError(
+            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, since others were "
+            "always faster. No token request was sent."
+        )
+
+    def documents(self) -> Collection[str]:
+        """See :class:`.base.TokenStore`."""
+        with self._session() as session:
+            return session.run(lambda: session.statements.document_names())
+
+    def read_blob(self, document: str, name: str) -> bytes | None:
+        """See :class:`.base.TokenStore`."""
+        with self._session() as session:
+            return session.run(lambda: session.statements.read_blob(document, name))
+
+    def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
+        """See :class:`.base.TokenStore`."""
+        with self._session() as session:
+            session.run(lambda: session.statements.write_blob(document, name, blob, keep_seconds))
+
+    @contextlib.contextmanager
+    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+        """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
+        yield Beacon.UNKNOWN
+
+    def rest(self) -> None:
+        """See :class:`.base.TokenStore`: hundreds of tasks that only wait must not hold a connection each."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.disconnect()
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[SqlSession]:
+        from airflow_channel_provider.tokens.stores.sql_session import SqlSession
+
+        with self._lock:
+            if self._opened is None:
+                self._opened = SqlSession(self._target(), self.address)
+            try:
+                yield self._opened
+            except Exception:
+                # The connection may have been changed since it was looked up.
+                if self._opened is not None and not self._opened.connected:
+                    self._opened = None
+                raise
+
+
+class _Row:
+    """A document as read, by a session's present connection."""
+
+    def __init__(self, session: SqlSession, document: str) -> None:
+        self.looked_at: float | None = None
+        clock, self.version, self.body = session.statements.read_document(document)
+        if clock is None:
+            self.looked_at, clock = steady(), time.time()
+        found = envelope.unpack(self.body) if self.body is not None else None
+        if found is not None:
+            now = found.now_by(clock) if self.looked_at is None else found.now_on_this_host(self.looked_at)
+            self.snapshot = Snapshot(found.state, now)
+        else:
+            lost = self.version is not None or session.statements.has_blobs(document)
+            self.snapshot = Snapshot(None, clock, lost=lost)
+
+
+def _pauses() -> Iterator[float]:
+    give_up_at, longest = steady() + _PATIENCE_SECONDS, _PAUSE_SECONDS
+    while steady() < give_up_at:
+        yield random.uniform(0.0, longest)
+        longest = min(longest * 1.5, _PAUSE_MAX_SECONDS)
