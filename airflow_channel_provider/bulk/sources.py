@@ -1,0 +1,238 @@
+"""Where items come from: a list, a file at any place that fsspec reaches, a query. Read as a stream, never as a whole.
+
+A source can be read again from its beginning, and gives the same values in the same order as long as what is behind it
+is the same: a resumed task passes over what it has done.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from pyarrow import Schema
+
+__all__ = ["FORMATS", "FileSource", "ListSource", "Peeked", "Source", "SqlSource"]
+
+FORMATS = ("jsonl", "csv", "parquet")
+_SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
+_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
+ROWS_AT_ONCE = 1_000
+
+
+class Source(Protocol):
+    """A stream of values, and how many there will be."""
+
+    def __iter__(self) -> Iterator[object]:
+        """Read it from its beginning."""
+
+    @property
+    def expected(self) -> int | None:
+        """How many values there are, or seem to be by what was read so far; None where nothing tells."""
+
+
+class ListSource:
+    """
+    Values that are there already, an XCom for example.
+
+    :param values: a collection; one that fetches its values as they are asked for will do.
+    """
+
+    def __init__(self, values: Collection[object]) -> None:
+        self._values = values
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self._values)
+
+    @property
+    def expected(self) -> int | None:
+        """How many values there are."""
+        return len(self._values)
+
+
+class SqlSource:
+    """
+    The rows of a query, as mappings of column names to values.
+
+    The rows stay with the database: where its driver would fetch them all at once, a server-side cursor is used.
+
+    :param connect: opens a connection of the Python DB API.
+    :param sql: the query; it should say in which order.
+    :param parameters: of the query.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        sql: str,
+        parameters: Mapping[str, object] | Collection[object] | None,
+    ) -> None:
+        self._connect = connect
+        self._sql = sql
+        self._parameters = parameters
+
+    def __iter__(self) -> Iterator[object]:
+        with closing(self._connect()) as connection, closing(_streaming_cursor(connection)) as cursor:
+            if self._parameters:
+                cursor.execute(self._sql, self._parameters)
+            else:
+                cursor.execute(self._sql)
+            rows = cursor.fetchmany(ROWS_AT_ONCE)
+            # A cursor on the server may know its columns only now.
+            names = [str(column[0]) for column in cursor.description or ()]
+            while rows:
+                yield from (dict(zip(names, row, strict=True)) for row in rows)
+                rows = cursor.fetchmany(ROWS_AT_ONCE)
+
+    @property
+    def expected(self) -> int | None:
+        """Unknown: to count them would be to run the query twice."""
+        return None
+
+
+def _streaming_cursor(connection: Any) -> Any:
+    """Return a cursor that does not fetch everything when the query is run."""
+    driver = type(connection).__module__.partition(".")[0]
+    if driver in ("psycopg", "psycopg2"):
+        return connection.cursor("channel_talk_bulk")
+    if driver == "pymysql":
+        from pymysql.cursors import SSCursor
+
+        return connection.cursor(SSCursor)
+    if driver == "MySQLdb":
+        from MySQLdb.cursors import SSCursor as MysqlSSCursor
+
+        return connection.cursor(MysqlSSCursor)
+    return connection.cursor()
+
+
+class FileSource:
+    """
+    The lines of a JSONL file, or the rows of a CSV or Parquet file.
+
+    :param path: of the file.
+    :param file_format: one of :data:`FORMATS`; None: as its name says, a compression's suffix apart.
+    :raises ChannelConfigurationError: the name says nothing, or there is no such format.
+    """
+
+    def __init__(self, path: ObjectStoragePath, file_format: str | None = None) -> None:
+        self.path = path
+        self.file_format = file_format or _format_of(path.name)
+        if self.file_format not in FORMATS:
+            raise ChannelConfigurationError(f"file_format must be one of {', '.join(FORMATS)}.")
+        self._read_rows = 0
+        self._share: Callable[[], float] | None = None
+
+    def __iter__(self) -> Iterator[object]:
+        rows = {"jsonl": self._json_lines, "csv": self._csv_rows, "parquet": self._parquet_rows}
+        self._read_rows = 0
+        for row in rows[self.file_format]():
+            self._read_rows += 1
+            yield row
+
+    @property
+    def expected(self) -> int | None:
+        """How many rows there are: a Parquet file tells, of the others the share that was read does."""
+        share = self._share() if self._share is not None else 0.0
+        return round(self._read_rows / share) if share > 0 else None
+
+    def schema(self) -> Schema | None:
+        """Return the columns with their types; None where the format knows none."""
+        if self.file_format != "parquet":
+            return None
+        with self.path.fs.open(self.path.path, "rb") as file:
+            return _parquet_file(file).schema_arrow
+
+    def _json_lines(self) -> Iterator[object]:
+        with self._open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    try:
+                        yield json.loads(line)
+                    except ValueError as error:
+                        raise ChannelConfigurationError(
+                            f"Line {number} of {self.path} is no JSON; correct the file."
+                        ) from error
+
+    def _csv_rows(self) -> Iterator[object]:
+        with self._open("rt", newline="", encoding="utf-8-sig") as lines:
+            yield from csv.DictReader(lines, restkey="")
+
+    def _parquet_rows(self) -> Iterator[object]:
+        with self.path.fs.open(self.path.path, "rb") as file:
+            parquet = _parquet_file(file)
+            count = parquet.metadata.num_rows
+            self._share = lambda: self._read_rows / count if count else 0.0
+            for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
+                yield from batch.to_pylist()
+
+    def _open(self, mode: str, **options: str) -> Any:
+        size = self.path.stat().st_size
+        # Beneath a compression, so that the share is one of the bytes that the file has.
+        raw = self.path.fs.open(self.path.path, "rb")
+        self._share = lambda: min(1.0, raw.tell() / size) if size and not raw.closed else 1.0
+        return _decoded(raw, self.path.name, mode, options)
+
+
+def _decoded(raw: Any, name: str, mode: str, options: Mapping[str, Any]) -> Any:
+    import io
+
+    from fsspec.compression import compr
+    from fsspec.utils import infer_compression
+
+    compression = infer_compression(name)
+    stream = compr[compression](raw, mode="rb") if compression else raw
+    return stream if mode == "rb" else io.TextIOWrapper(stream, **options)
+
+
+def _parquet_file(file: Any) -> Any:
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise ChannelConfigurationError(
+            "Parquet files are read with pyarrow, which is not installed where this task runs: pip install "
+            f"'airflow-channel-provider[parquet]' ({error})."
+        ) from error
+    return ParquetFile(file)
+
+
+def _format_of(name: str) -> str:
+    for suffix in _COMPRESSIONS:
+        name = name.removesuffix(suffix)
+    found = _SUFFIXES.get(name.rpartition(".")[2].lower())
+    if found is None:
+        raise ChannelConfigurationError(
+            f"The name {name!r} does not tell the format of the file; give file_format: {', '.join(FORMATS)}."
+        )
+    return found
+
+
+class Peeked:
+    """
+    A source whose first values were looked at; they are not read twice.
+
+    :param source: what is looked at.
+    :param count: at so many values.
+    """
+
+    def __init__(self, source: Source, count: int) -> None:
+        self._source = source
+        rest = iter(source)
+        self.head = list(islice(rest, count))
+        self._rest: Iterator[object] | None = rest
+
+    def __iter__(self) -> Iterator[object]:
+        rest, self._rest = self._rest, None
+        return iter(self._source) if rest is None else chain(self.head, rest)
+
+    @property
+    def expected(self) -> int | None:
+        """As the source says."""
+        return self._source.expected

@@ -1,0 +1,1 @@
+"""The commands ``airflow channel ...`` for people on a shell."""

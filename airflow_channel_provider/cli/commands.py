@@ -1,0 +1,152 @@
+"""
+``airflow channel check``, ``call`` and ``quota``.
+
+What was asked for goes to the standard output and nothing else does; an error is one sentence on the standard error,
+with the exit code 1. No secret is printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.utils.cli import suppress_logs_and_warning
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_channel_provider import configuration
+from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.hooks.benlly import BenllyHook
+from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.masking import redacted
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from airflow_channel_provider.hooks._base import ServiceHook
+    from airflow_channel_provider.tokens.overview import AppOverview, ScopeOverview
+
+__all__ = ["call", "check", "quota"]
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def check(args: Namespace) -> None:
+    """Test a connection and print the sentence that the Test button shows."""
+    with _errors_as_one_sentence(args.conn_id):
+        works, found = _hook(args.conn_id, "airflow channel check").test_connection()
+    if not works:
+        raise SystemExit(found)
+    print(found)  # noqa: T201 - it is what was asked for
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def call(args: Namespace) -> None:
+    """Call a native function and print its result."""
+    params = _params(args.params)
+    with (
+        _errors_as_one_sentence(args.conn_id),
+        ChannelTalkHook(args.conn_id, asked_by="airflow channel call") as hook,
+    ):
+        result = hook.call(args.method, params, channel_id=args.channel_id)
+    print(json.dumps(redacted(result), indent=2, ensure_ascii=False))  # noqa: T201 - it is what was asked for
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def quota(args: Namespace) -> None:
+    """Print what is shared: tokens by scope, and the quota."""
+    from airflow.cli.simple_table import AirflowConsole
+
+    from airflow_channel_provider.hooks._overviews import overviews
+
+    with _errors_as_one_sentence():
+        apps = overviews()
+    console = AirflowConsole()
+    if args.output in ("json", "yaml"):
+        # print_as would turn numbers into texts.
+        show = console.print_as_json if args.output == "json" else console.print_as_yaml
+        show([app.as_json() for app in apps])  # type: ignore[arg-type]
+        return
+    rows = [row for app in apps for row in _rows(app)]
+    if rows:
+        console.print_as(data=rows, output=args.output)
+    else:
+        _note(f"No app has asked for a token yet, as far as {configuration.store()} knows.")
+    for app in apps:
+        for warning in app.warnings:
+            _note(f"{_named(app)}: {warning}")
+
+
+def _rows(app: AppOverview) -> list[dict[str, str]]:
+    shared = {
+        "quota_left": f"{app.left} of {app.limit}",
+        "next_free": f"{app.next_free_at:%H:%M:%S} UTC" if app.next_free_at else "now",
+    }
+    if not app.scopes:
+        return [{"app": _named(app), "scope": "", "token": "", "age": "", "left": "", **shared}]
+    return [{"app": _named(app), **_row(app, scope), **shared} for scope in app.scopes]
+
+
+def _row(app: AppOverview, scope: ScopeOverview) -> dict[str, str]:
+    age = (app.now - scope.issued_at).total_seconds() if scope.issued_at else None
+    left = (scope.expires_at - app.now).total_seconds() if scope.expires_at else None
+    return {
+        "scope": scope.scope,
+        "token": f"{scope.state}, being renewed" if scope.renewing else scope.state,
+        "age": "" if age is None else f"{age:.0f} s",
+        "left": "" if left is None else f"{max(left, 0.0):.0f} s",
+    }
+
+
+def _named(app: AppOverview) -> str:
+    return app.app_id or app.key
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr)  # noqa: T201 - beside what was asked for
+
+
+def _hook(conn_id: str, asked_by: str) -> ServiceHook:
+    """Return the hook for a connection of either type."""
+    conn_type = BaseHook.get_connection(conn_id).conn_type
+    if conn_type == ChannelTalkHook.conn_type:
+        return ChannelTalkHook(conn_id, asked_by=asked_by)
+    if conn_type == BenllyHook.conn_type:
+        return BenllyHook(conn_id)
+    raise SystemExit(
+        f"Connection {conn_id!r} has the type {conn_type!r}; this command knows {ChannelTalkHook.conn_type} and "
+        f"{BenllyHook.conn_type}."
+    )
+
+
+def _params(text: str) -> dict[str, Any]:
+    try:
+        params = json.loads(text)
+    except ValueError:
+        params = None
+    if not isinstance(params, dict):
+        raise SystemExit("""--params is no JSON object; write it as '{"name": "value"}'.""")
+    return params
+
+
+@contextlib.contextmanager
+def _errors_as_one_sentence(conn_id: str = "") -> Iterator[None]:
+    # Airflow looks into its metadata database only in processes that are marked so, as its own commands are.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    try:
+        yield
+    except ChannelError as error:
+        from airflow_channel_provider.hooks._verdicts import one_sentence
+
+        raise SystemExit(one_sentence(error.message)) from None
+    except AirflowNotFoundException:
+        raise SystemExit(
+            f"There is no connection {conn_id!r}; create it in the UI, with 'airflow connections add' or as "
+            f"AIRFLOW_CONN_{conn_id.upper()}."
+        ) from None

@@ -1,0 +1,76 @@
+"""
+What ``airflow channel`` takes. Read at every start of any Airflow command, so it imports nothing but Airflow's own
+declarations; the commands themselves are imported when one of them is run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.cli.cli_config import (
+    ARG_OUTPUT,
+    ARG_VERBOSE,
+    ActionCommand,
+    Arg,
+    GroupCommand,
+    lazy_load_command,
+)
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import CLICommand
+
+__all__ = ["get_cli_commands"]
+
+_COMMANDS = "airflow_channel_provider.cli.commands"
+
+
+def _arg(*flags: str, **more: str) -> Arg:
+    return Arg(flags, **more)  # type: ignore[no-untyped-call]
+
+
+_CONN_ID = _arg(
+    "--conn-id", help="Connection id (default: channel_talk_default)", default="channel_talk_default"
+)
+_METHOD = _arg("method", help="Name of the native function, such as getChannel")
+_PARAMS = _arg("--params", help="Its parameters, as a JSON object", default="{}", metavar="JSON")
+_CHANNEL_ID = _arg(
+    "--channel-id",
+    help="The channel to act in (default: the one in the parameters, else the connection's default channel)",
+)
+
+
+def get_cli_commands() -> list[CLICommand]:
+    """Return the commands, for the key ``cli`` of the provider info."""
+    return [
+        GroupCommand(
+            name="channel",
+            help="Look at Channel Talk and Benlly from a shell",
+            subcommands=(
+                ActionCommand(
+                    name="check",
+                    help="Test a connection, as the Test button does",
+                    description="Test a connection of the type channel_talk or benlly, as the Test button of its form "
+                    "does. A token request is spent only where no live token is shared.",
+                    func=lazy_load_command(f"{_COMMANDS}.check"),
+                    args=(_CONN_ID, ARG_VERBOSE),
+                ),
+                ActionCommand(
+                    name="call",
+                    help="Call one native function and print its result as JSON",
+                    description="Call one native function of Channel Talk with the shared token, and print its result "
+                    "as JSON. Secrets in the result are blotted out.",
+                    func=lazy_load_command(f"{_COMMANDS}.call"),
+                    args=(_METHOD, _PARAMS, _CHANNEL_ID, _CONN_ID, ARG_VERBOSE),
+                ),
+                ActionCommand(
+                    name="quota",
+                    help="List the shared tokens and what is left of the token quota",
+                    description="List each scope's token and what is left of the token quota of its app, as all tasks "
+                    "share them. Sends nothing. The formats json and yaml tell more: the slots of the quota and the "
+                    "token requests of the last day.",
+                    func=lazy_load_command(f"{_COMMANDS}.quota"),
+                    args=(ARG_OUTPUT, ARG_VERBOSE),
+                ),
+            ),
+        )
+    ]

@@ -1,0 +1,117 @@
+"""``python -m airflow_channel_provider.emulator``: run the emulator until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_WATCH_SECONDS = 0.25
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_channel_provider.emulator",
+        description="A local Channel Talk and Benlly with the real limits, to develop and test against.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8765, help="port, 0 for any free one (default: %(default)s)"
+    )
+    parser.add_argument("--settings", type=Path, metavar="FILE.json", help="a JSON object of settings")
+    parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port there once it listens")
+    # Of EmulatorProcess: settings come as a line on stdin, and the end of stdin or of that process ends this one.
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _read_settings(arguments: argparse.Namespace) -> Settings:
+    if arguments.parent is not None:
+        return Settings.from_mapping(json.loads(sys.stdin.buffer.readline() or b"{}"))
+    if arguments.settings is None:
+        return Settings()
+    values = json.loads(arguments.settings.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise TypeError("the settings must be a JSON object")
+    return Settings.from_mapping(values)
+
+
+def _die_with_stdin() -> None:
+    """Wait for the end of the parent's pipe, in a thread: the kernel closes it even if the parent is killed."""
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+async def _die_with_parent(parent: int) -> None:
+    """A child that the parent forked may hold the pipe open: so look at who the parent is as well."""
+    while os.getppid() == parent:
+        await asyncio.sleep(_WATCH_SECONDS)
+    os._exit(0)
+
+
+def _write_port_file(target: Path, url: str) -> None:
+    # Written aside and renamed: a reader that waits for the file never sees half of it.
+    aside = target.with_name(f"{target.name}.{os.getpid()}")
+    aside.write_text(url.rpartition(":")[2] + "\n", encoding="utf-8")
+    aside.replace(target)
+
+
+async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
+    from airflow_channel_provider.emulator.server import EmulatorServer
+    from airflow_channel_provider.emulator.service import Emulator
+
+    # The journal is many small objects without a cycle among them: looking through them all now and then only delays
+    # answers.
+    gc.set_threshold(50_000, 20, 50)
+    end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end.set)
+    server = EmulatorServer(Emulator(settings))
+    url = await server.start(arguments.host, arguments.port)
+    print(f"Channel Talk and Benlly emulator on {url}", flush=True)  # noqa: T201 - the one line it prints
+    if arguments.port_file is not None:
+        _write_port_file(arguments.port_file, url)
+    watch = None
+    if arguments.parent is not None:
+        threading.Thread(target=_die_with_stdin, daemon=True).start()
+        watch = asyncio.create_task(_die_with_parent(arguments.parent))
+    await end.wait()
+    if watch is not None:
+        watch.cancel()
+    await server.stop()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run until SIGINT or SIGTERM.
+
+    :param argv: arguments; those of the process if left out.
+    :return: exit code.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = _read_settings(arguments)
+        asyncio.run(_serve(arguments, settings))
+    except (ImportError, OSError, ValueError, TypeError) as error:
+        sys.stderr.write(f"emulator: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

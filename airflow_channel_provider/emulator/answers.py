@@ -1,0 +1,200 @@
+"""What goes out: answers and refusals in the shapes of the service. Pure: bytes, a status and headers.
+
+Success is a bare object, ``{"result": …}`` or ``{"error": {}, "result": …}``. A refusal by a native function is HTTP
+200 with an ``error`` object; what the core API behind it said travels as text inside that message. Everything that
+never reached a function answers with its HTTP status and ``{status, type, language, errors}``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.jsontypes import dump
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+
+__all__ = [
+    "EMPTY_ERRORS",
+    "NO_RESULT",
+    "Answer",
+    "RefusalError",
+    "core_refusal",
+    "http_body",
+    "quota_answer",
+    "rate_limit_answer",
+    "rate_limit_headers",
+    "refusal_answer",
+    "success_answer",
+    "unauthorized_answer",
+]
+
+
+class _NoResult:
+    """A function that answers nothing: its envelope has no ``result`` key."""
+
+
+NO_RESULT = _NoResult()
+# What a success carries besides its result, by shape.
+EMPTY_ERRORS: dict[str, JSONObject] = {
+    "seed": {},
+    "live": {},
+    "live_empty_error": {"error": {}},
+    "live_blank_error": {"error": {"type": "", "message": ""}},
+}
+
+
+@dataclass(slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+class RefusalError(Exception):
+    """
+    The service does not do what it was asked to.
+
+    :param message: its text.
+    :param via: ``store`` (the App Store itself), ``core`` (proxied from the core API) or ``http`` (no envelope).
+    :param status: HTTP status; for ``core`` the one that the core API gave.
+    :param error_type: ``type`` of a core or http body.
+    """
+
+    def __init__(self, message: str, *, via: str = "store", status: int = 422, error_type: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.via = via
+        self.status = status
+        # Python 3.13 renamed the phrase of 422.
+        self.error_type = error_type or (
+            "Unprocessable Entity" if status == 422 else HTTPStatus(status).phrase
+        )
+
+
+def core_refusal(status: int, message: str) -> RefusalError:
+    """A refusal by the core API, with the code that goes with its status."""
+    codes = {404: "ENTITY_NOT_FOUND", 422: "VALIDATION_FAILED"}
+    return RefusalError(message, via="core", status=status, error_type=codes.get(status, ""))
+
+
+def http_body(status: int, error_type: str, message: str, **more: JSON) -> JSONObject:
+    """The body of everything that is not HTTP 200."""
+    errors = [{"message": message, **more}]
+    return {"status": status, "type": error_type, "language": "en", "errors": errors}
+
+
+def envelope_error(message: str, **more: JSON) -> Answer:
+    """HTTP 200 with an error; ``type`` is always ``common``."""
+    return Answer(200, dump({"error": {"type": "common", "message": message, **more}}))
+
+
+def success_answer(result: JSON, shape: str, *, token: bool = False) -> Answer:
+    """
+    A success.
+
+    :param result: what the function returned, or :data:`NO_RESULT`.
+    :param shape: a key of :data:`EMPTY_ERRORS`.
+    :param token: whether it is the answer to a token request: those are bare in the seed's shape.
+    """
+    body: JSON = dict(EMPTY_ERRORS[shape])
+    if token and shape == "seed":
+        body = result
+    elif result is not NO_RESULT:
+        body["result"] = result
+    return Answer(200, dump(body))
+
+
+def refusal_answer(refusal: RefusalError, *, proxied_errors: bool) -> Answer:
+    """
+    A refusal.
+
+    :param refusal: what was refused and why.
+    :param proxied_errors: whether the core API's body travels as text in the message; else its status is the ``code``.
+    """
+    if refusal.via == "store":
+        return envelope_error(refusal.message)
+    body = http_body(refusal.status, refusal.error_type, refusal.message)
+    if refusal.via == "http":
+        return Answer(refusal.status, dump(body))
+    if proxied_errors:
+        return envelope_error(f"request failed, body: {dump(body).decode()}")
+    return envelope_error(refusal.message, code=refusal.status)
+
+
+def unauthorized_answer(shape: str) -> Answer:
+    """
+    The refusal of a token that is alive.
+
+    :param shape: ``http``, ``envelope`` or ``proxied``.
+    """
+    body = http_body(401, "Unauthorized", "Unauthorized")
+    if shape == "http":
+        return Answer(401, dump(body))
+    if shape == "envelope":
+        return envelope_error("Unauthorized", code=401)
+    return envelope_error(f"request failed, body: {dump(body).decode()}")
+
+
+def rate_limit_headers(limit: int, remaining: int, reset_at: float) -> dict[str, str]:
+    """The three headers of a normal answer; the reset is in epoch seconds, rounded up."""
+    return {
+        "X-Rate-Limit-Limit": str(limit),
+        "X-Rate-Limit-Remaining": str(remaining),
+        "X-Rate-Limit-Reset": str(math.ceil(reset_at)),
+    }
+
+
+def rate_limit_answer(
+    shape: str, *, limit: int, reset_at: float, now: float, second_document: bool = False
+) -> Answer:
+    """
+    HTTP 429 of the general rate limit.
+
+    :param shape: ``body_epoch`` (newer), ``flat_rfc3339`` (older), ``header`` or ``retry_after``.
+    :param limit: calls in a window.
+    :param reset_at: epoch seconds at which the window ends.
+    :param now: epoch seconds.
+    :param second_document: a second JSON document follows the first, as the older version did.
+    """
+    details: JSONObject = {"X-Rate-Limit-Limit": limit, "X-Rate-Limit-Remaining": 0}
+    throttled = {"X-Rate-Limit-Will-Be-Throttled": True}
+    headers: dict[str, str] = {}
+    body = http_body(429, "RateLimitError", "Rate limit exceeded")
+    if shape == "body_epoch":
+        reset = {"X-Rate-Limit-Reset": math.ceil(reset_at)}
+        body = http_body(429, "RateLimitError", "Rate limit exceeded", **details, **reset, **throttled)
+    elif shape == "flat_rfc3339":
+        reset_text = datetime.fromtimestamp(math.ceil(reset_at), tz=timezone.utc).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        )
+        body = {**details, "X-Rate-Limit-Reset": reset_text, **throttled}
+    elif shape == "header":
+        headers = rate_limit_headers(limit, 0, reset_at)
+    else:
+        headers = {"Retry-After": str(max(0, math.ceil(reset_at - now)))}
+    data = dump(body)
+    return Answer(429, data + dump({"error": {}}) if second_document else data, headers)
+
+
+def quota_answer(shape: str, retry_after_seconds: float) -> Answer:
+    """
+    The refusal of a token request because the quota is used up. No public source shows it: hence four shapes.
+
+    :param shape: ``token_fetch_fail``, ``http_429``, ``http_429_retry_after`` or ``envelope_429``.
+    :param retry_after_seconds: until the window ends; only one shape tells it.
+    """
+    body = http_body(429, "RateLimitError", "Rate limit exceeded")
+    if shape == "token_fetch_fail":
+        return envelope_error(f"token fetch fail, response: {dump(body).decode()}")
+    if shape == "envelope_429":
+        return envelope_error("Rate limit exceeded", code=429)
+    headers = {"Retry-After": str(math.ceil(retry_after_seconds))} if shape == "http_429_retry_after" else {}
+    return Answer(429, dump(body), headers)

@@ -1,0 +1,217 @@
+"""Python client of the emulator's control plane; standard library only, so that any test can import it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+
+__all__ = ["EmulatorControl"]
+
+_TIMEOUT_SECONDS = 30.0
+
+
+class EmulatorControl:
+    """
+    Looks into a running emulator and makes it misbehave.
+
+    :param url: its address, such as ``http://127.0.0.1:8765``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        # A proxy of the environment has no business between a test and its emulator.
+        self._opener = build_opener(ProxyHandler({}))
+
+    @property
+    def url(self) -> str:
+        """The emulator's address, without a trailing slash."""
+        return self._url
+
+    def _send(self, name: str, body: JSONObject | None = None, query: JSONObject | None = None) -> JSON:
+        wanted = {k: v for k, v in (query or {}).items() if v is not None}
+        address = f"{self.url}/_emulator/{name}" + (f"?{urlencode(wanted)}" if wanted else "")
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(address, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
+                return json.loads(answer.read())
+        except HTTPError as error:
+            with error:
+                raise ValueError(f"emulator, {name}: {_reason(error.read())}") from None
+
+    def journal(self, since: int = 0) -> list[JSONObject]:
+        """
+        Requests after number ``since``, oldest first; secrets are ``***``, tokens are fingerprints.
+
+        :param since: the last number that is known.
+        """
+        entries: list[JSONObject] = self._send("journal", query={"since": since})
+        return entries
+
+    def token_requests(self) -> list[JSONObject]:
+        """Every issueToken and refreshToken, with ``kind``, ``counted`` and ``refused_by_quota``."""
+        entries: list[JSONObject] = self._send("token_requests")
+        return entries
+
+    def messages(self, chat_id: str | None = None) -> list[JSONObject]:
+        """
+        Messages that were written, oldest first.
+
+        :param chat_id: of one chat only.
+        """
+        found: list[JSONObject] = self._send("messages", query={"chat_id": chat_id})
+        return found
+
+    def commands(self, app_id: str) -> list[JSONObject]:
+        """
+        The commands that an app has registered.
+
+        :param app_id: which app.
+        """
+        found: list[JSONObject] = self._send("commands", query={"app_id": app_id})
+        return found
+
+    def table(self, app_id: str, channel_id: str, table_name: str) -> JSONObject:
+        """
+        One data table of an app: ``schema`` and ``rows``.
+
+        :param app_id: whose.
+        :param channel_id: on which channel.
+        :param table_name: which.
+        :raises ValueError: there is none.
+        """
+        query = {"app_id": app_id, "channel_id": channel_id, "table_name": table_name}
+        found: JSONObject = self._send("table", query=query)
+        return found
+
+    def tables(self, app_id: str) -> list[JSONObject]:
+        """
+        The data tables of an app: ``channel_id``, ``table_name`` and the number of ``rows`` of each.
+
+        :param app_id: whose.
+        """
+        found: list[JSONObject] = self._send("tables", query={"app_id": app_id})
+        return found
+
+    def authorizations(self) -> list[JSONObject]:
+        """Benlly's authorizations; a device token is ``***``."""
+        found: list[JSONObject] = self._send("authorizations")
+        return found
+
+    def stats(self) -> JSONObject:
+        """Counts since the start or the last reset."""
+        found: JSONObject = self._send("stats")
+        return found
+
+    def faults(self) -> list[JSONObject]:
+        """The faults that still wait for requests."""
+        found: list[JSONObject] = self._send("faults")
+        return found
+
+    def inject(
+        self, fault: str, *, count: int = 1, method: str | None = None, share: float = 1.0, **options: JSON
+    ) -> None:
+        """
+        Let the next requests go wrong.
+
+        :param fault: close_before, close_after, http_500, http_500_after, rate_limit, slow, truncated, html, empty,
+            unauthorized, token_quota, first_page or huge.
+        :param count: how many requests.
+        :param method: only calls of this native function, app function or Benlly endpoint (``authorize``,
+            ``deauthorize``, ``oauth_token``), or of this path.
+        :param share: hits so many of the requests that it fits, from above 0 to 1.
+        :param options: of the fault, such as ``shape`` or ``seconds``.
+        :raises ValueError: no such fault, option or value.
+        """
+        body = {"fault": fault, "count": count, "method": method, "share": share, "options": options}
+        self._send("inject", body)
+
+    def clear_faults(self) -> None:
+        """Forget the faults that wait."""
+        self._send("clear_faults", {})
+
+    def revoke_tokens(self, scope: str | None = None, *, refresh_tokens: bool = False) -> int:
+        """
+        Make the service refuse access tokens that are alive.
+
+        :param scope: ``app`` or ``channel:<id>``, ``user`` for those that Benlly's users were given; None for all.
+        :param refresh_tokens: make it refuse the refresh tokens too.
+        :return: how many access tokens it hit.
+        """
+        return int(self._send("revoke_tokens", {"scope": scope, "refresh_tokens": refresh_tokens})["revoked"])
+
+    def reissue_secret(self, app_id: str) -> str:
+        """
+        Give an app a new App Secret; the old one is refused from now on.
+
+        :param app_id: which app.
+        :return: the new secret.
+        """
+        return str(self._send("reissue_secret", {"app_id": app_id})["secret"])
+
+    def answer_app_function(
+        self,
+        app_id: str,
+        method: str,
+        *,
+        result: JSON = None,
+        error: JSON = None,
+        http_status: int | None = None,
+    ) -> None:
+        """
+        Program what an app's function answers; without it, functions echo what they were sent.
+
+        :param app_id: the app that is called.
+        :param method: its function.
+        :param result: what it returns.
+        :param error: or the error that it answers.
+        :param http_status: of the answer, 200 unless given.
+        """
+        programmed = {"result": result, "error": error, "http_status": http_status}
+        self._send("app_functions", {"app_id": app_id, "method": method, **programmed})
+
+    def change_user_chat(self, user_chat_id: str, *, after_seconds: float = 0, **changes: JSON) -> None:
+        """
+        Let somebody at the desk change a user chat.
+
+        :param user_chat_id: which one.
+        :param after_seconds: when, from now.
+        :param changes: ``state`` (opened, closed, snoozed, initial, queued or missed) and ``assignee_id`` (a manager's,
+            or None), either or both.
+        :raises ValueError: no such chat or change.
+        """
+        self._send("user_chats", {"user_chat_id": user_chat_id, "after_seconds": after_seconds, **changes})
+
+    def advance(self, seconds: float) -> None:
+        """
+        Shift the emulator's clock ahead: tokens age, windows end.
+
+        :param seconds: how far.
+        """
+        self._send("advance", {"seconds": seconds})
+
+    def configure(self, **settings: JSON) -> None:
+        """
+        Change settings while it runs.
+
+        :param settings: by name.
+        :raises ValueError: no such setting or value.
+        """
+        self._send("configure", settings)
+
+    def reset(self) -> None:
+        """Go back to the start: settings, data, clock, journal, faults."""
+        self._send("reset", {})
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")

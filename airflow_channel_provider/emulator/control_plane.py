@@ -1,0 +1,152 @@
+"""The server's side of ``/_emulator``: what happened, what is to go wrong, how it is set up. JSON in, JSON out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.answers import Answer
+from airflow_channel_provider.emulator.desk import change_later
+from airflow_channel_provider.emulator.jsontypes import dump, load
+from airflow_channel_provider.emulator.overview import overview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.service import Emulator
+
+__all__ = ["ControlPlane"]
+
+
+class ControlPlane:
+    """
+    Answers the control requests of one emulator.
+
+    :param emulator: what is controlled.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._reads: dict[str, Callable[[Mapping[str, str]], JSON]] = {
+            "journal": self._journal,
+            "token_requests": lambda query: emulator.journal.token_requests(),
+            "messages": lambda query: emulator.world.messages.listing(query.get("chat_id")),
+            "commands": self._commands,
+            "table": self._table,
+            "tables": self._tables,
+            "authorizations": lambda query: emulator.benlly.authorizations(),
+            "stats": lambda query: emulator.stats(),
+            "faults": lambda query: emulator.faults.listing(),
+            "settings": lambda query: emulator.settings.public(),
+            "overview": lambda query: overview(emulator),
+        }
+        self._writes: dict[str, Callable[[JSONObject], JSON]] = {
+            "inject": self._inject,
+            "clear_faults": self._clear_faults,
+            "revoke_tokens": self._revoke,
+            "reissue_secret": lambda body: {"secret": emulator.world.reissue_secret(str(body.get("app_id")))},
+            "reset": self._reset,
+            "advance": self._advance,
+            "configure": self._configure,
+            "app_functions": self._app_function,
+            "user_chats": lambda body: change_later(emulator.world, body),
+        }
+
+    def handle(self, http_method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
+        """
+        Carry out one control request.
+
+        :param http_method: GET to read, POST to change.
+        :param path: ``/_emulator/<name>``.
+        :param query: of the URL.
+        :param body: a JSON object, or nothing.
+        """
+        name = path.removeprefix("/_emulator").strip("/")
+        try:
+            if http_method == "GET" and name in self._reads:
+                return Answer(200, dump(self._reads[name](query)), {"Cache-Control": "no-store"})
+            if http_method == "POST" and name in self._writes:
+                return Answer(200, dump(self._writes[name](_object(body))))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return Answer(400, dump({"error": str(error) or type(error).__name__}))
+        reads, writes = ", ".join(sorted(self._reads)), ", ".join(sorted(self._writes))
+        return Answer(404, dump({"error": f"GET one of {reads}; POST one of {writes}"}))
+
+    def _journal(self, query: Mapping[str, str]) -> JSON:
+        limit = query.get("limit")
+        return self._emulator.journal.since(int(query.get("since", 0)), None if limit is None else int(limit))
+
+    def _commands(self, query: Mapping[str, str]) -> JSON:
+        app = self._app(query.get("app_id"))
+        return app.commands
+
+    def _table(self, query: Mapping[str, str]) -> JSON:
+        tables = self._app(query.get("app_id")).tables
+        table = tables.get((query.get("channel_id"), query.get("table_name")))
+        if table is None:
+            raise ValueError(f"no table {query.get('table_name')!r}")
+        return {"schema": table["schema"], "rows": list(table["rows"].values())}
+
+    def _tables(self, query: Mapping[str, str]) -> JSON:
+        return [
+            {"channel_id": channel_id, "table_name": name, "rows": len(table["rows"])}
+            for (channel_id, name), table in self._app(query.get("app_id")).tables.items()
+        ]
+
+    def _app(self, app_id: JSON) -> JSON:
+        app = self._emulator.world.apps.get(str(app_id))
+        if app is None:
+            raise ValueError(f"no app {app_id!r}")
+        return app
+
+    def _inject(self, body: JSONObject) -> JSON:
+        known = ("fault", "count", "method", "share", "options")
+        unknown = sorted(set(body) - set(known))
+        if unknown:
+            raise ValueError(f"inject takes {', '.join(known)}, not {', '.join(unknown)}")
+        options = body.get("options") or {}
+        self._emulator.faults.inject(
+            str(body.get("fault")),
+            count=body.get("count", 1),
+            method=body.get("method"),
+            share=body.get("share", 1.0),
+            options=options,
+        )
+        return self._emulator.faults.listing()
+
+    def _clear_faults(self, body: JSONObject) -> None:
+        self._emulator.faults.clear()
+
+    def _reset(self, body: JSONObject) -> None:
+        self._emulator.reset()
+
+    def _configure(self, body: JSONObject) -> None:
+        self._emulator.configure(body)
+
+    def _revoke(self, body: JSONObject) -> JSON:
+        scope, refresh_tokens = body.get("scope"), bool(body.get("refresh_tokens", False))
+        revoked = 0
+        if scope != "user":
+            revoked += self._emulator.world.tokens.revoke(scope, refresh_tokens=refresh_tokens)
+        if scope in (None, "user"):
+            revoked += self._emulator.benlly.tokens.revoke(refresh_tokens=refresh_tokens)
+        return {"revoked": revoked}
+
+    def _advance(self, body: JSONObject) -> JSON:
+        self._emulator.clock.advance(float(body.get("seconds", -1)))
+        return {"now": self._emulator.clock.now()}
+
+    def _app_function(self, body: JSONObject) -> None:
+        app_id, method = body.get("app_id"), body.get("method")
+        if not isinstance(app_id, str) or not isinstance(method, str):
+            raise TypeError("app_id and method must be strings")
+        self._emulator.world.app_answers[(app_id, method)] = {
+            key: body[key] for key in ("result", "error", "http_status") if body.get(key) is not None
+        }
+
+
+def _object(body: bytes) -> JSONObject:
+    parsed = load(body) if body.strip() else {}
+    if not isinstance(parsed, dict):
+        raise TypeError("the body must be a JSON object")
+    return parsed

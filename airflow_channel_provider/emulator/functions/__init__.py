@@ -1,0 +1,19 @@
+"""The native functions: one table of name, token scope, required parameters and what it does to the world."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.functions import apps, chats, contacts, messages, people, tables
+from airflow_channel_provider.emulator.functions.base import Call
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.functions.base import Function
+
+__all__ = ["FUNCTIONS", "Call"]
+
+FUNCTIONS: dict[str, Function] = {
+    function.name: function
+    for module in (apps, tables, messages, people, contacts, chats)
+    for function in module.FUNCTIONS
+}

@@ -1,0 +1,194 @@
+"""What every native function is made of: a description, a call, and the few ways to read parameters and refuse."""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.answers import RefusalError, core_refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.state import App, Channel, World
+    from airflow_channel_provider.emulator.tokens import AccessToken
+
+__all__ = ["APP", "APP_OR_CHANNEL", "CHANNEL", "Call", "Function", "merge_masked", "page"]
+
+APP = frozenset({"app"})
+CHANNEL = frozenset({"channel"})
+APP_OR_CHANNEL = APP | CHANNEL
+_LIMITS = (1, 500)
+_DEFAULT_LIMIT = 25
+
+
+@dataclass(slots=True)
+class Call:
+    """One call whose token was accepted."""
+
+    world: World
+    app: App
+    token: AccessToken
+    params: JSONObject
+    now: float
+    repeated: bool = False
+
+    @property
+    def stamp(self) -> int:
+        """Now, in epoch milliseconds as the service writes times."""
+        return int(self.now * 1000)
+
+    def text(self, name: str) -> str:
+        """
+        A parameter that must be a non-empty string.
+
+        :param name: which.
+        :raises RefusalError: it is not.
+        """
+        value = self.params.get(name)
+        if not isinstance(value, str) or not value:
+            raise core_refusal(422, f"{name} must be a non-empty string")
+        return value
+
+    def optional_text(self, name: str) -> str:
+        """A parameter that may be absent, null or a string; ``""`` where it is absent."""
+        return self.text(name) if self.params.get(name) else ""
+
+    def channel(self) -> Channel:
+        """
+        The channel that the call names.
+
+        :raises RefusalError: there is none with this id.
+        """
+        channel = self.world.channels.get(self.text("channelId"))
+        if channel is None:
+            raise core_refusal(404, "channel not found")
+        return channel
+
+    def find(self, things: dict[str, JSONObject], name: str) -> JSONObject:
+        """
+        One thing by the id that a parameter holds.
+
+        :param things: by id.
+        :param name: the parameter, such as ``userId``.
+        :raises RefusalError: there is none.
+        """
+        found = things.get(self.text(name))
+        if found is None:
+            raise core_refusal(404, f"{name.removesuffix('Id')} not found")
+        return found
+
+    def items(self, name: str, *, least: int = 0, most: int = 10_000, of: type = dict) -> list[JSON]:
+        """
+        A parameter that must be a list.
+
+        :param name: which.
+        :param least: fewest items.
+        :param most: most items.
+        :param of: type of each item.
+        :raises RefusalError: it is not.
+        """
+        value = self.params.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, of) for item in value):
+            raise core_refusal(422, f"{name} must be a list of {'strings' if of is str else 'objects'}")
+        if not least <= len(value) <= most:
+            raise core_refusal(422, f"{name} must have {least} to {most} items")
+        return value
+
+    def object(self, name: str) -> JSONObject:
+        """A parameter that must be an object."""
+        value = self.params.get(name)
+        if not isinstance(value, dict):
+            raise core_refusal(422, f"{name} must be an object")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """
+    One native function.
+
+    :param name: its method.
+    :param scopes: which kinds of token it accepts.
+    :param required: parameters that must be there.
+    :param run: does it; returns the result.
+    :param proxied: whether the App Store passes it on to the core API, which shapes its refusals.
+    """
+
+    name: str
+    scopes: frozenset[str]
+    required: tuple[str, ...]
+    run: Callable[[Call], JSON]
+    proxied: bool = True
+
+
+def page(
+    call: Call, items: Iterable[JSONObject], key: Callable[[JSONObject], str]
+) -> tuple[list[JSONObject], JSONObject]:
+    """
+    One page of a listing.
+
+    The cursor holds the place of the last item that was handed out, so that an item added meanwhile is neither
+    skipped nor handed out twice.
+
+    :param call: its ``pagination`` has sortOrder, since and limit (1 to 500).
+    :param items: all of them.
+    :param key: what they are sorted by; ids break ties.
+    :return: the page, and ``{"next": cursor}`` or nothing at the end.
+    """
+    options = call.params.get("pagination") or {}
+    if not isinstance(options, dict):
+        raise core_refusal(422, "pagination must be an object")
+    limit = options.get("limit") or _DEFAULT_LIMIT
+    if isinstance(limit, bool) or not isinstance(limit, int) or not _LIMITS[0] <= limit <= _LIMITS[1]:
+        raise core_refusal(422, "pagination.limit must be from 1 to 500")
+    falling = str(options.get("sortOrder", "")).upper().removeprefix("SORT_ORDER_") in ("DESC", "2")
+    ordered = sorted(
+        ((key(item), item["id"], item) for item in items), key=lambda entry: entry[:2], reverse=falling
+    )
+    if options.get("since"):
+        last = _read_cursor(options["since"])
+        ordered = [e for e in ordered if (e[:2] < last if falling else e[:2] > last)]
+    chosen = ordered[:limit]
+    more = {"next": _write_cursor(chosen[-1][:2])} if len(ordered) > limit else {}
+    return [item for _, _, item in chosen], more
+
+
+def _write_cursor(place: tuple[str, str]) -> str:
+    return urlsafe_b64encode("\x00".join(place).encode("utf-8", "replace")).decode()
+
+
+def _read_cursor(cursor: JSON) -> tuple[str, str]:
+    try:
+        key, item_id = b64decode(cursor, altchars=b"-_", validate=True).decode().split("\x00")
+    except (ValueError, TypeError):
+        raise RefusalError("invalid cursor", via="core", status=422, error_type="INVALID_CURSOR") from None
+    return key, item_id
+
+
+def merge_masked(target: JSONObject, body: JSONObject, mask: JSON) -> None:
+    """
+    Write the fields that an update mask names, and no others; a named field that the body lacks is cleared.
+
+    :param target: changed in place.
+    :param body: the new values.
+    :param mask: names as a comma-separated string, a list, or ``{"paths": […]}``; a dot reaches into an object.
+    """
+    if isinstance(mask, dict):
+        mask = mask.get("paths")
+    names = mask.split(",") if isinstance(mask, str) else mask
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise core_refusal(422, "updateMask must be a string, a list of strings or an object with paths")
+    for name in names:
+        outer, _, inner = name.strip().partition(".")
+        if not inner:
+            target[outer] = body.get(outer)
+        else:
+            value = body.get(outer)
+            old = target.get(outer)
+            target[outer] = {
+                **(old if isinstance(old, dict) else {}),
+                inner: value.get(inner) if isinstance(value, dict) else None,
+            }

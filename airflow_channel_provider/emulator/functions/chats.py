@@ -1,0 +1,152 @@
+"""Chats: user chats with their state, groups, direct chats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.answers import core_refusal
+from airflow_channel_provider.emulator.desk import plain_state, set_state
+from airflow_channel_provider.emulator.functions.base import CHANNEL, Function, page
+from airflow_channel_provider.emulator.state import new_chat_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_channel_provider.emulator.functions.base import Call
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.state import Channel
+
+__all__ = ["FUNCTIONS"]
+
+_STATES = ("opened", "closed", "snoozed")
+_NOT_IN_A_NAME = frozenset("@#$%:/")
+
+
+def _user_chat(call: Call) -> JSONObject:
+    return call.find(call.channel().user_chats, "userChatId")
+
+
+def _manage(call: Call) -> JSON:
+    chat = _user_chat(call)
+    chat.update(managed=True, version=chat["version"] + 1)
+    return {"userChat": chat}
+
+
+def _add_chat(call: Call, user_id: str, **more: JSON) -> JSONObject:
+    channel = call.channel()
+    chat: JSONObject = {
+        "id": call.world.new_id("chat"),
+        "channelId": channel.id,
+        "userId": user_id,
+        "createdAt": call.stamp,
+    }
+    channel.user_chats[chat["id"]] = {**chat, **new_chat_fields(call.stamp), **more}
+    return channel.user_chats[chat["id"]]
+
+
+def _create(call: Call) -> JSON:
+    return {"userChat": _add_chat(call, call.find(call.channel().users, "userId")["id"])}
+
+
+def _medium(call: Call) -> JSONObject:
+    return {key: call.params.get(key) for key in ("mediumType", "mediumId", "mediumTopicKey")}
+
+
+def _by_medium(channel: Channel, user_id: str, medium: JSONObject) -> list[JSONObject]:
+    chats = channel.user_chats.values()
+    return [c for c in chats if c.get("userId") == user_id and c.get("medium") == medium]
+
+
+def _find_or_create_by_medium(call: Call) -> JSON:
+    channel, medium = call.channel(), _medium(call)
+    call.text("mediumType")
+    user_id = call.find(channel.users, "userId")["id"]
+    found = _by_medium(channel, user_id, medium)
+    return {"userChat": found[0] if found else _add_chat(call, user_id, medium=medium)}
+
+
+def _change_state(call: Call, chat: JSONObject) -> JSON:
+    state = plain_state(call.text("state"))
+    if state not in _STATES:
+        raise core_refusal(422, "state must be USER_CHAT_STATE_OPENED, _CLOSED or _SNOOZED")
+    set_state(chat, state, call.stamp)
+    return {"userChat": chat}
+
+
+def _update_state(call: Call) -> JSON:
+    bot = call.text("botName")
+    if len(bot) > 30 or _NOT_IN_A_NAME.intersection(bot):
+        raise core_refusal(422, "botName must have 1 to 30 characters and none of @ # $ % : /")
+    return _change_state(call, _user_chat(call))
+
+
+def _start_by_medium(call: Call) -> JSON:
+    call.text("mediumType")
+    chat = _user_chat(call)
+    chat.update(medium=_medium(call), version=chat["version"] + 1)
+    return {"userChat": chat}
+
+
+def _search_by_contact(call: Call) -> JSON:
+    channel = call.channel()
+    contact = channel.contacts.get((call.text("mediumType"), call.text("address")))
+    chats = [c for c in channel.user_chats.values() if contact and c.get("userId") == contact["userId"]]
+    found, more = page(call, chats, lambda chat: str(chat["id"]))
+    return {"userChats": found, **more}
+
+
+def _search_by_medium(call: Call) -> JSON:
+    # The one function without channelId: the token's channel is meant.
+    channel, user_id = call.world.channels[call.token.channel_id or ""], call.text("userId")
+    wanted = {key: value for key, value in _medium(call).items() if value}
+    chats = [c for c in channel.user_chats.values() if c.get("userId") == user_id and c.get("medium")]
+    return {"userChats": [c for c in chats if wanted.items() <= c["medium"].items()]}
+
+
+def _search_groups(call: Call) -> JSON:
+    public = [group for group in call.channel().groups.values() if group["scope"] != "private"]
+    groups, more = page(call, public, lambda group: str(group["title"]))
+    return {"groups": groups, **more}
+
+
+def _direct_chat(call: Call, *, find: bool) -> JSON:
+    channel, ids = call.channel(), sorted(set(call.items("managerIds", least=1, of=str)))
+    if not all(manager_id in channel.managers for manager_id in ids):
+        raise core_refusal(404, "manager not found")
+    if find:
+        for chat in channel.direct_chats.values():
+            if chat["managerIds"] == ids:
+                return {"directChat": chat}
+    chat = {"id": call.world.new_id("directChat"), "channelId": channel.id, "managerIds": ids}
+    channel.direct_chats[chat["id"]] = {**chat, "createdAt": call.stamp}
+    return {"directChat": channel.direct_chats[chat["id"]]}
+
+
+def _function(name: str, required: str, run: Callable[[Call], JSON]) -> Function:
+    return Function(name, CHANNEL, tuple(required.split()), run)
+
+
+FUNCTIONS = [
+    _function("getUserChat", "channelId userChatId", lambda call: {"userChat": _user_chat(call)}),
+    _function("manageUserChat", "channelId userChatId", _manage),
+    _function("createUserChat", "channelId userId", _create),
+    _function("findOrCreateUserChatByMedium", "channelId userId mediumType", _find_or_create_by_medium),
+    _function("updateUserChatState", "channelId userChatId state botName", _update_state),
+    _function(
+        "updateUserChatStateByUser",
+        "channelId userChatId state",
+        lambda call: _change_state(call, _user_chat(call)),
+    ),
+    _function("startUserChatFromUserByMedium", "channelId userChatId mediumType", _start_by_medium),
+    _function("searchUserChatsByContact", "channelId mediumType address", _search_by_contact),
+    _function("searchUserChatsByMedium", "userId mediumType", _search_by_medium),
+    _function(
+        "submitHandlingWorkflowButton", "channelId userChatId", lambda call: {"userChat": _user_chat(call)}
+    ),
+    _function(
+        "getGroup", "channelId groupId", lambda call: {"group": call.find(call.channel().groups, "groupId")}
+    ),
+    _function("searchGroups", "channelId", _search_groups),
+    _function("createDirectChat", "channelId managerIds", lambda call: _direct_chat(call, find=False)),
+    _function("findOrCreateDirectChat", "channelId managerIds", lambda call: _direct_chat(call, find=True)),
+]

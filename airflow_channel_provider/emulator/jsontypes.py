@@ -1,0 +1,42 @@
+"""The two names that JSON goes by in this package, and the one way it is written and read here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+__all__ = ["JSON", "JSONObject", "dump", "load"]
+
+JSON = Any
+JSONObject = dict[str, Any]
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+# One encoder and one decoder for all: json.dumps and json.loads build new ones for each call with options.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def dump(value: JSON) -> bytes:
+    """
+    Write JSON as UTF-8; a lone surrogate becomes a question mark rather than an error.
+
+    :param value: anything that JSON can hold.
+    """
+    return _encode(value).encode("utf-8", "replace")
+
+
+def load(data: bytes) -> JSON:
+    """
+    Read JSON strictly: UTF-8 only, no NaN or Infinity.
+
+    :param data: one JSON document.
+    :raises ValueError: it is none (this includes a nesting too deep to read).
+    """
+    try:
+        return _decode(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None

@@ -1,0 +1,153 @@
+"""The wire: aiohttp between sockets and the :class:`Emulator`. It decides nothing.
+
+A request is carried out in one go, without giving the loop away: whatever arrives at the same moment comes before or
+after it. Only then does it wait, where an answer is to be late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from airflow_channel_provider.emulator.control_plane import ControlPlane
+from airflow_channel_provider.emulator.page import read_page
+from airflow_channel_provider.emulator.service import Emulator
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.answers import Answer
+    from airflow_channel_provider.emulator.visit import Exchange
+
+__all__ = ["EmulatorServer"]
+
+# Nothing is loaded from elsewhere, and nothing that a caller wrote can run.
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+_MOST_BODY_BYTES = 64 * 2**20
+
+
+class EmulatorServer:
+    """
+    Listens, and hands each request to an emulator.
+
+    :param emulator: what answers.
+    """
+
+    def __init__(self, emulator: Emulator | None = None) -> None:
+        self.emulator = emulator or Emulator()
+        self._control = ControlPlane(self.emulator)
+        self._page = read_page()
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """
+        Listen.
+
+        :param host: address.
+        :param port: 0 for any free one.
+        :return: the address as a URL.
+        :raises OSError: the port is taken.
+        """
+        server = web.Server(self._handle, access_log=None, max_field_size=65_536, max_line_size=65_536)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=1024)
+        await site.start()
+        address = self._runner.addresses[0]
+        name = f"[{address[0]}]" if ":" in address[0] else address[0]
+        return f"http://{name}:{address[1]}"
+
+    async def stop(self) -> None:
+        """Stop listening and drop what is open."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if path == "/" or path.startswith("/_emulator"):
+            return await self._local(request, path)
+        body = await _read(request)
+        if body is None:
+            return web.Response(status=413, text="body too large")
+        exchange = self.emulator.handle(request.method, path, request.headers, body, _client(request))
+        if exchange.delay_seconds:
+            await asyncio.sleep(exchange.delay_seconds)
+        if exchange.answer is None or exchange.cut:
+            return await _break_off(request, exchange)
+        return _response(exchange.answer)
+
+    async def _local(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        """The page and the control plane: only for this machine, and not by way of a name that points at it."""
+        if not _is_loopback(request):
+            return web.json_response({"error": "only from this machine"}, status=403)
+        if path == "/":
+            return web.Response(text=self._page, content_type="text/html", headers=_PAGE_HEADERS)
+        body = await _read(request)
+        return _response(self._control.handle(request.method, path, dict(request.query), body or b""))
+
+
+def _client(request: web.BaseRequest) -> str | None:
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return f"{peer[0]}:{peer[1]}" if peer else None
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        status=answer.status,
+        body=answer.body,
+        headers=answer.headers or None,
+        content_type=answer.content_type,
+    )
+
+
+async def _read(request: web.BaseRequest) -> bytes | None:
+    if not request.body_exists:
+        return b""
+    chunks, size = [], 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > _MOST_BODY_BYTES:
+            return None
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _break_off(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+    """Drop the connection: at once, or in the middle of an answer that announced its whole length."""
+    response = web.StreamResponse()
+    transport = request.transport
+    if exchange.answer is not None:
+        answer = exchange.answer
+        response.content_type, response.content_length = answer.content_type, len(answer.body)
+        await response.prepare(request)
+        await response.write(answer.body[: len(answer.body) // 2])
+    if transport is not None:
+        transport.close()
+    # Never to be written: the connection is gone. aiohttp wants a response all the same.
+    return response
+
+
+def _is_loopback(request: web.BaseRequest) -> bool:
+    """Whether peer, Host and, where a browser sends one, Origin are all this machine and this server."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != f"http://{request.host}":
+        return False
+    host = request.host
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return _is_local(request.remote or "") and (name == "localhost" or _is_local(name.strip("[]")))
+
+
+def _is_local(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback

@@ -1,0 +1,241 @@
+"""The whole emulator without its wire: faults, journal and both services. One call in, one exchange out, atomically."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from airflow_channel_provider.emulator.answers import Answer, RefusalError, http_body, refusal_answer
+from airflow_channel_provider.emulator.benlly import Benlly
+from airflow_channel_provider.emulator.clock import Clock
+from airflow_channel_provider.emulator.faults import TOKEN_METHODS, FaultQueue
+from airflow_channel_provider.emulator.journal import Journal
+from airflow_channel_provider.emulator.jsontypes import dump, load
+from airflow_channel_provider.emulator.native import answer_app_function, answer_native, identify, read_call
+from airflow_channel_provider.emulator.settings import Settings
+from airflow_channel_provider.emulator.state import World
+from airflow_channel_provider.emulator.strikes import strike_after, strike_before
+from airflow_channel_provider.emulator.token_requests import note_token_request
+from airflow_channel_provider.emulator.tokens import TokenRefusedError
+from airflow_channel_provider.emulator.visit import Exchange, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_channel_provider.emulator.faults import Fault
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+
+__all__ = ["NATIVE_PATH", "Emulator"]
+
+NATIVE_PATH = "/general/v1/native/functions"
+_APPS_PREFIX, _APPS_SUFFIX = "/general/v1/apps/", "/functions"
+
+
+class Emulator:
+    """
+    Channel Talk and Benlly.
+
+    :param settings: how it starts, and what :meth:`reset` goes back to.
+    :param clock: its time.
+    """
+
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        self._initial = settings or Settings()
+        self.clock = clock or Clock()
+        self._client: str | None = None  # whose request is being carried out; there is never more than one
+        self._start()
+
+    def _start(self) -> None:
+        self.settings = self._initial
+        self.faults = FaultQueue()
+        self.journal = Journal()
+        self.world = World(self.settings, self.clock)
+        self.benlly = Benlly(self.settings.benlly)
+
+    def reset(self) -> None:
+        """Go back to the very start: settings, data, clock, journal, faults."""
+        self.clock.offset_seconds = 0.0
+        self._start()
+
+    def configure(self, values: Mapping[str, JSON]) -> None:
+        """
+        Change settings; what is under way (windows, tokens, messages) goes on.
+
+        :param values: setting by name.
+        :raises ValueError: no such setting or value.
+        """
+        self.settings = self.settings.changed(values)
+        self.world.apply(self.settings, rebuild_apps="apps" in values, rebuild_channels="channels" in values)
+        if "benlly" in values:
+            self.benlly.apply(self.settings.benlly)
+
+    # ---- requests
+
+    def handle(
+        self, http_method: str, path: str, headers: Mapping[str, str], body: bytes, client: str | None = None
+    ) -> Exchange:
+        """
+        Carry out one request of any service.
+
+        :param http_method: upper case.
+        :param path: decoded, without query.
+        :param headers: names in any case.
+        :param body: all of it.
+        :param client: the connection that it came by, as ``host:port``.
+        """
+        self._client = client
+        if http_method == "PUT" and path == NATIVE_PATH:
+            return self._native(path, headers, body)
+        if http_method == "PUT" and path.startswith(_APPS_PREFIX) and path.endswith(_APPS_SUFFIX):
+            return self._app(path, headers, body)
+        if path.startswith("/api/"):
+            return self._benlly(http_method, path, headers, body)
+        visit = Visit("channel_talk", path, self.clock.now(), method=path, error="no such endpoint")
+        return self._finish(visit, None, _not_found)
+
+    def _native(self, path: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        visit, token = self._begin(path, headers, body)
+        try:
+            read_call(visit, load(body))
+        except (RefusalError, ValueError) as error:
+            return self._finish(visit, None, _unreadable(visit, error))
+        fault = self._fault(visit, visit.method not in TOKEN_METHODS)
+        if fault is not None and not fault.acts:
+            self._note(visit, token)
+        return self._finish(visit, fault, lambda: answer_native(self.world, visit, token))
+
+    def _app(self, path: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        visit, token = self._begin(path, headers, body)
+        try:
+            parsed = load(body)
+            read_call(visit, parsed)
+        except (RefusalError, ValueError) as error:
+            return self._finish(visit, None, _unreadable(visit, error))
+        fault = self._fault(visit, True)
+        if fault is not None and not fault.acts:
+            self._note(visit, token)
+        app_id = path[len(_APPS_PREFIX) : -len(_APPS_SUFFIX)]
+        return self._finish(
+            visit, fault, lambda: answer_app_function(self.world, visit, token, app_id, parsed)
+        )
+
+    def _begin(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Visit, str]:
+        token = headers.get("x-access-token") or headers.get("Authorization", "").rpartition(" ")[2]
+        return Visit("channel_talk", path, self.clock.now(), method=path, size=len(body)), token
+
+    def _fault(self, visit: Visit, needs_token: bool) -> Fault | None:
+        return self.faults.take(visit.method, visit.path, needs_token=needs_token) if self.faults else None
+
+    def _note(self, visit: Visit, token: str) -> None:
+        """For the journal of a call that is not carried out: whose it was."""
+        if visit.method in TOKEN_METHODS:
+            note_token_request(self.world, visit)
+            return
+        try:
+            identify(self.world, visit, token)
+        except TokenRefusedError:
+            return
+
+    # ---- Benlly
+
+    def _benlly(self, http_method: str, path: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        visit = Visit("benlly", path, self.clock.now(), method=path, size=len(body))
+        action, channel_id = _benlly_action(http_method, path)
+        if action is None:
+            visit.error = "no such endpoint"
+            return self._finish(visit, None, lambda: Answer(404, dump({"message": "Not Found"})))
+        try:
+            visit.params = _read_form(headers.get("Content-Type", ""), body)
+        except ValueError:
+            visit.error = "unreadable body"
+            return self._finish(visit, None, lambda: Answer(400, dump({"message": "Unreadable body"})))
+        needs_token = action != "oauth_token"
+        fault = self.faults.take(action, path, needs_token=needs_token) if self.faults else None
+        return self._finish(visit, fault, lambda: self.benlly.answer(visit, action, channel_id, headers))
+
+    # ---- the end of all
+
+    def _finish(self, visit: Visit, fault: Fault | None, act: Callable[[], Answer]) -> Exchange:
+        if fault is None:
+            exchange = Exchange(self._act(visit, act))
+        elif fault.acts:
+            visit.forgets_cursor = fault.name == "first_page"
+            exchange = strike_after(fault, self._act(visit, act))
+        else:
+            window = self._quota_left_seconds(visit)
+            exchange = strike_before(fault, visit, window, self.settings.rate_limit or 100)
+        exchange.delay_seconds += self._latency(visit)
+        visit.client = self._client
+        self.journal.add(visit.entry(exchange.answer, fault.name if fault else None))
+        return exchange
+
+    @staticmethod
+    def _act(visit: Visit, act: Callable[[], Answer]) -> Answer:
+        try:
+            return act()
+        except Exception as error:
+            visit.error = f"internal error: {type(error).__name__}: {error}"
+            return Answer(500, dump(http_body(500, "Internal Server Error", "internal error")))
+
+    def _quota_left_seconds(self, visit: Visit) -> float:
+        app = self.world.apps.get(visit.app_id or "")
+        return app.quota.ends_at(visit.at) - visit.at if app else self.settings.quota_window_seconds
+
+    def _latency(self, visit: Visit) -> float:
+        if visit.token_request is not None and self.settings.token_latency_seconds:
+            return self.settings.token_latency_seconds
+        return self.settings.latency_seconds
+
+    # ---- what is known
+
+    def stats(self) -> JSONObject:
+        """Counts since the start or the last reset."""
+        journal = self.journal
+        return {
+            "calls": journal.calls,
+            "token_requests": journal.token_request_count(),
+            "token_requests_by_scope": dict(journal.by_scope),
+            "quota_refusals": journal.quota_refusals,
+            "messages": self.world.messages.count,
+            "authorizations": len(self.benlly.authorizations()),
+            "max_token_requests_in_any_window": journal.most_token_requests(
+                self.settings.quota_window_seconds
+            ),
+        }
+
+
+def _not_found() -> Answer:
+    return refusal_answer(RefusalError("Not Found", via="http", status=404), proxied_errors=True)
+
+
+def _unreadable(visit: Visit, error: Exception) -> Callable[[], Answer]:
+    refusal = error if isinstance(error, RefusalError) else RefusalError("body is not JSON", via="http")
+    visit.error = refusal.message
+    return lambda: refusal_answer(refusal, proxied_errors=True)
+
+
+def _benlly_action(http_method: str, path: str) -> tuple[str | None, int | None]:
+    parts = path.split("/")
+    if http_method == "POST" and path == "/api/oauth/token":
+        return "oauth_token", None
+    if len(parts) != 6 or parts[2] != "v0.9" or not (parts[4].isascii() and parts[4].isdecimal()):
+        return None, None
+    # Published as they are: singular to authorize and to read, plural to take it back.
+    wanted = {
+        ("POST", "channel", "authorize"),
+        ("GET", "channel", "triggers"),
+        ("DELETE", "channels", "deauthorize"),
+    }
+    known = (http_method, parts[3], parts[5]) in wanted and len(parts[4]) <= 18
+    return (parts[5], int(parts[4])) if known else (None, None)
+
+
+def _read_form(content_type: str, body: bytes) -> JSONObject:
+    if not body.strip():
+        return {}
+    if content_type.partition(";")[0].strip().lower() == "application/json":
+        parsed = load(body)
+        if not isinstance(parsed, dict):
+            raise ValueError("the body must be an object")
+        return parsed
+    return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True))

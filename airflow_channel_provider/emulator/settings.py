@@ -1,0 +1,145 @@
+"""Every setting with its default and its check; a setting that is not listed here does not exist."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.answers import EMPTY_ERRORS
+from airflow_channel_provider.emulator.quota import ANCHORS
+from airflow_channel_provider.emulator.seed_data import (
+    DEMO_APP_ID,
+    DEMO_SECRET,
+    default_apps,
+    default_benlly,
+    default_channels,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+
+__all__ = ["ANSWER_SHAPES", "DEMO_APP_ID", "DEMO_SECRET", "REFRESH_REFUSALS", "Settings"]
+
+ANSWER_SHAPES = tuple(EMPTY_ERRORS)
+REFRESH_REFUSALS = ("empty_success", "envelope")
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "quota_anchor": ANCHORS,
+    "answer_shape": ANSWER_SHAPES,
+    "refresh_refusal": REFRESH_REFUSALS,
+    "quota_refusal_shape": ("token_fetch_fail", "http_429", "http_429_retry_after", "envelope_429"),
+    "rate_limit_shape": ("body_epoch", "flat_rfc3339", "header", "retry_after"),
+}
+_BOOLEANS = frozenset({"quota_counts_refused", "proxied_errors"})
+# Smallest value allowed; a name ending in ! must be larger than that.
+_NUMBERS: dict[str, tuple[float, bool]] = {
+    "token_life_seconds": (0, False),
+    "refresh_token_life_seconds": (0, False),
+    "quota_window_seconds": (0, False),
+    "rate_limit_window_seconds": (0, False),
+    "latency_seconds": (0, True),
+    "token_latency_seconds": (0, True),
+    "user_chats_close_after_seconds": (0, True),
+}
+_TEXTS = frozenset({"token_prefix", "not_installed_message"})
+_COUNTS = frozenset({"quota_limit", "rate_limit"})
+_MAY_BE_NONE = frozenset({"rate_limit", "user_chats_close_after_seconds"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the emulator behaves. Build one with :meth:`from_mapping`; what is left out has its default."""
+
+    apps: list[JSONObject] = field(default_factory=default_apps)
+    channels: list[JSONObject] = field(default_factory=default_channels)
+    benlly: JSONObject = field(default_factory=default_benlly)
+    token_life_seconds: float = 1800
+    refresh_token_life_seconds: float = 7 * 86400
+    token_prefix: str = ""
+    refresh_refusal: str = "empty_success"
+    # The service builds this refusal from nothing: its text may as well be empty.
+    not_installed_message: str = "unauthorized"
+    quota_limit: int = 10
+    quota_window_seconds: float = 1800
+    quota_anchor: str = "first"
+    quota_counts_refused: bool = False
+    quota_refusal_shape: str = "token_fetch_fail"
+    rate_limit: int | None = None
+    rate_limit_window_seconds: float = 60
+    rate_limit_shape: str = "body_epoch"
+    answer_shape: str = "seed"
+    proxied_errors: bool = True
+    # Somebody at the desk closes a user chat this long after a message was written into it; None: nobody does.
+    user_chats_close_after_seconds: float | None = None
+    latency_seconds: float = 0
+    token_latency_seconds: float = 0
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, JSON] | None = None) -> Settings:
+        """
+        Settings from JSON.
+
+        :param values: setting by name.
+        :raises ValueError: no such setting or no such value.
+        """
+        return cls().changed(values or {})
+
+    def changed(self, values: Mapping[str, JSON]) -> Settings:
+        """
+        These settings with some changed.
+
+        :param values: setting by name.
+        :raises ValueError: no such setting or no such value.
+        """
+        known = {f.name for f in fields(self)}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"no setting {name!r}; there are {', '.join(sorted(known))}")
+            _check(name, value)
+        return replace(self, **dict(values))
+
+    def public(self) -> JSONObject:
+        """The plain ones, for people to see: no apps (they hold secrets), no data."""
+        hidden = ("apps", "channels", "benlly", "token_prefix")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden}
+
+
+def _check(name: str, value: JSON) -> None:
+    if value is None and name in _MAY_BE_NONE:
+        return
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
+    if name in _BOOLEANS and not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false")
+    if name in _TEXTS and not isinstance(value, str):
+        raise ValueError(f"{name} must be a string")
+    if name in _NUMBERS:
+        _check_number(name, value)
+    if name in _COUNTS:
+        _check_count(name, value)
+    if name in ("apps", "channels"):
+        _check_objects(name, value, "app_id" if name == "apps" else "id")
+    if name == "benlly" and not isinstance(value, dict):
+        raise ValueError("benlly must be an object")
+
+
+def _check_number(name: str, value: JSON) -> None:
+    least, inclusive = _NUMBERS[name]
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < least or (value == least and not inclusive):
+        raise ValueError(f"{name} must be a number {'from' if inclusive else 'above'} {least:g}")
+
+
+def _check_count(name: str, value: JSON) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} must be a whole number from 0 up")
+
+
+def _check_objects(name: str, value: JSON, key: str) -> None:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"{name} must be a list of objects")
+    ids = [item.get(key) for item in value]
+    if not all(isinstance(i, str) and i for i in ids) or len(set(ids)) != len(ids):
+        raise ValueError(f"each of {name} needs its own {key}, a non-empty string")

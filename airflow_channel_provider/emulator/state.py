@@ -1,0 +1,270 @@
+"""All that the emulator remembers of Channel Talk: apps, channels, tokens, windows, messages. No HTTP, no faults.
+
+One :class:`World` is one service. It is changed only from one thread, one call at a time, so each call is atomic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.emulator.later import Later
+from airflow_channel_provider.emulator.quota import FixedWindow
+from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, populate
+from airflow_channel_provider.emulator.tokens import TokenBook, new_secret
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.clock import Clock
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.settings import Settings
+
+__all__ = ["App", "Channel", "MessageBox", "World"]
+
+MESSAGES_KEPT = 100_000
+
+
+@dataclass(slots=True)
+class App:
+    """One app: its secret, what it may do and where it is installed."""
+
+    app_id: str
+    secret: str
+    permissions: frozenset[str] | None
+    channels: frozenset[str] | None
+    quota: FixedWindow
+    rate: FixedWindow
+    old_secrets: set[str] = field(default_factory=set)
+    commands: list[JSONObject] = field(default_factory=list)
+    toggles: dict[str, bool] = field(default_factory=dict)
+    extensions: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
+    tables: dict[tuple[str | None, str], JSONObject] = field(default_factory=dict)
+    hooks: dict[str, JSONObject] = field(default_factory=dict)
+
+    def installed_on(self, channel_id: str) -> bool:
+        """Whether the app is installed on a channel."""
+        return self.channels is None or channel_id in self.channels
+
+
+@dataclass(slots=True)
+class Channel:
+    """One channel with everybody and everything in it, by id."""
+
+    id: str
+    name: str
+    users: dict[str, JSONObject]
+    managers: dict[str, JSONObject]
+    groups: dict[str, JSONObject]
+    user_chats: dict[str, JSONObject]
+    direct_chats: dict[str, JSONObject] = field(default_factory=dict)
+    contacts: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
+    medium_links: dict[str, JSONObject] = field(default_factory=dict)
+    commerce: dict[str, JSONObject] = field(default_factory=dict)
+    schemas: dict[str, JSONObject] = field(default_factory=dict)
+    event_schemas: dict[str, JSONObject] = field(default_factory=dict)
+    events: deque[JSONObject] = field(default_factory=lambda: deque(maxlen=10_000))
+
+    @classmethod
+    def build(cls, given: JSONObject, now: float) -> Channel:
+        """
+        A channel from its setting.
+
+        :param given: ``id`` and any of name, users, managers, groups, user_chats.
+        :param now: epoch seconds.
+        """
+        full, stamp = populate(given), int(now * 1000)
+        channel_id = full["id"]
+        base = {"channelId": channel_id, "createdAt": stamp}
+        return cls(
+            id=channel_id,
+            name=full["name"],
+            users=_by_id(
+                full["users"], {**base, "type": "member", "blocked": False, "tags": []}, _complete_user
+            ),
+            managers=_by_id(
+                full["managers"], {**base, "roleId": "role-1", "removed": False, "operator": True}
+            ),
+            groups=_by_id(full["groups"], {**base, "scope": "all"}, _complete_group),
+            user_chats=_by_id(full["user_chats"], {**base, **new_chat_fields(stamp)}),
+        )
+
+
+def new_chat_fields(stamp: int) -> JSONObject:
+    """What a user chat has besides its ids; ``stamp`` in epoch milliseconds."""
+    return {
+        "state": "USER_CHAT_STATE_OPENED", "assigneeId": None, "managerIds": [], "tags": [], "openedAt": stamp,
+        "closedAt": None, "version": 1,
+    }  # fmt: skip
+
+
+def _by_id(items: list[JSONObject], base: JSONObject, complete: JSON = None) -> dict[str, JSONObject]:
+    made = [{**base, **item} for item in items]
+    return {item["id"]: complete(item) if complete else item for item in made}
+
+
+def _complete_user(user: JSONObject) -> JSONObject:
+    return {**user, "profile": user.get("profile") or {"name": user.get("name")}}
+
+
+def _complete_group(group: JSONObject) -> JSONObject:
+    title = group.get("title") or group.get("name") or group["id"]
+    return {**group, "title": title, "name": group.get("name") or title}
+
+
+class MessageBox:
+    """
+    Every message, newest last; a repeated requestId in the same chat finds the first one again.
+
+    :param kept: how many are remembered; with a message goes the memory of its requestId.
+    """
+
+    def __init__(self, kept: int = MESSAGES_KEPT) -> None:
+        self._kept = kept
+        self._all: deque[JSONObject] = deque()
+        self._by_id: dict[str, JSONObject] = {}
+        self._by_request: dict[tuple[str, str, str, str], JSONObject] = {}
+        self.count = 0
+
+    def repeated(
+        self, channel_id: str, chat_type: str, chat_id: str, request_id: str | None
+    ) -> JSONObject | None:
+        """The message that this requestId has already written into this chat, if any."""
+        return self._by_request.get((channel_id, chat_type, chat_id, request_id)) if request_id else None
+
+    def add(self, message: JSONObject) -> JSONObject:
+        """
+        Keep a new message.
+
+        :param message: complete, with channelId, chatType, chatId and, optionally, requestId; ``id`` is given here.
+        """
+        self.count += 1
+        message = {"id": f"msg-{self.count:08d}", **message}
+        self._all.append(message)
+        self._by_id[message["id"]] = message
+        if message.get("requestId"):
+            self._by_request[_request_key(message)] = message
+        if len(self._all) > self._kept:
+            gone = self._all.popleft()
+            del self._by_id[gone["id"]]
+            self._by_request.pop(_request_key(gone), None)
+        return message
+
+    def get(self, message_id: str) -> JSONObject | None:
+        """One message by its id."""
+        return self._by_id.get(message_id)
+
+    def listing(self, chat_id: str | None = None) -> list[JSONObject]:
+        """Messages, oldest first; of one chat if asked."""
+        return [m for m in self._all if chat_id is None or m["chatId"] == chat_id]
+
+    def latest(self, count: int) -> list[JSONObject]:
+        """The last messages, oldest first."""
+        return list(self._all)[-count:]
+
+
+def _request_key(message: JSONObject) -> tuple[str, str, str, str]:
+    return (message["channelId"], message["chatType"], message["chatId"], message.get("requestId") or "")
+
+
+class World:
+    """
+    One Channel Talk.
+
+    :param settings: how it starts.
+    :param clock: its time.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.clock = clock
+        self.settings = settings
+        self.tokens = TokenBook()
+        self.messages = MessageBox()
+        self.later = Later()
+        self.app_answers: dict[tuple[str, str], JSONObject] = {}
+        self.apps: dict[str, App] = {}
+        self.by_secret: dict[str, App] = {}
+        self.strangers: dict[str, FixedWindow] = {}
+        self.channels: dict[str, Channel] = {}
+        self._ids: dict[str, int] = {}
+        self.apply(settings, rebuild_apps=True, rebuild_channels=True)
+
+    def apply(
+        self, settings: Settings, *, rebuild_apps: bool = False, rebuild_channels: bool = False
+    ) -> None:
+        """
+        Go on under other settings; windows and tokens live on.
+
+        :param settings: the new ones.
+        :param rebuild_apps: take the apps from them too.
+        :param rebuild_channels: take the channels and their data from them too.
+        """
+        self.settings = settings
+        if rebuild_channels:
+            now = self.clock.now()
+            self.channels = {item["id"]: Channel.build(item, now) for item in settings.channels}
+        if rebuild_apps:
+            self.apps = {item["app_id"]: self._build_app(item) for item in settings.apps}
+            self.by_secret = {app.secret: app for app in self.apps.values()}
+        self.tokens.life_seconds = settings.token_life_seconds
+        self.tokens.refresh_life_seconds = settings.refresh_token_life_seconds
+        self.tokens.prefix = settings.token_prefix
+        for window in (*(app.quota for app in self.apps.values()), *self.strangers.values()):
+            self._tune_quota(window)
+        for app in self.apps.values():
+            app.rate.limit = settings.rate_limit or 0
+            app.rate.window_seconds = settings.rate_limit_window_seconds
+
+    def _build_app(self, given: JSONObject) -> App:
+        permissions, channels = given.get("permissions"), given.get("channels")
+        secret = given.get("secret") or (DEMO_SECRET if given["app_id"] == DEMO_APP_ID else new_secret())
+        return App(
+            app_id=given["app_id"],
+            secret=secret,
+            permissions=None if permissions is None else frozenset(permissions),
+            channels=None if channels is None else frozenset(channels),
+            quota=self._tune_quota(FixedWindow(10, 1800)),
+            rate=FixedWindow(0, 60),
+        )
+
+    def _tune_quota(self, window: FixedWindow) -> FixedWindow:
+        settings = self.settings
+        window.limit, window.window_seconds = settings.quota_limit, settings.quota_window_seconds
+        window.anchor, window.counts_refused = settings.quota_anchor, settings.quota_counts_refused
+        return window
+
+    def stranger_quota(self, name: str) -> FixedWindow:
+        """The window of a caller whose secret belongs to no app; ``name`` is the secret's fingerprint."""
+        if name not in self.strangers:
+            if len(self.strangers) >= 1_000:
+                self.strangers.pop(next(iter(self.strangers)))
+            self.strangers[name] = self._tune_quota(FixedWindow(10, 1800))
+        return self.strangers[name]
+
+    def app_with_secret(self, secret: str) -> App | None:
+        """The app whose current secret this is."""
+        return self.by_secret.get(secret)
+
+    def app_with_old_secret(self, secret: str) -> App | None:
+        """The app whose secret this was once."""
+        return next((app for app in self.apps.values() if secret in app.old_secrets), None)
+
+    def reissue_secret(self, app_id: str) -> str:
+        """
+        Give an app a new secret; the old one is refused from now on, tokens live on.
+
+        :param app_id: which app.
+        :raises ValueError: no such app.
+        """
+        app = self.apps.get(app_id)
+        if app is None:
+            raise ValueError(f"no app {app_id!r}")
+        app.old_secrets.add(app.secret)
+        self.by_secret.pop(app.secret, None)
+        app.secret = new_secret()
+        self.by_secret[app.secret] = app
+        return app.secret
+
+    def new_id(self, kind: str) -> str:
+        """The next id of a kind: ``user-new-1``, ``user-new-2``, …"""
+        self._ids[kind] = self._ids.get(kind, 0) + 1
+        return f"{kind}-new-{self._ids[kind]}"

@@ -1,0 +1,63 @@
+"""What Airflow reads at start. Imports nothing of Airflow."""
+
+from __future__ import annotations
+
+from airflow_channel_provider import configuration, connection_form
+
+__all__ = ["get_provider_info"]
+
+_CHANNEL_TALK = "Channel Talk"
+_BENLLY = "Benlly"
+
+
+def get_provider_info() -> dict[str, object]:
+    """Return the provider's metadata; ``package-name`` must equal the name of the distribution."""
+    return {
+        "package-name": "airflow-channel-provider",
+        "name": "Channel Talk",
+        "description": "Channel Talk (channel.io) and Benlly: calls, messages and authorizations over one token that "
+        "every task of every worker shares.",
+        "integrations": [
+            {
+                "integration-name": _CHANNEL_TALK,
+                "external-doc-url": "https://developers.channel.io/",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": _BENLLY,
+                "external-doc-url": "http://doc.plusbenlly.com/",
+                "tags": ["service"],
+            },
+        ],
+        "hooks": _modules("hooks"),
+        "notifications": ["airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier"],
+        "operators": _modules("operators", "bulk", "keep_tokens", "paged_read", "users"),
+        "sensors": _of_channel_talk("sensors"),
+        "triggers": _of_channel_talk("triggers"),
+        "connection-types": [form.metadata() for form in connection_form.FORMS],
+        "extra-links": ["airflow_channel_provider.links.OpenChatLink"],
+        "cli": ["airflow_channel_provider.cli.definition.get_cli_commands"],
+        "config": configuration.metadata(),
+    }
+
+
+def _of_channel_talk(kind: str) -> list[dict[str, object]]:
+    return [
+        {
+            "integration-name": _CHANNEL_TALK,
+            "python-modules": [f"airflow_channel_provider.{kind}.channel_talk"],
+        }
+    ]
+
+
+def _modules(kind: str, *more_of_channel_talk: str) -> list[dict[str, object]]:
+    return [
+        {
+            "integration-name": name,
+            "python-modules": [f"airflow_channel_provider.{kind}.{module}" for module in modules],
+        }
+        for name, modules in (
+            (_CHANNEL_TALK, ("channel_talk", *more_of_channel_talk)),
+            (_BENLLY, ("benlly",)),
+        )
+    ]

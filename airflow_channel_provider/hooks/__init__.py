@@ -1,0 +1,1 @@
+"""Hooks: one door per service."""

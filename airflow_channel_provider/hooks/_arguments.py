@@ -1,0 +1,109 @@
+"""What a caller gives a hook -> what is sent. Pure, but for the request id of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.hooks import _request_id
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.api.native_functions import NativeFunction
+    from airflow_channel_provider.connections import ChannelTalkSettings
+
+__all__ = ["as_id", "as_mapping", "channel_of", "completed", "has_request_id", "identified"]
+
+
+def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """
+    Return the parameters, none as an empty mapping.
+
+    :raises ChannelConfigurationError: they are no mapping.
+    """
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise ChannelConfigurationError(
+            f"{method}: params must be a mapping of names to values, not {type(params).__name__}.",
+            method=method,
+        )
+    return params
+
+
+def as_id(value: object) -> str | None:
+    """Return an id as text: one that looks like a number may arrive as one; none as None."""
+    return None if value is None else str(value)
+
+
+def channel_of(
+    function: NativeFunction,
+    params: Mapping[str, Any],
+    channel_id: str | None,
+    settings: ChannelTalkSettings,
+) -> str | None:
+    """
+    Return the channel whose token a call takes: the argument's, else the parameters', else the connection's.
+
+    :return: None for the app token.
+    :raises ChannelConfigurationError: the function needs a channel and none is known, or two are named.
+    """
+    if function.wants_app_token:
+        return None
+    named = params.get("channelId")
+    if channel_id and named and str(named) != str(channel_id):
+        raise ChannelConfigurationError(
+            f"{function.name}: channel_id and params['channelId'] name different channels; a token acts in one "
+            "channel only. Give one of them.",
+            method=function.name,
+        )
+    channel = channel_id or named or settings.channel_id
+    if channel is None and function.wants_channel_token:
+        raise ChannelConfigurationError(
+            f"{function.name} acts in a channel and none is known: pass channel_id, or set a default channel ID in "
+            f"connection {settings.conn_id!r}.",
+            method=function.name,
+        )
+    return as_id(channel)
+
+
+def completed(
+    function: NativeFunction,
+    params: Mapping[str, Any],
+    channel_id: str | None,
+    settings: ChannelTalkSettings,
+) -> dict[str, Any]:
+    """
+    Return a copy of the parameters with what the connection knows filled in.
+
+    :param channel_id: the channel that the call is about, where one is named.
+    """
+    known = {"channelId": channel_id or settings.channel_id, "appId": settings.app_id}
+    complete = dict(params)
+    for name, value in known.items():
+        if name in function.required and value is not None and not _is_given(complete, name):
+            complete[name] = value
+    return complete
+
+
+def identified(function: NativeFunction, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    Return the parameters, those of a message with a request id.
+
+    :param params: complete, and known to be what JSON can hold: the id is made of them.
+    """
+    dto = params.get("dto")
+    if not function.is_message or not isinstance(dto, Mapping) or dto.get("requestId"):
+        return params
+    return {**params, "dto": {**dto, "requestId": _request_id.for_call(function.name, params)}}
+
+
+def has_request_id(params: Mapping[str, Any]) -> bool:
+    """Tell whether the service will recognise a repetition of this message."""
+    dto = params.get("dto")
+    return isinstance(dto, Mapping) and bool(dto.get("requestId"))
+
+
+def _is_given(params: Mapping[str, Any], name: str) -> bool:
+    # An older server spells the App ID appID.
+    return any(params.get(spelling) is not None for spelling in (name, name.replace("Id", "ID")))

@@ -1,0 +1,28 @@
+"""Errors that come from below name no connection, since nothing below knows of one; a hook adds it on the way out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+
+__all__ = ["naming_connection"]
+
+
+@contextlib.contextmanager
+def naming_connection(conn_id: str) -> Iterator[None]:
+    """
+    Put the connection in front of the message of whatever a service or the way to it raises.
+
+    What a caller's own argument did wrong is left alone: its remedy is not in the connection.
+    """
+    try:
+        yield
+    except ChannelConfigurationError:
+        raise
+    except ChannelError as error:
+        if repr(conn_id) not in error.message:
+            error.message = f"Connection {conn_id!r}: {error.message}"
+            error.args = (error.message, *error.args[1:])
+        raise

@@ -1,0 +1,167 @@
+"""What the configured store holds, for people to look at: the page and the command line. No task comes here.
+
+Whoever looks on needs no App Secret and gets no token. The store is the one that tasks use, but for Airflow's
+Variables, which are read from the metadata database: only a running task may ask for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider import configuration
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.budget import Quota
+    from airflow_channel_provider.tokens.overview import AppOverview
+    from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore
+
+__all__ = [
+    "drop_token",
+    "open_to_look",
+    "overviews",
+    "read_overviews",
+    "shown_address",
+    "sight_of",
+    "why_no_drop",
+]
+
+_SAME_SECONDS = 1.0
+_differences: dict[tuple[str, str], float] = {}
+"""Wall time minus the store's, by store and document."""
+
+
+def overviews(store: TokenStore | None = None) -> list[AppOverview]:
+    """
+    Describe every app of the store, those with something to warn of first, then by App ID.
+
+    :param store: default: the configured one.
+    :raises ChannelError: it can't be read.
+    """
+    found = read_overviews(store or open_to_look())
+    return sorted(found, key=lambda app: (not app.warnings, app.app_id, app.base_url, app.key))
+
+
+def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
+    """
+    Describe every app of the store, in no particular order.
+
+    :raises ChannelError: it can't be read.
+    """
+    from airflow_channel_provider.tokens.overview import overview_of
+    from airflow_channel_provider.tokens.shared import moment_of
+
+    quota = _quota_of(store)
+    try:
+        for key in store.documents():
+            snapshot = store.load(key)
+            if snapshot.state is None and not snapshot.lost:
+                continue  # gone since it was listed
+            moment = moment_of(snapshot, quota)
+            wall_now = _wall_time_of(moment.now, (store.address, key))
+            yield overview_of(key, moment.record, moment.now, quota, wall_now)
+    finally:
+        store.rest()
+
+
+def open_to_look(address: str | None = None) -> TokenStore:
+    """
+    Open a store to look at what tasks have left there.
+
+    :param address: default: the configured one.
+    :raises ChannelConfigurationError: no such kind of store.
+    """
+    from airflow_channel_provider.hooks._stores import open_store
+    from airflow_channel_provider.hooks._variables import StoredVariables
+    from airflow_channel_provider.tokens.stores.variable import VariableStore
+
+    address = address or configuration.store()
+    return VariableStore(StoredVariables()) if address == VariableStore.address else open_store(address)
+
+
+def drop_token(store: TokenStore, app: str, scope: str) -> bool:
+    """
+    Let nobody use the present token of a scope any more; whoever needs one next renews it, for one token request.
+
+    :param app: key of its record in the store.
+    :return: False where there is no such app, or no token of that scope to drop.
+    :raises ChannelConfigurationError: only a keeper may write to this store.
+    :raises ChannelError: it can't be written.
+    """
+    from airflow_channel_provider.tokens.shared import moment_of
+
+    if reason := why_no_drop(store):
+        raise ChannelConfigurationError(reason)
+    quota = _quota_of(store)
+
+    def drop(snapshot: Snapshot) -> tuple[dict[str, Any] | None, bool]:
+        record = moment_of(snapshot, quota).record
+        facts = record.tokens.get(scope)
+        if facts is None or facts.dropped:
+            return None, False
+        return record.with_dropped_token(scope).to_json(), True
+
+    try:
+        # What is listed names no file and no key of something else.
+        return app in store.documents() and store.update(app, drop)
+    finally:
+        store.rest()
+
+
+def why_no_drop(store: TokenStore) -> str:
+    """Say why a token of this store can't be dropped; empty where it can."""
+    from airflow_channel_provider.tokens.stores.base import is_kept
+
+    if not is_kept(store):
+        return ""
+    return (
+        f"The store {store.address} has one writer, the DAG with KeepTokensOperator: trigger it with "
+        "ahead_seconds=1800, and it renews every token."
+    )
+
+
+def shown_address(address: str) -> str:
+    """Return what may be shown of a store's address: of one that is none of ours, not what may be a password."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return "..."
+    is_id = not any(character in rest for character in ":@/?#")
+    return address if scheme == "file" or is_id else f"{scheme}://..."
+
+
+def sight_of(address: str) -> str:
+    """Say what of the tasks' doings can't be seen from this process; empty where all of it can."""
+    from airflow_channel_provider.hooks._stores import remote_executors
+
+    if address.startswith("memory:"):
+        return "The store memory:// is one process only: what tasks do with their tokens can't be seen from here."
+    if address.startswith("file:") and (executors := remote_executors()):
+        return (
+            f"The store is a directory of this host, and {executors} runs tasks on other hosts: what those do with "
+            "their tokens can't be seen from here."
+        )
+    return ""
+
+
+def _wall_time_of(now: float, clock: tuple[str, str]) -> datetime:
+    """
+    Translate a store's clock into the wall's, by the same difference as last time: what has happened keeps its second.
+
+    :param clock: names it.
+    """
+    difference = time.time() - now
+    kept = _differences.setdefault(clock, difference)
+    if abs(difference - kept) > _SAME_SECONDS:
+        _differences[clock] = kept = difference
+    return datetime.fromtimestamp(now + kept, timezone.utc)
+
+
+def _quota_of(store: TokenStore) -> Quota:
+    from airflow_channel_provider.tokens.budget import Quota
+    from airflow_channel_provider.tokens.shared import quota_over
+
+    quota = Quota(configuration.token_quota(), configuration.token_quota_window_seconds())
+    return quota_over(store, quota)

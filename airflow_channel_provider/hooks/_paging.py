@@ -1,0 +1,186 @@
+"""
+Follows the pages of a list to its end. Pure: a function that fetches one page comes from outside.
+
+It never goes round in circles: a cursor that comes back, a page that comes back and a long row of empty pages are
+errors. What is answered is handed on as it is; nothing is skipped, and nothing is handed on twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_channel_provider.api.listings import LISTINGS, Listing, Paging
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
+
+__all__ = ["Pages", "listing_of"]
+
+MAX_PAGE_SIZE = 500
+"""The most that ``pagination`` accepts."""
+CURSOR_PAGE_SIZE = 100
+"""Where the limit is a parameter of its own, the most that it may be is published nowhere."""
+MAX_EMPTY_PAGES = 100
+
+
+def listing_of(method: str, items_field: str | None) -> Listing:
+    """
+    Return how a function lists.
+
+    :param items_field: the field of its result that holds the items; None: what the catalogue knows.
+    :raises ChannelConfigurationError: nobody knows the field, or the function is no list.
+    """
+    from airflow_channel_provider.api.native_functions import CATALOGUE, RetryClass
+
+    known = CATALOGUE.get(method)
+    if known is not None and known.retry is not RetryClass.READ:
+        raise ChannelConfigurationError(f"{method} changes something; it is no list to read.", method=method)
+    listing = LISTINGS.get(method)
+    if items_field:
+        return Listing(items_field, listing.paging if listing else Paging.SINCE)
+    if listing is None:
+        raise ChannelConfigurationError(
+            f"{method}: which field of its result holds the items is not known; give items_field.",
+            method=method,
+        )
+    return listing
+
+
+@dataclass
+class Pages:
+    """
+    The pages of one list.
+
+    :param fetch: takes the parameters of a page and returns the function's result.
+    :param method: name of the function, for messages.
+    :param listing: how it lists.
+    :param params: its parameters; a ``pagination`` or ``cursor`` among them says where to begin, and in which order.
+    :param page_size: how many items to ask for at once; None: what the parameters say, else as many as it may be.
+    :param limit: how many items to hand on at most; None: all.
+    """
+
+    fetch: Callable[[dict[str, Any]], Any]
+    method: str
+    listing: Listing
+    params: Mapping[str, Any]
+    page_size: int | None = None
+    limit: int | None = None
+    _cursors: set[object] = field(default_factory=set, init=False)
+    _seen: set[bytes] = field(default_factory=set, init=False)
+    _empty: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        for name, number in (("page_size", self.page_size), ("limit", self.limit)):
+            is_whole = isinstance(number, int) and not isinstance(number, bool)
+            if number is not None and (not is_whole or number < 1):
+                raise self._wrong(f"{name} must be a whole number of at least 1")
+        if (self.page_size or 0) > MAX_PAGE_SIZE and self.listing.paging is Paging.SINCE:
+            raise self._wrong(f"page_size may be {MAX_PAGE_SIZE} at most")
+        pagination = self.params.get("pagination") or {}
+        if not isinstance(pagination, Mapping):
+            raise self._wrong("params['pagination'] must be a mapping")
+        self._cursors |= {cursor for cursor in (pagination.get("since"), self.params.get("cursor")) if cursor}
+
+    def items(self) -> Iterator[Any]:
+        """
+        Yield the items, page by page.
+
+        :raises ChannelResponseError: an answer is no page, or the pages go round in circles.
+        """
+        left = self.limit
+        for page in self._pages():
+            yield from page if left is None else page[:left]
+            if left is not None:
+                left -= len(page)
+                if left <= 0:
+                    return
+
+    def _pages(self) -> Iterator[list[Any]]:
+        cursor: object = None
+        while True:
+            result = self.fetch(self._params(cursor))
+            page = self._page(result)
+            self._note(page)
+            yield page
+            cursor = self._next(result)
+            if cursor is None:
+                return
+
+    def _params(self, cursor: object) -> dict[str, Any]:
+        params = dict(self.params)
+        if self.listing.paging is Paging.SINCE:
+            given = params.get("pagination") or {}
+            size = self._size(given.get("limit"), MAX_PAGE_SIZE)
+            params["pagination"] = {**given, "limit": size, **({} if cursor is None else {"since": cursor})}
+        elif self.listing.paging is Paging.CURSOR:
+            params["limit"] = self._size(params.get("limit"), CURSOR_PAGE_SIZE)
+            params |= {} if cursor is None else {"cursor": cursor}
+        return params
+
+    def _size(self, given: Any, most: int) -> Any:
+        size = self.page_size or given or most
+        return min(size, self.limit) if self.limit and isinstance(size, int) else size
+
+    def _page(self, result: Any) -> list[Any]:
+        """Return the items of an answer; a list that is empty may be left out of it."""
+        if isinstance(result, list) and self.listing.paging is Paging.WHOLE:
+            return result
+        page = result.get(self.listing.items) if isinstance(result, Mapping) else None
+        others = self._other_lists(result)
+        if page is None and not others and (result is None or isinstance(result, Mapping)):
+            return []
+        if not isinstance(page, list):
+            hint = f"; its lists are {', '.join(others)}. Correct items_field" if others else ""
+            raise ChannelResponseError(
+                f"{self.method}: the answer holds no list of {self.listing.items}{hint}.", method=self.method
+            )
+        return page
+
+    @staticmethod
+    def _other_lists(result: Any) -> list[str]:
+        return (
+            [str(name) for name, value in result.items() if isinstance(value, list)]
+            if isinstance(result, Mapping)
+            else []
+        )
+
+    def _note(self, page: list[Any]) -> None:
+        if not page:
+            self._empty += 1
+            if self._empty > MAX_EMPTY_PAGES:
+                raise self._in_circles(f"{MAX_EMPTY_PAGES} pages in a row were empty and led to another one")
+            return
+        self._empty = 0
+        digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
+        if digest in self._seen:
+            raise self._in_circles("a page came back that was there before")
+        self._seen.add(digest)
+
+    def _next(self, result: Any) -> object:
+        if self.listing.paging is Paging.WHOLE or not isinstance(result, Mapping):
+            return None
+        cursor = result.get(self.listing.next_field)
+        if cursor is None or cursor == "":
+            return None
+        if isinstance(cursor, bool) or not isinstance(cursor, (str, int)):
+            raise ChannelResponseError(
+                f"{self.method}: the answer's {self.listing.next_field} is no cursor but a "
+                f"{type(cursor).__name__}.",
+                method=self.method,
+            )
+        if cursor in self._cursors:
+            raise self._in_circles(f"its {self.listing.next_field} leads back to where it led before")
+        self._cursors.add(cursor)
+        return cursor
+
+    def _in_circles(self, what: str) -> ChannelResponseError:
+        return ChannelResponseError(
+            f"{self.method}: the pages go round in circles: {what}. Reading stopped there; what came before is "
+            "perhaps not all.",
+            method=self.method,
+        )
+
+    def _wrong(self, what: str) -> ChannelConfigurationError:
+        return ChannelConfigurationError(f"{self.method}: {what}.", method=self.method)

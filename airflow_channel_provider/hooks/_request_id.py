@@ -1,0 +1,111 @@
+"""Request ids by which the service recognises the repetition of a message.
+
+The same task instance sending the same content for the nth time always gets the same id, over retries and restarts;
+another map index, another content or another occurrence gets another one. Outside a task every logical call is new.
+
+The key holds nothing of the deployment, so that a move to another one keeps the ids. Two deployments that run the same
+DAG under the same run ids against one channel therefore share ids, and the service drops the second one's messages for
+repetitions: give such DAGs ids of their own, or each message a ``requestId`` of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = ["TaskKey", "current_task", "for_call", "for_event", "for_task", "is_in_task", "task_key"]
+
+# Fixed for ever: another namespace would make the retry of a message a second message.
+NAMESPACE = uuid.UUID("6d0f5b5e-8a2f-5c1c-9c55-3f0f1c0a6a51")
+
+
+class TaskKey(NamedTuple):
+    """What identifies a task instance over all of its tries."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+
+
+def task_key(context: Context | Mapping[str, object]) -> TaskKey:
+    """Return the key of the task instance that a context belongs to."""
+    ti = context["ti"]
+    map_index = getattr(ti, "map_index", None)
+    return TaskKey(ti.dag_id, ti.task_id, ti.run_id, -1 if map_index is None else map_index)  # type: ignore[attr-defined]
+
+
+def for_task(key: TaskKey, *parts: object) -> str:
+    """
+    Return the id of a task instance's one message.
+
+    :param parts: what tells several messages of the same task instance apart, such as an item's number.
+    """
+    return str(uuid.uuid5(NAMESPACE, json.dumps([*key, *map(str, parts)])))
+
+
+def for_event(*parts: object) -> str:
+    """
+    Return the id of the one message about something that has happened.
+
+    :param parts: what tells it from everything else that happens.
+    """
+    return str(uuid.uuid5(NAMESPACE, json.dumps(["event", *map(str, parts)])))
+
+
+def for_call(method: str, params: Mapping[str, object]) -> str:
+    """
+    Return the id of a message that a hook is about to send.
+
+    Inside a task it is derived from the task instance, the content and how often this process has sent that content
+    before; outside a task it is random.
+    """
+    current = current_task()
+    if current is None:
+        return str(uuid.uuid4())
+    key, try_number = current
+    content = hashlib.sha256(json.dumps([method, params], sort_keys=True, default=str).encode()).hexdigest()
+    return for_task(key, method, content, _occurrences.next((key, try_number), content))
+
+
+def is_in_task() -> bool:
+    """Tell whether :func:`for_call` gives the same ids in the next try."""
+    return current_task() is not None
+
+
+class _Occurrences:
+    """How often the present try of the present task has sent each content; forgets when either changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: object = None
+        self._counts: Counter[str] = Counter()
+
+    def next(self, owner: object, content: str) -> int:
+        with self._lock:
+            if owner != self._owner:
+                self._owner, self._counts = owner, Counter()
+            self._counts[content] += 1
+            return self._counts[content]
+
+
+_occurrences = _Occurrences()
+
+
+def current_task() -> tuple[TaskKey, int] | None:
+    """Return the task instance that this process runs, and which try of it; None outside of a task."""
+    from airflow.providers.common.compat.sdk import AirflowException, get_current_context
+
+    try:
+        context = get_current_context()
+        return task_key(context), int(getattr(context["ti"], "try_number", None) or 0)
+    except (RuntimeError, AirflowException, KeyError, AttributeError):
+        return None

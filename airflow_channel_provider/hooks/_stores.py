@@ -1,0 +1,170 @@
+"""Opens the token store that the option names: those that need something of Airflow's, and all others.
+
+The stores themselves know no Airflow; what they take of it, connections and Variables, is handed to them here, and
+looked up when a store is first used. A store that can't be shared where it runs is reported, once per process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider import configuration
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.tokens.stores import TokenStore
+from airflow_channel_provider.tokens.stores import open_store as open_plain_store
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
+
+__all__ = ["open_store", "remote_executors"]
+
+log = logging.getLogger(__name__)
+
+_opened: dict[str, TokenStore] = {}
+_warned: set[str] = set()
+_opening = threading.Lock()
+os.register_at_fork(after_in_child=_warned.clear)
+
+# Executors whose tasks may run on another host than the rest; the class names of Airflow's own providers.
+_REMOTE_EXECUTORS = ("Celery", "Kubernetes", "Edge", "Ecs", "Batch", "Lambda")
+_REMEDY = (
+    "Set it to redis://CONN_ID, sql://CONN_ID or variable://; the page 'Which store' of the documentation helps to "
+    "choose."
+)
+
+
+def open_store(address: str) -> TokenStore:
+    """
+    Open a store by its address; the same address gives the same store within a process. Touches nothing yet.
+
+    :param address: the option ``[channel_talk] store``.
+    :raises ChannelConfigurationError: no such kind of store.
+    """
+    scheme = address.partition(":")[0]
+    opener = _OPENERS.get(scheme)
+    if opener is None:
+        store = open_plain_store(address)
+        _warn_where_it_is_not_shared(scheme)
+        return store
+    with _opening:
+        if address not in _opened:
+            _opened[address] = opener(address)
+        return _opened[address]
+
+
+def _variable_store(address: str) -> TokenStore:
+    from airflow_channel_provider.hooks._variables import AirflowVariables
+    from airflow_channel_provider.tokens.stores.variable import VariableStore
+
+    if address != VariableStore.address:
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: {address!r} names something behind {VariableStore.address}, which takes "
+            "nothing; Airflow has one set of Variables."
+        )
+    return VariableStore(AirflowVariables())
+
+
+def _redis_store(address: str) -> TokenStore:
+    from airflow_channel_provider.tokens.stores.redis import RedisStore
+
+    conn_id = _conn_id(address)
+
+    def connect() -> Redis:
+        try:
+            from airflow.providers.redis.hooks.redis import RedisHook
+        except ImportError as error:
+            raise ChannelConfigurationError(
+                f"Option [channel_talk] store: {address} needs the Redis provider of Airflow where the tasks run: pip "
+                f"install 'airflow-channel-provider[redis]' ({error})."
+            ) from error
+        with _naming_what_is_missing(address, conn_id):
+            client: Redis = RedisHook(redis_conn_id=conn_id).get_conn()  # type: ignore[no-untyped-call]
+            return client
+
+    window_seconds = configuration.token_quota_window_seconds()
+    return RedisStore(connect, address=address, window_seconds=window_seconds)
+
+
+def _sql_store(address: str) -> TokenStore:
+    from airflow_channel_provider.tokens.stores.sql import SqlStore
+
+    conn_id = _conn_id(address)
+
+    def target() -> SqlTarget:
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        from airflow_channel_provider.hooks._databases import target_of
+
+        with _naming_what_is_missing(address, conn_id):
+            conn = BaseHook.get_connection(conn_id)
+        return target_of(conn, address)
+
+    return SqlStore(target, address=address)
+
+
+def _conn_id(address: str) -> str:
+    scheme, _, conn_id = address.partition("://")
+    if not conn_id or any(character in conn_id for character in ":@/?#"):
+        # What was written instead may be the address of a server, password included: it is not repeated.
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: what follows {scheme}:// must be the id of an Airflow connection, as in "
+            f"{scheme}://my_connection; the address of the server and the password belong into that connection."
+        )
+    return conn_id
+
+
+@contextlib.contextmanager
+def _naming_what_is_missing(address: str, conn_id: str) -> Iterator[None]:
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        yield
+    except AirflowNotFoundException as error:
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: {address} names the connection {conn_id!r}, which does not exist. Create "
+            "it, or correct the option."
+        ) from error
+
+
+def _warn_where_it_is_not_shared(scheme: str) -> None:
+    if scheme in _warned:
+        return
+    _warned.add(scheme)
+    if scheme == "memory":
+        if os.environ.get("AIRFLOW_CTX_TASK_ID"):
+            log.warning(
+                "Option [channel_talk] store is memory://, so this task spends a token request of its own, of 10 in "
+                "30 minutes for all tasks together, and no task knows of those of the others. %s",
+                _REMEDY,
+            )
+    elif executors := remote_executors():
+        log.warning(
+            "Option [channel_talk] store is a directory, and %s runs tasks on other hosts: those that do not share it "
+            "spend token requests of their own, of 10 in 30 minutes for all tasks together. %s",
+            executors,
+            _REMEDY,
+        )
+
+
+def remote_executors() -> str:
+    """Name the configured executors that run tasks on other hosts; empty where there are none."""
+    from airflow.providers.common.compat.sdk import conf
+
+    # Several may be named, each perhaps with a team before it, a path, or a name of its own.
+    named = (conf.get("core", "executor", fallback="") or "").replace(";", ",").split(",")
+    classes = (name.strip().rpartition(".")[2].rpartition(":")[2].rpartition("=")[2] for name in named)
+    return ", ".join(name for name in classes if any(word in name for word in _REMOTE_EXECUTORS))
+
+
+_OPENERS: dict[str, Callable[[str], TokenStore]] = {
+    "redis": _redis_store,
+    "sql": _sql_store,
+    "variable": _variable_store,
+}

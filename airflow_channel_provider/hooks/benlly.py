@@ -1,0 +1,292 @@
+"""The door to Benlly.
+
+Whether an authorization may be repeated is documented nowhere, so only a request that provably did not leave is sent
+again, or one whose access token was refused, which did nothing. The access token is the connection's, or it is fetched,
+renewed and shared by all tasks. Every token and credential, that of a push service and the ``device_token`` of an
+answer included, is masked before anything else can see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_channel_provider import configuration, metrics
+from airflow_channel_provider.connection_form import BENLLY_FORM, ConnectionForm
+from airflow_channel_provider.connections import BenllyLogin, BenllySettings
+from airflow_channel_provider.exceptions import (
+    ChannelConfigurationError,
+    ChannelNotSentError,
+)
+from airflow_channel_provider.hooks import _asker
+from airflow_channel_provider.hooks._base import ServiceHook
+from airflow_channel_provider.hooks._naming import naming_connection
+from airflow_channel_provider.hooks._once import opened_once
+from airflow_channel_provider.masking import mask_secret
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.api.benlly import BenllyClient
+    from airflow_channel_provider.hooks._tokens import TokenUser
+    from airflow_channel_provider.retry import CallPolicy
+    from airflow_channel_provider.tokens.manager import TokenManager
+    from airflow_channel_provider.tokens.stores import TokenStore
+
+__all__ = ["BenllyHook"]
+
+_TEST_WAIT_SECONDS = 10.0
+
+
+class BenllyHook(ServiceHook):
+    """
+    Authorizes channels of Benlly that do not follow OAuth, and takes that back.
+
+    :param benlly_conn_id: connection of the type ``benlly``.
+    :param call_attempts: how often a request that does not leave is tried; default: the option
+        ``[channel_talk] call_attempts``.
+    :param max_wait_seconds: longest single wait that is sat out, for an access token that another task fetches above
+        all, in seconds; default: the option ``[channel_talk] max_wait_seconds``.
+    :param asked_by: who uses the hook, shown beside each token request; default: the running task.
+    """
+
+    conn_name_attr: ClassVar[str] = "benlly_conn_id"
+    default_conn_name: ClassVar[str] = "benlly_default"
+    conn_type: ClassVar[str] = BENLLY_FORM.conn_type
+    hook_name: ClassVar[str] = BENLLY_FORM.hook_name
+    form: ClassVar[ConnectionForm] = BENLLY_FORM
+    opened: ClassVar[tuple[str, ...]] = ("client", "manager", "_token_user")
+
+    def __init__(
+        self,
+        benlly_conn_id: str = default_conn_name,
+        *,
+        call_attempts: int | None = None,
+        max_wait_seconds: float | None = None,
+        asked_by: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        self.benlly_conn_id = benlly_conn_id
+        self.asked_by = asked_by
+
+    @opened_once
+    def settings(self) -> BenllySettings:
+        """
+        The connection, looked up once; its secrets are masked.
+
+        :raises ChannelConfigurationError: a field of the connection is missing or invalid.
+        """
+        settings = BenllySettings.from_connection(self.get_connection(self.benlly_conn_id))
+        for secret in settings.login.secrets if settings.login else (settings.access_token or "",):
+            mask_secret(secret)
+        return settings
+
+    @opened_once
+    def client(self) -> BenllyClient:
+        """The client for the device of the connection, without a token of its own."""
+        from airflow_channel_provider.api.benlly import BenllyClient, checked_token
+
+        settings = self.settings
+        try:
+            if settings.login is None:
+                checked_token(settings.access_token)
+            return BenllyClient(
+                self._transport,
+                device=settings.device,
+                udid=settings.udid,
+                body_encoding=settings.body_encoding,
+            )
+        except ChannelConfigurationError as error:
+            raise ChannelConfigurationError(f"Connection {settings.conn_id!r}: {error.message}") from None
+
+    @opened_once
+    def manager(self) -> TokenManager:
+        """
+        Hands out the access tokens that all tasks of the same user share.
+
+        :raises ChannelConfigurationError: the connection has an access token of its own, or the store can't keep one.
+        """
+        from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
+        from airflow_channel_provider.hooks import _benlly_tokens
+        from airflow_channel_provider.tokens.budget import Quota
+        from airflow_channel_provider.tokens.dialect import BENLLY
+        from airflow_channel_provider.tokens.manager import TokenManager
+
+        settings, login = self.settings, self._login()
+        client = BenllyOAuthClient(
+            self._transport,
+            client_id=login.client_id,
+            client_secret=login.client_secret,
+            body_encoding=settings.body_encoding,
+        )
+        return TokenManager(
+            base_url=settings.base_url,
+            app_id=_benlly_tokens.name_of(login),
+            secret=_benlly_tokens.secret_of(login),
+            store=self._store(),
+            exchange=_benlly_tokens.LoginExchange(client, login),
+            on_secret=mask_secret,
+            quota=Quota.unlimited(),
+            dialect=BENLLY,
+            label=f"Connection {settings.conn_id!r}",
+            on_event=metrics.token_event,
+            connection=None if self.asked_by == _asker.CONNECTION_TEST else settings.conn_id,
+            asked_by=lambda: self.asked_by or _asker.name_of_this_process(),
+        )
+
+    def _login(self) -> BenllyLogin:
+        settings = self.settings
+        if settings.login is None:
+            raise ChannelConfigurationError(
+                f"Connection {settings.conn_id!r} has an access token as its password, so that none is fetched."
+            )
+        return settings.login
+
+    def _store(self) -> TokenStore:
+        from airflow_channel_provider.hooks._stores import open_store
+        from airflow_channel_provider.tokens.stores.base import is_kept
+
+        store = open_store(configuration.store())
+        if is_kept(store):
+            raise ChannelConfigurationError(
+                f"Connection {self.benlly_conn_id!r} has its access tokens renewed by the tasks, and in the store "
+                f"{store.address} only {store.keeper} may write. Set the option [channel_talk] store to "
+                "redis://CONN_ID, sql://CONN_ID or file:///DIR, or save an access token as the password of the "
+                "connection."
+            )
+        return store
+
+    @opened_once
+    def _token_user(self) -> TokenUser:
+        from airflow_channel_provider.hooks._tokens import TokenUser
+        from airflow_channel_provider.tokens.dialect import BENLLY
+
+        return TokenUser(
+            self.manager,
+            wait_seconds=self.max_wait_seconds,
+            sleep=self._sleep,
+            on_repeat=metrics.call_repeated,
+            advice=BENLLY.advice,
+        )
+
+    def _new_policy(self) -> CallPolicy:
+        return replace(
+            super()._new_policy(),
+            repeatable=lambda error, retry_class, has_request_id: isinstance(error, ChannelNotSentError),
+        )
+
+    def get_conn(self) -> BenllyClient:
+        """Return the client underneath; its calls take a token from :meth:`get_access_token`."""
+        return self.client
+
+    def get_access_token(self) -> str:
+        """
+        Return the user's access token: the connection's, or a live one that all tasks share. It is masked in logs;
+        keep it out of XComs and templates.
+
+        :raises ChannelAuthenticationError: the client or the user was refused.
+        :raises ChannelNotSentError: none can be had for now.
+        """
+        if (access_token := self.settings.access_token) is not None:
+            return access_token
+        with naming_connection(self.benlly_conn_id):
+            return self.manager.get(wait_seconds=self.max_wait_seconds).access_token
+
+    def authorize_channel(self, channel_id: int | str, *, token: str | None = None) -> dict[str, Any]:
+        """
+        Permit the interaction with a channel.
+
+        :param channel_id: id of the channel, a whole number.
+        :param token: access token of the push service; for a channel whose ``auth_type`` is ``push_notification``.
+        :return: the ``data`` object of the answer. For a push channel it holds the secret ``device_token``.
+        :raises ChannelConfigurationError: the channel id is no whole number, or the connection is invalid.
+        :raises ChannelAmbiguousResultError: the request was sent, and whether it took effect is unknown.
+        :raises ChannelRequestError: the service refused.
+        """
+        from airflow_channel_provider.api.benlly import checked_id
+
+        number = checked_id(channel_id)
+        if token:
+            mask_secret(token)
+        return self._carry_through(
+            "authorize",
+            lambda access_token: self.client.authorize_channel(
+                number, access_token=access_token, token=token or None
+            ),
+        )
+
+    def deauthorize_channel(self, channel_id: int | str) -> dict[str, Any]:
+        """
+        Take the permission to interact with a channel back.
+
+        :param channel_id: id of the channel, a whole number.
+        :return: the ``data`` object of the answer, empty where it has none: what it holds is documented nowhere.
+        :raises ChannelError: as for :meth:`authorize_channel`.
+        """
+        from airflow_channel_provider.api.benlly import checked_id
+
+        number = checked_id(channel_id)
+        return self._carry_through(
+            "deauthorize",
+            lambda access_token: self.client.deauthorize_channel(number, access_token=access_token),
+        )
+
+    def _carry_through(self, operation: str, act: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        from airflow_channel_provider.api.native_functions import RetryClass
+
+        def send(access_token: str) -> dict[str, Any]:
+            data = act(access_token)
+            if isinstance(data, Mapping) and isinstance(data.get("device_token"), str):
+                mask_secret(data["device_token"])
+            return data
+
+        with naming_connection(self.benlly_conn_id):
+            return self._policy.run(
+                lambda: self._with_token(send), method=operation, retry_class=RetryClass.UNSAFE
+            )
+
+    def _with_token(self, send: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        if (access_token := self.settings.access_token) is not None:
+            return send(access_token)
+        return self._token_user.send(None, send)
+
+    # Airflow < 3.2 asks for these two, and overlooks those that a class has inherited.
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what the connection form hides and renames, for Airflow < 3.2."""
+        return cls.form.behaviour()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields, for Airflow < 3.2."""
+        return cls.form.widgets()
+
+    def _examine(self) -> str:
+        """Check the connection's fields, that its host answers, and that it takes or gives an access token."""
+        access_token = self.settings.access_token
+        if access_token is None:
+            return self._examine_login()
+        accepted, status = self.client.accepts_token(access_token)
+        url = self.settings.base_url
+        read = f"a read that changes nothing was answered with HTTP {status}"
+        if accepted:
+            return f"The fields are complete, and {url} accepts the access token: {read}."
+        return (
+            f"The fields are complete and {url} answers, but whether it accepts the access token is unknown: {read}, "
+            "and the first authorization will tell."
+        )
+
+    def _examine_login(self) -> str:
+        """Get a token. Costs a request only where no live one is stored."""
+        self.asked_by = self.asked_by or _asker.CONNECTION_TEST
+        found = self.manager.peek()
+        wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
+        # Whoever tests has probably corrected something since the refusal that all tasks remember.
+        token = found or self.manager.get(wait_seconds=wait_seconds, ask_again=True)
+        how = "An access token that is already shared is live" if found else "Benlly gave an access token"
+        return (
+            f"{how}: client {self._login().client_id} at {self.settings.base_url}, "
+            f"{self.manager.age_seconds(token):.0f} s old, valid for another "
+            f"{self.manager.remaining_seconds(token) / 86_400:.1f} days."
+        )

@@ -1,0 +1,308 @@
+"""The door to Channel Talk.
+
+A hook looks up its connection once, opens nothing until the first call, and shares its token with every other hook of
+the same app on every worker. It wires connection, token manager, client and retry policy together and decides nothing
+that one of these decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_channel_provider import configuration, metrics
+from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, ConnectionForm
+from airflow_channel_provider.connections import ChannelTalkSettings
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.hooks import _arguments, _asker, _request_id
+from airflow_channel_provider.hooks._base import ServiceHook
+from airflow_channel_provider.hooks._naming import naming_connection
+from airflow_channel_provider.hooks._once import opened_once
+from airflow_channel_provider.masking import mask_secret
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+    from airflow_channel_provider.api.native_functions import RetryClass
+    from airflow_channel_provider.hooks._paging import Pages
+    from airflow_channel_provider.hooks._tokens import TokenUser
+    from airflow_channel_provider.retry import CallPolicy
+    from airflow_channel_provider.tokens.manager import TokenManager
+
+__all__ = ["ChannelTalkHook"]
+
+_TEST_WAIT_SECONDS = 10.0
+
+
+class ChannelTalkHook(ServiceHook):
+    """
+    Calls native functions and app functions of Channel Talk.
+
+    :param channel_talk_conn_id: connection of the type ``channel_talk``.
+    :param call_attempts: how often one call is sent at most; default: the option ``[channel_talk] call_attempts``. A
+        call whose token was refused has done nothing; it is sent again with a renewed token, beyond this number.
+    :param max_wait_seconds: longest single wait for a token or a rate limit that is sat out, in seconds; default: the
+        option ``[channel_talk] max_wait_seconds``.
+    :param asked_by: who uses the hook, shown beside each token request; default: the running task.
+    """
+
+    conn_name_attr: ClassVar[str] = "channel_talk_conn_id"
+    default_conn_name: ClassVar[str] = "channel_talk_default"
+    conn_type: ClassVar[str] = CHANNEL_TALK_FORM.conn_type
+    hook_name: ClassVar[str] = CHANNEL_TALK_FORM.hook_name
+    form: ClassVar[ConnectionForm] = CHANNEL_TALK_FORM
+    opened: ClassVar[tuple[str, ...]] = ("client", "manager", "_token_user")
+
+    def __init__(
+        self,
+        channel_talk_conn_id: str = default_conn_name,
+        *,
+        call_attempts: int | None = None,
+        max_wait_seconds: float | None = None,
+        asked_by: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        self.channel_talk_conn_id = channel_talk_conn_id
+        self.asked_by = asked_by
+
+    @opened_once
+    def settings(self) -> ChannelTalkSettings:
+        """
+        The connection, looked up once; its secret is masked.
+
+        :raises ChannelConfigurationError: a field of the connection is missing or invalid.
+        """
+        settings = ChannelTalkSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
+        mask_secret(settings.secret)
+        return settings
+
+    @opened_once
+    def client(self) -> ChannelTalkClient:
+        """The client, without a token of its own."""
+        from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+
+        return ChannelTalkClient(self._transport)
+
+    @opened_once
+    def manager(self) -> TokenManager:
+        """Hands out the tokens that all tasks share."""
+        from airflow_channel_provider.hooks._stores import open_store
+        from airflow_channel_provider.hooks._tokens import ClientExchange
+        from airflow_channel_provider.tokens.budget import Quota
+        from airflow_channel_provider.tokens.manager import TokenManager
+
+        settings = self.settings
+        return TokenManager(
+            base_url=settings.base_url,
+            app_id=settings.app_id,
+            secret=settings.secret,
+            store=open_store(configuration.store()),
+            exchange=ClientExchange(self.client, settings.secret),
+            on_secret=mask_secret,
+            quota=Quota(configuration.token_quota(), configuration.token_quota_window_seconds()),
+            label=f"Connection {settings.conn_id!r}",
+            on_event=metrics.token_event,
+            # The connection form tests under an id that nobody has ever seen.
+            connection=None if self.asked_by == _asker.CONNECTION_TEST else settings.conn_id,
+            asked_by=lambda: self.asked_by or _asker.name_of_this_process(),
+        )
+
+    def _new_policy(self) -> CallPolicy:
+        return replace(super()._new_policy(), on_repeat=metrics.call_repeated)
+
+    @opened_once
+    def _token_user(self) -> TokenUser:
+        from airflow_channel_provider.hooks._tokens import TokenUser
+
+        return TokenUser(
+            self.manager,
+            wait_seconds=self.max_wait_seconds,
+            sleep=self._sleep,
+            on_repeat=metrics.call_repeated,
+        )
+
+    def get_conn(self) -> ChannelTalkClient:
+        """Return the client underneath; its calls take a token from :meth:`get_access_token`."""
+        return self.client
+
+    def get_access_token(self, channel_id: str | None = None) -> str:
+        """
+        Return a live access token. It is masked in logs; keep it out of XComs and templates.
+
+        :param channel_id: the channel; default: the connection's, and without one the app token.
+        :raises ChannelTokenQuotaError: no token is left in the present window.
+        :raises ChannelAuthenticationError: the App Secret was refused.
+        """
+        channel = _arguments.as_id(channel_id) or self.settings.channel_id
+        with naming_connection(self.channel_talk_conn_id):
+            return self.manager.get(channel, wait_seconds=self.max_wait_seconds).access_token
+
+    def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        channel_id: str | None = None,
+        deduplicate: bool = True,
+    ) -> Any:
+        """
+        Call a native function.
+
+        ``channelId`` and ``appId`` are filled in where the function needs them and ``params`` lacks them. A message
+        gets a ``dto.requestId``, so that a repetition is the same message.
+
+        :param method: name of the native function, such as ``getChannel``.
+        :param params: its parameters.
+        :param channel_id: the channel to act in; default: ``params["channelId"]``, else the connection's.
+        :param deduplicate: whether a message without ``dto.requestId`` gets one.
+        :return: the result, None where the function has none.
+        :raises ChannelConfigurationError: a parameter, the channel or the connection is missing or invalid.
+        :raises ChannelAmbiguousResultError: a write was sent, and whether it took effect is unknown.
+        :raises ChannelRequestError: the service refused.
+        """
+        from airflow_channel_provider.api import native_functions
+
+        if native_functions.is_token_request(method):
+            raise ChannelConfigurationError(
+                f"{method} is not called directly, since that would spend the quota of 10 token requests in 30 minutes "
+                "uncounted. Use get_access_token().",
+                method=method,
+            )
+        function = native_functions.lookup(method)
+        given = _arguments.as_mapping(method, params)
+        channel = _arguments.channel_of(function, given, channel_id, self.settings)
+        complete = _arguments.completed(function, given, channel or channel_id, self.settings)
+        native_functions.check_params(function, complete)
+        sent = _arguments.identified(function, complete) if deduplicate else complete
+
+        def send(token: str) -> Any:
+            return _masked(self.client.call_native(method, sent or None, access_token=token))
+
+        return self._carry_through(
+            method,
+            function.retry,
+            channel,
+            send,
+            has_request_id=_arguments.has_request_id(sent),
+            is_lasting_id=_arguments.has_request_id(given) or _request_id.is_in_task(),
+        )
+
+    def iterate(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        channel_id: str | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
+        items_field: str | None = None,
+    ) -> Iterator[Any]:
+        """
+        Yield the items of a list-like function, page by page, to the end of the list.
+
+        :param method: name of the native function, such as ``searchManagers``.
+        :param params: its parameters; ``pagination.sortOrder`` and ``pagination.since`` are kept.
+        :param channel_id: as for :meth:`call`.
+        :param page_size: how many items to ask for at once, at most 500; default: as many as it may be.
+        :param limit: how many items to yield at most; default: all.
+        :param items_field: the field of the result that holds the items; default: what is known of the function.
+        :raises ChannelConfigurationError: the function is no list, or an argument is invalid; raised at once.
+        :raises ChannelResponseError: an answer is no page, or the pages go round in circles.
+        :raises ChannelError: as for :meth:`call`.
+        """
+        from airflow_channel_provider.hooks._paging import Pages, listing_of
+
+        pages = Pages(
+            lambda page_params: self.call(method, page_params, channel_id=channel_id),
+            method,
+            listing_of(method, items_field),
+            _arguments.as_mapping(method, params),
+            page_size=page_size,
+            limit=limit,
+        )
+        return self._items(pages)
+
+    def _items(self, pages: Pages) -> Iterator[Any]:
+        with naming_connection(self.channel_talk_conn_id):
+            yield from pages.items()
+
+    def call_app_function(
+        self,
+        app_id: str,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        channel_id: str | None = None,
+    ) -> Any:
+        """
+        Call a function that an app offers through the App Store. Nothing is known about it, so it is never repeated
+        after an unclear outcome.
+
+        :param app_id: the app whose function it is.
+        :param method: name of the function.
+        :param params: its parameters.
+        :param context: the function's ``context``: on whose behalf it acts.
+        :param channel_id: the channel to act in; default: the connection's, and without one the app token is used.
+        :return: the result.
+        :raises ChannelError: as for :meth:`call`.
+        """
+        from airflow_channel_provider.api.native_functions import RetryClass
+
+        given = _arguments.as_mapping(method, params)
+        channel = _arguments.as_id(channel_id) or self.settings.channel_id
+
+        def send(token: str) -> Any:
+            return self.client.call_app_function(app_id, method, given, access_token=token, context=context)
+
+        return self._carry_through(method, RetryClass.UNSAFE, channel, send)
+
+    # Airflow < 3.2 asks for these two, and overlooks those that a class has inherited.
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what the connection form hides and renames, for Airflow < 3.2."""
+        return cls.form.behaviour()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields, for Airflow < 3.2."""
+        return cls.form.widgets()
+
+    def _examine(self) -> str:
+        """Get a token and try it. Costs a token request only where no live one is stored."""
+        from airflow_channel_provider.hooks._examination import Examination
+        from airflow_channel_provider.hooks._tokens import TokenUser
+
+        self.asked_by = self.asked_by or _asker.CONNECTION_TEST
+        wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
+        user = TokenUser(self.manager, wait_seconds=wait_seconds, sleep=self._sleep)
+        return Examination(self.settings, self.manager, self.client, user, wait_seconds).run()
+
+    def _carry_through(
+        self,
+        method: str,
+        retry_class: RetryClass,
+        channel: str | None,
+        send: Callable[[str], Any],
+        *,
+        has_request_id: bool = False,
+        is_lasting_id: bool = False,
+    ) -> Any:
+        with naming_connection(self.channel_talk_conn_id), metrics.timed_call(method):
+            return self._policy.run(
+                lambda: self._token_user.send(channel, send),
+                method=method,
+                retry_class=retry_class,
+                has_request_id=has_request_id,
+                is_lasting_id=is_lasting_id,
+            )
+
+
+def _masked(result: Any) -> Any:
+    """Mask a token that a function hands out, such as the ``entityToken`` of ``issueEntityToken``."""
+    for name, value in result.items() if isinstance(result, Mapping) else ():
+        if isinstance(value, str) and str(name).lower().endswith("token"):
+            mask_secret(value)
+    return result

@@ -1,0 +1,43 @@
+"""
+A link from a task instance to what it has written to.
+
+The task itself makes the address, from its connection and the id of the chat, and Airflow keeps it as an XCom: whoever
+looks at the task instance needs no connection. Before Airflow 3 there is none.
+
+Channel Desk documents no addresses; these are the two forms that its users link to, by the channel's name
+(``https://desk.channel.io/acme/user-chats/<id>``) and by its id (``.../#/channels/1/user_chats/<id>``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+__all__ = ["OpenChatLink", "group_url", "user_chat_url"]
+
+
+class OpenChatLink(BaseOperatorLink):
+    """Opens the chat in Channel Desk; there is none where the connection has no Desk address."""
+
+    name = "Open the chat"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return what the operator has noted while it ran."""
+        return getattr(operator, "chat_url", None) or ""
+
+
+def user_chat_url(desk_url: str, user_chat_id: str) -> str:
+    """Return the address of a user chat in Channel Desk."""
+    kind = "user_chats" if "#/" in desk_url else "user-chats"
+    return f"{desk_url}/{kind}/{quote(user_chat_id, safe='')}"
+
+
+def group_url(desk_url: str, group_id: str) -> str:
+    """Return the address of a group in Channel Desk."""
+    return f"{desk_url}/groups/{quote(group_id, safe='')}"

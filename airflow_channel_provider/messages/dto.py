@@ -1,0 +1,122 @@
+"""The one place that builds the ``dto`` of a message: arguments -> checked parts -> what the service takes.
+
+Whatever the service would refuse is refused here, before it costs a call. Messages name the argument and the limit,
+never what the message says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.messages.attachments import (
+    MAX_BUTTONS,
+    MAX_FILES,
+    message_button,
+    message_file,
+)
+from airflow_channel_provider.messages.options import message_options
+
+__all__ = ["message_dto", "message_id"]
+
+_CONTENT = ("plainText", "blocks", "files", "webPage", "form")
+_NOTHING: tuple[object, ...] = (None, "", [], {})
+
+
+def message_dto(
+    *,
+    text: str | None = None,
+    markdown: str | None = None,
+    blocks: Any = None,
+    bot_name: str | None = None,
+    buttons: Any = None,
+    files: Any = None,
+    options: Any = None,
+    private: bool = False,
+    silent: bool | str = False,
+    web_page: Any = None,
+    form: Any = None,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """
+    Build the ``dto`` of a message.
+
+    :param text: plain text, in which no character has a meaning.
+    :param markdown: Markdown, see :mod:`airflow_channel_provider.messages.markdown`; its buttons and files come before
+        those of the arguments.
+    :param blocks: blocks as the service takes them; their text is markup.
+    :param buttons: at most 2, see :func:`~airflow_channel_provider.messages.attachments.message_button`.
+    :param files: at most 30, see :func:`~airflow_channel_provider.messages.attachments.message_file`.
+    :param options: names such as ``MESSAGE_OPTION_IMMUTABLE``.
+    :param private: shown to managers only.
+    :param silent: without a notification: ``manager`` or ``user`` to one side, True to both.
+    :param request_id: by which the service recognises a repetition.
+    :raises ChannelConfigurationError: the message is empty, or a part of it has the wrong shape or is too long.
+    """
+    given_blocks = _list("blocks", blocks)
+    read = _read(markdown, given_blocks)
+    content = {
+        "botName": bot_name,
+        "plainText": None if text is None or not str(text).strip() else str(text),
+        "blocks": read["blocks"] or given_blocks,
+        "buttons": _at_most(
+            MAX_BUTTONS, "buttons", [*read["buttons"], *map(message_button, _list("buttons", buttons))]
+        ),
+        "files": _at_most(MAX_FILES, "files", [*read["files"], *map(message_file, _list("files", files))]),
+        "options": message_options(_list("options", options), private=private, silent=silent),
+        "webPage": _object("web_page", web_page),
+        "form": _object("form", form),
+        "requestId": request_id,
+    }
+    dto = {name: value for name, value in content.items() if value not in _NOTHING}
+    _check(dto)
+    return dto
+
+
+def message_id(result: Any) -> str | None:
+    """Return the id of the message that a write answered with, None where the answer holds none."""
+    message = result.get("message", result) if isinstance(result, Mapping) else None
+    found = message.get("id") if isinstance(message, Mapping) else None
+    return None if found is None else str(found)
+
+
+def _read(markdown: str | None, blocks: Sequence[Any]) -> Mapping[str, list[Any]]:
+    if markdown is None or not str(markdown).strip():
+        return {"blocks": [], "buttons": [], "files": []}
+    if blocks:
+        raise ChannelConfigurationError("Give either markdown or blocks: markdown becomes blocks.")
+    from airflow_channel_provider.messages.markdown import read_markdown
+
+    return read_markdown(str(markdown))._asdict()
+
+
+def _check(dto: Mapping[str, Any]) -> None:
+    if not any(name in dto for name in _CONTENT):
+        raise ChannelConfigurationError(
+            "The message is empty: give it text, markdown or blocks, or files, a web page or a form."
+        )
+    if "botName" not in dto:
+        raise ChannelConfigurationError("The message has no writer: give bot_name.")
+
+
+def _at_most(most: int, name: str, parts: list[Any]) -> list[Any]:
+    if len(parts) > most:
+        raise ChannelConfigurationError(f"A message has at most {most} {name}, not {len(parts)}.")
+    return parts
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, (Mapping, str)) or not isinstance(value, Sequence):
+        raise ChannelConfigurationError(f"{name} must be a list, not {type(value).__name__}.")
+    return list(value)
+
+
+def _object(name: str, value: Any) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ChannelConfigurationError(f"{name} must be a mapping, not {type(value).__name__}.")
+    return dict(value)

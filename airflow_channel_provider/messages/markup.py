@@ -1,0 +1,62 @@
+"""The markup in the text of a block: bold, italics, links, mentions.
+
+Text that comes from people has to go through :func:`escape`; everything else here takes markup and returns markup, and
+escapes what it puts into an attribute. The ``value`` of a code block is no markup and is never escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+__all__ = ["bold", "escape", "italic", "link", "mention", "plain"]
+
+_TAG = re.compile(r"</?(?:b|i|link)(?: [^<>]*)?>")
+
+
+def escape(text: str) -> str:
+    """
+    Return text that means itself, whatever characters it has.
+
+    :param text: what people wrote.
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def bold(markup: str) -> str:
+    """Return the markup in bold."""
+    return f"<b>{markup}</b>"
+
+
+def italic(markup: str) -> str:
+    """Return the markup in italics."""
+    return f"<i>{markup}</i>"
+
+
+def link(url: str, markup: str) -> str:
+    """
+    Return a link.
+
+    :param url: where it leads.
+    :param markup: what is shown.
+    """
+    return f'<link type="url" value="{_attribute(url)}">{markup}</link>'
+
+
+def mention(manager_id: str, name: str) -> str:
+    """
+    Return a mention, which notifies a manager.
+
+    :param manager_id: whom.
+    :param name: what is shown behind an ``@``; plain text.
+    """
+    return f'<link type="manager" value="{_attribute(manager_id)}">@{escape(name)}</link>'
+
+
+def plain(markup: str) -> str:
+    """Return what is left to read when nothing is bold, and no link leads anywhere."""
+    return html.unescape(_TAG.sub("", markup))
+
+
+def _attribute(text: str) -> str:
+    return escape(text).replace('"', "&quot;")

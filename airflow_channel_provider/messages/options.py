@@ -1,0 +1,78 @@
+"""The options of a message, by their names.
+
+The service's other interface, Open API, has the same options under other names; those are refused with the right one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+__all__ = ["OPTIONS", "message_options"]
+
+PREFIX = "MESSAGE_OPTION_"
+OPTIONS = tuple(
+    PREFIX + name
+    for name in (
+        "ACT_AS_MANAGER",
+        "DISPLAY_AS_CHANNEL",
+        "DO_NOT_POST",
+        "DO_NOT_SEARCH",
+        "DO_NOT_SEND_APP",
+        "DO_NOT_UPDATE_DESK",
+        "IMMUTABLE",
+        "PRIVATE",
+        "SILENT",
+        "SILENT_TO_MANAGER",
+        "SILENT_TO_USER",
+    )
+)
+"""What the service knows; ``SILENT`` is deprecated there."""
+
+_SILENT = {
+    "manager": (PREFIX + "SILENT_TO_MANAGER",),
+    "user": (PREFIX + "SILENT_TO_USER",),
+}
+_SILENT_TO_ALL = (*_SILENT["manager"], *_SILENT["user"])
+
+
+def message_options(
+    names: Sequence[object] = (), *, private: bool = False, silent: bool | str = False
+) -> list[str]:
+    """
+    Return the options of a message, each once.
+
+    :param names: as the service spells them.
+    :param private: shown to managers only.
+    :param silent: without a notification: ``manager`` or ``user`` to one side, True to both.
+    :raises ChannelConfigurationError: a name is none of the service's, or ``silent`` has no meaning.
+    """
+    shorthands = [*([PREFIX + "PRIVATE"] if private else []), *_silent(silent)]
+    return list(dict.fromkeys([*map(_checked, names), *shorthands]))
+
+
+def _silent(value: bool | str) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return _SILENT_TO_ALL if value else ()
+    if value not in _SILENT:
+        raise ChannelConfigurationError("silent must be True, False, 'manager' or 'user'.")
+    return _SILENT[value]
+
+
+def _checked(name: object) -> str:
+    if not isinstance(name, str):
+        raise ChannelConfigurationError(f"A message option is a text, not {type(name).__name__}.")
+    if name in OPTIONS:
+        return name
+    near = difflib.get_close_matches(_as_ours(name), OPTIONS, n=1, cutoff=0.7)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(OPTIONS)}."
+    raise ChannelConfigurationError(f"{name!r} is no message option; {hint}")
+
+
+def _as_ours(name: str) -> str:
+    """Spell ``silentToManager``, or a name without its prefix, as the service would."""
+    spelt = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).upper()
+    return spelt if spelt.startswith(PREFIX) else PREFIX + spelt

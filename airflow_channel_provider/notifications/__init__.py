@@ -1,0 +1,1 @@
+"""Notifiers: what a callback tells people."""

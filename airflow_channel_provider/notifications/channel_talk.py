@@ -1,0 +1,220 @@
+"""Notifier for Channel Talk.
+
+Whatever happens to an alert, nothing happens to what it is about: every trouble ends as one line in the log. An alert
+is one message however often its callback runs, and nothing in it is a secret that Airflow's masker knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import hashlib
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseNotifier
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.masking import redacted
+from airflow_channel_provider.messages.dto import message_dto, message_id
+from airflow_channel_provider.notifications._event import Event, blocks_of, buttons_of, event_of
+from airflow_channel_provider.notifications._within import run_within
+from airflow_channel_provider.operators._write_message import CONTENT_FIELDS, content_of
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+__all__ = ["ChannelTalkNotifier"]
+
+CALL_ATTEMPTS = 3
+# One pause for a token or a rate limit; a longer one is not worth an alert.
+MAX_WAIT_SECONDS = 5.0
+_CONTENT = ("text", "markdown", "blocks", "files", "web_page", "form")
+
+
+class ChannelTalkNotifier(BaseNotifier):
+    """
+    Writes a message to a group or a user chat when something has happened to a task or a DAG run.
+
+    For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback`` and the like, and for the callback of a
+    deadline alert. Without anything to say of its own, the message says what has happened: DAG, task, run, try,
+    duration, class and first line of the error, and, where ``[api] base_url`` is set, a button that leads to the log.
+    It fails nothing: what goes wrong is logged as a warning.
+
+    :param group_id: the group. (templated)
+    :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
+    :param user_chat_id: the user chat, instead of a group. (templated)
+    :param text: the message as plain text. (templated)
+    :param markdown: the message as Markdown, which becomes blocks, link buttons and files. (templated)
+    :param blocks: the message as blocks, instead of text or with it; their text is markup. (templated)
+    :param bot_name: under which name it is written. (templated)
+    :param buttons: at most 2 buttons, each with ``title`` and ``url``, or with an ``action`` of its own. (templated)
+    :param files: at most 30 files: URLs, or mappings with ``url``, ``fileName`` and ``mime``. (templated)
+    :param options: message options, such as ``MESSAGE_OPTION_IMMUTABLE``. (templated)
+    :param private: whether it is shown to managers only.
+    :param silent: whether it notifies nobody; ``manager`` or ``user``: not that side.
+    :param web_page: a link preview. (templated)
+    :param form: a form. (templated)
+    :param channel_id: the channel to act in; default: the connection's. (templated)
+    :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
+    :param max_total_wait_seconds: how long the callback waits for the service altogether, in seconds, before it leaves
+        the message to its fate.
+    """
+
+    template_fields: Sequence[str] = (
+        "group_id",
+        "group_name",
+        "user_chat_id",
+        *CONTENT_FIELDS,
+        "channel_id",
+        "channel_talk_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        group_id: str | None = None,
+        group_name: str | None = None,
+        user_chat_id: str | None = None,
+        text: str | None = None,
+        markdown: str | None = None,
+        blocks: Sequence[Mapping[str, Any]] | str | None = None,
+        bot_name: str | None = "Airflow",
+        buttons: Sequence[Mapping[str, Any]] | str | None = None,
+        files: Sequence[Mapping[str, Any] | str] | str | None = None,
+        options: Sequence[str] | str | None = None,
+        private: bool = False,
+        silent: bool | str = False,
+        web_page: Mapping[str, Any] | str | None = None,
+        form: Mapping[str, Any] | str | None = None,
+        channel_id: str | None = None,
+        channel_talk_conn_id: str = "channel_talk_default",
+        max_total_wait_seconds: float = 20.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.group_id = group_id
+        self.group_name = group_name
+        self.user_chat_id = user_chat_id
+        self.text = text
+        self.markdown = markdown
+        self.blocks = blocks
+        self.bot_name = bot_name
+        self.buttons = buttons
+        self.files = files
+        self.options = options
+        self.private = private
+        self.silent = silent
+        self.web_page = web_page
+        self.form = form
+        self.channel_id = channel_id
+        self.channel_talk_conn_id = channel_talk_conn_id
+        self.max_total_wait_seconds = max_total_wait_seconds
+        self._written_as: str | None = None
+
+    def __call__(self, *args: Any) -> None:
+        """
+        Send the alert.
+
+        :param args: the context.
+        """
+        with self._harmless():
+            self._rendered(args[0]).notify(args[0])
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Send the alert of the context that the notifier was made with."""
+        return self._call_async(self.context).__await__()
+
+    def notify(self, context: Context) -> None:
+        """
+        Send the alert, its fields rendered already.
+
+        :param context: of the callback.
+        """
+        with self._harmless():
+            self._deliver(event_of(context))
+
+    async def async_notify(self, context: Context) -> None:
+        """
+        Send the alert, its fields rendered already, from a thread: the event loop goes on.
+
+        :param context: of the callback.
+        """
+        await asyncio.to_thread(self.notify, context)
+
+    async def _call_async(self, context: Context) -> None:
+        with self._harmless():
+            await self._rendered(context).async_notify(context)
+
+    def _rendered(self, context: Context) -> ChannelTalkNotifier:
+        """Return a copy with its fields rendered: one notifier may serve many tasks of a process."""
+        rendered = copy.copy(self)
+        rendered._written_as = self._fingerprint()  # noqa: SLF001 - a copy of this one
+        rendered.render_template_fields(context)
+        return rendered
+
+    def _fingerprint(self) -> str:
+        """Tell this notifier from others of the same callback: by its templates, which no time of day changes."""
+        fields = [getattr(self, name) for name in self.template_fields]
+        return hashlib.sha256(json.dumps(fields, default=str).encode()).hexdigest()
+
+    @contextlib.contextmanager
+    def _harmless(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.log.warning("The alert was not sent: %s: %s", type(error).__name__, redacted(str(error)))
+
+    def _deliver(self, event: Event) -> None:
+        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+        dto = message_dto(**self._content(event), request_id=self._request_id(event))
+        hook = ChannelTalkHook(
+            self.channel_talk_conn_id, call_attempts=CALL_ATTEMPTS, max_wait_seconds=MAX_WAIT_SECONDS
+        )
+        # The first look-up in a triggerer takes seconds, and they are not the service's.
+        _ = hook.settings
+        written = run_within(self.max_total_wait_seconds, lambda: self._write(hook, dto))
+        self.log.info("The alert was sent: message %s", written)
+
+    def _content(self, event: Event) -> dict[str, Any]:
+        content: dict[str, Any] = _masked(content_of(self))
+        if not any(content[name] for name in _CONTENT):
+            content["blocks"] = blocks_of(event)
+            content["buttons"] = content["buttons"] or buttons_of(event)
+        return content
+
+    def _request_id(self, event: Event) -> str:
+        from airflow_channel_provider.hooks import _request_id
+
+        return _request_id.for_event("alert", *event.key, self._written_as or self._fingerprint())
+
+    def _write(self, hook: ChannelTalkHook, dto: Mapping[str, Any]) -> str | None:
+        with hook:
+            method, target = self._target(hook)
+            return message_id(hook.call(method, {**target, "dto": dto}, channel_id=self.channel_id))
+
+    def _target(self, hook: ChannelTalkHook) -> tuple[str, dict[str, str]]:
+        if sum(map(bool, (self.group_id, self.group_name, self.user_chat_id))) != 1:
+            raise ChannelConfigurationError("Give one of group_id, group_name and user_chat_id.")
+        if self.user_chat_id:
+            return "writeUserChatMessage", {"userChatId": str(self.user_chat_id)}
+        if self.group_id:
+            return "writeGroupMessage", {"groupId": str(self.group_id)}
+        from airflow_channel_provider.operators._groups import group_id_of
+
+        group_id = group_id_of(hook, str(self.group_name), channel_id=self.channel_id)
+        return "writeGroupMessage", {"groupId": group_id}
+
+
+def _masked(value: Any) -> Any:
+    """Mask each text in a value, however deep."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(item) for name, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, (list, tuple)) else value

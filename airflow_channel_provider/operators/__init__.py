@@ -1,0 +1,1 @@
+"""Operators: one call, and the waiting around it."""

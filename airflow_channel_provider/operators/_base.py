@@ -1,0 +1,176 @@
+"""What every Channel Talk operator shares: its hook, and the waiting that frees the worker slot.
+
+Only waiting is ever deferred. The call itself is always sent by the worker, since a trigger is replayed when its
+triggerer restarts. What waits carries no parameter and no secret: the task renders its fields again when it resumes,
+and its request id is the same.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+
+from airflow_channel_provider import configuration
+from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.operators import _waiting
+from airflow_channel_provider.retry_policy import SUPPORTED, default_policy, fail_at_once
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk import RetryPolicy
+
+    from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+__all__ = [
+    "DEFAULT_RETRY_POLICY",
+    "ChannelTalkBaseOperator",
+    "WithHook",
+    "default_deferrable",
+    "policy_argument",
+]
+
+DEFAULT_RETRY_POLICY: RetryPolicy | None = default_policy()
+
+
+def default_deferrable() -> bool:
+    """Return the option ``[operators] default_deferrable``."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def policy_argument(retry_policy: RetryPolicy | None) -> dict[str, Any]:
+    """
+    Return the argument for Airflow's own operator; none where it knows no such argument.
+
+    The default has to stand in a constructor's signature: Airflow looks there for the defaults of a mapped task, and
+    prefers ``default_args`` to it.
+    """
+    return {"retry_policy": retry_policy} if SUPPORTED or retry_policy is not None else {}
+
+
+class WithHook:
+    """What operators and sensors have of a hook: the arguments for it, and the hook."""
+
+    channel_talk_conn_id: str
+    call_attempts: int | None
+    max_wait_seconds: float | None
+
+    @cached_property
+    def hook(self) -> ChannelTalkHook:
+        """The hook of the task's connection."""
+        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+        return ChannelTalkHook(
+            self.channel_talk_conn_id,
+            call_attempts=self.call_attempts,
+            max_wait_seconds=self.max_wait_seconds,
+        )
+
+
+class ChannelTalkBaseOperator(WithHook, BaseOperator):
+    """
+    Makes one call to Channel Talk and waits, where it must, without holding a worker slot.
+
+    :param channel_id: the channel to act in; default: the connection's. (templated)
+    :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
+    :param deferrable: whether a wait that is longer than the option ``[channel_talk] max_wait_seconds``, for a rate
+        limit, the token quota or a token that nobody can get now, is spent in the triggerer; otherwise the task is
+        rescheduled. Default: ``[operators] default_deferrable``.
+    :param call_attempts: how often one call is sent at most; default: the option ``[channel_talk] call_attempts``.
+    :param max_wait_seconds: longest single wait that holds the worker slot, in seconds; default: the option.
+    :param max_total_wait_seconds: how long one try waits without a worker slot altogether, in seconds, before it fails
+        with what it waited for; default: the option ``[channel_talk] max_total_wait_seconds``.
+    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
+        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
+    """
+
+    template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
+    ui_color = "#e4e1ff"
+
+    def __init__(
+        self,
+        *,
+        channel_id: str | None = None,
+        channel_talk_conn_id: str = "channel_talk_default",
+        deferrable: bool | None = None,
+        call_attempts: int | None = None,
+        max_wait_seconds: float | None = None,
+        max_total_wait_seconds: float | None = None,
+        retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**policy_argument(retry_policy), **kwargs)
+        self.channel_id = channel_id
+        self.channel_talk_conn_id = channel_talk_conn_id
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.call_attempts = call_attempts
+        self.max_wait_seconds = max_wait_seconds
+        self.max_total_wait_seconds = max_total_wait_seconds
+
+    @abstractmethod
+    def call_service(self, context: Context) -> Any:
+        """Make the call and return what becomes the XCom."""
+
+    def request_id(self, context: Context) -> str:
+        """Return the id of this task instance's one message: the same in every try of it."""
+        from airflow_channel_provider.hooks import _request_id
+
+        return _request_id.for_task(_request_id.task_key(context))
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return type(self).__name__
+
+    def execute(self, context: Context) -> Any:
+        """Make the call."""
+        return self._carry_through(context)
+
+    def execute_complete(
+        self, context: Context, event: Any = None, waiting_since: float | None = None
+    ) -> Any:
+        """
+        Make the call after the wait; the service recognises a message that it has seen by its request id.
+
+        :param waiting_since: when the first of the waits began (seconds since the epoch).
+        """
+        self.log.info("%s: the wait is over", self.describe())
+        return self._carry_through(context, waiting_since)
+
+    def _carry_through(self, context: Context, waiting_since: float | None = None) -> Any:
+        what, where = self.describe(), self.channel_id or "default"
+        self.log.info("%s: calling, channel %s", what, where)
+        started = time.monotonic()
+        try:
+            result = self.call_service(context)
+        except ChannelError as error:
+            self._wait_for(error, context, waiting_since)
+            fail_at_once(error)
+            raise
+        finally:
+            self.hook.close()
+        self.log.info(
+            "%s: done in %.2f s, channel %s%s", what, time.monotonic() - started, where, _named(result)
+        )
+        return result
+
+    def _wait_for(self, error: ChannelError, context: Context, waiting_since: float | None) -> None:
+        """Leave the worker slot if the error passes after a long wait that the task may still wait."""
+        wait_seconds = _waiting.seconds_to_wait(error, longer_than_seconds=self.hook.max_wait_seconds)
+        if wait_seconds is None:
+            return
+        since = _waiting.waiting_since(context, waiting_since)
+        limit = self.max_total_wait_seconds
+        limit = configuration.max_total_wait_seconds() if limit is None else limit
+        if _waiting.may_wait(error, wait_seconds=wait_seconds, since=since, limit_seconds=limit):
+            until = datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds)
+            self.log.warning("%s: %s Waiting until %s", self.describe(), error, until.isoformat())
+            _waiting.free_the_slot_for(self, wait_seconds, deferrable=self.deferrable, since=since)
+
+
+def _named(result: object) -> str:
+    return f", message {result}" if isinstance(result, str) else ""

@@ -1,0 +1,315 @@
+"""What the operators for many items share: where the items come from, and what is around the engine.
+
+A try goes on where the one before was left, whether that failed, was killed, or gave up its worker slot for a long
+wait. A task instance that has settled all its items settles no more, even if it is cleared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_channel_provider import configuration
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._json import json_value
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_channel_provider.api.native_functions import RetryClass
+    from airflow_channel_provider.bulk.books import Books
+    from airflow_channel_provider.bulk.checkpoint import CheckpointStore
+    from airflow_channel_provider.bulk.engine import Engine, Limits, Send
+    from airflow_channel_provider.bulk.files import DeadLetterFile
+    from airflow_channel_provider.bulk.items import Item
+    from airflow_channel_provider.bulk.outcomes import Loss
+    from airflow_channel_provider.bulk.pace import Pace
+    from airflow_channel_provider.bulk.sources import Source
+    from airflow_channel_provider.hooks._paced import PacedHook
+
+__all__ = ["BulkBaseOperator", "Plan"]
+
+MAX_CONCURRENCY = 32  # as many connections as the transport keeps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What a bulk task is about to do.
+
+    :param name: for the log, the metrics and the summary.
+    :param items: all of them, to be read more than once.
+    :param send: sends one.
+    :param losses_of: describes what an error made of an item.
+    :param repeatable: whether an item may be sent again though it may have had its effect.
+    :param named: whether the keys are the items' own.
+    :param lane_of: names the lane within which the order is kept.
+    :param read_ahead: most items that wait for their turn.
+    :param span: most items between the oldest open one and the newest.
+    """
+
+    name: str
+    items: Iterable[Item]
+    send: Send
+    losses_of: Callable[[ChannelError, Item], Sequence[Loss]]
+    repeatable: bool
+    named: bool = False
+    lane_of: Callable[[Item], Hashable] | None = None
+    read_ahead: int = 256
+    span: int = 1_000
+
+
+class BulkBaseOperator(ChannelTalkBaseOperator):
+    """
+    Makes a call for each item of a source; :class:`.bulk.BulkNativeFunctionOperator` lists the arguments.
+
+    Give one of ``items``, ``sql`` and ``path``.
+    """
+
+    template_fields: Sequence[str] = (
+        "items",
+        "sql",
+        "sql_parameters",
+        "sql_conn_id",
+        "path",
+        "dead_letter",
+        "expected_items",
+        *ChannelTalkBaseOperator.template_fields,
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "items": "json"}
+
+    def __init__(
+        self,
+        *,
+        items: Collection[Any] | str | None = None,
+        sql: str | None = None,
+        sql_conn_id: str | None = None,
+        sql_parameters: Mapping[str, Any] | Collection[Any] | None = None,
+        path: str | None = None,
+        file_format: str | None = None,
+        concurrency: int = 8,
+        calls_per_second: float | None = None,
+        max_failures: float | None = 0.5,
+        dead_letter: str | None = None,
+        resume: bool = True,
+        expected_items: int | str | None = None,
+        progress_seconds: float = 10.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.items = items
+        self.sql = sql
+        self.sql_conn_id = sql_conn_id
+        self.sql_parameters = sql_parameters
+        self.path = path
+        self.file_format = file_format
+        self.concurrency = concurrency
+        self.calls_per_second = calls_per_second
+        self.max_failures = max_failures
+        self.dead_letter = dead_letter
+        self.resume = resume
+        self.expected_items = expected_items
+        self.progress_seconds = progress_seconds
+        self._engine: Engine | None = None
+
+    @cached_property
+    def gate(self) -> Pace:
+        """What each request of this try goes through."""
+        from airflow_channel_provider.bulk.pace import Pace
+
+        return Pace(self.calls_per_second, pause_max_seconds=configuration.call_wait_max_seconds())
+
+    @cached_property
+    def hook(self) -> PacedHook:
+        """The hook of the task's connection, for all its threads."""
+        return self.paced_hook()
+
+    def paced_hook(self, retry_class: RetryClass | None = None) -> PacedHook:
+        """
+        Return a hook whose requests go through the gate.
+
+        :param retry_class: whether calls may be repeated, where the operator knows better than the catalogue.
+        """
+        from airflow_channel_provider.hooks._paced import PacedHook
+
+        return PacedHook(
+            self.channel_talk_conn_id,
+            gate=self.gate,
+            retry_class=retry_class,
+            call_attempts=self.call_attempts,
+            max_wait_seconds=self.max_wait_seconds,
+        )
+
+    @abstractmethod
+    def plan(self, context: Context, source: Source) -> Plan:
+        """Return what is to be done with what the source gives."""
+
+    def call_service(self, context: Context) -> dict[str, Any]:
+        """Carry all items through that are not settled yet, and return what came of it over all tries."""
+        for name in ("gate", "hook"):  # of a try before in the same process; a gate that was stopped stays so
+            self.__dict__.pop(name, None)
+        self._check()
+        source = self._source()
+        plan = self.plan(context, source)
+        dead_letters = self._dead_letters(context)
+        books = self._books(context, plan, dead_letters)
+        if books.finished:
+            self.log.info("%s: all items were settled before; nothing is sent again", plan.name)
+        else:
+            self._carry_out(plan, books, source)
+        return self._summary(plan, books)
+
+    def on_kill(self) -> None:
+        """Stop: what is under way is noted, and the next try goes on from there."""
+        if self._engine is not None:
+            self._engine.stop()
+
+    # ---- the engine and what is around it
+
+    def _carry_out(self, plan: Plan, books: Books, source: Source) -> None:
+        from airflow_channel_provider.bulk.engine import Engine
+        from airflow_channel_provider.bulk.outcomes import StoppedError
+        from airflow_channel_provider.bulk.progress import FailureLimit
+        from airflow_channel_provider.operators._watch import Watch
+
+        limit = FailureLimit(self.max_failures)
+        expected = json_value("expected_items", self.expected_items)
+        watch = Watch(
+            plan.name,
+            books,
+            source,
+            limit,
+            log=self.log,
+            expected_items=None if expected is None else int(expected),
+            every_seconds=self.progress_seconds,
+        )
+        self._engine = Engine(
+            plan.send,
+            books,
+            self.gate,
+            limits=self._limits(plan),
+            note_first=not plan.repeatable,
+            lane_of=plan.lane_of,
+            watch=watch,
+        )
+        if books.done:
+            self.log.info("%s: going on after %d items", plan.name, books.done)
+        try:
+            self._engine.run(plan.items)
+        except StoppedError:
+            raise ChannelError(
+                f"{plan.name} was stopped after {books.done} items; the next try goes on from there."
+            ) from None
+        finally:
+            self._engine = None
+        limit.check(books, in_the_end=True)
+
+    def _limits(self, plan: Plan) -> Limits:
+        from airflow_channel_provider.bulk.engine import Limits
+
+        return Limits(
+            concurrency=self.concurrency,
+            read_ahead=plan.read_ahead,
+            span=plan.span,
+            max_wait_seconds=self.hook.max_wait_seconds,
+            refusals=self.call_attempts or configuration.call_attempts(),
+        )
+
+    def _books(self, context: Context, plan: Plan, dead_letters: DeadLetterFile | None) -> Books:
+        from airflow_channel_provider.bulk.books import Books
+
+        return Books(
+            self._checkpoints(context, repeatable=plan.repeatable),
+            dead_letters,
+            repeatable=plan.repeatable,
+            named=plan.named,
+            losses_of=plan.losses_of,
+            resume=self.resume,
+        )
+
+    def _checkpoints(self, context: Context, *, repeatable: bool) -> CheckpointStore:
+        from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints, TaskStateCheckpoints
+        from airflow_channel_provider.bulk.files import FileCheckpoints
+
+        state: Any = context.get("task_state_store")
+        if state is not None:
+            return TaskStateCheckpoints(state)
+        if self.dead_letter:
+            return FileCheckpoints(self._path_of(self.dead_letter), _owner(context))
+        if not repeatable:
+            raise ChannelConfigurationError(
+                f"{self.describe()} can't be repeated without harm, and this Airflow keeps no state of a task: give "
+                "dead_letter, beside which it can be noted what was sent."
+            )
+        self.log.warning("This Airflow keeps no state of a task: without dead_letter a retry begins anew.")
+        return MemoryCheckpoints()
+
+    def _dead_letters(self, context: Context) -> DeadLetterFile | None:
+        if not self.dead_letter:
+            return None
+        from airflow_channel_provider.bulk.files import DeadLetterFile
+
+        attempt = getattr(context["ti"], "try_number", None) or 1
+        return DeadLetterFile(self._path_of(self.dead_letter), _owner(context), attempt)
+
+    def _summary(self, plan: Plan, books: Books) -> dict[str, Any]:
+        from airflow_channel_provider.bulk.progress import summary
+
+        made = summary(
+            plan.name, books, paused_seconds=self.gate.paused_seconds, dead_letter=self.dead_letter or None
+        )
+        self.log.info("%s: %s", plan.name, made)
+        return made
+
+    # ---- what was given
+
+    def _check(self) -> None:
+        given = [name for name in ("items", "sql", "path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ChannelConfigurationError(
+                f"Give one of items, sql and path, not {' and '.join(given) or 'none'}."
+            )
+        if self.sql is not None and not self.sql_conn_id:
+            raise ChannelConfigurationError("sql needs sql_conn_id, the connection of the database.")
+        if not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            raise ChannelConfigurationError(f"concurrency must be from 1 to {MAX_CONCURRENCY}.")
+        if self.calls_per_second is not None and not self.calls_per_second > 0:
+            raise ChannelConfigurationError("calls_per_second must be more than 0; None: no limit.")
+
+    def _source(self) -> Source:
+        from airflow_channel_provider.bulk.sources import FileSource, ListSource, SqlSource
+
+        if self.sql is not None:
+            return SqlSource(self._connect, self.sql, self.sql_parameters)
+        if self.path is not None:
+            return FileSource(self._path_of(self.path), self.file_format)
+        items = json_value("items", self.items)
+        if isinstance(items, (str, Mapping)) or not isinstance(items, Collection):
+            raise ChannelConfigurationError(f"items must be a list, not {type(items).__name__}.")
+        return ListSource(items)
+
+    def _connect(self) -> Any:
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        return BaseHook.get_hook(str(self.sql_conn_id)).get_conn()
+
+    @staticmethod
+    def _path_of(address: str) -> Any:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(address)
+
+
+def _owner(context: Context) -> str:
+    """Return a short name of the task instance, fit for a file's."""
+    from airflow_channel_provider.hooks import _request_id
+
+    key = json.dumps(list(_request_id.task_key(context))).encode()
+    return hashlib.blake2b(key, digest_size=5).hexdigest()

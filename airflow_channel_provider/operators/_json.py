@@ -1,0 +1,47 @@
+"""Arguments that a template may have rendered to text: read as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+__all__ = ["json_value", "params_mapping"]
+
+
+def json_value(name: str, value: Any) -> Any:
+    """
+    Return a value, read as JSON if a template rendered it to text.
+
+    :raises ChannelConfigurationError: it is text and no JSON.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ChannelConfigurationError(
+            f"{name} is text and no JSON; pass a list or mapping, or a template that renders to JSON "
+            "(such as {{ value | tojson }})."
+        ) from None
+
+
+def params_mapping(value: Any) -> dict[str, Any]:
+    """
+    Return the parameters of a function as a mapping; whether JSON can hold it is checked where it is sent.
+
+    :param value: a mapping, JSON text of one, or None.
+    :raises ChannelConfigurationError: it is something else.
+    """
+    params = json_value("params", value)
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise ChannelConfigurationError(
+            f"params must be a mapping of names to values, or JSON text of one, not {type(params).__name__}."
+        )
+    return dict(params)

@@ -1,0 +1,201 @@
+"""What is done to a data table: its schema is created or revised, and batches of rows are upserted.
+
+A batch that is refused is halved until the rows at fault are alone - but only where the table has a primary key, since
+a half that was accepted may be sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.bulk.items import unwrapped
+from airflow_channel_provider.bulk.outcomes import Loss, is_refusal_of_the_item, stops_all
+from airflow_channel_provider.bulk.sources import FileSource
+from airflow_channel_provider.bulk.tables import (
+    Column,
+    Row,
+    columns_of_arrow,
+    columns_of_rows,
+    is_as_wanted,
+    losses_of_rows,
+    merged_columns,
+)
+from airflow_channel_provider.exceptions import (
+    ChannelAmbiguousResultError,
+    ChannelConfigurationError,
+    ChannelError,
+    ChannelRequestError,
+    ChannelResponseError,
+)
+from airflow_channel_provider.operators._json import json_value
+from airflow_channel_provider.retry import is_outcome_unclear
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.bulk.items import Item
+    from airflow_channel_provider.bulk.sources import Source
+    from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+__all__ = ["UPSERT", "Table", "Upsert", "columns_of", "primary_key_of"]
+
+log = logging.getLogger(__name__)
+
+JSON = Any
+UPSERT = "upsertAppDataTableRows"
+
+
+class Table:
+    """
+    One table of an app, on one channel.
+
+    :param hook: makes the calls.
+    :param name: of the table.
+    :param channel_id: None: the connection's.
+    """
+
+    def __init__(self, hook: ChannelTalkHook, name: str, channel_id: str | None) -> None:
+        self._hook = hook
+        self._name = name
+        self._channel_id = channel_id
+
+    def shaped(
+        self,
+        found: Callable[[Sequence[str]], list[Column]],
+        *,
+        given: Sequence[Mapping[str, JSON]] | None,
+        primary_key: JSON,
+    ) -> list[str]:
+        """
+        Create the table, or revise it, where that is due.
+
+        :param found: returns the columns of the source, for a primary key.
+        :param given: the columns that the table is to have; None: those that it has and those of the source.
+        :param primary_key: see :func:`primary_key_of`; none: the one that it has.
+        :return: its primary key.
+        :raises ChannelConfigurationError: nothing tells the columns.
+        """
+        schema = self.schema() or {}
+        existing = list(schema.get("columns") or [])
+        old_key = primary_key_of(schema.get("primaryKeyColumns"))
+        key = primary_key_of(primary_key) or old_key
+        columns = list(given) if given else merged_columns(existing, found(key))
+        if not columns:
+            raise ChannelConfigurationError(
+                f"The source has no row to tell the columns of table {self._name!r} by; give columns."
+            )
+        if key != old_key or not is_as_wanted(existing, columns):
+            log.info(
+                "Table %s: %d columns, primary key %s", self._name, len(columns), ", ".join(key) or "none"
+            )
+            self.revise(columns, key)
+        return key
+
+    def schema(self) -> Mapping[str, JSON] | None:
+        """
+        Return the schema, None where there is no such table.
+
+        :raises ChannelError: why it could not be read.
+        """
+        try:
+            answer = self._call("getAppDataTableSchema", {})
+        except ChannelRequestError as error:
+            # What the service says of a table that is not there is published nowhere.
+            if is_outcome_unclear(error) or stops_all(error, any_succeeded=False):
+                raise
+            return None
+        found = answer.get("schema") if isinstance(answer, Mapping) else None
+        return found if isinstance(found, Mapping) and found.get("columns") else None
+
+    def revise(self, columns: Sequence[Mapping[str, JSON]], primary_key: Sequence[str]) -> None:
+        """Create the table, or revise its schema."""
+        params = {"columns": list(columns), "primaryKeyColumns": list(primary_key)}
+        self._call("createAppDataTableSchema", params)
+
+    def _call(self, method: str, params: Mapping[str, JSON]) -> JSON:
+        return self._hook.call(method, {**params, "tableName": self._name}, channel_id=self._channel_id)
+
+
+def columns_of(source: Source, head: Iterable[object], primary_key: Sequence[str]) -> list[Column]:
+    """
+    Return the columns of a source: of a Parquet file by its schema, of others by their values.
+
+    :param head: its first values.
+    """
+    schema = source.schema() if isinstance(source, FileSource) else None
+    if schema is not None:
+        return columns_of_arrow(schema, primary_key)
+    return columns_of_rows(map(unwrapped, head), primary_key)
+
+
+class Upsert:
+    """
+    Upserts one batch; used by several threads.
+
+    :param hook: makes the calls.
+    :param table_name: of the table.
+    :param channel_id: None: the connection's.
+    :param repeatable: whether the table has a primary key.
+    """
+
+    def __init__(
+        self, hook: ChannelTalkHook, table_name: str, channel_id: str | None, *, repeatable: bool
+    ) -> None:
+        self._hook = hook
+        self._table_name = table_name
+        self._channel_id = channel_id
+        self._repeatable = repeatable
+
+    def __call__(self, item: Item) -> Sequence[Loss]:
+        if item.in_doubt and not self._repeatable:
+            raise ChannelAmbiguousResultError(
+                "An earlier run has sent these rows, whether the table has them is unknown, and it has no primary key: "
+                "check at the service.",
+                method=UPSERT,
+            )
+        return self._upsert(item.value)
+
+    def _upsert(self, rows: Sequence[Row]) -> Sequence[Loss]:
+        try:
+            self._send(rows)
+        except ChannelError as error:
+            if not (self._repeatable and len(rows) > 1 and _is_of_some_rows(error)):
+                if stops_all(error, any_succeeded=False):
+                    raise
+                return losses_of_rows(error, rows)
+            middle = len(rows) // 2
+            return [*self._upsert(rows[:middle]), *self._upsert(rows[middle:])]
+        return ()
+
+    def _send(self, rows: Sequence[Row]) -> None:
+        params = {"tableName": self._table_name, "rows": [row.value for row in rows]}
+        answer = self._hook.call(UPSERT, params, channel_id=self._channel_id)
+        accepted = answer.get("acceptedRowCount") if isinstance(answer, Mapping) else None
+        if str(accepted) != str(len(rows)):  # an int64, which JSON made of protobuf writes as text
+            raise _NotAllAcceptedError(
+                f"{UPSERT}: the service accepted {'an unknown number' if accepted is None else accepted} of "
+                f"{len(rows)} rows.",
+                method=UPSERT,
+            )
+
+
+class _NotAllAcceptedError(ChannelResponseError):
+    """Some rows of the batch are in the table, and some are not."""
+
+
+def _is_of_some_rows(error: ChannelError) -> bool:
+    return isinstance(error, _NotAllAcceptedError) or is_refusal_of_the_item(error)
+
+
+def primary_key_of(value: JSON) -> list[str]:
+    """
+    Return the columns of a primary key: a name, a list of names, or JSON text of one.
+
+    :raises ChannelConfigurationError: they are no names.
+    """
+    if isinstance(value, str) and value.startswith("["):
+        value = json_value("primary_key", value)
+    names = [value] if isinstance(value, str) and value else list(value or [])
+    if not all(isinstance(name, str) and name for name in names):
+        raise ChannelConfigurationError("primary_key must be the name of a column, or a list of names.")
+    return names

@@ -1,0 +1,113 @@
+"""Waiting without a worker slot: until when, for how long altogether, and how the task comes back.
+
+What leaves the task is two moments: when to come back, and since when it has been waiting. Neither parameters nor
+secrets do; the task renders its fields again when it resumes.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from airflow_channel_provider.exceptions import ChannelError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+__all__ = ["free_the_slot_for", "may_wait", "seconds_to_wait", "waiting_since"]
+
+# A rescheduled task that comes back within seconds can be taken for a failed one: Airflow's supervisor may report the
+# end of the first process only after the second was queued.
+LEAST_RESCHEDULE_SECONDS = 60.0
+# The wait was measured when the call gave up, some moments before it is looked at here.
+SLACK_SECONDS = 1.0
+
+
+def seconds_to_wait(error: ChannelError, *, longer_than_seconds: float) -> float | None:
+    """
+    Return how long a task has to wait for an error to pass, where that is worth its worker slot.
+
+    :param error: only one with a ``retry_at`` names a wait: a rate limit, the token quota, a token that nobody can
+        get for now.
+    :param longer_than_seconds: what the call itself sits out.
+    """
+    from airflow_channel_provider.retry import told_wait_seconds
+
+    told = told_wait_seconds(error, now=time.time())
+    return told if told is not None and told > max(0.0, longer_than_seconds - SLACK_SECONDS) else None
+
+
+def waiting_since(context: Context, resumed: float | None) -> float:
+    """
+    Return when this try began to wait (seconds since the epoch); now, if it has not waited before.
+
+    :param resumed: what came back with a deferred task.
+    """
+    if resumed is not None:
+        return resumed
+    ti: Any = context["ti"]
+    if hasattr(ti, "get_first_reschedule_date"):
+        since = ti.get_first_reschedule_date(context)
+    else:  # Airflow 2 keeps the first start of a rescheduled task; Airflow 3 starts it anew
+        since = getattr(ti, "start_date", None)
+    return since.timestamp() if isinstance(since, datetime) else time.time()
+
+
+def may_wait(error: ChannelError, *, wait_seconds: float, since: float, limit_seconds: float) -> bool:
+    """
+    Tell whether a task may wait that long; where it may not, make the error say so.
+
+    :param since: when it began to wait (seconds since the epoch).
+    :param limit_seconds: how long it may wait altogether.
+    """
+    now = time.time()
+    if now + wait_seconds <= since + limit_seconds:
+        return True
+    error.waited_out = True
+    error.message = (
+        f"{error.message} The task has waited for {max(0.0, now - since):.0f} s and would have to wait for another "
+        f"{wait_seconds:.0f} s; it may wait for {limit_seconds:.0f} s altogether (max_total_wait_seconds)."
+    )
+    error.args = (error.message, *error.args[1:])
+    return False
+
+
+def free_the_slot_for(
+    operator: BaseOperator, wait_seconds: float, *, deferrable: bool, since: float
+) -> NoReturn:
+    """
+    Give up the worker slot and come back at ``execute_complete`` (deferrable) or ``execute`` (rescheduled).
+
+    :param wait_seconds: some are added, so that tasks that wait for the same moment do not return as one.
+    :param since: when the task began to wait (seconds since the epoch); comes back with a deferred task.
+    """
+    from airflow_channel_provider.retry import spread_seconds
+
+    wait_seconds = wait_seconds if deferrable else max(wait_seconds, LEAST_RESCHEDULE_SECONDS)
+    moment = datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds + spread_seconds(wait_seconds))
+    if deferrable:
+        operator.defer(
+            trigger=_date_time_trigger(moment),
+            method_name="execute_complete",
+            kwargs={"waiting_since": since},
+        )
+    raise _reschedule_exception(moment)
+
+
+def _date_time_trigger(moment: datetime) -> Any:
+    try:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+    except ImportError:  # Airflow 2 without the standard provider
+        from airflow.triggers.temporal import DateTimeTrigger  # type: ignore[import-not-found, no-redef]
+
+    return DateTimeTrigger(moment=moment)
+
+
+def _reschedule_exception(moment: datetime) -> Exception:
+    try:
+        from airflow.sdk.exceptions import AirflowRescheduleException
+    except ImportError:  # Airflow 2
+        from airflow.exceptions import AirflowRescheduleException
+
+    return cast("Exception", AirflowRescheduleException(moment))  # type: ignore[no-untyped-call]

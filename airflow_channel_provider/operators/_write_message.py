@@ -1,0 +1,103 @@
+"""What the message operators share: rendered arguments -> ``dto`` -> call -> id of the message.
+
+Checked when the task runs, since any argument may be a template or mapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.links import OpenChatLink
+from airflow_channel_provider.messages.dto import message_dto, message_id
+from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._json import json_value
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = ["CONTENT_FIELDS", "WriteMessageBaseOperator", "content_of"]
+
+_TEXTS = ("text", "markdown", "bot_name")
+_JSON = ("blocks", "buttons", "files", "options", "web_page", "form")
+CONTENT_FIELDS: Sequence[str] = (*_TEXTS, *_JSON)
+"""The templated arguments that say what a message is."""
+
+
+class WriteMessageBaseOperator(ChannelTalkBaseOperator):
+    """What the operators that write a message have in common; their docstrings list the arguments."""
+
+    template_fields: Sequence[str] = (*CONTENT_FIELDS, *ChannelTalkBaseOperator.template_fields)
+    template_fields_renderers = {"markdown": "md", "blocks": "json", "buttons": "json", "files": "json"}
+    operator_extra_links = (OpenChatLink(),)
+
+    chat_url: str | None = None
+    """Of the chat in Channel Desk, once the task runs; see :class:`.OpenChatLink`."""
+
+    def __init__(
+        self,
+        *,
+        text: str | None = None,
+        markdown: str | None = None,
+        blocks: Sequence[Mapping[str, Any]] | str | None = None,
+        bot_name: str | None = "Airflow",
+        buttons: Sequence[Mapping[str, Any]] | str | None = None,
+        files: Sequence[Mapping[str, Any] | str] | str | None = None,
+        options: Sequence[str] | str | None = None,
+        private: bool = False,
+        silent: bool | str = False,
+        web_page: Mapping[str, Any] | str | None = None,
+        form: Mapping[str, Any] | str | None = None,
+        deduplicate: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.text = text
+        self.markdown = markdown
+        self.blocks = blocks
+        self.bot_name = bot_name
+        self.buttons = buttons
+        self.files = files
+        self.options = options
+        self.private = private
+        self.silent = silent
+        self.web_page = web_page
+        self.form = form
+        self.deduplicate = deduplicate
+
+    def note_chat(self, address_of: Callable[[str, str], str], chat_id: str) -> None:
+        """
+        Note where the chat can be opened.
+
+        :param address_of: takes the connection's Desk address and the id.
+        """
+        desk_url = self.hook.settings.desk_url
+        self.chat_url = address_of(desk_url, chat_id) if desk_url else None
+
+    def write(self, method: str, target: Mapping[str, Any], context: Context) -> str | None:
+        """
+        Write the message and return its id.
+
+        :param method: the native function.
+        :param target: its other parameters: where the message goes.
+        """
+        dto = message_dto(
+            **content_of(self), request_id=self.request_id(context) if self.deduplicate else None
+        )
+        result = self.hook.call(
+            method, {**target, "dto": dto}, channel_id=self.channel_id, deduplicate=self.deduplicate
+        )
+        found = message_id(result)
+        if found is None:
+            self.log.warning("%s was accepted, but its answer holds no message id", method)
+        return found
+
+
+def content_of(source: Any) -> dict[str, Any]:
+    """
+    Return what an operator, or whatever else has its fields, is to write: arguments of :func:`.message_dto`.
+
+    :raises ChannelConfigurationError: a list or mapping has been rendered to text that is no JSON.
+    """
+    content = {name: getattr(source, name) for name in (*_TEXTS, "private", "silent")}
+    return {**content, **{name: json_value(name, getattr(source, name)) for name in _JSON}}

@@ -1,0 +1,129 @@
+"""Operators for Benlly.
+
+Neither of the two tokens that an authorization is about leaves the task: the one that goes in is masked as soon as it
+is rendered, before Airflow stores the rendered fields, and the ``device_token`` that comes out is left out of the XCom.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.masking import mask_secret
+from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
+from airflow_channel_provider.retry_policy import fail_at_once
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk import RetryPolicy
+
+    from airflow_channel_provider.hooks.benlly import BenllyHook
+
+__all__ = ["ChannelAuthorizeOperator", "ChannelDeauthorizeOperator"]
+
+
+class _ChannelOperator(BaseOperator):
+    """Does one thing to a channel of Benlly; see its subclasses."""
+
+    operation: str
+    ui_color = "#e1f3ea"
+
+    def __init__(
+        self,
+        *,
+        channel_id: int | str,
+        benlly_conn_id: str = "benlly_default",
+        retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**policy_argument(retry_policy), **kwargs)
+        self.channel_id = channel_id
+        self.benlly_conn_id = benlly_conn_id
+
+    def act(self, hook: BenllyHook) -> dict[str, Any]:
+        """Send the request and return the answer."""
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send the request and return the answer, without what is secret in it."""
+        from airflow_channel_provider.hooks.benlly import BenllyHook
+
+        self.log.info("%s: calling, Benlly channel %s", self.operation, self.channel_id)
+        started = time.monotonic()
+        try:
+            with BenllyHook(self.benlly_conn_id) as hook:
+                data = self.act(hook)
+        except ChannelError as error:
+            fail_at_once(error)
+            raise
+        self.log.info(
+            "%s: done in %.2f s, Benlly channel %s%s",
+            self.operation,
+            time.monotonic() - started,
+            self.channel_id,
+            f", expired: {data['expired']}" if "expired" in data else "",
+        )
+        return {name: value for name, value in data.items() if name != "device_token"}
+
+
+class ChannelAuthorizeOperator(_ChannelOperator):
+    """
+    Authorizes a channel of Benlly and returns the answer, without its ``device_token``.
+
+    :param channel_id: id of the channel, a whole number. (templated)
+    :param token: access token of the push service, for a channel whose ``auth_type`` is ``push_notification``. Refer to
+        a connection or a variable, ``{{ conn.push_service.password }}`` or ``{{ var.value.push_token }}``: what is
+        written into a DAG file is stored with the DAG, and what travels through XCom is stored there. (templated)
+    :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
+    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
+        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
+    """
+
+    # The name of the field "token" is one that Airflow redacts in the rendered fields whatever its value.
+    template_fields: Sequence[str] = ("channel_id", "token", "benlly_conn_id")
+    operation = "authorize"
+
+    def __init__(
+        self,
+        *,
+        channel_id: int | str,
+        token: str | None = None,
+        benlly_conn_id: str = "benlly_default",
+        retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            channel_id=channel_id, benlly_conn_id=benlly_conn_id, retry_policy=retry_policy, **kwargs
+        )
+        self.token = token
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        super()._do_render_template_fields(*args, **kwargs)
+        if isinstance(self.token, str) and self.token:
+            mask_secret(self.token)
+
+    def act(self, hook: BenllyHook) -> dict[str, Any]:
+        """Authorize the channel."""
+        return hook.authorize_channel(self.channel_id, token=self.token)
+
+
+class ChannelDeauthorizeOperator(_ChannelOperator):
+    """
+    Takes the authorization of a channel of Benlly back and returns the answer.
+
+    :param channel_id: id of the channel, a whole number. (templated)
+    :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
+    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
+        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
+    """
+
+    template_fields: Sequence[str] = ("channel_id", "benlly_conn_id")
+    operation = "deauthorize"
+
+    def act(self, hook: BenllyHook) -> dict[str, Any]:
+        """Take the authorization back."""
+        return hook.deauthorize_channel(self.channel_id)

@@ -1,0 +1,262 @@
+"""Operators for many items: one call each, or rows in batches, from one task.
+
+Nothing is checked or looked up when a DAG is parsed. Items are streamed, and what was done survives a retry and a kill:
+an item whose fate is unknown is repeated only where that does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.exceptions import (
+    ChannelAmbiguousResultError,
+    ChannelConfigurationError,
+    ChannelError,
+)
+from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
+from airflow_channel_provider.operators._function_params import FunctionParamsOperator
+from airflow_channel_provider.operators._json import json_value
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_channel_provider.bulk.items import Item
+    from airflow_channel_provider.bulk.outcomes import Loss
+    from airflow_channel_provider.bulk.sources import Source
+
+ROWS_TO_LOOK_AT = 1_000
+
+__all__ = ["BulkNativeFunctionOperator", "DataTableLoadOperator"]
+
+
+class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # type: ignore[misc]
+    """
+    Calls a native function for each item of a list, a query or a file, and returns what came of them.
+
+    The calls are made side by side, over kept connections and with one token. A message carries a request id made of
+    the task instance and the item's key, so that it exists once however often the task is retried or killed.
+
+    :param method: name of the native function, such as ``writeUserChatMessage``. (templated)
+    :param params: the function's parameters: a mapping whose texts are templates, rendered for each item with ``item``
+        beside what templates know otherwise, such as ``"{{ item.chat_id }}"``; or a callable that makes them of an
+        item, in one of several threads. None from it: nothing is sent for this item.
+    :param items: a list, such as the XCom of another task. (templated)
+    :param sql: a query, or the name of a ``.sql`` file; its rows are mappings of column names to values. It should say
+        in which order, so that a retry finds the same rows. (templated)
+    :param sql_conn_id: connection of the database. (templated)
+    :param sql_parameters: parameters of the query. (templated)
+    :param path: a JSONL, CSV or Parquet file anywhere that ``ObjectStoragePath`` reaches; the dead-letter file of
+        another run will do. (templated)
+    :param file_format: jsonl, csv or parquet; default: as the file's name says.
+    :param item_key: the field, or a callable, that identifies an item; two items of the same key are one message.
+        Default: the item's place and content.
+    :param order_by: the field, or a callable, that names a lane: items of one lane are sent one after the other, in
+        their order.
+    :param concurrency: how many calls are under way at most, from 1 to 32.
+    :param calls_per_second: how many are sent in a second at most; default: as many as the service takes.
+    :param max_failures: how many items may fail in one try before the task fails and sends no more: a count (int), or
+        a share (float) of those done, looked at from the 100th on. None: any number.
+    :param dead_letter: where the items that failed are written, as JSONL, anywhere that ``ObjectStoragePath`` reaches.
+        It belongs to one task instance: let its name hold ``{{ run_id }}``. (templated)
+    :param resume: whether a try goes on where the one before was left; False: with all items anew.
+    :param expected_items: how many there will be about, for the time left, where the source can't tell. (templated)
+    :param progress_seconds: how often a line of progress is written.
+    :param deduplicate: whether a message gets a request id; False: nobody can tell whether one that was under way when
+        the task was killed was written.
+    """
+
+    template_fields: Sequence[str] = ("method", *BulkBaseOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        params: Mapping[str, Any] | Callable[[Any], Mapping[str, Any] | None] | None = None,
+        item_key: str | Callable[[Any], object] | None = None,
+        order_by: str | Callable[[Any], object] | None = None,
+        deduplicate: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(params=params, **kwargs)  # type: ignore[arg-type]
+        self.method = method
+        self.item_key = item_key
+        self.order_by = order_by
+        self.deduplicate = deduplicate
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return self.method
+
+    def plan(self, context: Context, source: Source) -> Plan:
+        """Return the calls."""
+        from airflow_channel_provider.api import native_functions
+        from airflow_channel_provider.bulk.items import Items
+
+        if native_functions.is_token_request(self.method):
+            raise ChannelConfigurationError(
+                f"{self.method} is no function for a bulk task.", method=self.method
+            )
+        function = native_functions.lookup(self.method)
+        is_message = function.is_message and self.deduplicate
+        repeatable = is_message or function.retry.is_harmless
+        call = _Call(self, context, is_message=is_message, repeatable=repeatable)
+        return Plan(
+            name=self.method,
+            items=Items(source, self.item_key),
+            send=call,
+            losses_of=call.losses_of,
+            repeatable=repeatable,
+            named=self.item_key is not None,
+            lane_of=None if self.order_by is None else self._lane_of,
+        )
+
+    def _lane_of(self, item: Item) -> str:
+        from airflow_channel_provider.bulk.items import field_of
+
+        if callable(self.order_by):
+            return str(self.order_by(item.value))
+        return str(field_of(item.value, str(self.order_by), position=item.position))
+
+
+class DataTableLoadOperator(BulkBaseOperator):
+    """
+    Loads rows of a list, a query or a file into a data table of the app, and returns what came of them.
+
+    The table is created where it is missing, and gets the columns that it lacks. With a primary key a row that was
+    loaded twice is there once, so that a retry, even after a kill, leaves no row twice and none missing. Without one,
+    rows that were under way at a kill are reported as uncertain.
+
+    :param table_name: of the table. (templated)
+    :param primary_key: the column, or columns, that identify a row; default: those that the table has. Each should
+        occur once in the source: batches are sent side by side, and which of two rows wins is open. (templated)
+    :param columns: the columns of the table, each with ``key``, ``name``, ``type`` and what else the service takes.
+        The table is revised to have exactly these, and no others are sent. Default: as the source says: a Parquet
+        file by its schema, the others by the values of their first 1,000 rows. (templated)
+    :param batch_rows: most rows of one call.
+    :param batch_bytes: most bytes of the rows of one call, as JSON.
+    :param concurrency: how many calls are under way at most, from 1 to 32.
+
+    The other arguments are those of :class:`BulkNativeFunctionOperator`; counts and ``max_failures`` are of rows.
+    """
+
+    template_fields: Sequence[str] = (
+        "table_name",
+        "primary_key",
+        "columns",
+        *BulkBaseOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        table_name: str,
+        primary_key: Sequence[str] | str | None = None,
+        columns: Sequence[Mapping[str, Any]] | str | None = None,
+        batch_rows: int = 500,
+        batch_bytes: int = 1_000_000,
+        concurrency: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(concurrency=concurrency, **kwargs)
+        self.table_name = table_name
+        self.primary_key = primary_key
+        self.columns = columns
+        self.batch_rows = batch_rows
+        self.batch_bytes = batch_bytes
+
+    def describe(self) -> str:
+        """Name the work for the log."""
+        return f"table {self.table_name}"
+
+    def plan(self, context: Context, source: Source) -> Plan:
+        """Bring the table into shape, and return the batches."""
+        from airflow_channel_provider.api.native_functions import RetryClass
+        from airflow_channel_provider.bulk.sources import Peeked
+        from airflow_channel_provider.bulk.tables import Batches, losses_of_rows
+        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+        from airflow_channel_provider.operators._table import UPSERT, Table, Upsert, columns_of
+
+        peeked = Peeked(source, ROWS_TO_LOOK_AT)
+        given = json_value("columns", self.columns)
+        with ChannelTalkHook(self.channel_talk_conn_id, max_wait_seconds=self.max_wait_seconds) as hook:
+            table = Table(hook, self.table_name, self.channel_id)
+            primary_key = table.shaped(
+                lambda key: columns_of(source, peeked.head, key), given=given, primary_key=self.primary_key
+            )
+        repeatable = bool(primary_key)
+        self.hook = self.paced_hook(RetryClass.IDEMPOTENT if repeatable else None)
+        return Plan(
+            name=UPSERT,
+            items=Batches(
+                peeked,
+                primary_key,
+                columns=[column["key"] for column in given] if given else None,
+                most_rows=self.batch_rows,
+                most_bytes=self.batch_bytes,
+            ),
+            send=Upsert(self.hook, self.table_name, self.channel_id, repeatable=repeatable),
+            losses_of=lambda error, item: losses_of_rows(error, item.value),
+            repeatable=repeatable,
+            named=repeatable,
+            read_ahead=2 * self.concurrency,
+            span=8 * self.concurrency,
+        )
+
+
+class _Call:
+    """Sends one item; used by several threads."""
+
+    def __init__(
+        self, operator: BulkNativeFunctionOperator, context: Context, *, is_message: bool, repeatable: bool
+    ) -> None:
+        from airflow_channel_provider.hooks import _request_id
+        from airflow_channel_provider.operators._item_params import item_params
+
+        self._method = operator.method
+        self._hook = operator.hook
+        self._channel_id = operator.channel_id
+        self._is_message = is_message
+        self._repeatable = repeatable
+        self._deduplicate = operator.deduplicate
+        self._task_key = _request_id.task_key(context)
+        params: Any = operator.function_params
+        self._params_of = item_params({} if params is None else params, operator.get_template_env(), context)
+
+    def __call__(self, item: Item) -> Sequence[Loss]:
+        from airflow_channel_provider.bulk.outcomes import SkipItem
+
+        if item.in_doubt and not self._repeatable:
+            raise ChannelAmbiguousResultError(
+                "An earlier run has sent this item, whether it took effect is unknown, and a repetition could do it "
+                "twice: check at the service.",
+                method=self._method,
+            )
+        params = self._params_of(item.value)
+        if params is None:
+            raise SkipItem
+        self._hook.call(
+            self._method,
+            self._identified(item, params),
+            channel_id=self._channel_id,
+            deduplicate=self._deduplicate,
+        )
+        return ()
+
+    def _identified(self, item: Item, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        dto = params.get("dto") if self._is_message and isinstance(params, Mapping) else None
+        if not isinstance(dto, Mapping) or dto.get("requestId"):
+            return params
+        return {**params, "dto": {**dto, "requestId": self._request_id_of(item)}}
+
+    def losses_of(self, error: ChannelError, item: Item) -> Sequence[Loss]:
+        """Describe what an error made of an item, with the id by which another run can repeat it."""
+        from airflow_channel_provider.bulk.outcomes import loss_of
+
+        request_id = self._request_id_of(item) if self._is_message else None
+        return [loss_of(error, item.value, item.key, request_id=request_id)]
+
+    def _request_id_of(self, item: Item) -> str:
+        from airflow_channel_provider.hooks import _request_id
+
+        return item.request_id or _request_id.for_task(self._task_key, self._method, item.key)

@@ -1,0 +1,291 @@
+"""Operators for Channel Talk: one generic call, and the few that are worth typing.
+
+Nothing is checked or looked up when a DAG is parsed, since any argument may be a template or mapped; ``execute`` checks
+before it sends. Messages carry a request id made of the task instance's key, so that a retry is the same message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.links import group_url, user_chat_url
+from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._function_params import FunctionParamsOperator
+from airflow_channel_provider.operators._json import json_value, params_mapping
+from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = [
+    "AppFunctionOperator",
+    "NativeFunctionOperator",
+    "RegisterCommandsOperator",
+    "WriteGroupMessageOperator",
+    "WriteUserChatMessageOperator",
+]
+
+MAX_COMMANDS = 30  # seed "Authentication" points to the command page, which sets this limit per app
+_TOKEN_ANSWERS = ("issueEntityToken",)
+_COMMAND_FIELDS = ("name", "scope", "actionFunctionName")
+_COMMAND_SCOPES = ("desk", "front")
+
+
+class NativeFunctionOperator(FunctionParamsOperator):
+    """
+    Calls a native function of Channel Talk and returns its result.
+
+    :param method: name of the native function, such as ``getUserChat``. (templated)
+    :param params: the function's parameters: a mapping, or a template that renders to JSON text of one.
+        ``channelId`` and ``appId`` are filled in where the function needs them. These are not DAG params: templates
+        still read those as ``{{ params.x }}``. The task's field, and an alias of the argument, is
+        ``function_params``. (templated)
+    :param deduplicate: whether a message gets a request id that is the same in each retry of this task instance.
+    """
+
+    template_fields: Sequence[str] = ("method", *FunctionParamsOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        params: Mapping[str, Any] | str | None = None,
+        deduplicate: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(params=params, **kwargs)
+        self.method = method
+        self.deduplicate = deduplicate
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return self.method
+
+    def call_service(self, context: Context) -> Any:
+        """Call the function."""
+        if self.method in _TOKEN_ANSWERS and self.do_xcom_push:
+            raise ChannelConfigurationError(
+                f"The result of {self.method} is a token, and XCom keeps it in clear. Call it with the hook in the "
+                "task that uses it, or set do_xcom_push=False.",
+                method=self.method,
+            )
+        params = params_mapping(self.function_params)
+        dto = params.get("dto")
+        if self.deduplicate and isinstance(dto, Mapping) and not dto.get("requestId") and self._is_message():
+            params["dto"] = {**dto, "requestId": self.request_id(context)}
+        return self.hook.call(self.method, params, channel_id=self.channel_id, deduplicate=self.deduplicate)
+
+    def _is_message(self) -> bool:
+        from airflow_channel_provider.api.native_functions import lookup
+
+        return lookup(self.method).is_message
+
+
+class AppFunctionOperator(FunctionParamsOperator):
+    """
+    Calls a function that an app offers through the App Store and returns its result.
+
+    :param app_id: the app whose function it is. (templated)
+    :param method: name of the function. (templated)
+    :param params: the function's parameters, as for :class:`NativeFunctionOperator`. (templated)
+    :param function_context: on whose behalf the function acts: its ``context``. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "app_id",
+        "method",
+        "function_context",
+        *FunctionParamsOperator.template_fields,
+    )
+    template_fields_renderers = {"function_params": "json", "function_context": "json"}
+
+    def __init__(
+        self,
+        *,
+        app_id: str,
+        method: str,
+        params: Mapping[str, Any] | str | None = None,
+        function_context: Mapping[str, Any] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(params=params, **kwargs)
+        self.app_id = app_id
+        self.method = method
+        self.function_context = function_context
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return f"{self.app_id}/{self.method}"
+
+    def call_service(self, context: Context) -> Any:
+        """Call the function."""
+        return self.hook.call_app_function(
+            self.app_id,
+            self.method,
+            params_mapping(self.function_params),
+            context=json_value("function_context", self.function_context),
+            channel_id=self.channel_id,
+        )
+
+
+class RegisterCommandsOperator(ChannelTalkBaseOperator):
+    """
+    Declares the commands of an app. The list is complete: the service removes each command that is not in it.
+
+    :param commands: at most 30 commands, each with ``name``, ``scope`` (desk or front) and ``actionFunctionName``, or a
+        template that renders to JSON text of such a list. (templated)
+    :param app_id: App ID; default: the connection's. (templated)
+    """
+
+    template_fields: Sequence[str] = ("commands", "app_id", *ChannelTalkBaseOperator.template_fields)
+    template_fields_renderers = {"commands": "json"}
+
+    def __init__(
+        self, *, commands: Sequence[Mapping[str, Any]] | str, app_id: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.commands = commands
+        self.app_id = app_id
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return "registerCommands"
+
+    def call_service(self, context: Context) -> list[str]:
+        """Declare the commands and return their names."""
+        commands = _checked_commands(json_value("commands", self.commands))
+        names = [str(command["name"]) for command in commands]
+        self.log.warning(
+            "Declaring %d commands; each other command of the app is removed: %s", len(names), names
+        )
+        params: dict[str, Any] = {"commands": commands}
+        if self.app_id:
+            params["appId"] = self.app_id
+        self.hook.call("registerCommands", params)
+        return names
+
+
+class WriteUserChatMessageOperator(WriteMessageBaseOperator):
+    """
+    Writes one message to a user chat and returns its id.
+
+    :param user_chat_id: the user chat. (templated)
+    :param text: the message as plain text. (templated)
+    :param markdown: the message as Markdown, which becomes blocks, link buttons and files. (templated)
+    :param blocks: the message as blocks, instead of text or with it; their text is markup. (templated)
+    :param bot_name: under which name it is written. (templated)
+    :param buttons: at most 2 buttons, each with ``title`` and ``url``, or with an ``action`` of its own. (templated)
+    :param files: at most 30 files: URLs, or mappings with ``url``, ``fileName`` and ``mime``. (templated)
+    :param options: message options, such as ``MESSAGE_OPTION_IMMUTABLE``. (templated)
+    :param private: whether it is shown to managers only.
+    :param silent: whether it notifies nobody; ``manager`` or ``user``: not that side.
+    :param web_page: a link preview. (templated)
+    :param form: a form. (templated)
+    :param deduplicate: whether the message carries a request id, the same in each retry of this task instance. A run
+        that is cleared keeps it as well, so the service takes its message for one that it has seen.
+    """
+
+    template_fields: Sequence[str] = ("user_chat_id", *WriteMessageBaseOperator.template_fields)
+
+    def __init__(self, *, user_chat_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.user_chat_id = user_chat_id
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return "writeUserChatMessage"
+
+    def call_service(self, context: Context) -> str | None:
+        """Write the message."""
+        if not self.user_chat_id:
+            raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
+        self.note_chat(user_chat_url, str(self.user_chat_id))
+        return self.write("writeUserChatMessage", {"userChatId": str(self.user_chat_id)}, context)
+
+
+class WriteGroupMessageOperator(WriteMessageBaseOperator):
+    """
+    Writes one message to a group (a team chat) and returns its id.
+
+    :param group_id: the group. (templated)
+    :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
+    :param root_message_id: the message whose thread it joins; default: a message of its own. (templated)
+    :param broadcast: whether a message in a thread is shown outside of it as well.
+    :param text: the message as plain text. (templated)
+    :param markdown: the message as Markdown, which becomes blocks, link buttons and files. (templated)
+    :param blocks: the message as blocks, instead of text or with it; their text is markup. (templated)
+    :param bot_name: under which name it is written. (templated)
+    :param buttons: at most 2 buttons, each with ``title`` and ``url``, or with an ``action`` of its own. (templated)
+    :param files: at most 30 files: URLs, or mappings with ``url``, ``fileName`` and ``mime``. (templated)
+    :param options: message options, such as ``MESSAGE_OPTION_IMMUTABLE``. (templated)
+    :param private: whether it is shown to managers only.
+    :param silent: whether it notifies nobody; ``manager`` or ``user``: not that side.
+    :param web_page: a link preview. (templated)
+    :param form: a form. (templated)
+    :param deduplicate: whether the message carries a request id, the same in each retry of this task instance. A run
+        that is cleared keeps it as well, so the service takes its message for one that it has seen.
+    """
+
+    template_fields: Sequence[str] = (
+        "group_id",
+        "group_name",
+        "root_message_id",
+        *WriteMessageBaseOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        group_id: str | None = None,
+        group_name: str | None = None,
+        root_message_id: str | None = None,
+        broadcast: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.group_id = group_id
+        self.group_name = group_name
+        self.root_message_id = root_message_id
+        self.broadcast = broadcast
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return "writeGroupMessage"
+
+    def call_service(self, context: Context) -> str | None:
+        """Find the group and write the message."""
+        if bool(self.group_id) == bool(self.group_name):
+            raise ChannelConfigurationError("Give either group_id or group_name.")
+        group_id = str(self.group_id or self._look_up(str(self.group_name)))
+        self.note_chat(group_url, group_id)
+        target: dict[str, Any] = {"groupId": group_id}
+        if self.root_message_id:
+            target["rootMessageId"] = str(self.root_message_id)
+        if self.broadcast is not None:
+            target["broadcast"] = self.broadcast
+        return self.write("writeGroupMessage", target, context)
+
+    def _look_up(self, name: str) -> str:
+        from airflow_channel_provider.operators._groups import group_id_of
+
+        return group_id_of(self.hook, name, channel_id=self.channel_id)
+
+
+def _checked_commands(commands: Any) -> list[Mapping[str, Any]]:
+    if isinstance(commands, (Mapping, str)) or not isinstance(commands, Sequence):
+        raise ChannelConfigurationError(f"commands must be a list, not {type(commands).__name__}.")
+    if len(commands) > MAX_COMMANDS:
+        raise ChannelConfigurationError(f"An app has at most {MAX_COMMANDS} commands, not {len(commands)}.")
+    for number, command in enumerate(commands, start=1):
+        if not isinstance(command, Mapping):
+            raise ChannelConfigurationError(
+                f"Command {number} must be a mapping, not {type(command).__name__}."
+            )
+        missing = [name for name in _COMMAND_FIELDS if not command.get(name)]
+        if missing:
+            raise ChannelConfigurationError(f"Command {number} lacks {', '.join(missing)}.")
+        if command["scope"] not in _COMMAND_SCOPES:
+            raise ChannelConfigurationError(f"The scope of command {number} must be desk or front.")
+    return list(commands)

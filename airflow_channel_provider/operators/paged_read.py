@@ -1,0 +1,125 @@
+"""
+Reads a list of any length: into XCom where it is short, into a file of lines of JSON where it is not.
+
+Reading begins anew in each try, and after a wait without a worker slot; a file is replaced when its last line is
+written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.operators._function_params import FunctionParamsOperator
+from airflow_channel_provider.operators._json import params_mapping
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+
+__all__ = ["PagedReadOperator"]
+
+MAX_XCOM_BYTES = 1_000_000
+REPORT_SECONDS = 10.0
+
+
+class PagedReadOperator(FunctionParamsOperator):
+    """
+    Reads all items of a list-like function, page by page, and returns them, or writes them to a file.
+
+    :param method: name of the native function, such as ``searchManagers``. (templated)
+    :param params: the function's parameters, as for :class:`.NativeFunctionOperator`; ``pagination.sortOrder`` and
+        ``pagination.since`` are kept. (templated)
+    :param path: file that the items are written to, one line of JSON each: a path, or the address of an
+        ``ObjectStoragePath`` such as ``s3://conn_id@bucket/managers.jsonl``. It is replaced as a whole. The task then
+        returns ``path`` and ``count``; default: the task returns the items. (templated)
+    :param page_size: how many items to ask for at once, at most 500; default: as many as it may be.
+    :param limit: how many items to read at most; default: all.
+    :param items_field: the field of the function's result that holds the items; default: what is known of the function.
+        (templated)
+    :param max_xcom_bytes: most that the items may be together, as JSON, without ``path``.
+    """
+
+    template_fields: Sequence[str] = (
+        "method",
+        "path",
+        "items_field",
+        *FunctionParamsOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        params: Mapping[str, Any] | str | None = None,
+        path: str | ObjectStoragePath | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
+        items_field: str | None = None,
+        max_xcom_bytes: int = MAX_XCOM_BYTES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(params=params, **kwargs)
+        self.method = method
+        self.path = path
+        self.page_size = page_size
+        self.limit = limit
+        self.items_field = items_field
+        self.max_xcom_bytes = max_xcom_bytes
+
+    def describe(self) -> str:
+        """Name the call for the log."""
+        return self.method
+
+    def call_service(self, context: Context) -> Any:
+        """Read the list."""
+        items = self._reported(
+            self.hook.iterate(
+                self.method,
+                params_mapping(self.function_params),
+                channel_id=self.channel_id,
+                page_size=self.page_size,
+                limit=self.limit,
+                items_field=self.items_field,
+            )
+        )
+        return self._write(items, context) if self.path else list(self._small_enough(items))
+
+    def _write(self, items: Iterator[Any], context: Context) -> dict[str, Any]:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_channel_provider.operators._jsonl import remove_part, write_whole
+
+        target, try_number = (
+            ObjectStoragePath(str(self.path)),
+            int(getattr(context["ti"], "try_number", 1) or 1),
+        )
+        marks = [f"{self.request_id(context)}-{number}" for number in range(1, try_number + 1)]
+        for mark in marks[:-1]:
+            remove_part(target, mark)
+        return {"path": str(self.path), "count": write_whole(target, items, mark=marks[-1])}
+
+    def _reported(self, items: Iterator[Any]) -> Iterator[Any]:
+        count, told_at = 0, time.monotonic()
+        for count, item in enumerate(items, start=1):
+            if time.monotonic() - told_at >= REPORT_SECONDS:
+                self.log.info("%s: %d items so far", self.method, count)
+                told_at = time.monotonic()
+            yield item
+        self.log.info("%s: %d items", self.method, count)
+
+    def _small_enough(self, items: Iterator[Any]) -> Iterator[Any]:
+        from airflow_channel_provider.operators._jsonl import as_line
+
+        size = 0
+        for count, item in enumerate(items, start=1):
+            size += len(as_line(item))
+            if size > self.max_xcom_bytes:
+                raise ChannelConfigurationError(
+                    f"{self.method}: the first {count} items are {size:,} bytes as JSON, and XCom keeps what a task "
+                    f"returns in Airflow's database. Give path, which writes them to a file, or a limit; or raise "
+                    f"max_xcom_bytes ({self.max_xcom_bytes:,}).",
+                    method=self.method,
+                )
+            yield item

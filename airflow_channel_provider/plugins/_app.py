@@ -1,0 +1,112 @@
+"""
+The routes of the page. Each of them asks for a right on connections, since Airflow protects no route of a plugin.
+
+Reading wants the right to read connections, dropping a token the right to edit them; the latter is a request that no
+form of another site can make, since Airflow's session travels in a cookie. Nothing that a token could be had from is
+ever read here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.hooks import _overviews
+from airflow_channel_provider.plugins import _page
+from airflow_channel_provider.plugins._report import report
+
+if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+
+__all__ = ["app"]
+
+log = logging.getLogger(__name__)
+
+# Its own documentation would be public as well.
+app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
+
+_may_read = Depends(requires_access_connection(method="GET"))
+_may_edit = Depends(requires_access_connection(method="PUT"))
+
+
+@app.middleware("http")
+async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    response.headers.update(_page.headers())
+    return response
+
+
+@app.exception_handler(HTTPException)
+async def _refused(request: Request, error: HTTPException) -> Response:
+    """Tell a person who opened the page why it stays away; tell a program in JSON."""
+    told = _NOTICES.get(error.status_code)
+    if told is not None and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(_page.notice(*told), status_code=error.status_code)
+    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+_NOTICES = {
+    401: ("You are not logged in", "Log in to Airflow, then open this page again."),
+    403: (
+        "This page needs the right to read connections",
+        "It shows the tokens and the quota behind them. An administrator of this Airflow can give you that right.",
+    ),
+}
+
+
+@app.get("/", response_class=HTMLResponse, dependencies=[_may_read])
+def show_page() -> str:
+    """Return the page."""
+    return _page.page()
+
+
+@app.get("/api/quota", dependencies=[_may_read])
+def show_quota(user: GetUserDep) -> JSONResponse:
+    """Return the page's data; 200 as well where the store can't be read, since this server is well."""
+    return JSONResponse(report(may_edit=_edits(user)))
+
+
+@app.post("/api/drop-token", dependencies=[_may_edit])
+async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
+    """Drop one token."""
+    key, scope = await _asked(request)
+    try:
+        dropped = await run_in_threadpool(_drop, key, scope)
+    except ChannelError as error:
+        raise HTTPException(409, error.message) from error
+    if not dropped:
+        raise HTTPException(404, "There is no such token, or it has been dropped already.")
+    log.info("%s dropped the token of scope %r of app %r", user.get_name(), scope, key)
+    return JSONResponse({"dropped": True})
+
+
+def _drop(key: str, scope: str) -> bool:
+    return _overviews.drop_token(_overviews.open_to_look(), key, scope)
+
+
+async def _asked(request: Request) -> tuple[str, str]:
+    """Read the app and the scope of a request that no form of another site can make."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send application/json.")
+    if request.headers.get("x-requested-with") != _page.REQUESTED_WITH:
+        raise HTTPException(403, f"Send the header X-Requested-With: {_page.REQUESTED_WITH}.")
+    try:
+        body: Any = await request.json()
+    except ValueError:
+        body = None
+    app_key, scope = (body.get("app"), body.get("scope")) if isinstance(body, dict) else (None, None)
+    if not isinstance(app_key, str) or not isinstance(scope, str):
+        raise HTTPException(400, 'Send {"app": "<key>", "scope": "<scope>"}, both of them texts.')
+    return app_key, scope
+
+
+def _edits(user: BaseUser) -> bool:
+    return get_auth_manager().is_authorized_connection(method="PUT", user=user)

@@ -1,0 +1,60 @@
+"""
+The data of the page, documented in ``docs/page.md``: what the configured store holds, or why it can't be read.
+
+Never raises: a store in trouble is told in words, and what nobody has foreseen by the name of its error.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_channel_provider import configuration
+from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.hooks import _overviews
+
+__all__ = ["VERSION", "report"]
+
+VERSION = 1
+"""Raised when a key goes or changes its meaning; a new key is no new version."""
+
+_NO_RIGHT = "Dropping a token needs the right to edit connections."
+
+log = logging.getLogger(__name__)
+
+
+def report(*, may_edit: bool) -> dict[str, Any]:
+    """
+    Return the page's data as plain JSON values.
+
+    :param may_edit: whether the reader may drop tokens, where the store lets anybody.
+    """
+    address, note, why_no_drop, apps, error = "", "", "", [], ""
+    try:
+        address = configuration.store()
+        note = _overviews.sight_of(address)
+        store = _overviews.open_to_look(address)
+        why_no_drop = _overviews.why_no_drop(store)
+        apps = [app.as_json() for app in _overviews.overviews(store)]
+    except Exception as trouble:
+        error = _told(trouble)
+    return {
+        "version": VERSION,
+        "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "store": {
+            "address": _overviews.shown_address(address),
+            "reachable": not error,
+            "error": error,
+            "note": note,
+        },
+        "drop": {"allowed": may_edit and not why_no_drop, "why_not": why_no_drop if may_edit else _NO_RIGHT},
+        "apps": apps,
+    }
+
+
+def _told(trouble: Exception) -> str:
+    if isinstance(trouble, ChannelError):
+        return trouble.message
+    log.error("The token store could not be read for the page", exc_info=trouble)
+    return f"Reading the store failed with {type(trouble).__name__}; the log of the api-server says more."

@@ -1,0 +1,1 @@
+"""Sensors: wait until the service says what is awaited."""

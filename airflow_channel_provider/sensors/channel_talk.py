@@ -1,0 +1,119 @@
+"""
+Sensors for Channel Talk: the state of a user chat, and whatever a function answers.
+
+Nothing is checked or looked up when a DAG is parsed, since any argument may be a template or mapped; ``execute`` checks
+before it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.operators._function_params import FunctionParamsMixin
+from airflow_channel_provider.operators._json import json_value, params_mapping
+from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.triggers._watch import Watch
+
+__all__ = ["NativeFunctionSensor", "UserChatStateSensor"]
+
+
+class UserChatStateSensor(ChannelTalkBaseSensor):
+    """
+    Waits until a user chat is in a state, and returns that state.
+
+    :param user_chat_id: the user chat. (templated)
+    :param state: ``opened``, ``closed``, ``snoozed``, ``initial``, ``queued``, ``missed``, or ``assigned``: somebody
+        has it; in any case and with or without the service's prefix ``USER_CHAT_STATE_``. A list: any of them.
+        (templated)
+    """
+
+    template_fields: Sequence[str] = ("user_chat_id", "state", *ChannelTalkBaseSensor.template_fields)
+
+    def __init__(self, *, user_chat_id: str, state: str | Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.user_chat_id = user_chat_id
+        self.state = state
+
+    def new_watch(self) -> Watch:
+        """Return what is read, and what is awaited."""
+        from airflow_channel_provider.triggers import _conditions
+        from airflow_channel_provider.triggers._watch import Watch
+
+        if not self.user_chat_id:
+            raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
+        given = [self.state] if isinstance(self.state, str) else list(self.state)
+        states = [_conditions.plain_state(state) for state in given if isinstance(state, str)]
+        if not states or len(states) < len(given) or not set(states) <= set(_conditions.STATES):
+            raise ChannelConfigurationError(f"state must be one or more of {', '.join(_conditions.STATES)}.")
+        is_in = _conditions.Condition(
+            predicate=_conditions.user_chat_state, predicate_kwargs={"states": states}
+        )
+        return Watch("getUserChat", is_in, {"userChatId": str(self.user_chat_id)}, self.channel_id)
+
+
+class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type: ignore[misc]
+    """
+    Waits until a native function that reads answers what is awaited, and returns what it found.
+
+    What is awaited is either declared or a function:
+
+    - ``expect={"userChat.state": "closed"}``: the values are found in the answer by dotted paths. A list is any of its
+      values, None is what is absent. A ``state`` is compared in any case and without the prefix ``USER_CHAT_STATE_``.
+      Returned are the paths with the values found.
+    - ``predicate``: is given the answer and returns what it found, such as an id, or something false. Returned is what
+      it returns.
+
+    :param method: name of the native function, such as ``getUserChat``. (templated)
+    :param params: the function's parameters, as for :class:`.NativeFunctionOperator`. (templated)
+    :param expect: what is awaited, or a template that renders to JSON text of it. (templated)
+    :param predicate: a function, or its dotted path. A deferrable sensor needs one that the triggerer can import.
+    :param predicate_kwargs: further arguments of that function. (templated)
+    :param repeatable: your word that the function may be called again and again, where the catalogue does not know it
+        for one that only reads.
+    """
+
+    template_fields: Sequence[str] = (
+        "method",
+        "function_params",
+        "expect",
+        "predicate_kwargs",
+        *ChannelTalkBaseSensor.template_fields,
+    )
+    template_fields_renderers = {"function_params": "json", "expect": "json", "predicate_kwargs": "json"}
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        params: Mapping[str, Any] | str | None = None,
+        expect: Mapping[str, Any] | str | None = None,
+        predicate: Callable[..., Any] | str | None = None,
+        predicate_kwargs: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
+        function_params: Mapping[str, Any] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(params=params, **kwargs)
+        self.method = method
+        self.function_params = function_params
+        self.expect = expect
+        self.predicate = predicate
+        self.predicate_kwargs = predicate_kwargs
+        self.repeatable = repeatable
+
+    def new_watch(self) -> Watch:
+        """Return what is read, and what is awaited."""
+        from airflow_channel_provider.triggers._conditions import Condition
+        from airflow_channel_provider.triggers._watch import Watch
+
+        return Watch(
+            self.method,
+            Condition(json_value("expect", self.expect), self.predicate, self.predicate_kwargs or {}),
+            params_mapping(self.function_params),
+            self.channel_id,
+            self.repeatable,
+        )

@@ -1,0 +1,190 @@
+"""
+Whether an answer says what is awaited. Pure.
+
+A condition is declared, or a function that can be imported by its dotted path: both can be sent to another process.
+What it finds becomes the XCom of the sensor, and the event of the trigger, so it is small and plain.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
+
+__all__ = ["ASSIGNED", "STATES", "Condition", "plain_state", "user_chat_state"]
+
+ASSIGNED = "assigned"
+"""Not a state of the service: somebody has the user chat."""
+STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed", ASSIGNED)
+
+_STATE_PREFIX = "user_chat_state_"
+_STATE = "state"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """
+    What is awaited of an answer.
+
+    :param expect: by dotted path into the answer, the value or the list of values of which it has to be one.
+    :param predicate: a function, or its dotted path: is given the answer; what it returns is found, if it is true.
+    :param predicate_kwargs: further arguments of that function.
+    """
+
+    expect: Mapping[str, Any] | None = None
+    predicate: Callable[..., Any] | str | None = None
+    predicate_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """
+        Make sure that there is something to await, and that it can be found out.
+
+        :raises ChannelConfigurationError: there is not, or not.
+        """
+        if (self.expect is None) == (self.predicate is None):
+            raise ChannelConfigurationError("Give either expect or predicate.")
+        if self.expect is None:
+            _function(self.predicate)
+        elif not isinstance(self.expect, Mapping) or not self.expect or not all(map(_is_path, self.expect)):
+            raise ChannelConfigurationError(
+                "expect must be a mapping of dotted paths into the answer to the values that are awaited, such as "
+                "{'userChat.state': 'closed'}."
+            )
+
+    def found_in(self, result: Any) -> Any:
+        """
+        Return what was found, None where the answer does not say what is awaited.
+
+        :param result: what the function returned.
+        :raises ChannelConfigurationError: the predicate failed, or found what JSON can't hold.
+        """
+        if self.expect is not None:
+            found = {path: _at(result, path) for path in self.expect}
+            return found if all(_is(path, found[path], self.expect[path]) for path in found) else None
+        found = self._ask(result)
+        return found or None
+
+    def portable(self) -> dict[str, Any]:
+        """
+        Return the condition as plain values, from which another process can make it again.
+
+        :raises ChannelConfigurationError: the predicate can't be imported there.
+        """
+        if self.expect is not None:
+            return {"expect": dict(self.expect)}
+        path = self.predicate if isinstance(self.predicate, str) else _path_of(self.predicate)
+        return {"predicate": path, "predicate_kwargs": dict(self.predicate_kwargs)}
+
+    def _ask(self, result: Any) -> Any:
+        function = _function(self.predicate)
+        try:
+            found = function(result, **self.predicate_kwargs)
+            json.dumps(found)
+        except ChannelResponseError:
+            raise
+        except Exception as error:
+            raise ChannelConfigurationError(
+                f"The predicate {_name_of(function)} failed with {type(error).__name__}. It is given the result of the "
+                "function, and returns something that JSON can hold: false as long as that is not what is awaited."
+            ) from error
+        return found
+
+
+def user_chat_state(result: Any, states: Sequence[str]) -> str | None:
+    """
+    Return which of the awaited states a user chat has.
+
+    :param result: of ``getUserChat``.
+    :param states: in lower case, as in :data:`STATES`.
+    :raises ChannelResponseError: the answer holds no user chat.
+    """
+    chat = result.get("userChat") if isinstance(result, Mapping) else None
+    if not isinstance(chat, Mapping) or not isinstance(chat.get(_STATE), str):
+        raise ChannelResponseError(
+            "getUserChat: the answer holds no user chat with a state.", method="getUserChat"
+        )
+    state = plain_state(chat[_STATE])
+    if state in states:
+        return state
+    return ASSIGNED if ASSIGNED in states and chat.get("assigneeId") else None
+
+
+def plain_state(state: str) -> str:
+    """Return a state in lower case and without the prefix that some answers have."""
+    return state.strip().lower().removeprefix(_STATE_PREFIX)
+
+
+def _is_path(path: object) -> bool:
+    return isinstance(path, str) and all(path.split("."))
+
+
+def _at(result: Any, path: str) -> Any:
+    for step in path.split("."):
+        if isinstance(result, Mapping):
+            result = result.get(step)
+        elif isinstance(result, list) and step.isdecimal() and int(step) < len(result):
+            result = result[int(step)]
+        else:
+            return None
+    return result
+
+
+def _is(path: str, found: Any, wanted: Any) -> bool:
+    is_state = path.rpartition(".")[2] == _STATE
+    choices = [wanted, *wanted] if isinstance(wanted, (list, tuple)) else [wanted]
+    return any(_same(found, choice) or (is_state and _same_state(found, choice)) for choice in choices)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    # To Python True is 1, to JSON it is not.
+    return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
+
+
+def _same_state(found: Any, wanted: Any) -> bool:
+    return isinstance(found, str) and isinstance(wanted, str) and plain_state(found) == plain_state(wanted)
+
+
+def _function(predicate: object) -> Callable[..., Any]:
+    if isinstance(predicate, str):
+        return _imported(predicate)
+    if not callable(predicate):
+        raise ChannelConfigurationError("predicate must be a function, or the dotted path of one.")
+    return predicate
+
+
+def _imported(path: str) -> Callable[..., Any]:
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ChannelConfigurationError(
+            f"The predicate {path!r} can't be imported here ({error}). Give the dotted path of a function in a module "
+            "that is installed on workers and triggerers."
+        ) from error
+    if not callable(found):
+        raise ChannelConfigurationError(f"The predicate {path!r} is no function.")
+    return found  # type: ignore[no-any-return]
+
+
+def _path_of(function: object) -> str:
+    path = _name_of(function)
+    try:
+        importable = _imported(path) is function
+    except ChannelConfigurationError:
+        importable = False
+    # A DAG file is imported under a name that no other process knows.
+    if not importable or path.startswith("unusual_prefix_"):
+        raise ChannelConfigurationError(
+            f"The predicate {path} can't be sent to the triggerer, which has to import it. Move it to a module that is "
+            "installed there, or use expect instead, or set deferrable=False."
+        )
+    return path
+
+
+def _name_of(function: object) -> str:
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return f"{getattr(function, '__module__', None) or '?'}.{name}"

@@ -1,0 +1,57 @@
+"""
+How many looks in a row may fail before a wait is given up.
+
+A failure that names its end is waited out and does not count; what no repetition can help is not waited for at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_channel_provider.exceptions import ChannelError
+
+__all__ = ["Patience"]
+
+
+@dataclass
+class Patience:
+    """
+    Bears failures, up to a number in a row.
+
+    :param most: how many.
+    """
+
+    most: int
+    failed: int = 0
+
+    def seconds_after(self, error: Exception, *, now: float) -> float:
+        """
+        Return how long to wait at least before the next look, in seconds.
+
+        :param error: what the last look raised.
+        :param now: seconds since the epoch.
+        :raises Exception: the error itself, where waiting can't help, or has not helped.
+        """
+        from airflow_channel_provider.retry import told_wait_seconds
+        from airflow_channel_provider.retry_policy import Action, decide
+
+        if decide(error).action is Action.FAIL:
+            raise error
+        told = told_wait_seconds(error, now=now)
+        if told is not None:
+            return told
+        self.failed += 1
+        if self.failed > self.most:
+            raise _worn_out(error, self.failed)
+        return 0.0
+
+    def restore(self) -> None:
+        """Forget the failures: a look has succeeded."""
+        self.failed = 0
+
+
+def _worn_out(error: Exception, failed: int) -> Exception:
+    if failed > 1 and isinstance(error, ChannelError):
+        error.message = f"{error.message} {failed} looks in a row failed (tolerated_failures)."
+        error.args = (error.message, *error.args[1:])
+    return error

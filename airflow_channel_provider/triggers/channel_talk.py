@@ -1,0 +1,121 @@
+"""
+Waits in the triggerer until Channel Talk says what is awaited.
+
+A trigger holds nothing but its arguments, which say everything: one that is started again, after a triggerer has died,
+goes on where the other was. It only reads, so that two of them at once do no harm either. Triggers that start together
+do not look together: each begins at a random moment of its interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_channel_provider.triggers import _events
+from airflow_channel_provider.triggers._doors import Door, shared_door
+from airflow_channel_provider.triggers._patience import Patience
+from airflow_channel_provider.triggers._watch import Watch
+
+__all__ = ["NativeFunctionTrigger"]
+
+
+class NativeFunctionTrigger(BaseTrigger):
+    """
+    Reads with a native function, again and again, until its answer says what is awaited.
+
+    Fires one event: what was found, or the error that ended the wait. How long it waits altogether is the business of
+    whoever defers (``timeout``).
+
+    :param method: name of the native function.
+    :param params: its parameters.
+    :param channel_id: the channel to act in; None: the connection's.
+    :param expect: what is awaited, by dotted path into the answer.
+    :param predicate: instead of it: dotted path of a function that is given the answer.
+    :param predicate_kwargs: further arguments of that function.
+    :param repeatable: the caller's word that the function may be called again and again.
+    :param channel_talk_conn_id: connection of the type ``channel_talk``.
+    :param poke_interval: seconds between two looks.
+    :param tolerated_failures: how many looks in a row may fail, if they do not say for how long.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        channel_id: str | None = None,
+        expect: Mapping[str, Any] | None = None,
+        predicate: str | None = None,
+        predicate_kwargs: Mapping[str, Any] | None = None,
+        repeatable: bool = False,
+        channel_talk_conn_id: str = "channel_talk_default",
+        poke_interval: float = 60.0,
+        tolerated_failures: int = 10,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.watch = Watch.of(
+            method=method,
+            params=params or {},
+            channel_id=channel_id,
+            expect=expect,
+            predicate=predicate,
+            predicate_kwargs=predicate_kwargs,
+            repeatable=repeatable,
+        )
+        self.channel_talk_conn_id = channel_talk_conn_id
+        self.poke_interval = poke_interval
+        self.tolerated_failures = tolerated_failures
+        self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self._random: Callable[[], float] = random.random
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and all of its arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            **self.watch.portable(),
+            "channel_talk_conn_id": self.channel_talk_conn_id,
+            "poke_interval": self.poke_interval,
+            "tolerated_failures": self.tolerated_failures,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and tell how it ended."""
+        try:
+            async with shared_door(self.channel_talk_conn_id) as door:
+                event = _events.met(await self._found(door))
+        except Exception as error:
+            self.log.warning("%s: the wait is over: %s: %s", self.watch.method, type(error).__name__, error)
+            event = _events.failed(error)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _found(self, door: Door) -> Any:
+        from airflow_channel_provider.retry import spread_seconds
+
+        patience = Patience(self.tolerated_failures)
+        await self._sleep(self.poke_interval * self._random())
+        while True:
+            wait_seconds = 0.0
+            try:
+                found = await door.look(self.watch)
+            except Exception as error:
+                wait_seconds = patience.seconds_after(error, now=time.time())
+                self._report(error, wait_seconds)
+                wait_seconds += spread_seconds(wait_seconds, self._random) if wait_seconds else 0.0
+            else:
+                patience.restore()
+                if found is not None:
+                    return found
+            await self._sleep(max(wait_seconds, self.poke_interval))
+
+    def _report(self, error: Exception, wait_seconds: float) -> None:
+        self.log.warning(
+            "%s: could not look, the next look follows in %.0f s (%s: %s)",
+            self.watch.method,
+            max(wait_seconds, self.poke_interval),
+            type(error).__name__,
+            error,
+        )
