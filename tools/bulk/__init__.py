@@ -1,0 +1,1 @@
+"""Bulk tasks on a real Airflow: what the system tests kill, and what is timed beside mapped tasks."""

@@ -1,0 +1,126 @@
+"""
+The demo's own Airflow home: its settings, its metadata database, its directories.
+
+Invariant: a run starts from an empty, migrated database, empty logs and an empty token store, with keys that no run
+had before. The migrated, empty database is kept beside the live one: that makes a second run quick.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from tools.demo.environment import USER, Keys, airflow_environment, api_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class DemoSetupError(Exception):
+    """The demo could not be brought up; the message tells what to look at."""
+
+
+class AirflowHome:
+    """
+    A directory that one Airflow lives in.
+
+    :param path: made when missing; everything below it belongs to the demo.
+    :param dags_folder: where the DAGs are.
+    :param api_port: port of the api-server on 127.0.0.1.
+    :param users: who may log in; each is called by its role.
+    """
+
+    def __init__(
+        self, path: Path, *, dags_folder: Path, api_port: int, users: Sequence[str] = (USER,)
+    ) -> None:
+        self.path = path
+        self.dags_folder = dags_folder
+        self.api_url = f"http://127.0.0.1:{api_port}"
+        self.api_port = api_port
+        self.passwords = {user: secrets.token_urlsafe(12) for user in users}
+        self.logs = path / "logs"
+        self.output = path / "output"
+        self.tokens = path / "tokens"
+        self.database = path / "airflow.db"
+        self._passwords_file = path / "passwords.json"
+        self.warehouse = path / "warehouse.db"
+        self.dead_letters = path / "dead_letters"
+        self._pristine = path / f"pristine-{version('apache-airflow')}.db"
+        self._keys = Keys()
+
+    @property
+    def password(self) -> str:
+        """Of the user who may do everything."""
+        return self.passwords[USER]
+
+    def environment(self) -> dict[str, str]:
+        """Return what every process of this Airflow is started with. It holds no secret of the services."""
+        settings = {
+            "CORE__DAGS_FOLDER": str(self.dags_folder),
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": "8",
+            "CORE__MAX_ACTIVE_TASKS_PER_DAG": "8",
+            "CORE__DEFAULT_TASK_RETRY_DELAY": "5",
+            "CORE__TEST_CONNECTION": "Enabled",
+            "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in self.passwords),
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords_file),
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            "LOGGING__BASE_LOG_FOLDER": str(self.logs),
+            "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.logs / "dag_processor"),
+            "CHANNEL_TALK__STORE": f"file://{self.tokens}",
+            **self._keys.settings(),
+            **api_settings(self.api_port),
+        }
+        return airflow_environment(self.path, settings)
+
+    def prepare(self) -> None:
+        """Throw the last run away and lay out an empty Airflow."""
+        for directory in (self.logs, self.output, self.tokens):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(mode=0o700)
+        if not self._pristine.exists():
+            self._migrate()
+        self.warehouse.unlink(missing_ok=True)
+        shutil.rmtree(self.dead_letters, ignore_errors=True)
+        self._remove_database()
+        shutil.copyfile(self._pristine, self.database)
+        self._passwords_file.write_text(json.dumps(self.passwords), encoding="utf-8")
+        self._passwords_file.chmod(0o600)
+
+    def forget_tokens(self) -> None:
+        """Empty the token store."""
+        for path in self.tokens.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _migrate(self) -> None:
+        self._remove_database()
+        output = self.output / "migrate.log"
+        with output.open("wb") as stream:
+            migrated = subprocess.run(
+                [sys.executable, "-m", "airflow", "db", "migrate"],
+                env=self.environment(),
+                cwd=self.path,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                check=False,
+            )
+        if migrated.returncode:
+            raise DemoSetupError(f"the metadata database could not be made; see {output}")
+        with sqlite3.connect(self.database) as connection:
+            # One file that can be copied: whatever is still in the write-ahead log goes into the database.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        self.database.replace(self._pristine)
+
+    def _remove_database(self) -> None:
+        for name in ("airflow.db", "airflow.db-wal", "airflow.db-shm"):
+            (self.path / name).unlink(missing_ok=True)

@@ -1,0 +1,73 @@
+"""
+Start and stop the processes of one Airflow.
+
+Invariant: every process is on a leash. None of them serves logs over the network: Airflow's log servers listen on all
+addresses and can only be switched off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tools.demo.leashes import Command, Leashes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tools.demo.airflow_home import AirflowHome
+
+COMMANDS = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+
+
+class Components(Leashes):
+    """
+    The api-server, scheduler, dag-processor and triggerer of one home.
+
+    :param home: prepared already.
+    """
+
+    def __init__(self, home: AirflowHome) -> None:
+        super().__init__()
+        self._home = home
+
+    def start_all(self, *names: str) -> None:
+        """
+        Start all of them; their output goes to files of their names.
+
+        :param names: start these only.
+        """
+        for name in names or COMMANDS:
+            self.start(
+                name,
+                Command(
+                    arguments=(sys.executable, "-m", "airflow", *COMMANDS[name]),
+                    environment=self._home.environment(),
+                    directory=self._home.path,
+                    output=self._home.output / f"{name}.log",
+                ),
+            )
+
+
+def own_processes() -> Iterator[psutil.Process]:
+    """Yield everything that this process has started, directly or not."""
+    yield from psutil.Process().children(recursive=True)
+
+
+def listening_addresses(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
+    """Return (address, port) of every TCP socket that one of the processes listens on."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    found.add((connection.laddr.ip, connection.laddr.port))
+    return found

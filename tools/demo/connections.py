@@ -1,0 +1,76 @@
+"""The connections that the example DAGs name in their descriptions, pointed at the emulator."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_channel_provider.emulator import DEMO_APP_ID
+from tools.demo.canaries import BENLLY_CLIENT_ID, BENLLY_USER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_channel_provider.emulator.jsontypes import JSONObject
+    from tools.demo.canaries import Canaries
+
+DEFAULT_CHANNEL = "ch-1"
+PHONE = {"device": "android", "udid": "7f0abbcd-fb03-4484-aaba-a0211d9c14e2"}
+TABLET = {"device": "ios", "udid": "2c5a1e9d-6b1f-4d0e-9a57-3f1f6f2f4b11"}
+
+
+def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
+    """
+    Return them as the REST API takes them.
+
+    :param emulator_url: of the emulator, which is both services.
+    """
+    url = urlsplit(emulator_url)
+    address: JSONObject = {"host": url.hostname, "port": url.port, "schema": url.scheme}
+    channel_talk: JSONObject = {
+        "connection_id": "channel_talk_default",
+        "conn_type": "channel_talk",
+        "login": DEMO_APP_ID,
+        "password": canaries.app_secret,
+        "extra": json.dumps({"channel_id": DEFAULT_CHANNEL}),
+        **address,
+    }
+    phone: JSONObject = {
+        "connection_id": "benlly_default",
+        "conn_type": "benlly",
+        "password": canaries.benlly_token,
+        "extra": json.dumps(PHONE),
+        **address,
+    }
+    tablet: JSONObject = {
+        "connection_id": "benlly_tablet",
+        "conn_type": "benlly",
+        "extra": json.dumps({**TABLET, **_login(canaries)}),
+        **address,
+    }
+    push_service: JSONObject = {
+        "connection_id": "push_service",
+        "conn_type": "generic",
+        "password": canaries.push_token,
+    }
+    return [channel_talk, phone, tablet, push_service]
+
+
+def _login(canaries: Canaries) -> JSONObject:
+    """Return what the access token of a user is fetched with."""
+    return {
+        "client_id": BENLLY_CLIENT_ID,
+        "client_secret": canaries.client_secret,
+        "username": BENLLY_USER,
+        "user_password": canaries.user_password,
+    }
+
+
+def warehouse(database: Path) -> JSONObject:
+    """
+    Return the connection to the database of the examples with a query.
+
+    :param database: an SQLite file.
+    """
+    return {"connection_id": "warehouse", "conn_type": "sqlite", "host": str(database)}

@@ -1,0 +1,134 @@
+"""
+A real Airflow on this machine, beside an emulator.
+
+Invariant: whatever was started is stopped when the ``with`` block is left, in the reverse order; the emulator goes
+last, so that no task sees it vanish.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import requests
+
+from airflow_channel_provider.emulator import EmulatorProcess
+from tools.demo import components
+from tools.demo.airflow_home import DemoSetupError
+from tools.demo.canaries import Canaries
+from tools.demo.components import Components
+from tools.demo.connections import connections
+from tools.demo.environment import USER
+from tools.demo.home_lock import alone_in
+from tools.demo.rest import AirflowRest
+from tools.demo.waits import POLL_SECONDS, wait_until_there
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from typing_extensions import Self
+
+    from airflow_channel_provider.emulator.jsontypes import JSONObject
+    from tools.demo.airflow_home import AirflowHome
+    from tools.demo.progress import Progress
+
+
+class LocalAirflow:
+    """
+    Brings both up. What is done with them is up to subclasses.
+
+    :param home: which Airflow it is.
+    :param progress: where to say what is going on.
+    :param emulator_port: of the emulator; any free one by default.
+    """
+
+    start_timeout_seconds = 300.0
+    """Until Airflow is up, and again until it knows its DAGs."""
+    wait_seconds = 900.0
+    """Of everything else that is waited for, each for itself."""
+    poll_seconds = POLL_SECONDS
+    """Between two looks at it."""
+
+    def __init__(self, home: AirflowHome, progress: Progress, *, emulator_port: int = 0) -> None:
+        self.home = home
+        self.progress = progress
+        self.canaries = Canaries()
+        self.components = Components(home)
+        self.rest = AirflowRest(home.api_url)
+        self._emulator_port = emulator_port
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.step("stopping everything that was started")
+        self._stack.close()
+
+    def emulator_settings(self) -> dict[str, object]:
+        """Return what the emulator is started with."""
+        return self.canaries.emulator_settings()
+
+    def connections(self) -> Iterable[JSONObject]:
+        """Return the connections that a user of this Airflow adds."""
+        return connections(self.emulator.url, self.canaries)
+
+    def log_in(self) -> None:
+        """Log in as the user who may do everything."""
+        self.rest.log_in(USER, self.home.password)
+
+    def add_connections(self) -> None:
+        """Log in and add the connections, as a user does."""
+        self.log_in()
+        for connection in self.connections():
+            self.rest.add_connection(connection)
+
+    def wait_for(self, *dag_ids: str) -> None:
+        """Wait until Airflow knows DAGs."""
+        self._wait("the DAGs", lambda: ", ".join(sorted(set(dag_ids) - set(self.rest.dags()))) or None)
+
+    def wait_until(self, what: str, condition: Callable[[], bool]) -> None:
+        """
+        Wait until a condition holds. A machine that is busy with hundreds of tasks may answer late.
+
+        :raises DemoSetupError: it does not in time, or a component has ended.
+        """
+        until = time.monotonic() + self.wait_seconds
+        while True:
+            self.components.check()
+            with contextlib.suppress(requests.RequestException):
+                if condition():
+                    return
+            if time.monotonic() > until:
+                raise DemoSetupError(f"{what}: not so after {self.wait_seconds:.0f} s")
+            time.sleep(self.poll_seconds)
+
+    def _start(self) -> None:
+        self._stack.enter_context(alone_in(self.home.path))
+        self.progress.step(f"preparing {self.home.path}")
+        self.home.prepare()
+        self.emulator = self._stack.enter_context(
+            EmulatorProcess(settings=self.emulator_settings(), port=self._emulator_port)
+        )
+        self.progress.step(f"emulator at {self.emulator.url}")
+        self._stack.enter_context(self.components)
+        self.components.start_all()
+        self.progress.step(f"starting {', '.join(components.COMMANDS)}")
+        self._wait("waiting for", self.rest.missing_components)
+        self.progress.step(f"Airflow is up at {self.home.api_url}")
+
+    def _wait(self, what: str, missing: Callable[[], str | None]) -> None:
+        wait_until_there(
+            what,
+            missing,
+            check=self.components.check,
+            progress=self.progress,
+            seconds=self.start_timeout_seconds,
+        )

@@ -1,0 +1,145 @@
+"""
+Airflow's REST API, as far as the demo uses it: what a person does with the mouse.
+
+Invariant: secrets go to Airflow through here only (POST of a connection), never through an environment
+or a file, so that what is found of them afterwards was left by the provider.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import requests
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+JSON = Any
+PAGE = 100
+TIMEOUT_SECONDS = 30.0
+TRIES = 6
+PAUSE_SECONDS = 1.0
+
+
+class RestError(Exception):
+    """Airflow refused something that the demo asked for."""
+
+
+class AirflowRest:
+    """
+    One logged-in user.
+
+    :param url: of the api-server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def healthy(self) -> dict[str, bool]:
+        """Return which components have sent a heartbeat; nothing while the api-server does not answer."""
+        try:
+            answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=TIMEOUT_SECONDS)
+        except requests.RequestException:
+            return {}
+        if answer.status_code != requests.codes.ok:
+            return {}
+        return {name: part["status"] == "healthy" for name, part in answer.json().items() if part}
+
+    def missing_components(self) -> str | None:
+        """Name the components that are not up yet; None when all are."""
+        states = self.healthy()
+        missing = [name for name, healthy in states.items() if not healthy] if states else ["api-server"]
+        return ", ".join(missing) or None
+
+    def log_in(self, user: str, password: str) -> None:
+        """Get a token for everything that follows."""
+        answer = self._ask("POST", "/auth/token", {"username": user, "password": password})
+        self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+
+    def add_connection(self, connection: Mapping[str, JSON]) -> None:
+        """Create a connection."""
+        self._ask("POST", "/api/v2/connections", connection)
+
+    def connection(self, connection_id: str) -> JSON:
+        """Return a connection, its secrets masked."""
+        return self._ask("GET", f"/api/v2/connections/{connection_id}", None)
+
+    def import_errors(self) -> list[tuple[str, str]]:
+        """Return file and stack trace of the DAG files that could not be imported."""
+        errors = self._pages("GET", "/api/v2/importErrors", "import_errors")
+        return [(error["filename"], error["stack_trace"]) for error in errors]
+
+    def dags(self) -> dict[str, str]:
+        """Return the DAG ids, each with the file that it comes from."""
+        return {dag["dag_id"]: dag["fileloc"] for dag in self._pages("GET", "/api/v2/dags", "dags")}
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, JSON] | None = None) -> None:
+        """
+        Unpause a DAG and start a run of it, as of now, which is what the form in the UI proposes.
+
+        :param conf: values for the DAG's params.
+        """
+        now = datetime.now(timezone.utc).isoformat()
+        self._ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+        run = {"dag_run_id": run_id, "logical_date": now, "conf": dict(conf or {})}
+        self._ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", run)
+
+    def run_states(self) -> dict[tuple[str, str], str]:
+        """Return the state of every DAG run, by DAG id and run id."""
+        runs = self._pages("GET", "/api/v2/dags/~/dagRuns", "dag_runs")
+        return {(run["dag_id"], run["dag_run_id"]): run["state"] for run in runs}
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of one DAG run."""
+        return str(self._ask("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", None)["state"])
+
+    def task_instances(self, dag_id: str = "~", run_id: str = "~") -> list[JSON]:
+        """
+        Return task instances.
+
+        :param dag_id: of this DAG only.
+        :param run_id: of this run only.
+        """
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return list(self._pages("GET", path, "task_instances"))
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str) -> JSON:
+        """Return what a task returned."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self._ask("GET", f"{path}?deserialize=true", None)["value"]
+
+    def _pages(self, http_method: str, path: str, key: str) -> Iterator[JSON]:
+        offset = 0
+        while True:
+            page = self._ask(http_method, f"{path}?limit={PAGE}&offset={offset}", None)
+            yield from page[key]
+            offset += PAGE
+            if offset >= page["total_entries"]:
+                return
+
+    def _ask(self, http_method: str, path: str, body: JSON) -> JSON:
+        """
+        Send a request, and again where Airflow fails with it.
+
+        On SQLite it does so while its scheduler writes for long. Each of these requests may be repeated: what was done
+        all the same is a conflict then.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(TRIES),
+            wait=wait_fixed(PAUSE_SECONDS),
+            retry=retry_if_result(lambda answer: answer.status_code >= requests.codes.server_error),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        answer = retrying(
+            self._session.request, http_method, self._url + path, json=body, timeout=TIMEOUT_SECONDS
+        )
+        if answer.status_code == requests.codes.conflict and retrying.statistics["attempt_number"] > 1:
+            return None
+        if not answer.ok:
+            # The answer may repeat what was sent; the path does not.
+            raise RestError(f"{http_method} {path}: HTTP {answer.status_code}")
+        return answer.json() if answer.content else None

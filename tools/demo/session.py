@@ -1,0 +1,158 @@
+"""
+One run of the demo, from the empty home to the result.
+
+Invariant: what the result tells was collected while everything still stood.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import requests
+
+from airflow_channel_provider.emulator import DEMO_APP_ID
+from tools.demo import components
+from tools.demo.airflow_home import AirflowHome
+from tools.demo.connections import warehouse
+from tools.demo.environment import USER
+from tools.demo.local_airflow import LocalAirflow
+from tools.demo.outcome import effects_at, tasks_of, token_uses
+from tools.demo.ports import free_port
+from tools.demo.rest import RestError
+from tools.demo.result import DemoResult, tally
+from tools.demo.waits import POLL_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from airflow_channel_provider.emulator.jsontypes import JSONObject
+    from tools.demo.progress import Progress
+
+# Somebody is at the desk, so that an example which waits for that comes to its end.
+DESK = {"user_chats_close_after_seconds": 10}
+# While somebody looks on, the DAGs run again this long after they were last started.
+ROUND_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What a run is to be like.
+
+    :param home: directory that belongs to the demo.
+    :param dags_folder: every DAG in it is run.
+    :param start_timeout_seconds: until Airflow is up and knows the DAGs.
+    :param run_timeout_seconds: until all tasks have ended.
+    :param api_port: port that is preferred for the api-server; any free one by default.
+    :param emulator_port: the same for the emulator.
+    :param users: who may log in, each called by its role.
+    """
+
+    home: Path
+    dags_folder: Path
+    start_timeout_seconds: float = 120.0
+    run_timeout_seconds: float = 240.0
+    api_port: int = 0
+    emulator_port: int = 0
+    users: tuple[str, ...] = (USER,)
+
+
+class Demo(LocalAirflow):
+    """
+    An Airflow that runs every DAG of a folder.
+
+    :param options: see there.
+    :param progress: where to say what is going on.
+    """
+
+    def __init__(self, options: Options, progress: Progress) -> None:
+        home = AirflowHome(
+            options.home,
+            dags_folder=options.dags_folder,
+            api_port=free_port(options.api_port),
+            users=options.users,
+        )
+        super().__init__(home, progress, emulator_port=free_port(options.emulator_port))
+        self.options = options
+        self.start_timeout_seconds = options.start_timeout_seconds
+        self.run_id = f"demo-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}"
+        self._run_states: dict[str, str] = {}
+
+    def emulator_settings(self) -> dict[str, object]:
+        """Return what the emulator is started with."""
+        return {**super().emulator_settings(), **DESK}
+
+    def connections(self) -> Iterable[JSONObject]:
+        """Return the connections that the example DAGs name."""
+        return [*super().connections(), warehouse(self.home.warehouse)]
+
+    def wait_for_dags(self) -> None:
+        """Wait until Airflow, which somebody has logged in to, knows every DAG."""
+        self._wait("waiting for the DAGs to be parsed", self._unparsed)
+
+    def run(self) -> DemoResult:
+        """Do what a user would: add the connections, switch the DAGs on, run them, look at what happened."""
+        self.add_connections()
+        self.wait_for_dags()
+        import_errors = self.rest.import_errors()
+        for dag_id in sorted(self.rest.dags()):
+            self.rest.trigger(dag_id, self.run_id)
+            self._run_states[dag_id] = "queued"
+        self.progress.step(f"started {', '.join(self._run_states) or 'no DAG'}")
+        self._follow()
+        return DemoResult(
+            run_states=self._run_states,
+            tasks=tasks_of(self.rest.task_instances(), self.run_id),
+            token_uses=token_uses(self.emulator),
+            effects=effects_at(self.emulator, DEMO_APP_ID),
+            import_errors=import_errors,
+            listeners=frozenset(components.listening_addresses(components.own_processes())),
+        )
+
+    def hold(self) -> None:
+        """Stay up until interrupted, or until a component ends, and run the DAGs again now and then."""
+        for number in itertools.count(1):
+            until = time.monotonic() + ROUND_SECONDS
+            while time.monotonic() < until:
+                self.components.check()
+                time.sleep(1)
+            self._run_again(f"{self.run_id}-{number}")
+
+    def _run_again(self, run_id: str) -> None:
+        try:
+            self.log_in()  # the last one may have run out
+            for dag_id in sorted(self.rest.dags()):
+                self.rest.trigger(dag_id, run_id)
+        except (RestError, requests.RequestException) as error:
+            # Whoever looks on may have deleted or changed anything: that ends nothing.
+            self.progress.step(f"the DAGs were not all started again: {error}")
+
+    def _unparsed(self) -> str | None:
+        known = {*self.rest.dags().values(), *(file for file, _ in self.rest.import_errors())}
+        wanted = [path for path in self.options.dags_folder.glob("*.py") if not path.name.startswith("_")]
+        missing = [path.name for path in wanted if not any(file.endswith(path.name) for file in known)]
+        return ", ".join(missing) or None
+
+    def _follow(self) -> None:
+        until = time.monotonic() + self.options.run_timeout_seconds
+        while running := self._look():
+            self.components.check()
+            tasks = tasks_of(self.rest.task_instances(), self.run_id)
+            self.progress.update(f"{len(running)} of {len(self._run_states)} DAGs running: {tally(tasks)}")
+            if time.monotonic() > until:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _look(self) -> list[str]:
+        """Take in the states of the runs, tell about each that has ended, and return those that still run."""
+        for (dag_id, run_id), state in self.rest.run_states().items():
+            if run_id == self.run_id and self._run_states[dag_id] != state:
+                self._run_states[dag_id] = state
+                if state in ("success", "failed"):
+                    self.progress.step(f"{dag_id}: {state}")
+        return [dag_id for dag_id, state in self._run_states.items() if state not in ("success", "failed")]

@@ -1,0 +1,26 @@
+"""
+The names that users of the package may rely on, one a line: ``python -m tools.public_names`` writes them down anew.
+
+A line that goes, or changes, is a breaking change.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from tools.modules import ROOT, public_modules
+
+LIST = ROOT / "tests" / "unit" / "surface" / "public_names.txt"
+
+
+def public_names() -> list[str]:
+    """Return the lines ``module: name``, of what the public modules list in ``__all__``."""
+    return [
+        f"{module}: {name}"
+        for module in public_modules()
+        for name in sorted(getattr(import_module(module), "__all__", ()))
+    ]
+
+
+if __name__ == "__main__":
+    LIST.write_text("\n".join(public_names()) + "\n", encoding="utf-8")
