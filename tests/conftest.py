@@ -1,0 +1,98 @@
+"""
+What every test runs under.
+
+Invariants: Airflow, where a test imports it, has a home of its own that is empty and goes away, and no setting of the
+caller's; nothing is sent to another machine. The guard is an audit hook: it sees every socket of this process, whatever
+library opened it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ipaddress
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from typing import Any
+
+import pytest
+
+GUARDED = frozenset(
+    {
+        "socket.bind",
+        "socket.connect",
+        "socket.sendto",
+        "socket.sendmsg",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+    }
+)
+OWN_NAMES = frozenset({"localhost", socket.gethostname()})
+
+
+class ForeignAddressError(AssertionError):
+    """A test reached for another machine."""
+
+
+def is_local(host: object) -> bool:
+    """Tell whether an address or a name is this machine's loopback; names are not looked up."""
+    if host is None:
+        return True
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return name in OWN_NAMES
+
+
+def refuse_foreign(event: str, arguments: tuple[Any, ...]) -> None:
+    """
+    Keep all sockets on this machine.
+
+    A name below ``.invalid`` is answered as every resolver has to (RFC 6761): there is no such host.
+    """
+    if event not in GUARDED:
+        return
+    host = arguments[0]
+    if isinstance(host, socket.socket):
+        address = arguments[1]
+        if host.family not in (socket.AF_INET, socket.AF_INET6) or address is None:
+            return
+        host = address[0]
+    if is_local(host):
+        return
+    if str(host).endswith(".invalid"):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    raise ForeignAddressError(f"{event}: tests stay on 127.0.0.1, and {host!r} is elsewhere")
+
+
+def own_airflow_home() -> None:
+    """Point Airflow to an empty home before anything imports it."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+        del os.environ[name]
+    home = tempfile.mkdtemp(prefix="airflow-home-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        }
+    )
+
+
+own_airflow_home()
+sys.addaudithook(refuse_foreign)
+
+
+@pytest.fixture
+def errors_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Operators raise what they met, as they do where there are retry policies.
+
+    Before Airflow 3.3 they put what is hopeless into an exception of Airflow's; see test_surface_retry_policy_older.
+    """
+    monkeypatch.setattr("airflow_channel_provider.retry_policy.SUPPORTED", True)

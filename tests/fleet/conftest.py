@@ -1,0 +1,40 @@
+"""
+One deployment for all tests of this folder; each file lets it do a run of its own.
+
+Invariant: a run is over when a test sees it. Every run has an app of its own, so the service counts from zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.demo.airflow_home import DemoSetupError
+from tools.demo.home_lock import HomeInUseError
+from tools.demo.progress import Progress
+from tools.demo.rest import RestError
+from tools.fleet.deployment import Deployment, Options
+from tools.fleet.outcome import Outcome
+from tools.fleet.report import report
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("fleet-calm", "fleet-worker-killed", "fleet-redis-restarted", "fleet-sql")
+CALLS, MESSAGES = 300, 30
+
+
+@pytest.fixture(scope="session")
+def deployment() -> Iterator[Deployment]:
+    options = Options(home=ROOT / ".fleet", dags_folder=Path(__file__).with_name("dags"), apps=APPS)
+    try:
+        with Deployment(options, Progress()) as started:
+            yield started
+    except (DemoSetupError, HomeInUseError, RestError) as error:
+        pytest.exit(str(error), returncode=2)
+
+
+def show(outcome: Outcome) -> Outcome:
+    """Print the table of a run."""
+    print(report(outcome), flush=True)
+    return outcome

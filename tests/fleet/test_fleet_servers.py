@@ -1,0 +1,100 @@
+"""The servers of the fleet: Redis keeps what it was told, PostgreSQL needs no root, and neither outlives its runner."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from system.processes import Snapshot, eventually
+
+from fleet.conftest import ROOT
+from tools.demo.components import listening_addresses
+from tools.demo.leashes import Leashes
+from tools.fleet.servers import Postgres, Redis
+
+RUNNER = """
+import sys, time
+from pathlib import Path
+from tools.demo.leashes import Leashes
+from tools.fleet.servers import Postgres, Redis
+
+home = Path(sys.argv[1])
+with Leashes() as leashes:
+    Redis(leashes, home / "redis").start()
+    Postgres(leashes, home / "postgres").start()
+    print("up", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def runner(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", RUNNER, str(home)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"up\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
+def test_no_server_outlives_its_runner(tmp_path: Path, number: signal.Signals) -> None:
+    with runner(tmp_path) as process:
+        started = Snapshot.below(process.pid)
+        names = {member.name() for member in started.processes}
+        addresses = listening_addresses(started.processes)
+        process.send_signal(number)
+        process.wait(30)
+    assert eventually(lambda: not started.alive(), seconds=30), started.alive()
+    assert {"redis-server", "postgres"} <= names
+    assert (len(addresses), {ip for ip, _ in addresses}) == (2, {"127.0.0.1"})
+    Postgres(Leashes(), tmp_path / "postgres").remove()
+
+
+def test_redis_that_died_has_what_it_had(tmp_path: Path) -> None:
+    with Leashes() as leashes:
+        server = Redis(leashes, tmp_path)
+        server.start()
+        with redis.Redis.from_url(server.url(1)) as client:
+            client.set("ledger", "spent")
+        server.kill()
+        server.start()
+        with redis.Redis.from_url(server.url(1)) as client:
+            assert client.get("ledger") == b"spent"
+
+
+def test_redis_wants_its_password(tmp_path: Path) -> None:
+    with Leashes() as leashes:
+        server = Redis(leashes, tmp_path)
+        server.start()
+        with (
+            redis.Redis(port=server.port) as client,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            client.ping()
+
+
+def test_postgres_does_not_run_as_root(tmp_path: Path) -> None:
+    with Leashes() as leashes:
+        server = Postgres(leashes, tmp_path)
+        server.start()
+        owners = set()
+        for process in psutil.Process(leashes.pid(Postgres.NAME)).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just done its work
+                if process.name() == "postgres":
+                    owners.add(process.username())
+        leashes.stop()
+    server.remove()
+    assert owners
+    assert "root" not in owners
+    assert not list(tmp_path.glob("elsewhere/*"))

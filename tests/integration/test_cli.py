@@ -1,0 +1,396 @@
+"""``airflow channel ...`` against the emulator: through Airflow's own parser, and as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.airflow_api import COMMAND_SECONDS, AirflowApi, airflow_command
+from support.airflow_features import FORM_FROM_METADATA, PROVIDER_COMMANDS, has, needs
+
+from airflow_channel_provider.cli.__main__ import parser as own_parser
+from airflow_channel_provider.connection_form import FORMS
+from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.get_provider_info import get_provider_info
+from airflow_channel_provider.hooks._overviews import overviews
+from airflow_channel_provider.hooks._tokens import ClientExchange
+from airflow_channel_provider.hooks._variables import StoredVariables
+from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.tokens.manager import TokenManager
+from airflow_channel_provider.tokens.stores.variable import VariableStore
+
+USER_TOKEN = "benlly-user-token"
+
+
+@pytest.fixture(autouse=True)
+def process_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command says of its process ends with its test."""
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+    with EmulatorThread() as emulator:
+        connect(monkeypatch, "channel_talk", emulator, login="demo-app", password=DEMO_SECRET)
+        connect(monkeypatch, "benlly", emulator, password=USER_TOKEN)
+        yield emulator
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, conn_type: str, emulator: EmulatorThread, **fields: Any) -> None:
+    extra = {"channel_id": "ch-1", "device": "web", "udid": "u-1"}
+    connection = {"conn_type": conn_type, "host": emulator.url, "extra": extra, **fields}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_type.upper()}_DEFAULT", json.dumps(connection))
+
+
+class Shell:
+    """Runs commands in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def run(self, *arguments: str) -> tuple[str, str]:
+        """Return what a command that succeeds prints to standard output and standard error."""
+        if has(PROVIDER_COMMANDS[0]):
+            from airflow.cli.cli_parser import get_parser
+
+            parsed = get_parser().parse_args(["channel", *arguments])
+        else:
+            parsed = own_parser().parse_args(arguments)
+        self._capsys.readouterr()
+        parsed.func(parsed)
+        printed = self._capsys.readouterr()
+        assert DEMO_SECRET not in printed.out + printed.err
+        return printed.out, printed.err
+
+    def fail(self, *arguments: str) -> str:
+        """Return the sentence of one that fails; Python prints it to standard error and exits with 1."""
+        with pytest.raises(SystemExit) as caught:
+            self.run(*arguments)
+        printed = self._capsys.readouterr()
+        assert (printed.out, printed.err) == ("", "")
+        assert isinstance(caught.value.code, str)
+        assert "\n" not in caught.value.code
+        return caught.value.code
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+# --------------------------------------------------------------------------------------------- check
+
+
+def test_check_says_what_the_button_says(shell: Shell, emulator: EmulatorThread) -> None:
+    said, noted = shell.run("check")
+    assert said.startswith(
+        "Channel Talk accepted the App Secret: app demo-app on channel ch-1 (Cafe Morning) at "
+    )
+    assert noted == ""
+    said, _ = shell.run("check")
+    assert said.startswith("Channel Talk accepts the token that is already shared: app demo-app")
+    assert said.count("\n") == 1
+    (app,) = overviews()
+    assert app.connections == ("channel_talk_default",)
+    assert [entry.asked_by for entry in app.timeline] == ["airflow channel check"]
+
+
+def test_check_knows_both_types(shell: Shell, emulator: EmulatorThread) -> None:
+    said, _ = shell.run("check", "--conn-id", "benlly_default")
+    assert f"{emulator.url} accepts the access token" in said
+
+
+def test_check_of_a_wrong_secret_fails(
+    shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, "channel_talk", emulator, password="bm90LXRoZS1zZWNyZXQtYQ==")
+    assert shell.fail("check").startswith(
+        "Channel Talk refused the App Secret (HTTP 200: app secret not found); "
+    )
+
+
+def test_check_of_what_is_no_connection_of_ours(
+    shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell.fail("check", "--conn-id", "nowhere").startswith(
+        "There is no connection 'nowhere'; create it "
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_WEB", "http://user:web-password@example.invalid")
+    assert shell.fail("check", "--conn-id", "web") == (
+        "Connection 'web' has the type 'http'; this command knows channel_talk and benlly."
+    )
+
+
+# --------------------------------------------------------------------------------------------- call
+
+
+def test_call_prints_the_result(shell: Shell, emulator: EmulatorThread) -> None:
+    printed, noted = shell.run("call", "getUserChat", "--params", '{"userChatId": "chat-ch-1-1"}')
+    assert json.loads(printed)["userChat"]["id"] == "chat-ch-1-1"
+    assert printed.startswith('{\n  "userChat": {\n    "')
+    assert noted == ""
+    assert overviews()[0].timeline[0].asked_by == "airflow channel call"
+
+
+def test_call_acts_in_the_channel_that_is_named(shell: Shell, emulator: EmulatorThread) -> None:
+    printed, _ = shell.run("call", "getChannel", "--channel-id", "ch-2", "--conn-id", "channel_talk_default")
+    assert json.loads(printed)["channel"]["id"] == "ch-2"
+
+
+def test_call_without_a_result_prints_no_more_than_that(shell: Shell, emulator: EmulatorThread) -> None:
+    assert shell.run("call", "registerCommands", "--params", '{"commands": []}') == ("{}\n", "")
+
+
+def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator: EmulatorThread) -> None:
+    params = {"channelId": "ch-1", "entityType": "user", "entityId": "user-ch-1-1"}
+    printed, _ = shell.run("call", "issueEntityToken", "--params", json.dumps(params))
+    assert json.loads(printed) == {"entityToken": "***"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["getUserChat"], "getUserChat: params lack userChatId."),
+        (
+            ["getChannel", "--params", "[]"],
+            """--params is no JSON object; write it as '{"name": "value"}'.""",
+        ),
+        (["getChannel", "--params", "{"], """--params is no JSON object; write it as '{"name": "value"}'."""),
+        (["getChannel", "--conn-id", "nowhere"], "There is no connection 'nowhere'; "),
+        (["issueToken"], "issueToken is not called directly, "),
+        (
+            ["getUserChat", "--params", '{"userChatId": "no"}'],
+            "Connection 'channel_talk_default': getUserChat was ",
+        ),
+    ],
+)
+def test_call_that_fails_is_one_sentence(
+    shell: Shell, emulator: EmulatorThread, arguments: list[str], sentence: str
+) -> None:
+    assert shell.fail("call", *arguments).startswith(sentence)
+
+
+# --------------------------------------------------------------------------------------------- quota
+
+
+def test_quota_lists_each_scope(shell: Shell, emulator: EmulatorThread) -> None:
+    shell.run("check")
+    shell.run("call", "getChannel", "--channel-id", "ch-2")
+    for output in ("table", "plain"):
+        printed, noted = shell.run("quota", "--output", output)
+        rows = [line.replace("|", " ").split() for line in printed.splitlines() if "channel:" in line]
+        assert [(row[0], row[1], row[2]) for row in rows] == [
+            ("demo-app", "channel:ch-1", "fresh"),
+            ("demo-app", "channel:ch-2", "fresh"),
+        ]
+        assert all("8 of 10" in line for line in printed.splitlines() if "channel:" in line)
+        assert noted == ""
+
+
+def test_quota_as_json_is_all_that_may_be_known(shell: Shell, emulator: EmulatorThread) -> None:
+    shell.run("check")
+    (shown,) = json.loads(shell.run("quota", "-o", "json")[0])
+    (app,) = overviews()
+    assert set(shown) == set(app.as_json())
+    assert (shown["app_id"], shown["limit"], shown["left"]) == ("demo-app", 10, 9)
+    assert shown["timeline"] == app.as_json()["timeline"]
+    assert "app_id: demo-app" in shell.run("quota", "-o", "yaml")[0]
+
+
+def test_quota_that_is_exhausted_is_told_beside_the_table(shell: Shell, emulator: EmulatorThread) -> None:
+    emulator.inject("token_quota", count=1)
+    shell.fail("check")
+    printed, noted = shell.run("quota")
+    assert "0 of 10" in printed
+    assert "now" not in printed
+    assert noted.startswith(
+        "demo-app: The service refuses token requests for its quota; the next is sent at "
+    )
+
+
+def test_quota_of_a_store_without_any_app(shell: Shell, emulator: EmulatorThread) -> None:
+    printed, noted = shell.run("quota")
+    assert printed == ""
+    assert noted.startswith("No app has asked for a token yet, as far as file:///")
+    assert json.loads(shell.run("quota", "-o", "json")[0]) == []
+
+
+def test_quota_of_a_store_that_is_away(
+    shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_REDIS_AWAY", "redis://:store-password@127.0.0.1:1/0")
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "redis://redis_away")
+    said = shell.fail("quota")
+    assert said.startswith("The token store redis://redis_away can't be reached: ")
+    assert "store-password" not in said
+
+
+# --------------------------------------------------------------------------------------------- processes
+
+
+@needs(*PROVIDER_COMMANDS)
+@pytest.mark.filterwarnings("default")  # Airflow's own application warns of its own
+def test_a_connection_of_the_metadata_database(airflow_api: AirflowApi, emulator: EmulatorThread) -> None:
+    fields = {"conn_type": "channel_talk", "host": emulator.url, "login": "demo-app", "password": DEMO_SECRET}
+    airflow_api.save(connection_id="in_the_database", **fields)
+    call = ["channel", "call", "getChannel", "--channel-id", "ch-1", "--conn-id", "in_the_database"]
+    done = airflow_command(*call)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["channel"]["name"] == "Cafe Morning"
+    done = airflow_command(*call, "--params", "no")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == """--params is no JSON object; write it as '{"name": "value"}'.\n"""
+
+
+class DatabaseVariables:
+    """Airflow's Variables, written as a keeper's task has them written."""
+
+    def get(self, name: str) -> str | None:
+        from airflow.models import Variable
+
+        text: str | None = Variable.get(name, default_var=None)
+        return text
+
+    def set(self, name: str, value: str, about: str) -> None:
+        from airflow.models import Variable
+
+        Variable.set(name, value, description=about)
+
+    def names(self, prefix: str) -> Collection[str] | None:
+        return StoredVariables().names(prefix)
+
+    def writer(self) -> str:
+        return "DAG 'keep_tokens'"
+
+
+@pytest.mark.filterwarnings("default")  # Airflow's own application warns of its own
+def test_tokens_in_variables(
+    airflow_api: AirflowApi, emulator: EmulatorThread, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of tasks they can be listed and read: on a shell and by the Test button."""
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    with ChannelTalkHook() as hook:
+        manager = TokenManager(
+            base_url=hook.settings.base_url,
+            app_id="demo-app",
+            secret=DEMO_SECRET,
+            store=VariableStore(DatabaseVariables(), settle_seconds=0),
+            exchange=ClientExchange(hook.client, DEMO_SECRET),
+        )
+        manager.keep("ch-1")
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "variable://")
+    assert " channel:ch-1 " in shell.run("quota")[0]
+    said, _ = shell.run("check")
+    # Airflow 3.0 says before it that it has looked for a Variable elsewhere.
+    assert said.splitlines()[-1].startswith(
+        "Channel Talk accepts the token that is already shared: app demo-app on channel ch-1 "
+    )
+    fields = {"host": emulator.url, "login": "demo-app", "password": DEMO_SECRET}
+    extra = json.dumps({"channel_id": "ch-1"})
+    works, said = airflow_api.test(conn_type="channel_talk", extra=extra, **fields)
+    assert works, said
+    assert len(emulator.token_requests()) == 1
+
+
+START = """
+import json, sys
+from airflow.__main__ import main
+
+sys.argv = ["airflow", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+print(json.dumps([name for name in sys.modules if name.startswith("airflow_channel_provider")]))
+"""
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_commands_can_do_without_airflows(emulator: EmulatorThread) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "airflow_channel_provider.cli",
+        "call",
+        "getChannel",
+        "--channel-id",
+        "ch-1",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["channel"]["name"] == "Cafe Morning"
+
+
+@needs(*PROVIDER_COMMANDS)
+def test_a_command_of_airflow_loads_only_our_declarations() -> None:
+    printed = python(START)
+    assert "Look at Channel Talk and Benlly from a shell" in " ".join(printed.split())
+    assert sorted(json.loads(printed.strip().splitlines()[-1])) == [
+        "airflow_channel_provider",
+        "airflow_channel_provider.cli",
+        "airflow_channel_provider.cli.definition",
+        "airflow_channel_provider.configuration",
+        "airflow_channel_provider.connection_form",
+        "airflow_channel_provider.get_provider_info",
+    ]
+
+
+PROVIDERS = """
+import sys, warnings
+warnings.simplefilter("always")
+from airflow.__main__ import main
+
+lists = ("list", "hooks", "widgets", "behaviours", "triggers", "notifications", "links", "configs")
+for command in (*([name] for name in lists), ["get", "--full", "airflow-channel-provider", "-o", "json"]):
+    print("@@@@", command[0])
+    sys.argv = ["airflow", "providers", *command, "--verbose"]
+    main()
+"""
+
+
+def test_airflow_lists_what_we_provide_and_warns_of_nothing() -> None:
+    told = {
+        part.partition("\n")[0].strip(): part.partition("\n")[2]
+        for part in python(PROVIDERS).split("@@@@")[1:]
+    }
+    lines = [
+        re.sub(r"filename=\S+", "", line).lower()
+        for text in told.values()
+        for line in text.splitlines()
+        if "warning" in line.lower()
+    ]
+    assert [line for line in lines if "channel" in line or "benlly" in line] == []
+    assert "airflow-channel-provider" in told["list"]
+    for form in FORMS:
+        assert form.hook_class in told["hooks"]
+        # The commands of Airflow 3.0 and 3.1 know nobody's form unless the FAB provider is installed.
+        if not has(FORM_FROM_METADATA[0]) and find_spec("flask_appbuilder") is None:
+            continue
+        assert form.conn_type in told["behaviours"]
+        for field in form.fields:
+            assert f"extra__{form.conn_type}__{field.name} " in told["widgets"]
+    assert "'channel_talk': {'description':" in told["configs"]
+    # More may be said after it, such as a farewell of a library.
+    (shown,) = json.loads(next(line for line in told["get"].splitlines() if line.startswith("[{")))
+    assert set(shown) >= set(get_provider_info())

@@ -1,0 +1,208 @@
+"""What README and docs show in Python is run as it stands, against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support import markdown
+from support.airflow_features import (
+    DAG_BAG,
+    DEADLINES,
+    PROVIDER_COMMANDS,
+    RETRY_POLICY,
+    needs,
+)
+
+from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+# A page with many of them has a file of tests of its own.
+PAGES = (
+    ROOT / "README.md",
+    *(
+        page
+        for page in sorted(ROOT.joinpath("docs").glob("*.md"))
+        if not (HERE / f"test_docs_{page.stem}_snippets.py").exists()
+    ),
+)
+RUN = {
+    block.mark.removeprefix("run: "): block.text
+    for page in PAGES
+    for block in markdown.blocks(page.read_text(encoding="utf-8"))
+    if block.mark.startswith("run: ")
+}
+
+SHELL = [
+    line
+    for block in markdown.blocks(PAGES[0].read_text(encoding="utf-8"))
+    if block.language == "shell"
+    for line in block.text.splitlines()
+]
+
+
+TASK = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "try_number": 1}
+
+
+class State(dict[str, Any]):
+    """Airflow's task state store."""
+
+    set = dict.__setitem__
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
+    with EmulatorThread() as emulator:
+        channel_talk = {"conn_type": "channel_talk", "login": DEMO_APP_ID, "password": DEMO_SECRET}
+        benlly = {"conn_type": "benlly", "password": "benlly-user-token"}
+        for conn_id, fields, extra in (
+            ("CHANNEL_TALK_DEFAULT", channel_talk, {"channel_id": "ch-1"}),
+            ("BENLLY_DEFAULT", benlly, {"device": "android", "udid": "device-1"}),
+        ):
+            monkeypatch.setenv(
+                f"AIRFLOW_CONN_{conn_id}", json.dumps({**fields, "host": emulator.url, "extra": extra})
+            )
+        monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+        yield emulator
+
+
+def run(name: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(RUN[name], f"docs, {name}", "exec"), names)
+    return names
+
+
+def test_there_is_a_test_for_each_snippet() -> None:
+    assert set(RUN) == {
+        "app_function_operator",
+        "benlly_hook",
+        "bulk_params",
+        "channel_talk_hook",
+        "deadline_alert",
+        "escaped_blocks",
+        "pytest_dag",
+        "pytest_file",
+        "retry_policy",
+    }
+
+
+def test_channel_talk_hook(emulator: EmulatorThread) -> None:
+    emulator.answer_app_function("translator-app", "translate", result={"text": "안녕하세요"})
+    names = run("channel_talk_hook")
+    assert names["channel"]["channel"]["id"] == "ch-1"
+    (message,) = emulator.messages("chat-ch-1-1")
+    assert names["message"]["message"]["id"] == message["id"]
+    assert names["answer"] == {"text": "안녕하세요"}
+    assert names["works"]
+    assert "9 token requests left" in names["what_was_found"]
+
+
+def test_benlly_hook(emulator: EmulatorThread) -> None:
+    names = run("benlly_hook")
+    assert names["data"]["udid"] == "device-1"
+    assert names["works"]
+    assert "accepts the access token" in names["what_was_found"]
+
+
+@needs(*PROVIDER_COMMANDS)
+def test_commands_on_a_shell(
+    emulator: EmulatorThread, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.cli.cli_parser import get_parser
+
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the commands set; undone after the test
+    lines = [line for line in SHELL if line.startswith("airflow channel ")]
+    for line in lines:
+        arguments = get_parser().parse_args(shlex.split(line)[1:])
+        arguments.func(arguments)
+    printed = capsys.readouterr().out
+    assert len(lines) == 3
+    for word in ("Channel Talk accepted the App Secret", '"id": "chat-ch-1-1"', "9 of 10"):
+        assert word in printed
+
+
+def test_app_function_operator(emulator: EmulatorThread) -> None:
+    emulator.answer_app_function("translator-app", "translate", result={"text": "주문"})
+    translate = run("app_function_operator")["translate"]
+    translate.render_template_fields({"ds": "2026-01-31"})
+    assert translate.execute({}) == {"text": "주문"}
+    (call,) = [entry for entry in emulator.journal() if entry["method"] == "translate"]
+    assert call["params"] == {"text": "Your order of 2026-01-31", "to": "ko"}
+
+
+def test_blocks_with_escaped_values(emulator: EmulatorThread) -> None:
+    greet = run("escaped_blocks")["greet"]
+    greet.deduplicate = False
+    greet.execute({})
+    (message,) = emulator.messages("group-ch-1-1")
+    assert message["blocks"][0]["value"] == (
+        '<b>Kim &amp; &lt;Sons&gt;</b> wait for <link type="manager" value="manager-ch-1-1">@Mina Seo</link>'
+    )
+
+
+@needs(*DEADLINES)
+def test_dag_with_a_deadline_alert(emulator: EmulatorThread) -> None:
+    from airflow.triggers.callback import CallbackTrigger
+
+    (deadline,) = run("deadline_alert")["dag"].deadline
+    context = {"dag_run": {"dag_id": "nightly", "dag_run_id": "r"}, "deadline": {"id": "1"}}
+    kwargs = {**deadline.callback.kwargs, "context": context}
+
+    async def fire() -> list[str]:
+        return [
+            event.payload["state"] async for event in CallbackTrigger(deadline.callback.path, kwargs).run()
+        ]
+
+    assert asyncio.run(fire()) == ["running", "success"]
+    (message,) = emulator.messages("group-ch-1-1")
+    assert message["blocks"][0]["value"] == "<b>Deadline missed</b>"
+
+
+def test_params_of_bulk_calls_made_by_a_callable(emulator: EmulatorThread) -> None:
+    summary = run("bulk_params")["send_events"].execute(
+        {"ti": SimpleNamespace(**TASK), "task_state_store": State()}
+    )
+    assert (summary["succeeded"], summary["skipped"]) == (1, 1)
+    (call,) = [entry for entry in emulator.journal() if entry["method"] == "createEvent"]
+    assert call["params"]["property"] == {"amount": 3}
+
+
+@needs(*RETRY_POLICY)
+def test_task_with_a_retry_policy(emulator: EmulatorThread) -> None:
+    assert run("retry_policy")["name_of_the_channel"].function() == "Cafe Morning"
+
+
+@needs(*DAG_BAG)
+def test_tests_of_dags_pass(tmp_path: Path) -> None:
+    file = tmp_path / "test_my_dag.py"
+    file.write_text(RUN["pytest_file"] + "\n\n" + RUN["pytest_dag"], encoding="utf-8")
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags_examples"),
+        "NO_PROXY": "127.0.0.1",
+    }
+    output = ""
+    for command in (["airflow", "db", "migrate"], ["pytest", "-p", "no:cacheprovider", str(file)]):
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output[-6000:]
+    assert "3 passed" in output

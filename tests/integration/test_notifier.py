@@ -1,0 +1,320 @@
+"""Alerts where they really run - in a task process, in an event loop, for a DAG - against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from support.airflow_features import DEADLINES, TASK_RUNNER, has, leave_out_unless, needs
+
+from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
+
+leave_out_unless(*TASK_RUNNER)
+
+from support.task_run import Run, task_instance, task_runs
+
+CANARY = "canary-4f6d0b1c"
+GROUP = "group-ch-1-1"
+LOG_ADDRESS = "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.log_url"
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+    with EmulatorThread() as emulator:
+        fields = {"conn_type": "channel_talk", "host": emulator.url, "login": DEMO_APP_ID}
+        connection = {**fields, "password": DEMO_SECRET, "extra": {"channel_id": "ch-1"}}
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_CANARY", json.dumps({"conn_type": "http", "password": CANARY}))
+        yield emulator
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    with task_runs(monkeypatch) as run:
+        yield run
+
+
+@pytest.fixture(autouse=True)
+def dag() -> Iterator[DAG]:
+    with DAG("d", schedule=None) as dag:
+        yield dag
+
+
+class Fails(BaseOperator):
+    def execute(self, context: Any) -> None:
+        from airflow.providers.common.compat.sdk import BaseHook
+
+        password = BaseHook.get_connection("canary").password
+        raise ConnectionError(f"<no> answer & {password}\nand more")
+
+
+class Succeeds(BaseOperator):
+    def execute(self, context: Any) -> str:
+        return "done"
+
+
+def alert(**kwargs: Any) -> ChannelTalkNotifier:
+    return ChannelTalkNotifier(**{"group_id": GROUP, **kwargs})
+
+
+def dag_run(**changes: Any) -> Any:
+    fields = {"dag_id": "d", "run_id": "r", "state": "failed", "clear_number": 0}
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def shown(message: Any) -> list[str]:
+    return [block["value"] for block in message["blocks"] if "value" in block]
+
+
+# In a task process
+
+
+def test_a_failing_task_sends_what_has_happened_without_the_secret(
+    emulator: EmulatorThread, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/")
+    outcome = run(Fails(task_id="t", on_failure_callback=alert()))
+    (message,) = emulator.messages(GROUP)
+    assert outcome.state == "failed"
+    headline, facts, error = message["blocks"]
+    assert headline == {"type": "text", "value": "<b>Task failed</b>"}
+    *known, duration = [block["value"] for block in facts["blocks"]]
+    assert known == ["DAG: <b>d</b>", "Task: <b>t</b>", "Run: <b>r</b>", "Try: <b>1 of 1</b>"]
+    assert duration.startswith("Duration: <b>")
+    assert error == {"type": "code", "value": "ConnectionError: <no> answer & ***"}
+    (button,) = message["buttons"]
+    url = button["action"]["webAction"]["attributes"]["url"]
+    log = "/tasks/t?try_number=1" if has(LOG_ADDRESS) else ""  # Airflow 3.0 knows no address of a log
+    assert url == f"https://airflow.example.com/dags/d/runs/r{log}"
+    assert CANARY not in json.dumps(emulator.messages()) + json.dumps(emulator.journal())
+    assert DEMO_SECRET not in capsys.readouterr().out
+
+
+def test_without_an_address_of_airflow_there_is_no_button(emulator: EmulatorThread, run: Run) -> None:
+    run(Fails(task_id="t", on_failure_callback=alert()))
+    assert "buttons" not in emulator.messages(GROUP)[0]
+
+
+@pytest.mark.parametrize(
+    ("operator_class", "max_tries", "headline"),
+    [
+        (Succeeds, 0, "Task succeeded"),
+        (Fails, 0, "Task failed"),
+        (Fails, 2, "Task failed and will be tried again"),
+    ],
+)
+def test_each_callback_of_a_task_has_a_headline_of_its_own(
+    emulator: EmulatorThread, run: Run, operator_class: Any, max_tries: int, headline: str
+) -> None:
+    callbacks = {f"on_{kind}_callback": alert() for kind in ("success", "failure", "retry")}
+    run(operator_class(task_id="t", **callbacks), max_tries=max_tries)
+    (message,) = emulator.messages(GROUP)
+    assert shown(message)[0] == f"<b>{headline}</b>"
+
+
+def test_fields_are_rendered_and_masked(emulator: EmulatorThread, run: Run) -> None:
+    notifier = alert(
+        group_id=None,
+        group_name="{{ 'Sales' }}",
+        markdown="**{{ ti.task_id }}**: {{ exception }}",
+        blocks=None,
+        bot_name="{{ dag.dag_id }}",
+        silent="manager",
+    )
+    run(Fails(task_id="t", on_failure_callback=notifier))
+    (message,) = emulator.messages("group-ch-1-2")
+    assert shown(message) == ["<b>t</b>: &lt;no&gt; answer &amp; ***\nand more"]
+    assert message["personId"] == "d"
+    assert message["options"] == ["MESSAGE_OPTION_SILENT_TO_MANAGER"]
+
+
+def test_one_notifier_serves_several_tasks_of_a_process(emulator: EmulatorThread, run: Run) -> None:
+    notifier = alert(group_id=None, user_chat_id="chat-ch-1-1", text="{{ ti.task_id }} is done")
+    for task_id in ("a", "b"):
+        run(Succeeds(task_id=task_id, on_success_callback=notifier))
+    assert [message["plainText"] for message in emulator.messages("chat-ch-1-1")] == [
+        "a is done",
+        "b is done",
+    ]
+
+
+def test_a_callback_that_runs_twice_is_one_message_and_each_try_is_another(
+    emulator: EmulatorThread, run: Run
+) -> None:
+    operator = Fails(task_id="t", on_failure_callback=[alert(), alert(text="at {{ ti.end_date }}")])
+    for try_number in (1, 1, 2):
+        run(operator, try_number=try_number)
+    assert len(emulator.messages(GROUP)) == 4
+    assert len([entry for entry in emulator.journal() if entry["method"] == "writeGroupMessage"]) == 6
+
+
+# Trouble
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"group_id": None, "group_name": "Suport"}, "near it: 'Support'"),
+        ({"group_id": "nowhere"}, "group not found"),
+        ({"user_chat_id": "chat-ch-1-1"}, "Give one of group_id"),
+        ({"channel_talk_conn_id": "absent"}, "absent"),
+        ({"text": "{{ nonsense( }}"}, "TemplateSyntaxError"),
+        ({"options": ["private"]}, "did you mean"),
+    ],
+)
+def test_an_alert_that_cannot_be_sent_is_a_warning_and_the_task_stays_green(
+    emulator: EmulatorThread, run: Run, capsys: pytest.CaptureFixture[str], kwargs: Any, words: str
+) -> None:
+    outcome = run(Succeeds(task_id="t", on_success_callback=alert(**kwargs)))
+    logged = capsys.readouterr().out
+    assert outcome.state == "success"
+    assert "The alert was not sent" in logged
+    assert words in logged
+    assert "Failed to run task callback" not in logged
+    assert emulator.messages() == []
+
+
+def test_a_warning_shows_no_secret_either(
+    emulator: EmulatorThread, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notifier = alert(group_id=None, group_name="{{ conn.canary.password }}")
+    assert run(Succeeds(task_id="t", on_success_callback=notifier)).state == "success"
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "The alert was not sent" in line]
+    assert "called '***'" in line
+    assert CANARY not in line
+
+
+def test_a_service_that_fails_or_is_gone_leaves_the_task_green(
+    emulator: EmulatorThread, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CALL_WAIT_MAX_SECONDS", "0.01")
+    emulator.inject("http_500", count=10, method="writeGroupMessage")
+    assert run(Succeeds(task_id="t", on_success_callback=alert())).state == "success"
+    emulator.stop()
+    assert run(Succeeds(task_id="u", on_success_callback=alert())).state == "success"
+    assert capsys.readouterr().out.count("The alert was not sent: Channel") == 2
+
+
+def test_a_long_wait_is_not_waited_for(
+    emulator: EmulatorThread, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    emulator.inject("token_quota", shape="http_429_retry_after", retry_after_seconds=900)
+    assert run(Succeeds(task_id="t", on_success_callback=alert())).state == "success"
+    assert "The alert was not sent: ChannelTokenQuotaError" in capsys.readouterr().out
+
+
+def test_a_service_that_does_not_answer_is_left_alone(
+    run: Run, emulator: EmulatorThread, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(ChannelTalkHook, "call", lambda *args, **kwargs: answered.wait())
+    outcome = run(Succeeds(task_id="t", on_success_callback=alert(max_total_wait_seconds=0.01)))
+    answered.set()
+    assert outcome.state == "success"
+    assert "The alert was not sent: TimeoutError: it took longer than 0 s" in capsys.readouterr().out
+
+
+# For a DAG, and in an event loop
+
+
+def test_a_dag_run_is_told_about_although_a_task_instance_comes_along(emulator: EmulatorThread) -> None:
+    task = Fails(task_id="t")
+    context = {**task_instance(task).get_template_context(), "reason": "task_failure", "dag_run": dag_run()}
+    for _ in range(2):
+        alert()(context)
+    alert()({**context, "dag_run": dag_run(clear_number=1)})
+    first, _ = emulator.messages(GROUP)
+    assert shown(first) == ["<b>DAG run: failed</b>"]
+    facts = [block["value"] for block in first["blocks"][1]["blocks"]]
+    assert facts == ["DAG: <b>d</b>", "Run: <b>r</b>", "Reason: <b>task_failure</b>"]
+
+
+def test_a_dag_run_of_which_next_to_nothing_is_known(emulator: EmulatorThread, dag: DAG) -> None:
+    alert()({"dag": dag, "run_id": "r", "reason": "timed_out"})
+    (message,) = emulator.messages(GROUP)
+    assert shown(message) == ["<b>DAG run: timed_out</b>"]
+
+
+DEADLINE: dict[str, Any] = {
+    "dag_run": {"dag_id": "d", "dag_run_id": "r 1", "state": "running"},
+    "deadline": {"id": "0198", "deadline_time": "2026-01-01T00:00:00Z"},
+}
+
+
+async def fired(**alert: Any) -> list[Any]:
+    """Let the trigger that Airflow has for such callbacks run one, as the triggerer does."""
+    from airflow.sdk.definitions.callback import AsyncCallback
+    from airflow.triggers.callback import CallbackTrigger
+
+    callback = AsyncCallback(ChannelTalkNotifier, kwargs=alert)
+    # With the context that the scheduler adds.
+    kwargs = {**callback.kwargs, "context": dict(DEADLINE)}
+    return [event.payload async for event in CallbackTrigger(callback.path, kwargs).run()]
+
+
+@needs(*DEADLINES)
+def test_a_missed_deadline_is_told_from_the_event_loop(
+    emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+    for _ in range(2):
+        assert [event["state"] for event in asyncio.run(fired(group_id=GROUP))] == ["running", "success"]
+    (message,) = emulator.messages(GROUP)
+    assert shown(message) == ["<b>Deadline missed</b>"]
+    assert [block["value"] for block in message["blocks"][1]["blocks"]] == [
+        "DAG: <b>d</b>",
+        "Run: <b>r 1</b>",
+        "State: <b>running</b>",
+        "Deadline: <b>2026-01-01T00:00:00Z</b>",
+    ]
+    url = message["buttons"][0]["action"]["webAction"]["attributes"]["url"]
+    assert url == "https://airflow.example.com/dags/d/runs/r%201"
+
+
+@needs(*DEADLINES)
+def test_data_of_a_missed_deadline_can_be_named_in_templates(emulator: EmulatorThread) -> None:
+    text = "{{ dag_run.dag_run_id }} is late"
+    asyncio.run(fired(group_id=GROUP, text=text))
+    assert emulator.messages(GROUP)[0]["plainText"] == "r 1 is late"
+
+
+@needs(*DEADLINES)
+@pytest.mark.parametrize("kwargs", [{"group_id": "nowhere"}, {"group_id": GROUP, "text": "{{ nonsense( }}"}])
+def test_trouble_in_the_event_loop_fails_nothing(emulator: EmulatorThread, kwargs: dict[str, Any]) -> None:
+    events = asyncio.run(fired(**kwargs))
+    assert [event["state"] for event in events] == ["running", "success"]
+    assert emulator.messages() == []
+
+
+def test_the_event_loop_goes_on_while_an_alert_is_sent(
+    emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called, free = threading.Event(), threading.Event()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        called.set()
+        # Answers only because the loop has gone on.
+        assert free.wait(timeout=30)
+        return {"message": {"id": "m"}}
+
+    monkeypatch.setattr(ChannelTalkHook, "call", call)
+
+    async def beside_it() -> None:
+        sending = asyncio.ensure_future(alert().async_notify(DEADLINE))  # type: ignore[arg-type]
+        while not called.is_set():
+            await asyncio.sleep(0)
+        free.set()
+        await sending
+
+    asyncio.run(beside_it())
+    assert called.is_set()

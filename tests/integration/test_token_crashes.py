@@ -1,0 +1,171 @@
+"""``kill -9`` of the process that renews, at every step: no charge is lost, nobody waits for the dead, ten stay ten."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import urllib3
+from support.backends import Backend, die
+from support.fleet import fork, together
+
+from airflow_channel_provider.emulator import EmulatorProcess
+from airflow_channel_provider.emulator.control import EmulatorControl
+from airflow_channel_provider.exceptions import ChannelTokenQuotaError
+from airflow_channel_provider.tokens import policy
+from airflow_channel_provider.tokens.manager import TokenManager
+from airflow_channel_provider.tokens.stores import envelope
+
+pytestmark = pytest.mark.any_airflow
+
+LATENCY_SECONDS = 0.15
+LEASE_SECONDS = 3.0
+"""Where a store does not see a death; far longer than a request here takes on a busy machine."""
+
+
+def die_writing_the_charge(task: TokenManager) -> None:
+    envelope.pack = die
+
+
+def die_charged(task: TokenManager) -> None:
+    task.exchange.issue = die  # type: ignore[method-assign]
+
+
+def die_sent(task: TokenManager) -> None:
+    service = EmulatorControl(task.exchange._client._transport.base_url)  # type: ignore[attr-defined]
+
+    def die_when_counted(*args: object, **options: object) -> Any:
+        while not service.stats()["token_requests"]:
+            time.sleep(0.005)
+        die()
+
+    urllib3.connection.HTTPConnection.getresponse = die_when_counted  # type: ignore[method-assign]
+
+
+def die_answered(task: TokenManager) -> None:
+    task.shared.write_token = die  # type: ignore[method-assign]
+
+
+def die_stored(task: TokenManager) -> None:
+    write = task.shared.write_token
+
+    def write_and_die(token: Any) -> None:
+        write(token)
+        die()
+
+    task.shared.write_token = write_and_die  # type: ignore[method-assign]
+
+
+def die_half_written(task: TokenManager) -> None:
+    """Each store has its own way of being interrupted; see :meth:`.Backend.die_half_written`."""
+
+
+STEPS: list[tuple[Callable[[TokenManager], None], int, int]] = [
+    # step, charges that must be in the ledger in the end, requests that the service may have counted
+    (die_writing_the_charge, 1, 1),
+    (die_charged, 2, 1),
+    (die_sent, 2, 2),
+    (die_answered, 2, 2),
+    (die_half_written, 2, 2),
+    (die_stored, 1, 1),
+]
+
+
+@pytest.fixture
+def service() -> Iterator[EmulatorProcess]:
+    with EmulatorProcess({"token_latency_seconds": LATENCY_SECONDS}) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize(
+    ("step", "charges", "counted"), STEPS, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_followers_go_on_at_once_when_the_leader_is_killed(
+    step: Callable[[TokenManager], None],
+    charges: int,
+    counted: int,
+    service: EmulatorProcess,
+    crowded: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lease_seconds = policy.LEASE_SECONDS if crowded.sees_death else LEASE_SECONDS
+    monkeypatch.setattr(policy, "LEASE_SECONDS", lease_seconds)
+
+    def lead() -> None:
+        task = crowded.manager(service.url)
+        step(task)
+        if step is die_half_written:
+            crowded.die_half_written(task)
+        task.get()
+
+    def follow(index: int) -> tuple[str, float]:
+        began = time.monotonic()
+        fingerprint = crowded.manager(service.url).get().fingerprint
+        return fingerprint, time.monotonic() - began
+
+    leader = fork(lead)
+    time.sleep(0.03)
+    outcome = together(8, follow)
+    leader.join()
+    assert leader.status == signal.SIGKILL
+
+    assert outcome.errors() == []
+    fingerprints, waited = zip(*outcome.results, strict=True)
+    assert len(set(fingerprints)) == 1
+    # Their own request, what was left of the dead one's, and at most 2 s; elsewhere the lease. A machine may be busy.
+    at_most = 2.0 if crowded.sees_death else lease_seconds + 10.0
+    assert max(waited) < 2 * LATENCY_SECONDS + at_most
+    assert service.stats()["token_requests"] == counted
+    used = crowded.manager(service.url).status().charges_used
+    assert used == charges
+    assert used >= counted
+
+
+def test_when_every_leader_dies_the_quota_still_holds(
+    service: EmulatorProcess, crowded: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not crowded.sees_death:
+        monkeypatch.setattr(policy, "LEASE_SECONDS", 0.5)
+
+    def lead(index: int) -> None:
+        task = crowded.manager(service.url)
+        die_answered(task)
+        task.get()
+
+    outcome = together(30, lead)
+    died = [result for result in outcome.results if result is None]
+    assert len(died) == 10
+    assert {type(error) for error in outcome.errors()} == {ChannelTokenQuotaError}
+    assert service.stats()["token_requests"] == 10
+    assert service.stats()["quota_refusals"] == 0
+
+
+def test_a_leader_that_is_stopped_holds_nobody_longer_than_its_lease(
+    service: EmulatorProcess, crowded: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_channel_provider.tokens.policy.LEASE_SECONDS", 1.0)
+
+    def lead() -> str:
+        task = crowded.manager(service.url)
+        issue = task.exchange.issue
+
+        def stopped(channel_id: str | None) -> Any:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return issue(channel_id)
+
+        task.exchange.issue = stopped  # type: ignore[method-assign]
+        return task.get().fingerprint
+
+    leader = fork(lead)
+    time.sleep(0.2)
+    began = time.monotonic()
+    outcome = together(4, lambda i: crowded.manager(service.url).get().fingerprint)
+    assert outcome.errors() == []
+    assert time.monotonic() - began < 1.0 + (2.0 if crowded.sees_death else 10.0)
+    os.kill(leader.pid, signal.SIGCONT)
+    assert isinstance(leader.join(), str)
+    assert crowded.manager(service.url).status().charges_used == service.stats()["token_requests"] == 2

@@ -1,0 +1,316 @@
+"""The page in Airflow's own server: its users, its database, its connections, below a path of its host."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import make_url
+from support import fleet
+from support.airflow_features import PLUGIN_PAGES, leave_out_unless
+from support.backends import Backend, FileBackend, RedisBackend, SqlBackend
+from support.records import app_record, now_of, write
+
+from airflow_channel_provider.emulator import EmulatorThread
+from airflow_channel_provider.hooks._variables import StoredVariables
+from airflow_channel_provider.tokens.keeping import keep_tokens
+from airflow_channel_provider.tokens.stores.file import FileStore
+from airflow_channel_provider.tokens.stores.variable import VariableStore
+
+leave_out_unless(*PLUGIN_PAGES)
+
+ROLES = ["viewer", "user", "op", "admin"]
+BASE = "/afl"
+PAGE, DATA, DROP = (
+    f"{BASE}/channel-talk/",
+    f"{BASE}/channel-talk/api/quota",
+    f"{BASE}/channel-talk/api/drop-token",
+)
+EDIT = {"X-Requested-With": "airflow-channel-talk"}
+STORE_OPTION = "AIRFLOW__CHANNEL_TALK__STORE"
+SETTINGS = {
+    "AIRFLOW__API__BASE_URL": f"http://testserver{BASE}",
+    "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of these tests that is as long as the algorithm wants it to be",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{role}:{role}" for role in ROLES),
+    "_AIRFLOW_PROCESS_CONTEXT": "server",
+}
+
+_numbers = itertools.count(1)
+
+
+class Site:
+    """Airflow's api-server, and a session of each of its users."""
+
+    def __init__(self, new_client: Any, passwords: dict[str, str]) -> None:
+        self.anonymous = new_client()
+        self._new_client = new_client
+        self._tokens = {role: self._log_in(role, password) for role, password in passwords.items()}
+
+    def _log_in(self, role: str, password: str) -> str:
+        answer = self.anonymous.post(f"{BASE}/auth/token", json={"username": role, "password": password})
+        token: str = answer.json()["access_token"]
+        return token
+
+    def as_(self, role: str) -> Any:
+        """A client that sends a token."""
+        client = self._new_client()
+        client.headers["Authorization"] = f"Bearer {self._tokens[role]}"
+        return client
+
+    def browser(self, role: str) -> Any:
+        """A client that has the cookie of a session, as a browser has."""
+        client = self._new_client()
+        client.cookies.set("_token", self._tokens[role])
+        return client
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(migrate, check=True, capture_output=True)
+        from airflow.api_fastapi.app import create_app, get_auth_manager
+        from starlette.testclient import TestClient
+
+        application = create_app(apps="core")
+        manager: Any = get_auth_manager()
+        passwords = json.loads(Path(manager.get_generated_password_file()).read_text())
+        yield Site(lambda: TestClient(application, root_path=BASE), passwords)
+
+
+@pytest.fixture(autouse=True)
+def _no_warning_of_airflow_is_ours() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FileStore:
+    """The configured store, with one app in it."""
+    monkeypatch.setenv(STORE_OPTION, tmp_path.joinpath("store").as_uri())
+    store = FileStore(tmp_path / "store")
+    write(store, "busy", app_record(now_of(store), "shop", ages=[300, 1500], spent=3, requests=50))
+    return store
+
+
+# ---------------------------------------------------------------------------------------------------- who may what
+
+
+@pytest.mark.parametrize(
+    ("role", "read", "edit"),
+    [(None, 401, 401), ("viewer", 403, 403), ("user", 403, 403), ("op", 200, 200), ("admin", 200, 200)],
+)
+@pytest.mark.parametrize("session", ["as_", "browser"])
+def test_each_role_gets_what_it_may(
+    site: Site, store: FileStore, role: str | None, read: int, edit: int, session: str
+) -> None:
+    client = getattr(site, session)(role) if role else site.anonymous
+    before = store.load("busy").state
+    assert client.get(PAGE).status_code == read
+    assert client.get(DATA).status_code == read
+    dropped = client.post(DROP, headers=EDIT, json={"app": "busy", "scope": "app"})
+    assert dropped.status_code == edit
+    assert (store.load("busy").state == before) == (edit != 200)
+    for path in ("openapi.json", "docs", "redoc", "api", "page.html"):
+        assert client.get(f"{BASE}/channel-talk/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
+)
+def test_a_form_of_another_site_changes_nothing(site: Site, store: FileStore, content_type: str) -> None:
+    before = store.load("busy").state
+    foreign = {"Content-Type": content_type, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    body = '{"app": "busy", "scope": "app", "x": "="}'
+    assert site.browser("admin").post(DROP, headers=foreign, content=body).status_code == 415
+    plain = {**foreign, "Content-Type": "application/json"}
+    assert site.browser("admin").post(DROP, headers=plain, content=body).status_code == 403
+    # What a script of another site may ask for beforehand.
+    asked = site.browser("admin").options(
+        DROP,
+        headers={
+            "Origin": "https://evil.example",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,x-requested-with",
+        },
+    )
+    assert "access-control-allow-origin" not in asked.headers
+    assert store.load("busy").state == before
+
+
+def test_the_right_is_asked_for_before_the_request_is_looked_at(site: Site, store: FileStore) -> None:
+    for content in (b"", b"{", b"app=busy"):
+        assert site.anonymous.post(DROP, content=content).status_code == 401
+        assert site.as_("viewer").post(DROP, content=content).status_code == 403
+
+
+# ---------------------------------------------------------------------------------------------------- in airflow
+
+
+def test_airflow_knows_the_page_and_its_address_leads_there(site: Site, store: FileStore) -> None:
+    admin = site.as_("admin")
+    (plugin,) = [
+        p for p in admin.get(f"{BASE}/api/v2/plugins").json()["plugins"] if p["name"] == "channel_talk"
+    ]
+    (view,) = plugin["external_views"]
+    assert (view["category"], view["destination"], view["url_route"]) == ("browse", "nav", "channel-talk")
+    # The UI resolves it against the base address.
+    assert "<title>Channel Talk" in admin.get(f"{BASE}/{view['href']}").text
+    assert admin.get(f"{BASE}/api/v2/plugins/importErrors").json()["import_errors"] == []
+
+
+def test_a_dropped_token_is_renewed_by_the_next_task(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(STORE_OPTION, tmp_path.as_uri())
+    with EmulatorThread() as emulator:
+        first = fleet.file_manager(emulator.url, tmp_path).get()
+        (app,) = site.browser("op").get(DATA).json()["apps"]
+        answer = site.browser("op").post(DROP, headers=EDIT, json={"app": app["key"], "scope": "app"})
+        assert answer.json() == {"dropped": True}
+        second = fleet.file_manager(emulator.url, tmp_path).get()
+        assert second.fingerprint != first.fingerprint
+        (app,) = site.browser("op").get(DATA).json()["apps"]
+        assert (app["left"], app["scopes"][0]["state"]) == (8, "fresh")
+
+
+# ---------------------------------------------------------------------------------------------------- every store
+
+
+@pytest.fixture
+def address(site: Site, shared: Backend) -> str:
+    """Where a store is, as the option says it; a connection to it stands in Airflow's database."""
+    if isinstance(shared, FileBackend):
+        return shared.directory.as_uri()
+    conn_id = f"tokens_{next(_numbers)}"
+    if isinstance(shared, RedisBackend):
+        kind, fields = "redis", {"conn_type": "redis", "host": "127.0.0.1", "port": shared.server.port}
+    else:
+        assert isinstance(shared, SqlBackend)
+        kind, fields = "sql", connection_to(shared.url)
+    answer = site.as_("admin").post(f"{BASE}/api/v2/connections", json={"connection_id": conn_id, **fields})
+    assert answer.status_code == 201, answer.text
+    return f"{kind}://{conn_id}"
+
+
+def connection_to(url: str) -> dict[str, Any]:
+    parts = make_url(url)
+    kind = parts.get_backend_name()
+    if kind == "sqlite":
+        return {"conn_type": "sqlite", "host": parts.database}
+    fields = {
+        "conn_type": {"postgresql": "postgres"}.get(kind, kind),
+        "host": parts.host,
+        "port": parts.port,
+        "login": parts.username,
+        "password": parts.password,
+        "schema": parts.database,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def pieces(secret: str, length: int = 8) -> set[str]:
+    return {secret[i : i + length] for i in range(len(secret) - length + 1)}
+
+
+def test_no_part_of_a_secret_or_a_token_is_in_any_answer(
+    site: Site,
+    shared: Backend,
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(STORE_OPTION, address)
+    caplog.set_level(logging.DEBUG)
+    with EmulatorThread() as emulator:
+        tokens = [shared.manager(emulator.url).get(channel) for channel in (None, "ch-1", "ch-2")]
+    admin = site.browser("admin")
+    answers = [admin.get(PAGE), admin.get(DATA)]
+    (app,) = answers[1].json()["apps"]
+    assert answers[1].json()["store"] == {"address": address, "reachable": True, "error": "", "note": ""}
+    assert {scope["scope"] for scope in app["scopes"]} == {token.scope for token in tokens}
+    assert [entry["outcome"] for entry in app["timeline"]] == ["granted"] * 3
+    answers += [
+        admin.post(DROP, headers=EDIT, json={"app": app["key"], "scope": "channel:ch-1"}),
+        admin.post(DROP, headers=EDIT, json={"app": app["key"], "scope": "channel:none"}),
+        admin.get(DATA),
+    ]
+    seen = "\n".join(f"{dict(answer.headers)} {answer.text}" for answer in answers)
+    hidden = [fleet.SECRET, *(t.access_token for t in tokens), *(t.refresh_token for t in tokens)]
+    for secret in hidden:
+        assert not [piece for piece in pieces(secret) if piece in seen]
+    for token in tokens:
+        assert token.fingerprint not in seen
+
+
+def test_a_store_that_is_away_is_told_in_words(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for conn_id, fields, kind in (
+        (
+            "away_redis",
+            {"conn_type": "redis", "host": "127.0.0.1", "port": 1, "password": "hunter2"},
+            "redis",
+        ),
+        ("away_sql", {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "password": "hunter2"}, "sql"),
+    ):
+        site.as_("admin").post(f"{BASE}/api/v2/connections", json={"connection_id": conn_id, **fields})
+        monkeypatch.setenv(STORE_OPTION, f"{kind}://{conn_id}")
+        answer = site.as_("op").get(DATA)
+        told = answer.json()["store"]
+        assert (answer.status_code, told["reachable"], told["address"]) == (200, False, f"{kind}://{conn_id}")
+        assert f"{kind}://{conn_id}" in told["error"]
+        assert "hunter2" not in answer.text
+        assert "Traceback" not in answer.text
+    monkeypatch.setenv(STORE_OPTION, tmp_path.joinpath("file").as_uri())
+    tmp_path.joinpath("file").write_text("no directory")
+    told = site.as_("op").get(DATA).json()["store"]
+    assert (told["reachable"], "can't be read" in told["error"]) == (False, True)
+
+
+# ---------------------------------------------------------------------------------------------------- variables
+
+
+class KeepersVariables(StoredVariables):
+    """What the keeper wrote from its task; here it is put into the database at once."""
+
+    def set(self, name: str, value: str, about: str) -> None:
+        from airflow.models import Variable
+
+        Variable.set(name, value, description=about)
+
+    def writer(self) -> str:
+        return "DAG 'keeper'"
+
+
+def test_variables_are_read_and_nothing_is_dropped_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORE_OPTION, "variable://")
+    kept = VariableStore(KeepersVariables(), settle_seconds=0.0)
+    with EmulatorThread() as emulator:
+        keeper = fleet.manager(emulator.url, kept)
+        keep_tokens(keeper, [None], wait_seconds=10)
+        token = keeper.get()
+    admin = site.browser("admin")
+    found = admin.get(DATA).json()
+    (app,) = found["apps"]
+    assert [scope["state"] for scope in app["scopes"]] == ["fresh"]
+    assert app["left"] == 9
+    assert token.access_token[-8:] not in json.dumps(found)
+    assert (found["drop"]["allowed"], "KeepTokensOperator" in found["drop"]["why_not"]) == (False, True)
+    before = kept.load(app["key"]).state
+    answer = admin.post(DROP, headers=EDIT, json={"app": app["key"], "scope": "app"})
+    assert answer.status_code == 409
+    assert "ahead_seconds=1800" in answer.json()["detail"]
+    assert kept.load(app["key"]).state == before

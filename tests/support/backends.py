@@ -1,0 +1,186 @@
+"""Every store, as the tests of what all of them promise see it: how a process opens it, and how it can be spoiled."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import redis
+import sqlalchemy as sa
+
+from airflow_channel_provider.tokens.budget import Quota
+from airflow_channel_provider.tokens.manager import TokenManager
+from airflow_channel_provider.tokens.stores import file as file_module
+from airflow_channel_provider.tokens.stores import sql_tables
+from airflow_channel_provider.tokens.stores.base import TokenStore
+from airflow_channel_provider.tokens.stores.file import FileStore
+from airflow_channel_provider.tokens.stores.memory import MemoryStore
+from airflow_channel_provider.tokens.stores.redis import RedisStore
+from airflow_channel_provider.tokens.stores.sql import SqlStore
+from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
+
+from . import fleet
+
+if TYPE_CHECKING:
+    from .servers import RedisServer, Server
+
+
+def die(*args: object, **options: object) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Backend:
+    """
+    One kind of store.
+
+    :ivar shared: among processes, not only among threads.
+    :ivar sees_death: a dead process is replaced at once; otherwise its lease has to run out.
+    """
+
+    shared = True
+    sees_death = False
+
+    def __init__(self) -> None:
+        self._opened: list[TokenStore] = []
+
+    def store(self) -> TokenStore:
+        """Open the store as a new process does."""
+        self._opened.append(self.open())
+        return self._opened[-1]
+
+    def open(self) -> TokenStore:
+        raise NotImplementedError
+
+    def rest(self) -> None:
+        """Give back what this process holds."""
+        for store in self._opened:
+            store.rest()
+
+    def manager(self, url: str, *, secret: str = fleet.SECRET, quota: Quota | None = None) -> TokenManager:
+        return fleet.manager(url, self.store(), secret=secret, quota=quota)
+
+    def overwrite(self, document: str, content: str) -> None:
+        """Put something else in place of a document."""
+        raise NotImplementedError
+
+    def lose(self, document: str) -> None:
+        """Drop a document and leave its tokens."""
+        raise NotImplementedError
+
+    def die_half_written(self, task: TokenManager) -> None:
+        """Let a task die in the middle of storing its token."""
+        raise NotImplementedError
+
+
+class MemoryBackend(Backend):
+    shared = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._store = MemoryStore()
+
+    def open(self) -> TokenStore:
+        return self._store
+
+    def overwrite(self, document: str, content: str) -> None:
+        self._store._documents[document] = content
+
+
+class FileBackend(Backend):
+    sees_death = True
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.directory = directory
+
+    def open(self) -> TokenStore:
+        return FileStore(self.directory)
+
+    def overwrite(self, document: str, content: str) -> None:
+        (self.directory / f"{document}.json").write_text(content)
+
+    def lose(self, document: str) -> None:
+        (self.directory / f"{document}.json").unlink()
+
+    def die_half_written(self, task: TokenManager) -> None:
+        def half(path: Path, content: bytes) -> None:
+            path.with_name(f"{path.name}.half.tmp").write_bytes(content[: len(content) // 2])
+            die()
+
+        def write(token: Any) -> None:
+            file_module.FileStore._replace = staticmethod(half)  # type: ignore[method-assign, assignment]
+            real_write(token)
+
+        real_write = task.shared.write_token
+        task.shared.write_token = write  # type: ignore[method-assign]
+
+
+class RedisBackend(Backend):
+    """
+    :param window_seconds: 0: a server that has just started has forgotten nothing.
+    """
+
+    def __init__(self, server: RedisServer, *, window_seconds: float = 0.0) -> None:
+        super().__init__()
+        self.server = server
+        self._window_seconds = window_seconds
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(host="127.0.0.1", port=self.server.port)
+
+    def open(self) -> TokenStore:
+        return RedisStore(self.client, address="redis://tests", window_seconds=self._window_seconds)
+
+    def overwrite(self, document: str, content: str) -> None:
+        self.client().set(f"channel_talk:{{{document}}}:document", content)
+
+    def lose(self, document: str) -> None:
+        self.client().delete(f"channel_talk:{{{document}}}:document")
+
+    def die_half_written(self, task: TokenManager) -> None:
+        def write(token: Any) -> None:
+            redis.client.Pipeline.execute = die  # type: ignore[method-assign]
+            real_write(token)
+
+        real_write = task.shared.write_token
+        task.shared.write_token = write  # type: ignore[method-assign]
+
+
+class SqlBackend(Backend):
+    def __init__(self, url: str, server: Server | None = None) -> None:
+        super().__init__()
+        self.url = url
+        self.server = server
+
+    def open(self) -> TokenStore:
+        return SqlStore(lambda: SqlTarget(self.url), address="sql://tests")
+
+    def execute(self, statement: str, **values: object) -> Any:
+        engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            result = connection.execute(sa.text(statement), values)
+            return result.fetchall() if result.returns_rows else None
+
+    def clear(self) -> None:
+        for table in sql_tables.METADATA.tables:
+            self.execute(f"drop table if exists {table}")
+
+    def overwrite(self, document: str, content: str) -> None:
+        self.execute(
+            "update channel_talk_document set body = :content where name = :name",
+            content=content,
+            name=document,
+        )
+
+    def lose(self, document: str) -> None:
+        self.execute("delete from channel_talk_document where name = :name", name=document)
+
+    def die_half_written(self, task: TokenManager) -> None:
+        def write(token: Any) -> None:
+            sql_tables.Statements._inserted = die  # type: ignore[method-assign]
+            real_write(token)
+
+        real_write = task.shared.write_token
+        task.shared.write_token = write  # type: ignore[method-assign]

@@ -1,0 +1,122 @@
+"""Bulk tasks as a worker runs them, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from airflow_channel_provider.emulator import EmulatorProcess
+from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator
+
+CHATS = [f"chat-ch-1-{number}" for number in range(1, 10)]
+GONE = "chat-that-is-gone"
+FAULTS: dict[str, dict[str, Any]] = {
+    "close_before": {},
+    "close_after": {},
+    "http_500": {},
+    "http_500_after": {},
+    "truncated": {},
+    "html": {},
+    "empty": {},
+    "slow": {"seconds": 0.05},
+    "huge": {},
+}
+
+
+class State:
+    """Airflow's task state store."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def get(self, key: str) -> Any:
+        return json.loads(self.kept[key]) if key in self.kept else None
+
+    def set(self, key: str, value: Any) -> None:
+        self.kept[key] = json.dumps(value)
+
+
+def context(state: State | None, try_number: int = 1, run_id: str = "r") -> Any:
+    ti = SimpleNamespace(dag_id="d", task_id="bulk", run_id=run_id, map_index=-1, try_number=try_number)
+    return {"ti": ti, "run_id": run_id, "ds": "2026-01-31", "task_state_store": state}
+
+
+def campaign(**kwargs: Any) -> BulkNativeFunctionOperator:
+    plain: dict[str, Any] = {
+        "task_id": "bulk",
+        "method": "writeUserChatMessage",
+        "params": {
+            "userChatId": "{{ item.chat }}",
+            "dto": {"plainText": "order {{ item.n }} of {{ ds }}", "botName": "Shop"},
+        },
+        "item_key": "n",
+    }
+    return BulkNativeFunctionOperator(**{**plain, **kwargs})
+
+
+def rows(count: int, bad: frozenset[int] | set[int] = frozenset()) -> list[dict[str, Any]]:
+    return [{"n": n, "chat": GONE if n in bad else CHATS[n % len(CHATS)]} for n in range(count)]
+
+
+def execute(operator: Any, state: State | None = None, **kwargs: Any) -> dict[str, Any]:
+    summary: dict[str, Any] = operator.execute(context(state or State(), **kwargs))
+    return summary
+
+
+def counts(summary: dict[str, Any]) -> dict[str, int]:
+    return {name: summary[name] for name in ("succeeded", "failed", "uncertain", "skipped") if summary[name]}
+
+
+def dead(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def texts(emulator: EmulatorProcess) -> Counter[str]:
+    return Counter(message["plainText"] for message in emulator.messages())
+
+
+WORKER = """
+import json, sys
+from types import SimpleNamespace
+from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator, DataTableLoadOperator
+arguments = json.loads(sys.argv[1])
+operator = globals()[arguments.pop("operator")](task_id="bulk", **arguments)
+try_number = int(sys.argv[2])
+ti = SimpleNamespace(dag_id="d", task_id="bulk", run_id="r", map_index=-1, try_number=try_number)
+print("SUMMARY " + json.dumps(operator.execute({"ti": ti, "run_id": "r", "ds": "2026-01-31"})))
+"""
+
+
+def worker(arguments: dict[str, Any], try_number: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, json.dumps(arguments), str(try_number)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def killed_on_the_way(
+    emulator: EmulatorProcess, arguments: dict[str, Any], calls: list[int], method: str
+) -> dict[str, Any]:
+    """Kill a worker each time the service has seen so many calls, then let one finish."""
+    for try_number, count in enumerate(calls, start=1):
+        process = worker(arguments, try_number)
+        until = time.monotonic() + 60
+        while emulator.stats()["calls"] < count:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    output = worker(arguments, len(calls) + 1).communicate(timeout=120)[0]
+    line = next((line for line in output.splitlines() if "SUMMARY" in line), None)
+    assert line is not None, output
+    return cast("dict[str, Any]", json.loads(line.partition("SUMMARY ")[2]))

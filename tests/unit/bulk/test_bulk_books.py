@@ -1,0 +1,248 @@
+"""What is settled, kept and passed over, at whatever moment a try is killed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_channel_provider.bulk.books import LOSSES_AT_ONCE, Books
+from airflow_channel_provider.bulk.checkpoint import Checkpoint, MemoryCheckpoints
+from airflow_channel_provider.bulk.items import Item, Items
+from airflow_channel_provider.bulk.ledger import Ledger, joined_ranges
+from airflow_channel_provider.bulk.outcomes import Loss, Outcome
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+@dataclass
+class Disk:
+    """What outlives a try; a kill may come before or after any write."""
+
+    checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
+    parts: dict[int, list[Loss]] = field(default_factory=dict)
+    whole: list[Loss] | None = None
+    writes_left: int | None = None
+
+    def _write(self) -> None:
+        if self.writes_left is not None:
+            if self.writes_left <= 0:
+                raise KilledError
+            self.writes_left -= 1
+
+    def load(self) -> Any:
+        return self.checkpoints.load()
+
+    def save(self, checkpoint: dict[str, Any]) -> None:
+        self._write()
+        self.checkpoints.save(json.loads(json.dumps(checkpoint)))
+
+    def write_part(self, number: int, losses: Sequence[Loss]) -> None:
+        self._write()
+        self.parts[number] = list(losses)
+
+    def put_together(self, parts: int) -> None:
+        self._write()
+        self.whole = [loss for number in range(1, parts + 1) for loss in self.parts[number]]
+
+    def drop_parts(self) -> None:
+        self._write()
+        self.parts.clear()
+
+
+def loss(item: Item, outcome: Outcome = Outcome.FAILED) -> Loss:
+    return Loss(item.value, item.key, outcome, "ChannelRequestError", "no", weight=item.weight)
+
+
+def books(disk: Disk, *, repeatable: bool = True, named: bool = False, resume: bool = True) -> Books:
+    return Books(disk, disk, repeatable=repeatable, named=named, resume=resume, now=lambda: 0.0)
+
+
+@given(st.lists(st.integers(0, 400), unique=True))
+def test_ledger_knows_what_is_settled_in_whatever_order(positions: list[int]) -> None:
+    ledger = Ledger(taken=401)
+    for position in positions:
+        ledger.settle(position)
+    assert [p for p in range(401) if ledger.is_settled(p)] == sorted(positions)
+    assert ledger.open == 401 - len(positions)
+    assert ledger.mark not in ledger.beyond
+    again = Checkpoint.from_json(json.loads(json.dumps(Checkpoint(ledger).to_json())))
+    assert again is not None
+    assert again.ledger == ledger
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_ranges_hold_the_positions_and_touch_nowhere(positions: set[int]) -> None:
+    ranges = list(joined_ranges(positions))
+    assert {p for first, end in ranges for p in range(first, end)} == positions
+    assert all(end < following for (_, end), (following, _) in pairwise(ranges))
+
+
+def test_checkpoint_of_a_million_items_is_small() -> None:
+    ledger = Ledger(1_000_000, b"x" * 16, 999_000, set(range(999_001, 1_000_000, 2)))
+    assert len(json.dumps(Checkpoint(ledger).to_json())) < 16_000
+
+
+@pytest.mark.parametrize("stored", [None, "text", {}, {"version": 0}, {"version": 2}])
+def test_checkpoint_of_another_version_is_none(stored: Any) -> None:
+    assert Checkpoint.from_json(stored) is None
+
+
+ITEMS = 40
+BAD = {3, 11, 12, 39}
+
+
+def one_try(disk: Disk, done: Counter[int], draw: Iterator[int]) -> Books:
+    """Work as the engine does: some in hand, settled in some order, saved now and then."""
+    kept = books(disk)
+    if kept.finished:
+        return kept
+    in_hand: list[Item] = []
+    for item in kept.take(Items(range(ITEMS), None)):
+        in_hand.append(item)
+        while len(in_hand) > next(draw) % 6:
+            settled = in_hand.pop(next(draw) % len(in_hand))
+            done[settled.position] += 1
+            kept.settle(settled, [loss(settled)] if settled.position in BAD else [])
+        if next(draw) % 4 == 0:
+            kept.save()
+    for settled in in_hand:
+        done[settled.position] += 1
+        kept.settle(settled, [loss(settled)] if settled.position in BAD else [])
+    kept.close(finished=True)
+    return kept
+
+
+@given(st.lists(st.integers(0, 25), max_size=6), st.randoms(use_true_random=False))
+def test_each_item_counts_once_however_often_a_try_is_killed(kills: list[int], random: Any) -> None:
+    disk, done = Disk(), Counter[int]()
+    draw = iter(lambda: random.randrange(1_000), None)
+    for writes in kills:
+        disk.writes_left = writes
+        try:
+            one_try(disk, done, draw)
+        except KilledError:
+            continue
+    disk.writes_left = None
+    kept = one_try(disk, done, draw)
+    assert kept.counts == {Outcome.SUCCEEDED: ITEMS - len(BAD), Outcome.FAILED: len(BAD)}
+    assert disk.whole is not None
+    assert sorted(lost.value for lost in disk.whole) == sorted(BAD)
+    assert set(done) == set(range(ITEMS))
+    assert disk.parts == {} or disk.checkpoints.load()["finished"]
+
+
+def test_what_was_settled_and_saved_is_passed_over() -> None:
+    disk = Disk()
+    first = books(disk)
+    items = first.take(Items("abcdef", None))
+    for item in [next(items), next(items), next(items)]:
+        if item.position != 1:
+            first.settle(item, [])
+    first.save()
+    second = books(disk)
+    assert [item.value for item in second.take(Items("abcdef", None))] == ["b", "d", "e", "f"]
+    assert (second.done, second.done_before) == (2, 2)
+
+
+def test_resume_off_begins_anew() -> None:
+    disk = Disk()
+    first = books(disk)
+    first.settle(next(first.take(Items("abc", None))), [])
+    first.save()
+    assert len(list(books(disk, resume=False).take(Items("abc", None)))) == 3
+
+
+def interrupted(disk: Disk, *, at_rest: bool, repeatable: bool) -> Books:
+    """Kill a try that had three items in hand, of which one was settled and noted."""
+    first = books(disk, repeatable=repeatable)
+    items = first.take(Items("abcdef", None))
+    first.settle([next(items), next(items), next(items)][1], [])
+    first.save(at_rest=at_rest)
+    return books(disk, repeatable=repeatable)
+
+
+def test_what_may_have_been_sent_is_uncertain_where_it_can_not_be_repeated() -> None:
+    disk = Disk()
+    second = interrupted(disk, at_rest=False, repeatable=False)
+    assert [item.value for item in second.take(Items("abcdef", None))] == ["d", "e", "f"]
+    assert second.counts == {Outcome.SUCCEEDED: 1, Outcome.UNCERTAIN: 2}
+    second.close(finished=False)
+    assert [(lost.value, lost.outcome) for lost in disk.whole or []] == [
+        ("a", Outcome.UNCERTAIN),
+        ("c", Outcome.UNCERTAIN),
+    ]
+
+
+@pytest.mark.parametrize(("at_rest", "repeatable"), [(True, False), (False, True), (True, True)])
+def test_what_was_not_sent_or_can_be_repeated_is_sent(at_rest: bool, repeatable: bool) -> None:
+    second = interrupted(Disk(), at_rest=at_rest, repeatable=repeatable)
+    assert [item.value for item in second.take(Items("abcdef", None))] == ["a", "c", "d", "e", "f"]
+
+
+ROWS = [{"id": 1}, {"id": 2}, {"id": 3}]
+
+
+def left_after_one(disk: Disk, key: str | None) -> None:
+    first = books(disk)
+    items = first.take(Items(ROWS, key))
+    first.settle(next(items), [loss(Item(0, ROWS[0], "1"))])
+    next(items)
+    first.save()
+
+
+@pytest.mark.parametrize("changed", [[{"id": 9}, *ROWS], ROWS[1:], ROWS[:1], []])
+def test_another_source_is_done_anew_where_keys_recognise_a_repetition(changed: list[Any]) -> None:
+    disk = Disk()
+    left_after_one(disk, "id")
+    second = books(disk, named=True)
+    assert [item.value for item in second.take(Items(changed, "id"))] == changed
+    assert (second.done, second.checkpoint.parts) == (0, 0)
+    second.close(finished=True)
+    assert disk.whole == []
+
+
+@pytest.mark.parametrize(("named", "repeatable"), [(False, True), (True, False)])
+def test_another_source_is_an_error_where_a_repetition_could_do_harm(named: bool, repeatable: bool) -> None:
+    disk = Disk()
+    left_after_one(disk, "id")
+    second = books(disk, named=named, repeatable=repeatable)
+    with pytest.raises(ChannelConfigurationError, match="item_key"):
+        list(second.take(Items([{"id": 9}, *ROWS], "id")))
+
+
+def test_many_losses_ask_to_be_written() -> None:
+    kept = books(Disk())
+    for item in kept.take(Items(range(LOSSES_AT_ONCE), None)):
+        assert not kept.is_full
+        kept.settle(item, [loss(item)])
+    assert kept.is_full
+    kept.save()
+    assert not kept.is_full
+
+
+def test_the_first_errors_are_kept_over_tries() -> None:
+    disk = Disk()
+    first = books(disk)
+    for item in first.take(Items(range(9), None)):
+        first.settle(item, [loss(item)._replace(message=f"no {item.value}" + "x" * 999)])
+    first.save()
+    errors = books(disk).checkpoint.errors
+    assert [error["message"][:4] for error in errors] == [f"no {number}" for number in range(5)]
+    assert {len(error["message"]) for error in errors} == {500}
+
+
+def test_a_part_of_a_batch_may_be_lost() -> None:
+    kept = books(Disk())
+    kept.settle(Item(0, ["a", "b", "c"], "k", weight=3), [loss(Item(0, "b", "k"))])
+    assert kept.counts == {Outcome.SUCCEEDED: 2, Outcome.FAILED: 1}

@@ -1,0 +1,248 @@
+"""Sources and dead-letter files on a real disk, and in the memory file system of fsspec, which is no local one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow
+import pyarrow.parquet
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from support.airflow_features import attach
+
+from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
+from airflow_channel_provider.bulk.outcomes import Loss, Outcome
+from airflow_channel_provider.bulk.sources import FileSource, ListSource, Peeked, SqlSource
+from airflow_channel_provider.bulk.tables import (
+    Batches,
+    columns_of_arrow,
+    columns_of_rows,
+    is_as_wanted,
+    merged_columns,
+)
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+ROWS = [{"id": number, "name": f"name {number}"} for number in range(2_500)]
+
+
+@pytest.fixture(params=["file", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "file":
+        yield ObjectStoragePath(tmp_path.as_uri())
+        return
+    attach("memory", fs=fsspec.filesystem("memory"))
+    yield ObjectStoragePath("memory://bulk")
+    fsspec.filesystem("memory").store.clear()
+
+
+def write(path: Any, content: bytes) -> Any:
+    with path.fs.open(path.path, "wb") as file:
+        file.write(content)
+    return path
+
+
+def loss(number: int) -> Loss:
+    return Loss(
+        {"id": number, "name": "안녕"},
+        str(number),
+        Outcome.FAILED,
+        "ChannelRequestError",
+        "no",
+        f"r-{number}",
+    )
+
+
+# ---- sources
+
+
+def test_json_lines_are_read_and_counted_by_their_share(folder: Any) -> None:
+    lines = "".join(f"{json.dumps(row)}\n\n" for row in ROWS).encode()
+    source = FileSource(write(folder / "rows.jsonl", lines))
+    assert source.expected is None
+    rows = iter(source)
+    read = [next(rows) for _ in range(1_250)]
+    assert source.expected is not None
+    assert 1_250 <= source.expected <= 3_000
+    assert [*read, *rows] == ROWS
+    assert list(source) == ROWS
+    assert source.expected == len(ROWS)
+
+
+def test_compressed_lines_are_read(folder: Any) -> None:
+    lines = gzip.compress("".join(f"{json.dumps(row)}\n" for row in ROWS).encode())
+    assert list(FileSource(write(folder / "rows.ndjson.gz", lines))) == ROWS
+
+
+def test_a_line_that_is_no_json_is_named(folder: Any) -> None:
+    source = FileSource(write(folder / "rows.jsonl", b'{"id": 1}\n{"id": \n'))
+    with pytest.raises(ChannelConfigurationError, match="Line 2 of"):
+        list(source)
+
+
+def test_csv_rows_are_texts(folder: Any) -> None:
+    content = '\ufeffid,name\n1,"a, ""b""\nc"\n2,\n'.encode()
+    assert list(FileSource(write(folder / "rows.csv", content))) == [
+        {"id": "1", "name": 'a, "b"\nc'},
+        {"id": "2", "name": ""},
+    ]
+
+
+def test_parquet_tells_its_rows_and_types(folder: Any) -> None:
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), sink, row_group_size=700)
+    source = FileSource(write(folder / "rows.data", sink.getvalue().to_pybytes()), "parquet")
+    rows = iter(source)
+    first = next(rows)
+    assert source.expected == len(ROWS)
+    assert [first, *rows] == ROWS
+    schema = source.schema()
+    assert schema is not None
+    assert [(c["key"], c["type"], c["nullable"]) for c in columns_of_arrow(schema, ["id"])] == [
+        ("id", "number", False),
+        ("name", "string", True),
+    ]
+
+
+@pytest.mark.parametrize(("name", "given"), [("rows.txt", None), ("rows", None), ("rows.jsonl", "xml")])
+def test_a_format_that_is_none_is_refused(folder: Any, name: str, given: str | None) -> None:
+    with pytest.raises(ChannelConfigurationError, match="jsonl, csv, parquet"):
+        FileSource(folder / name, given)
+
+
+def test_a_query_is_read_again_from_its_beginning(tmp_path: Path) -> None:
+    opened = []
+
+    def connect() -> sqlite3.Connection:
+        opened.append(sqlite3.connect(tmp_path / "d.db"))
+        return opened[-1]
+
+    with connect() as database:
+        database.execute("CREATE TABLE t (id, name)")
+        database.executemany("INSERT INTO t VALUES (:id, :name)", ROWS)
+    database.close()
+    source = SqlSource(connect, "SELECT id, name FROM t WHERE id >= ? ORDER BY id", [10])
+    assert list(source) == ROWS[10:]
+    half = iter(source)
+    next(half)
+    half.close()  # type: ignore[attr-defined]
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError):
+            connection.execute("SELECT 1")
+
+
+def test_what_was_looked_at_is_not_read_twice() -> None:
+    reads = []
+
+    class Values(ListSource):
+        def __iter__(self) -> Iterator[object]:
+            reads.append(1)
+            return super().__iter__()
+
+    peeked = Peeked(Values(list(range(10))), 3)
+    assert (peeked.head, peeked.expected) == ([0, 1, 2], 10)
+    assert list(peeked) == list(range(10))
+    assert len(reads) == 1
+    assert list(peeked) == list(range(10))
+    assert len(reads) == 2
+
+
+# ---- dead letters and checkpoints
+
+
+def test_parts_become_one_file_and_only_those_that_count(folder: Any) -> None:
+    path = folder / "dead" / "failed.jsonl"
+    letters = DeadLetterFile(path, "a1", attempt=2)
+    letters.write_part(1, [loss(1), loss(2)])
+    letters.write_part(2, [loss(3)])
+    letters.write_part(2, [loss(4)])  # the try before was killed before it counted it
+    letters.write_part(3, [loss(5)])
+    letters.put_together(2)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line["item"]["id"] for line in lines] == [1, 2, 4]
+    assert lines[0] | {"at": ""} == {
+        "dead_letter": 1,
+        "item": {"id": 1, "name": "안녕"},
+        "key": "1",
+        "request_id": "r-1",
+        "outcome": "failed",
+        "error": "ChannelRequestError",
+        "message": "no",
+        "attempt": 2,
+        "at": "",
+    }
+    letters.drop_parts()
+    assert [found.name for found in path.parent.iterdir()] == ["failed.jsonl"]
+
+
+def test_without_parts_there_is_no_file(folder: Any) -> None:
+    letters = DeadLetterFile(folder / "failed.jsonl", "a1", attempt=1)
+    letters.put_together(0)
+    letters.drop_parts()
+    assert not (folder / "failed.jsonl").exists()
+    letters.write_part(1, [loss(1)])
+    letters.put_together(1)
+    letters.put_together(0)
+    assert not (folder / "failed.jsonl").exists()
+
+
+def test_a_checkpoint_file_belongs_to_its_task_instance(folder: Any) -> None:
+    path = folder / "deep" / "failed.jsonl"
+    ours, others = FileCheckpoints(path, "a1"), FileCheckpoints(path, "b2")
+    assert ours.load() is None
+    ours.save({"n": 1})
+    ours.save({"n": 2})
+    assert FileCheckpoints(path, "a1").load() == {"n": 2}
+    assert others.load() is None
+    assert [found.name for found in path.parent.iterdir()] == ["failed.jsonl.a1.checkpoint.json"]
+
+
+# ---- tables
+
+
+def test_batches_are_the_same_each_time_and_hold_all_rows() -> None:
+    batches = Batches(ROWS, ["id"], most_rows=300, most_bytes=5_000)
+    first, second = list(batches), list(batches)
+    assert [item.key for item in first] == [item.key for item in second]
+    assert [row.value for item in first for row in item.value] == ROWS
+    assert [item.position for item in first] == list(range(len(first)))
+    assert sum(item.weight for item in first) == len(ROWS)
+    assert all(len(json.dumps([r.value for r in i.value], separators=(",", ":"))) <= 5_002 for i in first)
+
+
+def test_a_row_that_is_larger_than_a_batch_is_one_of_its_own() -> None:
+    rows = [{"id": 1}, {"id": 2, "text": "x" * 500}, {"id": 3}]
+    assert [item.weight for item in Batches(rows, [], most_bytes=100)] == [1, 1, 1]
+
+
+def test_rows_in_doubt_are_kept_apart() -> None:
+    doubtful = [
+        {"dead_letter": 1, "item": row, "key": str(row["id"]), "outcome": "uncertain"} for row in ROWS[2:4]
+    ]
+    batches = list(Batches([*ROWS[:2], *doubtful, ROWS[4]], []))
+    assert [(item.weight, item.in_doubt) for item in batches] == [(2, False), (2, True), (1, False)]
+
+
+def test_types_are_those_of_the_values_and_a_mixture_is_text() -> None:
+    rows = [
+        {"a": 1, "b": True, "c": None, "d": 1, "e": {"x": 1}},
+        {"a": 2.5, "c": None, "d": "one", "e": [1]},
+    ]
+    types = {column["key"]: column["type"] for column in columns_of_rows(rows, [])}
+    assert types == {"a": "number", "b": "boolean", "c": "string", "d": "string", "e": "json"}
+    with pytest.raises(ChannelConfigurationError, match="A row must be a mapping"):
+        columns_of_rows(["text"], [])
+
+
+def test_a_table_keeps_its_columns_and_gets_what_it_lacks() -> None:
+    existing = [{"key": "a", "name": "A", "type": "word", "description": "old"}]
+    merged = merged_columns(existing, columns_of_rows([{"a": 1, "b": 2}], ["a"]))
+    assert [(column["key"], column["type"]) for column in merged] == [("a", "word"), ("b", "number")]
+    assert not is_as_wanted(existing, merged)
+    assert is_as_wanted(existing, [{"key": "a", "type": "word"}])
+    assert not is_as_wanted(existing, [{"key": "a", "type": "number"}])

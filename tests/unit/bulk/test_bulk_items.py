@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_channel_provider.bulk.items import Item, Items, identified, plain, unwrapped
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2026, 1, 31, 8, 30, tzinfo=timezone.utc), "2026-01-31T08:30:00+00:00"),
+        (date(2026, 1, 31), "2026-01-31"),
+        (time(8, 30), "08:30:00"),
+        (timedelta(minutes=2), 120.0),
+        (Decimal("12.50"), 12.5),
+        (Decimal("3.00"), 3),
+        (Decimal("0.1234567890123456789"), "0.1234567890123456789"),
+        (Decimal("NaN"), None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (b"\x00\x01", "AAE="),
+        (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        ((1, {"a": {date(2026, 1, 1)}}), [1, {"a": ["2026-01-01"]}]),
+        ({1: True}, {"1": True}),
+    ],
+)
+def test_values_become_what_json_can_hold(value: object, expected: Any) -> None:
+    assert plain(value) == expected
+    assert type(plain(value)) is type(expected)
+
+
+@given(JSON_VALUES)
+def test_what_json_can_hold_stays_as_it_is(value: Any) -> None:
+    assert plain(value) == value
+    json.dumps(plain(value), allow_nan=False)
+
+
+@given(st.lists(JSON_VALUES, max_size=8))
+def test_keys_are_the_same_in_each_try_and_differ_from_item_to_item(values: list[Any]) -> None:
+    first, second = (list(Items(values, None)) for _ in range(2))
+    assert first == second
+    assert len({item.key for item in first}) == len(values)
+
+
+def test_a_key_of_place_and_content_changes_with_both() -> None:
+    keys = [
+        next(identified([value], None)).key
+        for value in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2, "b": 2})
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    first, second = identified(["x", "x"], None)
+    assert first.key != second.key
+
+
+def test_a_key_may_be_a_field_or_made_by_a_callable() -> None:
+    rows = [{"id": 7, "name": "a"}]
+    assert next(identified(rows, "id")).key == "7"
+    assert next(identified(rows, lambda row: f"{row['name']}-{row['id']}")).key == "a-7"
+
+
+@pytest.mark.parametrize("row", [{"name": "a"}, {"id": None}, "text"])
+def test_an_item_without_its_key_is_named(row: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match="Item 1 of the source has no field 'id'"):
+        list(identified([{"id": 1}, row], "id"))
+
+
+def test_a_line_of_a_dead_letter_file_is_the_item_that_it_was() -> None:
+    line = {"dead_letter": 1, "item": {"id": 7}, "key": "7", "request_id": "r-7", "outcome": "uncertain"}
+    assert next(identified([line, {"id": 8}], None)) == Item(0, {"id": 7}, "7", "r-7", in_doubt=True)
+    assert unwrapped(line) == {"id": 7}
+    assert unwrapped({"id": 8}) == {"id": 8}
+    (failed,) = identified([{**line, "outcome": "failed"}], None)
+    assert not failed.in_doubt

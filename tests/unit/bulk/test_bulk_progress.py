@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_channel_provider.bulk.books import Books
+from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
+from airflow_channel_provider.bulk.items import Item
+from airflow_channel_provider.bulk.outcomes import Loss, Outcome
+from airflow_channel_provider.bulk.progress import FailureLimit, Progress, duration, summary
+from airflow_channel_provider.exceptions import ChannelTooManyFailuresError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def settled(succeeded: int, failed: int = 0, *, clock: Clock | None = None) -> Books:
+    books = Books(MemoryCheckpoints(), None, repeatable=True, now=clock or Clock())
+    settle(books, succeeded, failed)
+    return books
+
+
+def settle(books: Books, succeeded: int, failed: int = 0) -> None:
+    for number in range(succeeded):
+        books.settle(Item(number, number, str(number)), [])
+    for number in range(failed):
+        loss = Loss(number, str(number), Outcome.FAILED, "ChannelRequestError", "no such chat")
+        books.settle(Item(number, number, str(number)), [loss])
+
+
+def test_a_line_says_what_is_done_and_how_long_it_takes_yet() -> None:
+    clock, lines = Clock(), list[str]()
+    books = settled(0, clock=clock)
+    progress = Progress("getUser", books, lambda: 4_000, lines.append, every_seconds=10, now=clock)
+    settle(books, 990, 10)
+    clock.now = 9.9
+    progress.look()
+    assert lines == []
+    clock.now = 10
+    progress.look()
+    progress.look()
+    assert lines == ["getUser: 1,000 done of 4,000 (25.0%), 10 failed, 100/s, 30 s left"]
+
+
+def test_rate_and_time_left_are_those_of_this_try() -> None:
+    clock, store = Clock(), MemoryCheckpoints()
+    first = Books(store, None, repeatable=True, now=clock)
+    settle(first, 500)
+    first.save()
+    second = Books(store, None, repeatable=True, now=clock)
+    progress = Progress("getUser", second, lambda: 1_000, lambda line: None, now=clock)
+    settle(second, 100)
+    clock.now = 10
+    assert progress.line() == "getUser: 600 done of 1,000 (60.0%), 0 failed, 10/s, 40 s left"
+
+
+def test_without_a_number_to_expect_nothing_is_said_of_the_time_left() -> None:
+    clock = Clock()
+    progress = Progress("getUser", settled(5, clock=clock), lambda: None, lambda line: None, now=clock)
+    assert progress.line().startswith("getUser: 5 done, 0 failed, ")
+    assert "left" not in progress.line()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3_600, "60 min"), (9_000, "2.5 h")]
+)
+def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_summary_adds_up_and_names_the_dead_letters_only_where_there_are_some() -> None:
+    clock = Clock()
+    books = settled(7, 3, clock=clock)
+    clock.now = 2.0
+    made = summary("getUser", books, paused_seconds=1.26, dead_letter="s3://b/f.jsonl")
+    assert made["items"] == 10 == sum(made[outcome.value] for outcome in Outcome)
+    assert (made["dead_letter"], made["paused_seconds"], made["items_per_second"]) == (
+        "s3://b/f.jsonl",
+        1.3,
+        5.0,
+    )
+    assert len(made["first_errors"]) == 3
+    assert summary("x", settled(7), paused_seconds=0, dead_letter="s3://b/f.jsonl")["dead_letter"] is None
+
+
+@pytest.mark.parametrize(
+    ("most", "succeeded", "failed", "in_the_end", "stops"),
+    [
+        (None, 0, 1_000, True, False),
+        (10, 0, 10, False, False),
+        (10, 0, 11, False, True),
+        (0, 50, 1, False, True),
+        (0.5, 50, 50, False, False),
+        (0.5, 49, 51, False, True),
+        (0.5, 0, 99, False, False),
+        (0.5, 0, 99, True, True),
+        (0.5, 0, 0, True, False),
+        (1.0, 0, 500, True, False),
+        (1, 0, 2, False, True),
+    ],
+)
+def test_a_limit_is_a_count_or_a_share(
+    most: float | None, succeeded: int, failed: int, in_the_end: bool, stops: bool
+) -> None:
+    books = settled(succeeded, failed)
+    if not stops:
+        FailureLimit(most).check(books, in_the_end=in_the_end)
+        return
+    with pytest.raises(ChannelTooManyFailuresError, match=r"ChannelRequestError: no such chat"):
+        FailureLimit(most).check(books, in_the_end=in_the_end)
+
+
+def test_failures_of_the_tries_before_do_not_count() -> None:
+    store = MemoryCheckpoints()
+    first = Books(store, None, repeatable=True)
+    settle(first, 0, 200)
+    first.save()
+    second = Books(store, None, repeatable=True)
+    settle(second, 1)
+    FailureLimit(0).check(second, in_the_end=True)

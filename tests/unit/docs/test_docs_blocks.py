@@ -1,0 +1,69 @@
+"""
+Every block of code on every page is held to something.
+
+What is marked ``example`` is a piece of an example DAG, which the demo runs; what is marked ``run`` is executed by
+``integration/test_docs_snippets.py`` and its siblings; what is not in Python has a test of its own, named here.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from support import markdown
+
+ROOT = Path(__file__).parents[3]
+TESTS = ROOT / "tests"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.joinpath("docs").rglob("*.md"))]
+BLOCKS = [
+    (page.relative_to(ROOT).as_posix(), block)
+    for page in PAGES
+    for block in markdown.blocks(page.read_text(encoding="utf-8"))
+    if not block.language.startswith("{")  # a directive, which building the site carries out
+]
+OTHERS = {
+    ("README.md", "shell"): "unit/docs/test_docs_readme.py::test_there_are_no_other_commands",
+    ("README.md", "ini"): "unit/docs/test_docs_readme.py::test_settings_files_set_options_that_exist",
+    ("README.md", "text"): "unit/docs/test_docs_readme.py::test_end_of_the_report_is_how_the_demo_writes_it",
+    ("docs/page.md", "json"): "unit/docs/test_docs_page.py::test_example_is_what_such_a_record_gives",
+    ("docs/architecture.md", "text"): "unit/docs/test_docs_blocks.py::test_folders_are_all_of_them",
+}
+
+
+def test_there_are_pages_with_blocks() -> None:
+    assert {"README.md", "docs/bulk.md", "docs/messages.md", "docs/reading.md"} <= {
+        page for page, _ in BLOCKS
+    }
+
+
+def test_each_block_in_python_is_run() -> None:
+    for page, block in BLOCKS:
+        if block.language == "python":
+            assert re.fullmatch(r"(example|run): [\w.]+", block.mark), f"{page}: {block.text}"
+
+
+def test_each_other_block_has_a_test() -> None:
+    assert {(page, block.language) for page, block in BLOCKS if block.language != "python"} == set(OTHERS)
+    for where in OTHERS.values():
+        file, _, name = where.partition("::")
+        assert f"\ndef {name}(" in TESTS.joinpath(file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [(page, block) for page, block in BLOCKS if block.mark.startswith("example: ")],
+    ids=lambda value: value if isinstance(value, str) else value.mark,
+)
+def test_snippet_is_what_the_example_says(page: str, block: markdown.Block) -> None:
+    module, name = block.mark.removeprefix("example: ").split(".")
+    text = ROOT.joinpath("dags_examples", f"{module}.py").read_text(encoding="utf-8")
+    (marked,) = re.findall(rf"# \[START {name}\]\n(.*?)\n *# \[END {name}\]", text, re.DOTALL)
+    assert block.text.strip() == textwrap.dedent(marked).strip()
+
+
+def test_folders_are_all_of_them() -> None:
+    (shown,) = [block.text for page, block in BLOCKS if page == "docs/architecture.md"]
+    folders = {path.parent.name for path in ROOT.joinpath("airflow_channel_provider").glob("*/__init__.py")}
+    assert set(re.findall(r"\b(\w+)/", shown)) - {"airflow_channel_provider", "stores"} == folders

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_channel_provider.emulator import DEMO_SECRET
+from airflow_channel_provider.emulator.clock import Clock
+from airflow_channel_provider.emulator.service import NATIVE_PATH, Emulator
+from airflow_channel_provider.emulator.settings import Settings
+
+START = 1_700_000_000.0
+
+
+class Driver:
+    """An emulator without a wire, at a standing clock."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.time = START
+        self.emulator = Emulator(Settings.from_mapping(settings), Clock(lambda: self.time))
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+
+    def send(self, http_method: str, path: str, body: bytes, **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        exchange = self.emulator.handle(http_method, path, named, body)
+        answer = exchange.answer
+        self.status = None if answer is None else answer.status
+        self.headers = {} if answer is None else answer.headers
+        return None if answer is None else json.loads(answer.body)
+
+    def native(self, method: str, params: Any = None, token: str = "") -> Any:
+        body = json.dumps({"method": method, "params": params}).encode()
+        return self.send("PUT", NATIVE_PATH, body, **{"x-access-token": token})
+
+    def issue(self, channel_id: str | None = "ch-1", secret: str = DEMO_SECRET) -> Any:
+        return self.native("issueToken", {"secret": secret, "channelId": channel_id})
+
+    def refresh(self, refresh_token: str) -> Any:
+        return self.native("refreshToken", {"refreshToken": refresh_token})
+
+    def call(self, method: str, channel_id: str = "ch-1", **params: Any) -> Any:
+        """The result of a call with a channel token that was minted for it, or the whole body if it was refused."""
+        token = self.emulator.world.tokens.mint("demo-app", channel_id, self.time)["accessToken"]
+        body = self.native(method, {"channelId": channel_id, **params}, token)
+        return body.get("result", body)
+
+    def app_call(self, method: str, **params: Any) -> Any:
+        token = self.emulator.world.tokens.mint("demo-app", None, self.time)["accessToken"]
+        body = self.native(method, {"appId": "demo-app", **params}, token)
+        return body.get("result", body)
+
+    def last(self) -> Any:
+        return self.emulator.journal.since()[-1]
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return Driver()
+
+
+@pytest.fixture
+def make_driver() -> type[Driver]:
+    return Driver

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from unit.emulator.conftest import Driver
+
+WRITE: Any = {"userChatId": "chat-ch-1-1", "dto": {"botName": "b", "plainText": "hello", "requestId": "r-1"}}
+
+
+def refusal(body: Any) -> tuple[int, str]:
+    """Status and message of a proxied refusal."""
+    inner = json.loads(body["error"]["message"].removeprefix("request failed, body: "))
+    return inner["status"], inner["errors"][0]["message"]
+
+
+def test_a_message_is_kept_as_it_was_written(driver: Driver) -> None:
+    message = driver.call("writeUserChatMessage", **WRITE)["message"]
+    assert message == {
+        "id": "msg-00000001",
+        "channelId": "ch-1",
+        "chatType": "userChat",
+        "chatId": "chat-ch-1-1",
+        "personType": "bot",
+        "personId": "b",
+        "requestId": "r-1",
+        "createdAt": int(driver.time * 1000),
+        "version": 1,
+        "state": "sent",
+        "plainText": "hello",
+    }
+    assert driver.emulator.world.messages.listing() == [message]
+
+
+def test_a_repeated_request_id_answers_the_first_message(driver: Driver) -> None:
+    first = driver.call("writeUserChatMessage", **WRITE)
+    driver.time += 100_000
+    again = driver.call("writeUserChatMessage", **{**WRITE, "dto": {**WRITE["dto"], "plainText": "other"}})
+    assert again == first
+    assert driver.last()["repeated"] is True
+    assert driver.emulator.stats()["messages"] == 1
+
+
+def test_request_ids_are_told_apart_by_chat_and_kind_of_chat(driver: Driver) -> None:
+    dto = WRITE["dto"]
+    driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
+    driver.call("writeUserChatMessage", userChatId="chat-ch-1-2", dto=dto)
+    driver.call("writeGroupMessage", groupId="group-ch-1-1", dto=dto)
+    driver.call("writeGroupMessage", "ch-2", groupId="group-ch-2-1", dto=dto)
+    assert driver.emulator.stats()["messages"] == 4
+
+
+@pytest.mark.parametrize("request_id", [None, ""])
+def test_without_a_request_id_every_call_is_a_message(driver: Driver, request_id: str | None) -> None:
+    for _ in range(2):
+        driver.call(
+            "writeGroupMessage", groupId="group-ch-1-1", dto={"botName": "b", "requestId": request_id}
+        )
+    assert driver.emulator.stats()["messages"] == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "person"),
+    [
+        ("writeGroupMessage", {"groupId": "group-ch-1-1", "dto": {"botName": "b"}}, ("bot", "b")),
+        (
+            "writeGroupMessageAsManager",
+            {"groupId": "group-ch-1-1", "dto": {"managerId": "manager-ch-1-1"}},
+            ("manager", "manager-ch-1-1"),
+        ),
+        (
+            "writeUserChatMessageAsUser",
+            {"userChatId": "chat-ch-1-1", "dto": {"userId": "user-ch-1-1"}},
+            ("user", "user-ch-1-1"),
+        ),
+    ],
+)
+def test_the_writer_is_who_the_dto_names(driver: Driver, method: str, params: Any, person: Any) -> None:
+    message = driver.call(method, **params)["message"]
+    assert (message["personType"], message["personId"]) == person
+
+
+BUTTON = {"title": "t", "action": {"a": 1}}
+FILE = {"url": "u", "mime": "m", "fileName": "f"}
+
+
+@pytest.mark.parametrize(
+    ("dto", "message"),
+    [
+        ({"plainText": "x"}, "dto needs one of botName, managerId, userId"),
+        ({"botName": "b", "plainText": 5}, "dto.plainText must be a string and dto.blocks a list"),
+        ({"botName": "b", "requestId": 5}, "dto.requestId must be a string"),
+        (
+            {"botName": "b", "options": ["private"]},
+            "dto.options must be a list of names that begin with MESSAGE_OPTION_",
+        ),
+        ({"botName": "b", "buttons": [BUTTON] * 3}, "dto.buttons must be a list of at most 2"),
+        (
+            {"botName": "b", "buttons": [{**BUTTON, "title": "x" * 31}]},
+            "each of dto.buttons needs a title of 1 to 30 characters and an action",
+        ),
+        ({"botName": "b", "files": [FILE] * 31}, "dto.files must be a list of at most 30"),
+        ({"botName": "b", "files": [{"url": "u"}]}, "each of dto.files needs url, mime and fileName"),
+        ("text", "dto must be an object"),
+    ],
+)
+def test_a_message_beyond_the_limits_is_refused_and_not_kept(driver: Driver, dto: Any, message: str) -> None:
+    body = driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
+    assert refusal(body) == (422, message)
+    assert driver.emulator.stats()["messages"] == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"userChatId": "nowhere", "dto": {"botName": "b"}}, "userChat not found"),
+        ({"userChatId": "chat-ch-1-1", "dto": {"managerId": "nobody"}}, "manager not found"),
+    ],
+)
+def test_a_message_to_nobody_is_a_404(driver: Driver, params: Any, message: str) -> None:
+    assert refusal(driver.call("writeUserChatMessage", **params)) == (404, message)
+
+
+def test_as_manager_wants_a_manager(driver: Driver) -> None:
+    body = driver.call("writeUserChatMessageAsManager", userChatId="chat-ch-1-1", dto={"botName": "b"})
+    assert refusal(body) == (422, "dto.managerId is required")
+
+
+def test_a_thread_reply_names_its_root(driver: Driver) -> None:
+    params: Any = {
+        "groupId": "group-ch-1-1",
+        "dto": {"botName": "b"},
+        "rootMessageId": "m",
+        "broadcast": True,
+    }
+    message = driver.call("writeGroupMessage", **params)["message"]
+    assert message["thread"] == {"rootMessageId": "m", "broadcast": True}
+
+
+def test_a_patched_message_keeps_its_identity(driver: Driver) -> None:
+    message = dict(driver.call("writeUserChatMessage", **WRITE)["message"])
+    place = {"chatId": "chat-ch-1-1", "chatType": "userChat", "messageId": message["id"]}
+    body = {"state": "removed", "id": "x", "plainText": "x"}
+    patched = driver.call("patchMessage", **place, body=body, updateMask=["state", "id"])["message"]
+    assert patched == {**message, "state": "removed", "version": 2}
+    elsewhere = driver.call(
+        "patchMessage", **{**place, "chatId": "chat-ch-1-2"}, body=body, updateMask="state"
+    )
+    assert refusal(elsewhere) == (404, "message not found")
+
+
+def test_old_messages_fall_off_with_their_request_ids(driver: Driver) -> None:
+    box = driver.emulator.world.messages
+    box._kept = 2
+    for n in range(3):
+        dto = {"botName": "b", "requestId": f"r-{n}"}
+        driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
+    assert [m["requestId"] for m in box.listing()] == ["r-1", "r-2"]
+    assert box.repeated("ch-1", "userChat", "chat-ch-1-1", "r-0") is None
+    assert box.get("msg-00000001") is None
+    assert box.count == 3

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from unit.emulator.conftest import Driver
+
+
+def refusal(body: Any) -> tuple[int, str]:
+    """Status and message of a proxied refusal."""
+    inner = json.loads(body["error"]["message"].removeprefix("request failed, body: "))
+    return inner["status"], inner["errors"][0]["message"]
+
+
+def test_groups_are_listed_by_name_page_by_page(driver: Driver) -> None:
+    channel = driver.emulator.world.channels["ch-1"]
+    base = channel.groups["group-ch-1-1"]
+    for n in range(3):
+        channel.groups[f"g{n}"] = {**base, "id": f"g{n}", "title": f"Team {n}"}
+    channel.groups["secret"] = {**base, "id": "secret", "title": "AAA", "scope": "private"}
+    seen, pagination = [], {"limit": 2}
+    for _ in range(3):
+        answer = driver.call("searchGroups", pagination=pagination)
+        seen.append([group["title"] for group in answer["groups"]])
+        pagination = {"limit": 2, "since": answer.get("next")}
+    assert seen == [["Sales", "Support"], ["Team 0", "Team 1"], ["Team 2"]]
+    assert pagination["since"] is None
+
+
+def test_a_group_added_between_pages_moves_no_other(driver: Driver) -> None:
+    groups = driver.emulator.world.channels["ch-1"].groups
+    first = driver.call("searchGroups", pagination={"limit": 1})
+    groups["new"] = {**groups["group-ch-1-1"], "id": "new", "title": "Accounting"}
+    second = driver.call("searchGroups", pagination={"limit": 1, "since": first["next"]})
+    assert [g["title"] for g in (*first["groups"], *second["groups"])] == ["Sales", "Support"]
+
+
+@pytest.mark.parametrize("order", ["SORT_ORDER_DESC", "desc", 2])
+def test_managers_can_be_listed_backwards(driver: Driver, order: Any) -> None:
+    options = {"limit": 1, "sortOrder": order}
+    first = driver.call("searchManagers", pagination=options)
+    second = driver.call("searchManagers", pagination={**options, "since": first["next"]})
+    assert [m["name"] for m in (*first["managers"], *second["managers"])] == ["Noah Weiss", "Mina Seo"]
+    assert "next" not in second
+
+
+@pytest.mark.parametrize(
+    "pagination", [{"limit": 501}, {"limit": -1}, {"limit": True}, {"limit": "5"}, [1], {"since": "%"}]
+)
+def test_a_wrong_pagination_is_refused(driver: Driver, pagination: Any) -> None:
+    assert refusal(driver.call("searchManagers", pagination=pagination))[0] == 422
+
+
+def test_managers_come_in_a_batch_of_those_that_exist(driver: Driver) -> None:
+    answer = driver.call("batchGetManagers", managerIds=["manager-ch-1-2", "nobody", "manager-ch-1-1"])
+    assert [manager["id"] for manager in answer["managers"]] == ["manager-ch-1-2", "manager-ch-1-1"]
+    assert refusal(driver.call("batchGetManagers", managerIds=["x"] * 51)) == (
+        422,
+        "managerIds must have 1 to 50 items",
+    )
+    assert driver.call("getManager", managerId="manager-ch-1-1")["manager"]["name"] == "Mina Seo"
+    assert driver.call("getRole", roleId="role-1")["role"]["id"] == "role-1"
+    assert refusal(driver.call("getRole", roleId="role-2")) == (404, "role not found")
+
+
+def test_a_user_is_found_by_member_id(driver: Driver) -> None:
+    assert driver.call("searchUser", memberId="member-ch-1-3")["user"]["id"] == "user-ch-1-3"
+    assert refusal(driver.call("searchUser", memberId="nobody")) == (404, "user not found")
+
+
+@pytest.mark.parametrize(
+    "mask", ["tags,profile.name", ["tags", "profile.name"], {"paths": ["tags", "profile.name"]}]
+)
+def test_only_masked_fields_are_patched(driver: Driver, mask: Any) -> None:
+    body = {"tags": ["vip"], "profile": {"name": "New", "email": "e"}, "blocked": True, "id": "x"}
+    user = driver.call("patchUser", userId="user-ch-1-1", body=body, updateMask=mask)["user"]
+    assert (user["tags"], user["profile"], user["blocked"]) == (["vip"], {"name": "New"}, False)
+    assert (user["id"], user["name"]) == ("user-ch-1-1", "New")
+
+
+@pytest.mark.parametrize(
+    ("body", "mask"),
+    [({"tags": ["t"] * 21}, "tags"), ({"profile": 3}, "profile"), ({"tags": []}, 5), ([], "tags")],
+)
+def test_a_wrong_patch_is_refused_and_changes_nothing(driver: Driver, body: Any, mask: Any) -> None:
+    before = dict(driver.emulator.world.channels["ch-1"].users["user-ch-1-1"])
+    assert refusal(driver.call("patchUser", userId="user-ch-1-1", body=body, updateMask=mask))[0] == 422
+    assert driver.emulator.world.channels["ch-1"].users["user-ch-1-1"] == before
+
+
+def test_a_member_is_upserted_once(driver: Driver) -> None:
+    calls = [
+        driver.call("upsertMember", memberId="m", body={"profile": {"name": n}}, updateMask="profile")
+        for n in "ab"
+    ]
+    assert calls[0]["user"]["id"] == calls[1]["user"]["id"] == "user-new-1"
+    assert driver.call("searchUser", memberId="m")["user"]["name"] == "b"
+
+
+def test_users_are_created_and_deleted_for_good(driver: Driver) -> None:
+    lead = driver.call("createLead", profile={"name": "L"})["user"]
+    member = driver.call("createUser", profile={"name": "M"})["user"]
+    assert [(u["type"], u["name"]) for u in (lead, member)] == [("lead", "L"), ("member", "M")]
+    assert driver.call("deleteUser", userId=lead["id"]) == {}
+    assert driver.call("deleteUser", userId=lead["id"]) == {}
+    assert refusal(driver.call("getUser", userId=lead["id"])) == (404, "user not found")
+
+
+def test_a_contact_is_found_again_and_leads_to_its_chats(driver: Driver) -> None:
+    params = {"mediumType": "phone", "address": "+821012345678", "defaultMediumLanguage": "ko"}
+    first, again = (driver.call("findOrCreateContactAndUser", **params) for _ in range(2))
+    assert first == again
+    user_id = first["user"]["id"]
+    chat = driver.call("createUserChat", userId=user_id)["userChat"]
+    found = driver.call("searchUserChatsByContact", mediumType="phone", address="+821012345678")
+    assert [c["id"] for c in found["userChats"]] == [chat["id"]]
+    assert driver.call("findContactsByUser", userId=user_id, mediumType="phone")["contacts"] == [
+        first["contact"]
+    ]
+    assert driver.call("findContactsByAddress", mediumType="phone", address="none")["contacts"] == []
+
+
+@pytest.mark.parametrize(
+    ("state", "kept", "stamped"),
+    [
+        ("USER_CHAT_STATE_CLOSED", "USER_CHAT_STATE_CLOSED", "closedAt"),
+        ("closed", "USER_CHAT_STATE_CLOSED", "closedAt"),
+        ("USER_CHAT_STATE_SNOOZED", "USER_CHAT_STATE_SNOOZED", "snoozedAt"),
+    ],
+)
+def test_a_chat_changes_its_state(driver: Driver, state: str, kept: str, stamped: str) -> None:
+    driver.time += 5
+    chat = driver.call("updateUserChatState", userChatId="chat-ch-1-1", state=state, botName="b")["userChat"]
+    assert (chat["state"], chat[stamped], chat["version"]) == (kept, int(driver.time * 1000), 2)
+    assert driver.call("getUserChat", userChatId="chat-ch-1-1")["userChat"] == chat
+
+
+@pytest.mark.parametrize(
+    ("state", "bot"), [("USER_CHAT_STATE_MISSED", "b"), ("closed", "a@b"), ("closed", "x" * 31)]
+)
+def test_a_wrong_state_or_bot_name_is_refused(driver: Driver, state: str, bot: str) -> None:
+    body = driver.call("updateUserChatState", userChatId="chat-ch-1-1", state=state, botName=bot)
+    assert refusal(body)[0] == 422
+    assert driver.call("getUserChat", userChatId="chat-ch-1-1")["userChat"]["version"] == 1
+
+
+def test_chats_are_opened_by_medium_once(driver: Driver) -> None:
+    params: Any = {"userId": "user-ch-1-1", "mediumType": "app", "mediumTopicKey": "order-1"}
+    ids = {driver.call("findOrCreateUserChatByMedium", **params)["userChat"]["id"] for _ in range(2)}
+    other = driver.call("findOrCreateUserChatByMedium", **{**params, "mediumTopicKey": "order-2"})[
+        "userChat"
+    ]["id"]
+    assert len(ids) == 1
+    assert other not in ids
+    found = driver.call(
+        "searchUserChatsByMedium", userId="user-ch-1-1", mediumType="app", mediumTopicKey="order-1"
+    )
+    assert {chat["id"] for chat in found["userChats"]} == ids
+
+
+def test_the_rest_of_the_chat_functions_answer_the_chat(driver: Driver) -> None:
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("manageUserChat", {}),
+        ("updateUserChatStateByUser", {"state": "opened"}),
+        ("startUserChatFromUserByMedium", {"mediumType": "app"}),
+        ("submitHandlingWorkflowButton", {}),
+    ]
+    for method, more in calls:
+        assert driver.call(method, userChatId="chat-ch-1-1", **more)["userChat"]["id"] == "chat-ch-1-1"
+
+
+def test_a_direct_chat_is_found_by_its_people_and_takes_messages(driver: Driver) -> None:
+    people = ["manager-ch-1-2", "manager-ch-1-1"]
+    chat = driver.call("findOrCreateDirectChat", managerIds=people)["directChat"]
+    assert driver.call("findOrCreateDirectChat", managerIds=people[::-1])["directChat"] == chat
+    assert driver.call("createDirectChat", managerIds=people)["directChat"]["id"] != chat["id"]
+    dto = {"managerId": people[0], "plainText": "hi"}
+    message = driver.call("writeDirectChatMessageAsManager", directChatId=chat["id"], dto=dto)["message"]
+    assert message["chatType"] == "directChat"
+    assert refusal(driver.call("createDirectChat", managerIds=["x"])) == (404, "manager not found")

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.messages import markdown as markdown_module
+from airflow_channel_provider.messages.attachments import COLORS, message_button, message_file
+from airflow_channel_provider.messages.dto import message_dto, message_id
+from airflow_channel_provider.messages.options import OPTIONS, message_options
+
+HOST = "https://example.com"
+WEB = {"webAction": {"attributes": {"url": HOST}}}
+
+
+def test_everything_at_once() -> None:
+    assert message_dto(
+        text="plain <b>",
+        markdown=f'**hi** [A]({HOST} "button") ![]({HOST}/a.png)',
+        bot_name="bot",
+        buttons=[{"title": "B", "url": HOST, "color": "red"}],
+        files=[f"{HOST}/b.pdf"],
+        options=["MESSAGE_OPTION_IMMUTABLE"],
+        private=True,
+        web_page={"url": HOST},
+        form={"type": "x"},
+        request_id="r-1",
+    ) == {
+        "botName": "bot",
+        "plainText": "plain <b>",
+        "blocks": [{"type": "text", "value": "<b>hi</b>"}],
+        "buttons": [
+            {"title": "A", "action": WEB},
+            {"title": "B", "action": WEB, "colorVariant": "MESSAGE_COLOR_VARIANT_RED"},
+        ],
+        "files": [
+            {"url": f"{HOST}/a.png", "mime": "image/png", "fileName": "a.png"},
+            {"url": f"{HOST}/b.pdf", "mime": "application/pdf", "fileName": "b.pdf"},
+        ],
+        "options": ["MESSAGE_OPTION_IMMUTABLE", "MESSAGE_OPTION_PRIVATE"],
+        "webPage": {"url": HOST},
+        "form": {"type": "x"},
+        "requestId": "r-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "message is empty"),
+        ({"markdown": " \n"}, "message is empty"),
+        ({"markdown": "-"}, "message is empty"),
+        ({"markdown": f'[A]({HOST} "button")'}, "message is empty"),
+        ({"text": "x", "bot_name": ""}, "no writer"),
+        ({"markdown": "x", "blocks": [{"type": "divider"}]}, "either markdown or blocks"),
+        ({"markdown": f'x [A]({HOST} "button")', "buttons": [{"title": "B", "url": HOST}] * 2}, "not 3"),
+        ({"markdown": f"x ![]({HOST}/a)", "files": [HOST] * 30}, "at most 30 files, not 31"),
+        ({"text": "x", "files": {"url": HOST}}, "files must be a list, not dict"),
+        ({"text": "x", "options": "MESSAGE_OPTION_PRIVATE"}, "options must be a list, not str"),
+        ({"text": "x", "form": []}, "form must be a mapping, not list"),
+        ({"text": "x", "silent": "everybody"}, "silent must be"),
+    ],
+)
+def test_what_the_service_would_refuse_is_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=words):
+        message_dto(**{"bot_name": "bot", **arguments})
+
+
+def test_a_missing_parser_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "markdown_it", None)
+    markdown_module._parser.cache_clear()
+    with pytest.raises(ChannelConfigurationError, match=r"markdown-it-py.*\[markdown\]"):
+        message_dto(markdown="x", bot_name="bot")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [({"message": {"id": 7}}, "7"), ({"id": "m"}, "m"), ({"message": None}, None), (None, None), ("m", None)],
+)
+def test_id_of_the_message(answer: Any, expected: str | None) -> None:
+    assert message_id(answer) == expected
+
+
+# Options
+
+
+def test_each_option_is_taken_once_and_in_order() -> None:
+    assert message_options([*OPTIONS, OPTIONS[0]]) == list(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({}, []),
+        ({"private": True}, ["PRIVATE"]),
+        ({"silent": True}, ["SILENT_TO_MANAGER", "SILENT_TO_USER"]),
+        ({"silent": "manager"}, ["SILENT_TO_MANAGER"]),
+        ({"private": True, "silent": "user"}, ["PRIVATE", "SILENT_TO_USER"]),
+    ],
+)
+def test_shorthands(arguments: dict[str, Any], names: list[str]) -> None:
+    assert message_options(**arguments) == [f"MESSAGE_OPTION_{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("private", "did you mean 'MESSAGE_OPTION_PRIVATE'"),
+        ("silentToManager", "did you mean 'MESSAGE_OPTION_SILENT_TO_MANAGER'"),
+        ("actAsManager", "did you mean 'MESSAGE_OPTION_ACT_AS_MANAGER'"),
+        ("doNotSendApp", "did you mean 'MESSAGE_OPTION_DO_NOT_SEND_APP'"),
+        ("IMMUTABLE", "did you mean 'MESSAGE_OPTION_IMMUTABLE'"),
+        ("MESSAGE_OPTION_PRIVAT", "did you mean 'MESSAGE_OPTION_PRIVATE'"),
+        ("", "is no message option"),
+        (3, "a text, not int"),
+    ],
+)
+def test_other_names_are_refused_with_the_right_one(name: Any, hint: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=hint):
+        message_options([name])
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "mime"),
+    [
+        (f"{HOST}/a/report.csv?token=1#x", "report.csv", "text/csv"),
+        (f"{HOST}/%EB%B3%B4%EA%B3%A0.pdf", "보고.pdf", "application/pdf"),
+        (HOST, "file", "application/octet-stream"),
+        (f"{HOST}/a/", "a", "application/octet-stream"),
+        ({"url": HOST, "fileName": "x.png"}, "x.png", "image/png"),
+        ({"url": f"{HOST}/x.png", "mime": "image/webp"}, "x.png", "image/webp"),
+    ],
+)
+def test_name_and_type_of_a_file_are_guessed(given: Any, name: str, mime: str) -> None:
+    file = message_file(given)
+    assert (file["fileName"], file["mime"]) == (name, mime)
+    assert file["url"] == (given if isinstance(given, str) else given["url"])
+
+
+@pytest.mark.parametrize(
+    "given", ["/tmp/a.png", "a.png", "file:///a", "https://", "http://[", {}, {"url": 3}, 3]
+)
+def test_a_file_that_the_service_cannot_fetch_is_refused(given: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"url|URL"):
+        message_file(given)
+
+
+# Buttons
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_colors(color: str) -> None:
+    for spelling in (color, color.lower(), f"MESSAGE_COLOR_VARIANT_{color}"):
+        button = message_button({"title": "A", "url": HOST, "color": spelling})
+        assert button == {"title": "A", "action": WEB, "colorVariant": f"MESSAGE_COLOR_VARIANT_{color}"}
+
+
+def test_an_action_of_ones_own_is_passed_on() -> None:
+    button = {"title": "A" * 30, "action": {"type": "wam"}, "colorVariant": "whatever"}
+    assert message_button(button) == button
+
+
+@pytest.mark.parametrize(
+    ("button", "words"),
+    [
+        ("A", "mapping, not str"),
+        ({"url": HOST}, "title"),
+        ({"title": " ", "url": HOST}, "1 to 30"),
+        ({"title": "A" * 31, "url": HOST}, "1 to 30"),
+        ({"title": "A"}, "url, or an action"),
+        ({"title": "A", "url": "page"}, "url, or an action"),
+        ({"title": "A", "url": HOST, "color": "gren"}, "did you mean 'green'"),
+        ({"title": "A", "url": HOST, "color": "mauve"}, "no colour of a button"),
+    ],
+)
+def test_a_button_that_is_none_is_refused(button: Any, words: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=words):
+        message_button(button)

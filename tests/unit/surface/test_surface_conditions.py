@@ -1,0 +1,317 @@
+"""What an answer says, and what is awaited of it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_channel_provider import exceptions
+from airflow_channel_provider.exceptions import (
+    ChannelAuthenticationError,
+    ChannelConfigurationError,
+    ChannelError,
+    ChannelNotSentError,
+    ChannelRateLimitError,
+    ChannelRequestError,
+    ChannelResponseError,
+    ChannelTokenQuotaError,
+)
+from airflow_channel_provider.triggers import _events
+from airflow_channel_provider.triggers._conditions import STATES, Condition, user_chat_state
+from airflow_channel_provider.triggers._patience import Patience
+from airflow_channel_provider.triggers._watch import Watch
+
+CHAT = {"id": "c", "state": "USER_CHAT_STATE_CLOSED", "assigneeId": "m-1", "tags": ["vip"], "open": True}
+ANSWER = {"userChat": CHAT, "managers": [{"name": "Mina"}]}
+HERE = __name__
+
+
+def assignee(answer: Any, *, only: str = "") -> Any:
+    found = answer["userChat"]["assigneeId"]
+    return found if only in ("", found) else None
+
+
+def unfit(answer: Any) -> Any:
+    return {datetime.now(tz=timezone.utc)}
+
+
+# Declared
+
+
+@pytest.mark.parametrize(
+    ("expect", "is_met"),
+    [
+        ({"userChat.id": "c"}, True),
+        ({"userChat.id": "C"}, False),
+        ({"userChat.id": "c", "userChat.assigneeId": "m-2"}, False),
+        ({"userChat.id": ["a", "c"]}, True),
+        ({"userChat.id": []}, False),
+        ({"userChat.tags": ["vip"]}, True),
+        ({"userChat.open": True}, True),
+        ({"userChat.open": 1}, False),
+        ({"userChat.closedAt": None}, True),
+        ({"userChat.assigneeId": None}, False),
+        ({"managers.0.name": "Mina"}, True),
+        ({"managers.1.name": None}, True),
+        ({"managers.0.name.first": None}, True),
+        ({"userChat.state": "closed"}, True),
+        ({"userChat.state": "Closed"}, True),
+        ({"userChat.state": "USER_CHAT_STATE_CLOSED"}, True),
+        ({"userChat.state": ["opened", "closed"]}, True),
+        ({"userChat.state": "opened"}, False),
+        ({"userChat.state": None}, False),
+    ],
+)
+def test_declared_values_are_looked_for_in_the_answer(expect: Any, is_met: bool) -> None:
+    condition = Condition(expect)
+    condition.check()
+    assert (condition.found_in(ANSWER) is not None) is is_met
+
+
+def test_what_was_found_is_returned_by_its_path() -> None:
+    expect = {"userChat.state": "closed", "userChat.closedAt": None}
+    assert Condition(expect).found_in(ANSWER) == {
+        "userChat.state": "USER_CHAT_STATE_CLOSED",
+        "userChat.closedAt": None,
+    }
+
+
+@given(
+    answer=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab0"), inner),
+    ),
+    path=st.lists(st.sampled_from("ab01"), min_size=1, max_size=3).map(".".join),
+)
+def test_no_answer_breaks_a_declared_condition(answer: Any, path: str) -> None:
+    found = Condition({path: "x"}).found_in(answer)
+    assert found is None or found == {path: "x"}
+
+
+# Functions
+
+
+@pytest.mark.parametrize("predicate", [assignee, f"{HERE}.assignee"])
+def test_what_a_predicate_returns_is_what_was_found(predicate: Any) -> None:
+    assert Condition(predicate=predicate).found_in(ANSWER) == "m-1"
+    assert Condition(predicate=predicate, predicate_kwargs={"only": "m-2"}).found_in(ANSWER) is None
+
+
+@pytest.mark.parametrize("nothing", [False, None, 0, "", []])
+def test_something_false_is_nothing_found(nothing: Any) -> None:
+    assert Condition(predicate=lambda answer: nothing).found_in(ANSWER) is None
+
+
+@pytest.mark.parametrize("predicate", [lambda answer: answer["user"], unfit, lambda: True])
+def test_a_predicate_that_fails_is_told_by_its_name(predicate: Any) -> None:
+    with pytest.raises(
+        ChannelConfigurationError, match=r"The predicate \S*conditions\.(<lambda>|unfit) failed"
+    ):
+        Condition(predicate=predicate).found_in(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (Condition(), "either expect or predicate"),
+        (Condition({"a": 1}, assignee), "either expect or predicate"),
+        (Condition({}), "expect must be"),
+        (Condition([("a", 1)]), "expect must be"),  # type: ignore[arg-type]
+        (Condition({"a..b": 1}), "expect must be"),
+        (Condition({1: 1}), "expect must be"),  # type: ignore[dict-item]
+        (Condition(predicate=3), "predicate must be a function"),  # type: ignore[arg-type]
+        (Condition(predicate="no_such.module"), "can't be imported"),
+        (Condition(predicate="json"), "can't be imported"),
+        (Condition(predicate="json.no_such"), "can't be imported"),
+        (Condition(predicate="json.decoder"), "is no function"),
+    ],
+)
+def test_what_is_no_condition_is_refused(condition: Condition, words: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=words):
+        condition.check()
+
+
+def test_a_function_travels_as_its_path() -> None:
+    sent = Condition(predicate=assignee, predicate_kwargs={"only": "m-1"}).portable()
+    assert sent == {"predicate": f"{HERE}.assignee", "predicate_kwargs": {"only": "m-1"}}
+    watch = Watch.of(**json.loads(json.dumps({"method": "getUserChat", **sent})))
+    assert watch.condition.found_in(ANSWER) == "m-1"
+
+
+def test_a_declaration_travels_as_it_is() -> None:
+    watch = Watch("getUserChat", Condition({"userChat.state": ["closed"]}), {"userChatId": "c"}, "ch-2", True)
+    assert Watch.of(**json.loads(json.dumps(watch.portable()))).portable() == watch.portable()
+
+
+@pytest.mark.parametrize("predicate", [lambda answer: True, functools.partial(assignee, only="m"), [].append])
+def test_what_no_other_process_can_import_is_refused_with_the_remedy(predicate: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"can't be sent to the triggerer.*deferrable=False"):
+        Condition(predicate=predicate).portable()
+
+
+def test_a_function_of_a_dag_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignee, "__module__", "unusual_prefix_0123_dag")
+    with pytest.raises(ChannelConfigurationError, match="Move it to a module"):
+        Condition(predicate=assignee).portable()
+
+
+# Functions that are watched
+
+
+@pytest.mark.parametrize("method", ["writeUserChatMessage", "updateUserChatState", "issueToken", "getNews"])
+def test_only_functions_that_read_are_watched(method: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=f"{method} is not known to change nothing"):
+        Watch(method, Condition({"a": 1})).check()
+
+
+def test_a_caller_who_knows_better_may_watch_others() -> None:
+    Watch("getNews", Condition({"a": 1}), repeatable=True).check()
+    Watch("getUserChat", Condition({"a": 1})).check()
+
+
+# User chats
+
+
+@pytest.mark.parametrize(
+    "spelling", ["USER_CHAT_STATE_SNOOZED", "snoozed", "Snoozed", "user_chat_state_snoozed"]
+)
+def test_a_state_is_the_same_in_each_spelling(spelling: str) -> None:
+    assert user_chat_state({"userChat": {"state": spelling}}, ["snoozed"]) == "snoozed"
+
+
+@pytest.mark.parametrize(
+    ("states", "found"),
+    [
+        (["closed"], "closed"),
+        (["opened"], None),
+        (["opened", "closed"], "closed"),
+        (["assigned"], "assigned"),
+        (["assigned", "closed"], "closed"),
+        (["assigned", "opened"], "assigned"),
+    ],
+)
+def test_the_state_that_was_reached_is_found(states: list[str], found: str | None) -> None:
+    assert user_chat_state(ANSWER, states) == found
+
+
+@pytest.mark.parametrize("nobody", [{}, {"assigneeId": None}, {"assigneeId": ""}])
+def test_a_chat_that_nobody_has_is_not_assigned(nobody: Any) -> None:
+    assert user_chat_state({"userChat": {"state": "opened", **nobody}}, ["assigned"]) is None
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], {}, {"userChat": None}, {"userChat": {}}, {"userChat": {"state": 3}}]
+)
+def test_an_answer_without_a_state_is_an_error_and_no_wait(answer: Any) -> None:
+    with pytest.raises(ChannelResponseError, match="no user chat with a state"):
+        Condition(predicate=user_chat_state, predicate_kwargs={"states": STATES}).found_in(answer)
+
+
+# Failures
+
+
+def test_failures_in_a_row_are_borne_up_to_a_number() -> None:
+    patience = Patience(2)
+    for _ in range(2):
+        assert patience.seconds_after(ChannelResponseError("html"), now=0.0) == 0.0
+    patience.restore()
+    for _ in range(2):
+        patience.seconds_after(ChannelNotSentError("no route"), now=0.0)
+    with pytest.raises(ChannelRequestError, match=r"broken. 3 looks in a row failed \(tolerated_failures\)"):
+        patience.seconds_after(ChannelRequestError("broken.", http_status=500), now=0.0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ChannelRateLimitError("x", retry_after_seconds=90.0),
+        ChannelTokenQuotaError("x", retry_at=datetime.fromtimestamp(190, tz=timezone.utc)),
+        ChannelNotSentError("x", retry_at=datetime.fromtimestamp(190, tz=timezone.utc)),
+    ],
+    ids=repr,
+)
+def test_what_tells_its_end_is_waited_out_and_does_not_count(error: ChannelError) -> None:
+    patience = Patience(0)
+    assert [patience.seconds_after(error, now=100.0) for _ in range(5)] == [90.0] * 5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ChannelAuthenticationError("wrong secret", http_status=401),
+        ChannelConfigurationError("no secret"),
+        ChannelRequestError("no such chat", http_status=404),
+    ],
+    ids=repr,
+)
+def test_what_waiting_can_not_help_is_not_waited_for(error: ChannelError) -> None:
+    with pytest.raises(type(error), match=error.message):
+        Patience(10).seconds_after(error, now=0.0)
+
+
+def test_what_airflow_itself_fails_with_counts_as_well() -> None:
+    patience = Patience(1)
+    assert patience.seconds_after(OSError("the api-server is away"), now=0.0) == 0.0
+    with pytest.raises(OSError, match=r"^away$"):
+        patience.seconds_after(OSError("away"), now=0.0)
+
+
+# Events
+
+MOMENT = datetime.now(tz=timezone.utc) + timedelta(minutes=5)
+ERRORS = [
+    ChannelConfigurationError("c", method="m"),
+    ChannelNotSentError("n", retry_at=MOMENT),
+    exceptions.ChannelAmbiguousResultError("a", safe_to_repeat=True),
+    ChannelResponseError("r", http_status=200, too_large=True),
+    ChannelRequestError("q", http_status=404, code=3, error_type="common", service_message="not found"),
+    ChannelAuthenticationError("u", http_status=401),
+    exceptions.ChannelPermissionError("p", http_status=403),
+    ChannelRateLimitError("l", retry_at=MOMENT, retry_after_seconds=3.0),
+    ChannelTokenQuotaError("t", retry_at=MOMENT),
+    exceptions.ChannelTooManyFailuresError("f"),
+    ChannelError("e"),
+]
+
+
+def test_each_class_of_error_is_tried() -> None:
+    assert {type(error).__name__ for error in ERRORS} == set(exceptions.__all__)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+def test_an_error_comes_back_as_what_it_was(error: ChannelError) -> None:
+    event = json.loads(json.dumps(_events.failed(error)))
+    with pytest.raises(ChannelError) as caught:
+        _events.found_in(event)
+    assert type(caught.value) is type(error)
+    assert str(caught.value) == str(error)
+    assert vars(caught.value) == vars(error)
+
+
+def test_an_error_of_another_kind_comes_back_with_its_name() -> None:
+    with pytest.raises(ChannelError, match="ended by ValueError: x"):
+        _events.found_in(_events.failed(ValueError("x")))
+
+
+def test_an_error_of_a_newer_version_is_an_error_all_the_same() -> None:
+    with pytest.raises(ChannelError, match="too new"):
+        _events.found_in(
+            {"status": "failed", "error": "ChannelNewerError", "message": "too new", "extent": 3}
+        )
+
+
+@pytest.mark.parametrize("found", ["closed", {"a": None}, 1, True, [0]])
+def test_what_was_found_comes_back(found: Any) -> None:
+    assert _events.found_in(json.loads(json.dumps(_events.met(found)))) == found
+
+
+@pytest.mark.parametrize("event", [None, {}, [], "met", {"status": "met"}, {"status": "success", "found": 1}])
+def test_an_event_of_somebody_else_fails_the_task(event: Any) -> None:
+    with pytest.raises(ChannelError, match=r"came back with .* instead of what was found"):
+        _events.found_in(event)

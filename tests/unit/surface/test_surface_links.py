@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_channel_provider.connections import ChannelTalkSettings
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.get_provider_info import get_provider_info
+from airflow_channel_provider.links import OpenChatLink
+from airflow_channel_provider.operators.channel_talk import (
+    NativeFunctionOperator,
+    WriteGroupMessageOperator,
+    WriteUserChatMessageOperator,
+)
+
+WRITTEN = {"message": {"id": "message-1"}}
+CONTEXT: Any = {
+    "ti": SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1),
+}
+
+pytestmark = pytest.mark.usefixtures("errors_as_they_are")
+
+
+def settings(extra: dict[str, Any]) -> ChannelTalkSettings:
+    conn: Any = SimpleNamespace(
+        conn_id="c", host=None, schema=None, port=None, login="app-1", password="s", extra=json.dumps(extra)
+    )
+    conn.extra_dejson = extra
+    return ChannelTalkSettings.from_connection(conn)
+
+
+def link_after(operator: Any, doors: Any, desk_url: str | None, *answers: Any) -> str:
+    hook = doors.hook(max_wait_seconds=0)
+    hook.__dict__["settings"] = settings({"channel_id": "ch-1", "desk_url": desk_url})
+    operator.__dict__["hook"] = hook
+    doors.client.script = list(answers)
+    with contextlib.suppress(ChannelConfigurationError):
+        operator.execute(CONTEXT)
+    (link,) = operator.operator_extra_links
+    return str(link.get_link(operator, ti_key=CONTEXT["ti"]))
+
+
+@pytest.mark.parametrize(
+    ("desk_url", "user_chat", "group"),
+    [
+        (
+            "https://desk.channel.io/acme/",
+            "https://desk.channel.io/acme/user-chats/chat%2F1",
+            "https://desk.channel.io/acme/groups/g-1",
+        ),
+        (
+            "https://desk.channel.io/#/channels/1",
+            "https://desk.channel.io/#/channels/1/user_chats/chat%2F1",
+            "https://desk.channel.io/#/channels/1/groups/g-1",
+        ),
+        (
+            "https://desk.channel.io/#/channels/@acme",
+            "https://desk.channel.io/#/channels/@acme/user_chats/chat%2F1",
+            "https://desk.channel.io/#/channels/@acme/groups/g-1",
+        ),
+        (None, "", ""),
+        ("***", "", ""),
+    ],
+)
+def test_task_that_writes_links_to_the_chat(doors: Any, desk_url: str, user_chat: str, group: str) -> None:
+    operator: Any = WriteUserChatMessageOperator(task_id="t", user_chat_id="chat/1", text="hello")
+    assert link_after(operator, doors, desk_url, WRITTEN) == user_chat
+    operator = WriteGroupMessageOperator(task_id="t", group_name="Support", text="hello")
+    assert (
+        link_after(operator, doors, desk_url, {"groups": [{"id": "g-1", "title": "Support"}]}, WRITTEN)
+        == group
+    )
+
+
+def test_there_is_no_link_before_the_task_has_run_and_none_of_others() -> None:
+    operator = WriteUserChatMessageOperator(task_id="t", user_chat_id="chat-1", text="hello")
+    ti: Any = CONTEXT["ti"]
+    assert OpenChatLink().get_link(operator, ti_key=ti) == ""
+    other = NativeFunctionOperator(task_id="t", method="getChannel")
+    assert list(other.operator_extra_links) == []
+
+
+def test_a_message_that_is_refused_before_it_is_sent_links_to_the_chat_all_the_same(doors: Any) -> None:
+    operator = WriteUserChatMessageOperator(task_id="t", user_chat_id="chat-1", text="")
+    assert link_after(operator, doors, "https://desk.channel.io/acme").endswith("/user-chats/chat-1")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["javascript:alert(1)", "desk.channel.io/acme", "//desk.channel.io", "https://me:pw@desk.example/a"],
+)
+def test_an_address_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match="extra desk_url is no web address"):
+        settings({"desk_url": value})
+
+
+def test_link_is_declared() -> None:
+    assert get_provider_info()["extra-links"] == [f"{OpenChatLink.__module__}.{OpenChatLink.__qualname__}"]

@@ -1,0 +1,492 @@
+"""The page without a server around it: who is let in, what its data says, and what its HTML promises."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import re
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowPlugin
+from support.airflow_features import PLUGIN_PAGES, needs, skip_unless
+from support.records import app_record, now_of, write
+
+from airflow_channel_provider.get_provider_info import get_provider_info
+from airflow_channel_provider.hooks import _overviews
+from airflow_channel_provider.plugins import _page, _report, channel_talk
+from airflow_channel_provider.tokens.record import AppRecord, Failure
+from airflow_channel_provider.tokens.stores.file import FileStore
+from airflow_channel_provider.tokens.stores.memory import MemoryStore
+from airflow_channel_provider.tokens.stores.variable import VariableStore
+
+STORE_OPTION = "AIRFLOW__CHANNEL_TALK__STORE"
+EDIT = {"X-Requested-With": _page.REQUESTED_WITH}
+DROP = {"app": "busy", "scope": "app"}
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FileStore:
+    """The configured store, with one app in it."""
+    monkeypatch.setenv(STORE_OPTION, tmp_path.as_uri())
+    store = FileStore(tmp_path)
+    write(store, "busy", app_record(now_of(store), "shop", ages=[300, 1500], spent=3, requests=50))
+    return store
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Speaks to the bare application as an operator of Airflow."""
+    skip_unless(*PLUGIN_PAGES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from airflow.api_fastapi.app import create_auth_manager
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+        from airflow.api_fastapi.core_api.security import get_user
+        from starlette.testclient import TestClient
+
+        from airflow_channel_provider.plugins._app import app
+
+        create_auth_manager()
+        app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="ops", role="op")
+        client = TestClient(channel_talk.application)
+    yield client
+    app.dependency_overrides.clear()
+
+
+# ---------------------------------------------------------------------------------------------------- plugin
+
+
+@needs(*PLUGIN_PAGES)
+def test_address_in_the_menu_is_relative_and_leads_to_the_application() -> None:
+    (view,), (served,) = (
+        channel_talk.ChannelTalkPlugin.external_views,
+        channel_talk.ChannelTalkPlugin.fastapi_apps,
+    )
+    assert not view["href"].startswith("/")
+    assert f"/{view['href']}" == f"{served['url_prefix']}/"
+    assert (view["destination"], view["category"]) == ("nav", "browse")
+
+
+def test_airflow_without_pages_of_plugins_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Older:
+        name: str
+
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.AirflowPlugin", Older)
+    try:
+        plugin: Any = importlib.reload(channel_talk).ChannelTalkPlugin
+        assert (plugin.fastapi_apps, plugin.external_views) == ([], [])
+    finally:
+        monkeypatch.undo()
+        importlib.reload(channel_talk)
+    assert issubclass(channel_talk.ChannelTalkPlugin, AirflowPlugin)
+
+
+def test_plugin_is_not_declared_twice() -> None:
+    # Where providers are discovered at start, Airflow reports a plugin of both kinds as an import error.
+    assert "plugins" not in get_provider_info()
+
+
+# ---------------------------------------------------------------------------------------------------- reader
+
+
+def test_apps_in_trouble_come_first_then_by_name() -> None:
+    store = MemoryStore()
+    for key, app_id, spent in (
+        ("1", "calm-b", 0),
+        ("2", "calm-a", 0),
+        ("3", "empty-b", 10),
+        ("4", "empty-a", 10),
+    ):
+        write(store, key, app_record(now_of(store), app_id, ages=[10], spent=spent))
+    assert [app.app_id for app in _overviews.overviews(store)] == ["empty-a", "empty-b", "calm-a", "calm-b"]
+
+
+def test_a_document_that_is_none_of_ours_is_shown_as_lost() -> None:
+    store = MemoryStore()
+    store._documents["strange"] = '{"format": 99}'
+    (app,) = _overviews.overviews(store)
+    assert (app.key, app.left) == ("strange", 5)
+    assert "count of token requests was lost" in app.warnings[0]
+
+
+def test_a_document_that_is_gone_since_it_was_listed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "documents", lambda self: ["gone"])
+    assert _overviews.overviews(MemoryStore()) == []
+
+
+def test_what_has_happened_keeps_its_second(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def requests(wall_is_ahead_by: float) -> list[str]:
+        real = time.time
+        monkeypatch.setattr(
+            "airflow_channel_provider.hooks._overviews.time.time", lambda: real() + wall_is_ahead_by
+        )
+        (app,) = _overviews.overviews(store)
+        monkeypatch.setattr("airflow_channel_provider.hooks._overviews.time.time", real)
+        return [entry["at"] for entry in app.as_json()["timeline"]]
+
+    first = requests(0.0)
+    assert requests(0.6) == first
+    moved = requests(3600.0)
+    assert moved != first
+    assert requests(3600.6) == moved
+
+
+def test_looking_takes_nothing_along(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    rested = []
+    monkeypatch.setattr(FileStore, "rest", lambda self: rested.append(self))
+    assert _overviews.overviews(store)
+    assert _overviews.drop_token(store, "busy", "app")
+    assert rested == [store, store]
+
+
+def test_dropping_concerns_one_token_and_is_done_once(store: FileStore) -> None:
+    before = store.load("busy").state
+    assert _overviews.drop_token(store, "busy", "app")
+    assert not _overviews.drop_token(store, "busy", "app")
+    assert {scope.scope: scope.state for scope in _overviews.overviews(store)[0].scopes} == {
+        "app": "dropped",
+        "channel:20481": "early",
+    }
+    after = store.load("busy").state
+    assert before is not None
+    assert after is not None
+    assert after["ledger"] == before["ledger"]
+    assert after["history"] == before["history"]
+
+
+@pytest.mark.parametrize(
+    ("app", "scope"), [("busy", "channel:1"), ("other", "app"), ("../busy", "app"), ("", "")]
+)
+def test_dropping_what_is_not_there_writes_nothing(
+    store: FileStore, app: str, scope: str, tmp_path: Path
+) -> None:
+    before = sorted(path.name for path in tmp_path.parent.rglob("*"))
+    assert not _overviews.drop_token(store, app, scope)
+    assert sorted(path.name for path in tmp_path.parent.rglob("*")) == before
+
+
+def test_variables_are_looked_at_through_the_metadata_database() -> None:
+    store: Any = _overviews.open_to_look("variable://")
+    assert isinstance(store, VariableStore)
+    assert type(store._variables._variables).__name__ == "StoredVariables"
+
+
+# ---------------------------------------------------------------------------------------------------- data
+
+
+def test_store_and_rights_are_told(store: FileStore) -> None:
+    found = _report.report(may_edit=True)
+    assert found["version"] == 1
+    assert found["store"] == {"address": store_address(store), "reachable": True, "error": "", "note": ""}
+    assert found["drop"] == {"allowed": True, "why_not": ""}
+    assert [app["app_id"] for app in found["apps"]] == ["shop"]
+    assert not _report.report(may_edit=False)["drop"]["allowed"]
+
+
+def store_address(store: FileStore) -> str:
+    return store._directory.as_uri()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "words"),
+    [
+        ("redis://me:hunter2@host/0", "redis://...", "must be the id of an Airflow connection"),
+        ("mongodb://me:hunter2@host/0", "mongodb://...", "no known store"),
+        ("redis://nowhere", "redis://nowhere", "which does not exist"),
+        ("sql://nowhere", "sql://nowhere", "which does not exist"),
+    ],
+)
+def test_a_store_that_can_not_be_read_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, address: str, shown: str, words: str
+) -> None:
+    monkeypatch.setenv(STORE_OPTION, address)
+    found = _report.report(may_edit=True)
+    assert (found["store"]["address"], found["store"]["reachable"], found["apps"]) == (shown, False, [])
+    assert words in found["store"]["error"]
+    assert "hunter2" not in str(found)
+
+
+def test_an_option_that_is_wrong_is_told_in_words(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__TOKEN_QUOTA", "many")
+    assert "token_quota must be a whole number" in _report.report(may_edit=True)["store"]["error"]
+
+
+def test_an_error_that_nobody_has_foreseen_is_named_and_logged(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def documents(self: FileStore) -> list[str]:
+        raise ZeroDivisionError("hunter2")
+
+    monkeypatch.setattr(FileStore, "documents", documents)
+    error = _report.report(may_edit=True)["store"]["error"]
+    assert error.startswith("Reading the store failed with ZeroDivisionError")
+    assert "hunter2" not in error
+    assert "hunter2" in caplog.text
+
+
+def test_what_can_not_be_seen_from_here_is_told(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    assert "CeleryExecutor runs tasks on other hosts" in _report.report(may_edit=True)["store"]["note"]
+    monkeypatch.setenv(STORE_OPTION, "memory://")
+    assert "can't be seen from here" in _report.report(may_edit=True)["store"]["note"]
+
+
+# ---------------------------------------------------------------------------------------------------- routes
+
+
+def test_every_answer_has_the_headers(client: Any, store: FileStore) -> None:
+    for path in ("/", "/api/quota", "/openapi.json", "/docs", "/nothing"):
+        answer = client.get(path)
+        for name, value in _page.headers().items():
+            assert answer.headers[name] == value, path
+    assert client.get("/openapi.json").status_code == client.get("/docs").status_code == 404
+
+
+def test_policy_lets_in_the_page_s_own_scripts_and_style_alone() -> None:
+    policy = dict(part.split(" ", 1) for part in _page.headers()["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert (policy["connect-src"], policy["frame-ancestors"]) == ("'self'", "'self'")
+    notice = _page.notice("Title", "Text")
+    for tag in ("script", "style"):
+        for text in (_page.page(), notice):
+            for block in re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", text, re.DOTALL):
+                digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
+                assert f"'sha256-{digest}'" in policy[f"{tag}-src"].split()
+    assert "unsafe" not in str(policy)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (415, {**EDIT, "Content-Type": "application/x-www-form-urlencoded"}, "app=busy&scope=app"),
+        (415, {**EDIT, "Content-Type": "text/plain"}, '{"app": "busy", "scope": "app"}'),
+        (415, {**EDIT, "Content-Type": "multipart/form-data; boundary=x"}, "--x--"),
+        (415, EDIT, '{"app": "busy", "scope": "app"}'),
+        (403, {"Content-Type": "application/json"}, '{"app": "busy", "scope": "app"}'),
+        (
+            403,
+            {"Content-Type": "application/json", "X-Requested-With": "XMLHttpRequest"},
+            '{"app": "busy", "scope": "app"}',
+        ),
+        (400, {**EDIT, "Content-Type": "application/json"}, "{"),
+        (400, {**EDIT, "Content-Type": "application/json"}, "[]"),
+        (400, {**EDIT, "Content-Type": "application/json"}, '{"app": "busy"}'),
+        (400, {**EDIT, "Content-Type": "application/json"}, '{"app": "busy", "scope": ["app"]}'),
+        (404, {**EDIT, "Content-Type": "application/json"}, '{"app": "busy", "scope": "channel:1"}'),
+        (404, {**EDIT, "Content-Type": "application/json"}, '{"app": "../busy", "scope": "app"}'),
+    ],
+)
+def test_a_request_that_another_site_could_make_changes_nothing(
+    client: Any, store: FileStore, status: int, headers: dict[str, str], body: str
+) -> None:
+    before = store.load("busy").state
+    answer = client.post("/api/drop-token", headers=headers, content=body)
+    assert answer.status_code == status
+    assert answer.json()["detail"]
+    assert store.load("busy").state == before
+    for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+        assert client.request(method, "/api/drop-token", headers=headers).status_code == 405
+
+
+def test_a_token_is_dropped(client: Any, store: FileStore) -> None:
+    answer = client.post("/api/drop-token", headers=EDIT, json=DROP)
+    assert (answer.status_code, answer.json()) == (200, {"dropped": True})
+    (app,) = client.get("/api/quota").json()["apps"]
+    assert app["scopes"][0]["state"] == "dropped"
+    assert client.post("/api/drop-token", headers=EDIT, json=DROP).status_code == 404
+
+
+def test_a_store_that_fails_while_dropping_is_told_in_words(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORE_OPTION, "redis://nowhere")
+    answer = client.post("/api/drop-token", headers=EDIT, json=DROP)
+    assert answer.status_code == 409
+    assert "does not exist" in answer.json()["detail"]
+
+
+def test_a_person_without_the_right_reads_why(client: Any) -> None:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+    from airflow.api_fastapi.core_api.security import get_user
+
+    from airflow_channel_provider.plugins._app import app
+
+    before = app.dependency_overrides[get_user]
+    app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="eve", role="viewer")
+    try:
+        seen = client.get("/", headers={"Accept": "text/html"})
+        told = client.get("/api/quota", headers={"Accept": "application/json"})
+    finally:
+        app.dependency_overrides[get_user] = before
+    assert seen.status_code == told.status_code == 403
+    assert "<h2>This page needs the right to read connections</h2>" in seen.text
+    assert told.json() == {"detail": "Forbidden"}
+
+
+def test_names_that_are_html_stay_json(client: Any, store: FileStore) -> None:
+    hostile = '</script><img src=x onerror="alert(1)">'
+    record = app_record(now_of(store), hostile, ages=[10], requests=1, connections=(hostile,))
+    write(store, "hostile", record.with_failure("channel:<b>", Failure(1, 0.0, at=1.0), outage=None))
+    answer = client.get("/api/quota")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert hostile in [app["app_id"] for app in answer.json()["apps"]]
+    assert hostile not in client.get("/").text
+
+
+def test_record_of_an_earlier_release_without_a_name_is_shown(client: Any, store: FileStore) -> None:
+    write(store, "nameless", AppRecord())
+    found = {app["key"]: app for app in client.get("/api/quota").json()["apps"]}
+    assert found["nameless"]["app_id"] == ""
+    assert found["nameless"]["left"] == 10
+
+
+# ---------------------------------------------------------------------------------------------------- html
+
+
+class Page(HTMLParser):
+    """Start tags with their attributes, and how they are nested."""
+
+    VOID = frozenset({"meta", "input", "br", "link", "img"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None], tuple[str, ...]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs), tuple(self._open)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def of(self, *names: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes, _ in self.tags if tag in names]
+
+
+PAGE = Page(_page.page())
+SCRIPT = "".join(re.findall(r"<script>(.*?)</script>", _page.page(), re.DOTALL))
+STYLE = "".join(re.findall(r"<style>(.*?)</style>", _page.page(), re.DOTALL))
+
+
+@pytest.mark.parametrize("text", [_page.page(), _page.notice("Title", "Text")], ids=["page", "notice"])
+def test_landmarks_language_and_headings(text: str) -> None:
+    page = Page(text)
+    assert page.of("html")[0]["lang"] == "en"
+    assert len(page.of("title")) == len(page.of("h1")) == len(page.of("header")) == len(page.of("main")) == 1
+    assert "width=device-width" in str(page.of("meta"))
+
+
+def test_each_section_dialog_and_field_has_a_name() -> None:
+    ids = {attributes["id"] for _, attributes, _ in PAGE.tags if "id" in attributes}
+    named = [*PAGE.of("section"), *PAGE.of("dialog")]
+    assert named
+    assert all(attributes["aria-labelledby"] in ids for attributes in named)
+    fields = [around for tag, _, around in PAGE.tags if tag == "input"]
+    assert len(fields) == 2
+    assert all("label" in around for around in fields)
+    assert all(button["type"] == "button" for button in PAGE.of("button"))
+
+
+def test_ids_are_unique_and_those_that_the_script_asks_for_exist() -> None:
+    ids = [attributes["id"] for _, attributes, _ in PAGE.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'\$\("([\w-]+)"\)', SCRIPT)) <= set(ids)
+
+
+def test_changes_are_announced_politely_and_once() -> None:
+    live = [attributes for _, attributes, _ in PAGE.tags if "aria-live" in attributes]
+    assert [(region["role"], region["aria-live"]) for region in live] == [("status", "polite")]
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    assert not [a for _, a, _ in PAGE.tags if {"src", "href", "action", "srcset", "data"} & a.keys()]
+    assert re.findall(r"https?://[\w.]|//\w+\.\w+/|@import|url\(", _page.page()) == []
+    assert set(re.findall(r'fetch\("([^"]*)"', SCRIPT)) == {"api/quota", "api/drop-token"}
+
+
+def test_no_text_is_ever_read_as_html_or_as_code() -> None:
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc|\beval\b|"
+        r"new Function|setAttribute\(\"(?:on|href|src|style)"
+    )
+    assert re.findall(forbidden, SCRIPT) == []
+    assert not [a for _, a, _ in PAGE.tags if any(name == "style" or name.startswith("on") for name in a)]
+
+
+def test_nothing_needs_what_the_frame_forbids() -> None:
+    # Airflow's frame allows scripts, its own origin, forms and downloads: neither dialogs of the browser nor windows.
+    assert re.findall(r"\b(?:alert|confirm|prompt)\(|window\.open|_blank|_top", SCRIPT) == []
+
+
+def test_drop_sends_what_the_route_wants() -> None:
+    assert f'"X-Requested-With": "{EDIT["X-Requested-With"]}"' in SCRIPT
+    assert '"Content-Type": "application/json"' in SCRIPT
+
+
+def luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(c * 2 for c in digits) if len(digits) == 3 else digits
+    channels = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+COLOURS = {
+    name: (light, dark)
+    for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\)", STYLE)
+}
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("text", "grounds", "least"),
+    [
+        ("text", ("page", "card", "sunken", "hover"), 7.0),
+        ("dim", ("page", "card", "sunken", "hover"), 4.5),
+        ("accent", ("card", "accent-soft"), 4.5),
+        ("good", ("good-soft",), 4.5),
+        ("warn", ("warn-soft", "card"), 4.5),
+        ("bad", ("bad-soft", "card"), 4.5),
+        ("accent", ("page", "card"), 3.0),
+        ("refresh", ("card",), 3.0),
+        ("bad-bar", ("card",), 3.0),
+        ("good-bar", ("card",), 3.0),
+    ],
+)
+def test_contrast_is_enough(theme: int, text: str, grounds: tuple[str, ...], least: float) -> None:
+    for ground in grounds:
+        low, high = sorted((luminance(COLOURS[text][theme]), luminance(COLOURS[ground][theme])))
+        assert (high + 0.05) / (low + 0.05) >= least, (text, ground)
+
+
+def test_motion_focus_and_both_themes_are_cared_for() -> None:
+    assert "prefers-reduced-motion: reduce" in STYLE
+    assert ":focus-visible" in STYLE
+    assert "color-scheme: light dark" in STYLE
+    assert re.search(r"outline: (?:0|none)", STYLE) is None
+
+
+def test_importing_the_plugin_imports_no_web_application() -> None:
+    code = (
+        "import sys, airflow.plugins_manager; before = set(sys.modules); "
+        "import airflow_channel_provider.plugins.channel_talk; new = set(sys.modules) - before; "
+        "sys.exit(str([m for m in new if not m.startswith('airflow_channel_provider')]) if any("
+        "m.split('.')[0] in ('fastapi', 'starlette', 'cryptography', 'requests') for m in new) or "
+        "any(m.startswith('airflow_channel_provider.tokens') for m in new) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

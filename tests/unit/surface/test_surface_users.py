@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.operator_runs import fit
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.operators.users import UpdateUserChatStateOperator, UpsertMemberOperator
+
+pytestmark = pytest.mark.usefixtures("errors_as_they_are")
+
+
+def params(doors: Any) -> Any:
+    ((_, sent, _),) = doors.client.calls
+    return sent
+
+
+def state(**kwargs: Any) -> UpdateUserChatStateOperator:
+    return UpdateUserChatStateOperator(**{"task_id": "t", "user_chat_id": "c", "state": "closed", **kwargs})
+
+
+@pytest.mark.parametrize("spelling", ["closed", " CLOSED ", "USER_CHAT_STATE_CLOSED"])
+def test_chat_is_closed_and_returned(doors: Any, spelling: str) -> None:
+    chat = {"id": "c", "state": "USER_CHAT_STATE_CLOSED"}
+    assert fit(state(state=spelling), doors, {"userChat": chat}).execute({}) == chat
+    assert params(doors) == {
+        "userChatId": "c",
+        "state": "USER_CHAT_STATE_CLOSED",
+        "botName": "Airflow",
+        "channelId": "ch-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, None),
+        ("", None),
+        (90, {"seconds": 90, "nanos": 0}),
+        ("1.5", {"seconds": 1, "nanos": 500_000_000}),
+        (0.9999999999, {"seconds": 1, "nanos": 0}),
+        (timedelta(hours=2), {"seconds": 7200, "nanos": 0}),
+    ],
+)
+def test_chat_is_snoozed_for_as_long_as_said(doors: Any, given: Any, expected: Any) -> None:
+    fit(state(state="snoozed", snooze_seconds=given), doors).execute({})
+    assert params(doors).get("duration") == expected
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"state": "open"}, "one of opened, closed, snoozed"),
+        ({"user_chat_id": " "}, "user_chat_id is empty"),
+        ({"snooze_seconds": 5}, "no meaning for a chat that is closed"),
+        ({"state": "snoozed", "snooze_seconds": 0}, "above 0"),
+        ({"state": "snoozed", "snooze_seconds": "soon"}, "above 0"),
+        ({"state": "snoozed", "snooze_seconds": "inf"}, "above 0"),
+        ({"state": "snoozed", "snooze_seconds": [5]}, "above 0"),
+        ({"bot_name": ""}, "1 to 30"),
+        ({"bot_name": "x" * 31}, "1 to 30"),
+        *(({"bot_name": f"a{character}b"}, "none of @ # ") for character in "@#$%:/"),
+    ],
+)
+def test_a_state_that_is_none_is_refused_before_anything_is_sent(doors: Any, kwargs: Any, words: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=words):
+        fit(state(**kwargs), doors).execute({})
+    assert doors.client.calls == []
+
+
+def member(**kwargs: Any) -> UpsertMemberOperator:
+    return UpsertMemberOperator(**{"task_id": "t", "member_id": "m-1", **kwargs})
+
+
+def test_member_is_written_with_a_mask_of_what_is_given(doors: Any) -> None:
+    operator = member(
+        profile='{"name": "Ada", "email": null}',
+        profile_once={"source": "shop"},
+        tags=[],
+        language="ko",
+        blocked=False,
+    )
+    assert fit(operator, doors, {"user": {"id": "user-1", "profile": {}}}).execute({}) == "user-1"
+    assert params(doors) == {
+        "memberId": "m-1",
+        "body": {
+            "profile": {"name": "Ada", "email": None},
+            "profileOnce": {"source": "shop"},
+            "tags": [],
+            "language": "ko",
+            "blocked": False,
+        },
+        "updateMask": ["profile.name", "profile.email", "profileOnce.source", "tags", "language", "blocked"],
+        "channelId": "ch-1",
+    }
+
+
+def test_mask_can_be_given(doors: Any) -> None:
+    fit(member(profile={"a.b": 1}, update_mask='["profile"]'), doors, {"user": {}}).execute({})
+    assert params(doors)["updateMask"] == ["profile"]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({}, "nothing to write"),
+        ({"profile": {}, "language": ""}, "nothing to write"),
+        ({"member_id": "", "tags": ["a"]}, "member_id is empty"),
+        ({"profile": ["a"]}, "profile must be a mapping, not list"),
+        ({"profile": {"a.b": 1}}, "without dots and commas"),
+        ({"tags": {"a": 1}}, "tags must be a list, not dict"),
+        ({"tags": ["a"] * 21}, "at most 20 tags, not 21"),
+    ],
+)
+def test_a_member_that_is_none_is_refused_before_anything_is_sent(
+    doors: Any, kwargs: Any, words: str
+) -> None:
+    with pytest.raises(ChannelConfigurationError, match=words):
+        fit(member(**kwargs), doors).execute({})
+    assert doors.client.calls == []
+
+
+@pytest.mark.parametrize("operator_class", [UpdateUserChatStateOperator, UpsertMemberOperator])
+def test_each_template_field_is_an_attribute_of_the_operator(operator_class: Any) -> None:
+    operator = state() if operator_class is UpdateUserChatStateOperator else member()
+    assert [name for name in operator_class.template_fields if not hasattr(operator, name)] == []

@@ -1,0 +1,114 @@
+"""A day of tasks in seconds, against a service that counts in a fixed window: no eleventh request, no refusal."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from support.token_service import Answer, TokenService, busiest_window
+
+from airflow_channel_provider.exceptions import ChannelTokenQuotaError
+from airflow_channel_provider.tokens.manager import TokenManager
+from airflow_channel_provider.tokens.stores.memory import MemoryStore
+
+pytestmark = pytest.mark.any_airflow
+
+DAY_SECONDS = 86_400
+
+
+@dataclass
+class Day:
+    """
+    Tasks that start all day long, each a process of its own.
+
+    :param scopes: how many scopes share the quota; all of them are cold at the start of the day.
+    :param every_seconds: how often a task of each scope starts.
+    :param latency_seconds: of a token request, half of it on the way there.
+    """
+
+    scopes: int
+    anchor: str
+    every_seconds: float = 60.0
+    latency_seconds: float = 0.4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.began_at = self.now = 1_700_000_000 + self.random.uniform(0, 1800)
+        self.service = TokenService(lambda: self.now, anchor=self.anchor)
+        self.store = MemoryStore(lambda: self.now)
+        self.tasks = 0
+        self.without_token: Counter[int] = Counter()
+
+    def issue(self, channel_id: str | None) -> Answer:
+        self.now += self.latency_seconds / 2
+        answer = self.service.issue(channel_id)
+        self.now += self.latency_seconds / 2
+        return answer
+
+    def refresh(self, refresh_token: str) -> Answer:
+        self.now += self.latency_seconds / 2
+        answer = self.service.refresh(refresh_token)
+        self.now += self.latency_seconds / 2
+        return answer
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def run(self) -> Day:
+        app = TokenManager(
+            base_url="https://service.test",
+            app_id="app",
+            secret="a secret of no one",
+            store=self.store,
+            exchange=self,
+            sleep=self.sleep,
+            clock=lambda: self.now,
+        )
+        starts_at = self.began_at
+        while starts_at < self.began_at + DAY_SECONDS:
+            self.now = max(self.now, starts_at + self.random.uniform(0, self.every_seconds))
+            for scope in self.random.sample(range(self.scopes), self.scopes):
+                self.store.memos.clear()
+                self.tasks += 1
+                try:
+                    app.get(None if scope == 0 else str(scope))
+                except ChannelTokenQuotaError:
+                    self.without_token[scope] += 1
+            starts_at += self.every_seconds
+        return self
+
+
+@pytest.mark.parametrize("anchor", ["first", "clock"])
+@pytest.mark.parametrize("scopes", [1, 5, 6, 8, 9, 10])
+def test_a_day_never_sends_an_eleventh_request_and_never_meets_a_refusal(scopes: int, anchor: str) -> None:
+    day = Day(scopes, anchor).run()
+    assert day.tasks == scopes * DAY_SECONDS / 60
+    assert day.service.refusals == 0
+    assert busiest_window(day.service.times()) <= 10
+    share_without = sum(day.without_token.values()) / day.tasks
+    assert share_without <= (0 if scopes <= 5 else 0.001 if scopes <= 9 else 0.01)
+
+
+def test_a_day_of_one_scope_costs_what_the_arithmetic_says() -> None:
+    day = Day(1, "first").run()
+    # A renewal when 1,440 s are over, at the first task after it: at most 86,400 / 1,440 of them.
+    assert 57 <= len(day.service.log) <= 60
+    assert [kind for _, kind, _ in day.service.log[1:]] == ["refresh"] * (len(day.service.log) - 1)
+
+
+def test_a_slow_service_changes_nothing() -> None:
+    day = Day(8, "first", latency_seconds=11.0).run()
+    assert day.service.refusals == 0
+    assert busiest_window(day.service.times()) <= 10
+
+
+def test_without_a_ledger_the_same_day_would_be_refused() -> None:
+    """The test of the test: a task that issues its own token meets the quota within the first window."""
+    day = Day(1, "first")
+    for _ in range(10):
+        day.issue(None)
+    with pytest.raises(ChannelTokenQuotaError):
+        day.issue(None)

@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_channel_provider.tokens import outcomes, policy
+from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
+from airflow_channel_provider.tokens.policy import Come, Ready, Remembered, Renew, Request, Stage, Wait
+from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
+
+QUOTA = Quota()
+NOW = 10_000.0
+COLD = Request(scope="app", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
+EARLY = replace(COLD, stage=Stage.EARLY, held="old")
+ME = (Charge("me", 0.0, "app", "issue"),)
+LATE = replace(COLD, stage=Stage.LATE, held="old")
+
+
+def spent(count: int, *, at: float = NOW - 100) -> Ledger:
+    return Ledger(tuple(Charge(f"c{i}", at + i, "app", "issue") for i in range(count)))
+
+
+@pytest.mark.parametrize(
+    ("age", "scopes", "stage"),
+    [
+        (0, 1, Stage.FRESH),
+        (1439.9, 1, Stage.FRESH),
+        (1440, 1, Stage.EARLY),
+        (1440, 6, Stage.EARLY),
+        (1440, 7, Stage.FRESH),  # 7 scopes: the last 280 s
+        (1520, 7, Stage.EARLY),
+        (1599.9, 8, Stage.FRESH),  # 8 scopes: the last 200 s
+        (1600, 8, Stage.EARLY),
+        (1679.9, 9, Stage.FRESH),  # from 9 on: the last 120 s
+        (1680, 9, Stage.EARLY),
+        (1680, 25, Stage.EARLY),
+        (1739.9, 1, Stage.EARLY),
+        (1740, 1, Stage.LATE),
+        (1799.9, 1, Stage.LATE),
+        (1800, 1, Stage.EXPIRED),
+        (-1000, 1, Stage.EXPIRED),  # of another clock
+    ],
+)
+def test_what_the_age_of_a_token_asks_for(age: float, scopes: int, stage: Stage) -> None:
+    assert policy.stage_of(NOW, NOW + 1800, NOW + age, scopes=scopes) is stage
+
+
+@pytest.mark.parametrize(
+    ("age", "stage"),
+    [(7.9, Stage.FRESH), (8, Stage.EARLY), (9, Stage.LATE), (10, Stage.EXPIRED)],
+)
+def test_a_short_life_has_windows_in_proportion(age: float, stage: Stage) -> None:
+    assert policy.stage_of(NOW, NOW + 10, NOW + age) is stage
+
+
+@given(st.floats(1, 1e6), st.floats(0, 2), st.integers(1, 50))
+def test_a_token_never_gets_younger(life: float, share: float, scopes: int) -> None:
+    order = list(Stage)
+    earlier = policy.stage_of(0, life, life * share, scopes=scopes)
+    later = policy.stage_of(0, life, life * share + 1, scopes=scopes)
+    assert order.index(later) >= order.index(earlier)
+
+
+def claim(request: Request, **record: Any) -> tuple[AppRecord | None, policy.Verdict]:
+    return policy.claim(AppRecord(**record), NOW, request, QUOTA)
+
+
+def test_a_cold_start_is_issued_charged_and_leased_in_one_step() -> None:
+    record, verdict = claim(COLD)
+    assert verdict == Renew(refresh=False, requested_at=NOW)
+    assert record is not None
+    assert record.ledger.charges == (Charge("me", NOW + 12, "app", "issue"),)
+    assert record.leases == {"app": Lease("me", "here", NOW + 20)}
+
+
+@pytest.mark.parametrize(
+    ("request_", "refresh"),
+    [
+        (EARLY, True),
+        (LATE, True),
+        (replace(LATE, stage=Stage.EXPIRED), False),  # a refresh that is refused plus an issue would cost two
+        (replace(COLD, refused="old"), False),
+    ],
+)
+def test_a_living_token_is_refreshed_anything_else_is_issued(request_: Request, refresh: bool) -> None:
+    assert claim(request_)[1] == Renew(refresh, NOW)
+
+
+def test_a_refresh_token_known_to_be_refused_is_not_tried_again() -> None:
+    failure = Failure(1, NOW - 1, refresh_refused=True)
+    assert claim(LATE, failures={"app": failure})[1] == Renew(refresh=False, requested_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("lease", "alone", "expected"),
+    [
+        (Lease("other", "here", NOW + 5), False, Wait(NOW + 5)),
+        (Lease("other", "here", NOW + 5), True, Renew(False, NOW)),  # its process is dead
+        (Lease("other", "there", NOW + 5), True, Wait(NOW + 5)),  # of another host: may live
+        (Lease("other", "there", NOW), False, Renew(False, NOW)),  # over
+    ],
+)
+def test_a_lease_holds_until_it_ends_or_its_holder_does(
+    lease: Lease, alone: bool, expected: policy.Verdict
+) -> None:
+    record, verdict = claim(replace(COLD, alone_on_host=alone), leases={"app": lease})
+    assert verdict == expected
+    assert (record is None) == isinstance(expected, Wait)
+
+
+def test_the_lease_of_another_scope_does_not_hold_up_this_one() -> None:
+    verdict = claim(COLD, leases={"channel:1": Lease("other", "there", NOW + 5)})[1]
+    assert verdict == Renew(False, NOW)
+
+
+FRESH_FACTS = TokenFacts("newer", NOW - 10, NOW + 1790)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (COLD, Ready("newer")),
+        (replace(COLD, held="old", refused="old"), Ready("newer")),
+        (replace(COLD, refused="newer"), Renew(False, NOW)),
+        (replace(COLD, missing="newer"), Renew(False, NOW)),
+        (replace(LATE, held="newer"), Renew(True, NOW)),
+    ],
+)
+def test_a_newer_token_of_somebody_else_is_taken_unless_it_is_no_use(
+    request_: Request, expected: policy.Verdict
+) -> None:
+    assert claim(request_, tokens={"app": FRESH_FACTS})[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "used", "expected"),
+    [
+        (COLD, 9, Renew(False, NOW)),
+        (COLD, 10, Come(NOW - 100 + 1805, blocked=False)),
+        (LATE, 9, Renew(True, NOW)),
+        (EARLY, 6, Renew(True, NOW)),
+        (EARLY, 7, Come(NOW - 100 + 1805, blocked=False)),  # 3 of 10 are kept for those in need
+    ],
+)
+def test_the_budget_bounds_everyone_and_comfort_first(
+    request_: Request, used: int, expected: policy.Verdict
+) -> None:
+    assert claim(request_, ledger=spent(used))[1] == expected
+
+
+def test_a_block_by_the_service_holds_for_every_scope() -> None:
+    assert claim(COLD, ledger=Ledger(blocked_until=NOW + 77))[1] == Come(NOW + 77, blocked=True)
+
+
+REFUSAL = {"class": "ChannelAuthenticationError", "message": "wrong secret"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "failure", "remembered"),
+    [
+        (COLD, Failure(1, NOW + 9), True),
+        (COLD, Failure(1, NOW), False),
+        (COLD, Failure(1, NOW + 9, REFUSAL, "mark"), True),
+        (COLD, Failure(1, NOW + 9, REFUSAL, "mark of another secret"), False),
+        (replace(COLD, ask_again=True), Failure(1, NOW + 9, REFUSAL, "mark"), False),
+        (EARLY, Failure(1, NOW - 1), False),
+        (EARLY, Failure(2, NOW - 1), True),  # two early tries, then the old token serves until late
+        (LATE, Failure(2, NOW - 1), False),
+    ],
+)
+def test_a_failure_is_remembered_for_all(request_: Request, failure: Failure, remembered: bool) -> None:
+    verdict = claim(request_, failures={"app": failure})[1]
+    assert (verdict == Remembered(failure)) is remembered
+
+
+def test_an_outage_pauses_every_scope_and_probes_keep_room_for_its_end() -> None:
+    outage = Failure(2, NOW + 9)
+    assert claim(COLD, outage=outage)[1] == Remembered(outage)
+    over = Failure(2, NOW - 1)
+    tokens = {f"channel:{i}": TokenFacts("t", NOW - 10, NOW + 900) for i in range(8)}
+    assert claim(COLD, outage=over, tokens=tokens, ledger=spent(4))[1] == Renew(False, NOW)
+    assert isinstance(claim(COLD, outage=over, tokens=tokens, ledger=spent(5))[1], Come)
+
+
+def charged(request: Request = COLD, **record: Any) -> AppRecord:
+    after, verdict = claim(request, **record)
+    assert isinstance(verdict, Renew)
+    assert after is not None
+    return after
+
+
+def fail(request: Request, record: AppRecord, now: float = NOW + 1, **options: Any) -> AppRecord:
+    defaults: dict[str, Any] = {
+        "sent": True,
+        "answered": True,
+        "refresh": False,
+        "life_seconds": 1800.0,
+        "error": None,
+    }
+    return outcomes.failed(record, now, request, ME, **{**defaults, **options})
+
+
+def test_success_settles_the_charge_and_lifts_every_obstacle() -> None:
+    record = charged(failures={"app": Failure(1, NOW - 5)}, outage=Failure(1, NOW - 5))
+    facts = TokenFacts("fp", NOW, NOW + 1800)
+    record = outcomes.succeeded(record, NOW + 1, COLD, facts, ME)
+    assert record == AppRecord(ledger=Ledger((Charge("me", NOW + 1, "app", "issue"),)), tokens={"app": facts})
+
+
+def test_troubles_are_spaced_further_and_further() -> None:
+    record, pauses, now = charged(), [], NOW
+    for _ in range(5):
+        record = fail(COLD, record, now)
+        pauses.append(record.failures["app"].until - now)
+        now = record.failures["app"].until
+    assert pauses == [2.0, 10.0, 60.0, 300.0, 300.0]
+    assert record.outage == Failure(5, now, at=now - 300.0)
+
+
+def test_a_request_that_never_left_is_given_back_but_spaced_all_the_same() -> None:
+    record = fail(COLD, charged(), sent=False)
+    assert record.ledger.charges == ()
+    assert record.failures["app"].until == NOW + 1 + 2
+
+
+def test_a_refusal_is_remembered_with_its_words_and_for_longer_each_time() -> None:
+    record, pauses, now = charged(), [], NOW
+    for _ in range(5):
+        record = fail(COLD, record, now, error=REFUSAL)
+        pauses.append(record.failures["app|mark"].until - now)
+        now = record.failures["app|mark"].until
+    assert pauses == [300.0, 600.0, 1200.0, 1800.0, 1800.0]
+    assert record.failures["app|mark"].error == REFUSAL
+    assert record.outage is None
+
+
+def test_a_refused_refresh_leads_to_an_issue_at_once() -> None:
+    record = fail(LATE, charged(LATE), refresh=True, error=REFUSAL)
+    assert record.failures["app"] == Failure(1, NOW + 1, None, "mark", refresh_refused=True, at=NOW + 1)
+    assert policy.claim(record, NOW + 1, LATE, QUOTA)[1] == Renew(refresh=False, requested_at=NOW + 1)
+
+
+def test_early_tries_are_two_minutes_apart() -> None:
+    assert fail(EARLY, charged(EARLY), refresh=True).failures["app"].until == NOW + 1 + 120
+
+
+def test_a_quota_refusal_blocks_the_app_and_gives_the_lease_back() -> None:
+    record = outcomes.refused_for_quota(charged(), NOW + 1, COLD, ME, QUOTA, 60.0)
+    assert record.ledger.blocked_until == NOW + 61
+    assert record.leases == {}
+
+
+def test_an_interrupted_request_keeps_its_charge() -> None:
+    record = outcomes.abandoned(charged(), NOW + 1, COLD, ME)
+    # No answer came, so the service may still count it until the longest request is over.
+    assert record == AppRecord(ledger=Ledger((Charge("me", NOW + 12, "app", "issue"),)))
+
+
+def test_a_withdrawn_request_leaves_nothing_behind() -> None:
+    assert outcomes.withdrawn(charged(), COLD, ME[0]) == AppRecord()
+
+
+def test_an_exchange_needs_a_slot_of_its_own() -> None:
+    after = outcomes.exchange_charge(charged(), NOW + 1, COLD, ME, "second", QUOTA)
+    assert after is not None
+    assert [(c.id, c.at, c.kind) for c in after.ledger.charges] == [
+        ("me", NOW + 1, "issue"),
+        ("second", NOW + 13, "refresh"),
+    ]
+    assert outcomes.exchange_charge(charged(ledger=spent(9)), NOW + 1, COLD, ME, "second", QUOTA) is None
+
+
+@pytest.mark.parametrize(
+    ("replacements", "age", "again"),
+    [
+        (0, 1, False),
+        (1, 1, False),  # a token can be revoked twice
+        (2, 299, True),
+        (2, 300, False),
+        (3, 599, True),
+        (3, 600, False),
+        (9, 1799, True),
+        (9, 1800, False),
+    ],
+)
+def test_the_third_replacement_in_a_row_has_to_wait_and_each_further_one_longer(
+    replacements: int, age: float, again: bool
+) -> None:
+    facts = TokenFacts("fp", NOW - age, NOW + 1800, replacements=replacements)
+    record = AppRecord(tokens={"app": facts})
+    assert (policy.refused_again(record, NOW, "app", "fp") is facts) is again
+    assert policy.refused_again(record, NOW, "app", "another") is None
+
+
+def test_replacements_are_counted_until_a_token_is_renewed_for_its_age() -> None:
+    record, counts = AppRecord(tokens={"app": TokenFacts("old", NOW - 100, NOW + 1700)}), []
+    for refused in ("old", "old", None, "old"):
+        request = replace(COLD, refused=refused)
+        facts = TokenFacts("old", NOW, NOW + 1800)
+        record = outcomes.succeeded(record, NOW, request, facts, ())
+        counts.append(record.tokens["app"].replacements)
+    assert counts == [1, 2, 0, 1]
+
+
+def test_requests_that_do_not_even_leave_are_tried_again_within_half_a_minute() -> None:
+    record, now, pauses = charged(), NOW, []
+    for _ in range(5):
+        record = fail(COLD, record, now, sent=False)
+        pauses.append(record.failures["app"].until - now)
+        now = record.failures["app"].until
+    assert pauses == [2.0, 10.0, 30.0, 30.0, 30.0]
+    assert record.outage == Failure(5, now, at=now - 30.0)
+
+
+def test_the_refusals_of_two_app_secrets_are_remembered_side_by_side() -> None:
+    other = replace(COLD, secret_mark="another mark")
+    record = fail(COLD, AppRecord(), NOW, error=REFUSAL)
+    record = fail(other, record, NOW, error=REFUSAL)
+    for request in (COLD, other):
+        assert isinstance(policy.claim(record, NOW + 1, request, QUOTA)[1], Remembered)
+
+
+def refused_issue(record: AppRecord, scope: str, now: float = NOW) -> AppRecord:
+    request = replace(COLD, scope=scope)
+    after, verdict = policy.claim(record, now, request, QUOTA)
+    assert isinstance(verdict, Renew)
+    assert after is not None
+    return fail(request, after, now, error=REFUSAL)
+
+
+def test_a_refused_app_token_means_the_secret_and_stops_every_scope() -> None:
+    record = refused_issue(AppRecord(), "app")
+    other = replace(COLD, scope="channel:1")
+    assert policy.claim(record, NOW + 1, other, QUOTA)[1] == Remembered(record.failures["app|mark"])
+    assert policy.claim(record, NOW + 1, replace(other, secret_mark="corrected"), QUOTA)[1] == Renew(
+        False, NOW + 1
+    )
+    assert policy.claim(record, NOW + 301, other, QUOTA)[1] == Renew(False, NOW + 301)
+
+
+def test_one_refused_channel_is_that_channel_two_are_the_secret() -> None:
+    record = refused_issue(AppRecord(), "channel:1")
+    assert record.secret_refused is None
+    record = refused_issue(record, "channel:2", NOW + 1)
+    assert record.secret_refused == record.failures["channel:2|mark"]
+    third = replace(COLD, scope="channel:3")
+    assert policy.claim(record, NOW + 2, third, QUOTA)[1] == Remembered(record.failures["channel:2|mark"])
+
+
+def test_a_token_bought_since_shows_that_the_secret_is_good() -> None:
+    record = refused_issue(AppRecord(), "channel:1")
+    record = record.with_token("channel:9", TokenFacts("good", NOW + 1, NOW + 1801))
+    assert refused_issue(record, "channel:2", NOW + 2).secret_refused is None
+
+
+def test_a_refused_secret_does_not_stop_a_refresh_which_does_not_show_it() -> None:
+    record = refused_issue(AppRecord(), "app")
+    living = replace(LATE, scope="channel:1")
+    assert policy.claim(record, NOW + 1, living, QUOTA)[1] == Renew(True, NOW + 1)
+
+
+def test_after_two_refused_refreshes_in_a_row_a_scope_is_only_issued_until_a_refresh_has_worked() -> None:
+    record = AppRecord()
+    for round_ in range(3):
+        now = NOW + 2000 * round_
+        held = TokenFacts(f"fp{round_}", now - 1750, now + 50, refresh_refusals=min(round_, 2))
+        record = replace(record, tokens={"app": held})
+        request = replace(LATE, held=held.fingerprint)
+        after, verdict = policy.claim(record, now, request, QUOTA)
+        assert verdict == Renew(round_ < 2, now)
+        assert after is not None
+        if round_ < 2:
+            after = outcomes.failed(
+                after,
+                now,
+                request,
+                ME,
+                sent=True,
+                answered=True,
+                refresh=True,
+                life_seconds=1800,
+                error=REFUSAL,
+            )
+        record = outcomes.succeeded(after, now, request, TokenFacts("new", now, now + 1800), ME)
+        assert record.tokens["app"].refresh_refusals == min(round_ + 1, 2)
+    record = outcomes.succeeded(record, now, LATE, TokenFacts("new", now, now + 1800), ME, refresh=True)
+    assert record.tokens["app"].refresh_refusals == 0

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_channel_provider.tokens.seal import Sealer, app_key
+from airflow_channel_provider.tokens.token import Token, fingerprint_of, scope_of
+
+SECRET = "c2VjcmV0LW9mLXRlc3RzXy0=="
+TOKEN = Token("the-access-token", "the-refresh-token", 100.0, 1900.0, "channel:1")
+
+
+def test_what_is_sealed_opens_again() -> None:
+    sealer = Sealer("app", SECRET)
+    assert sealer.open(sealer.seal(TOKEN), "channel:1") == TOKEN
+
+
+def test_a_blob_shows_neither_token_nor_secret_and_is_never_the_same_twice() -> None:
+    sealer = Sealer("app", SECRET)
+    blob = sealer.seal(TOKEN)
+    for word in (b"the-access-token", b"the-refresh-token", SECRET.encode()):
+        assert word not in blob
+    assert blob != sealer.seal(TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("app", "secret", "scope"),
+    [
+        ("another app", SECRET, "channel:1"),
+        ("app", "another secret", "channel:1"),
+        ("app", SECRET, "channel:2"),
+    ],
+)
+def test_a_blob_opens_for_its_own_app_secret_and_scope_only(app: str, secret: str, scope: str) -> None:
+    assert Sealer(app, secret).open(Sealer("app", SECRET).seal(TOKEN), scope) is None
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_damaged_blob_is_no_token(position: int, flip: int) -> None:
+    sealer = Sealer("app", SECRET)
+    blob = bytearray(sealer.seal(TOKEN))
+    blob[position % len(blob)] ^= flip
+    assert sealer.open(bytes(blob), "channel:1") is None
+    assert sealer.open(bytes(blob[: position % len(blob)]), "channel:1") is None
+
+
+def test_an_absent_blob_is_no_token() -> None:
+    assert Sealer("app", SECRET).open(None, "app") is None
+
+
+def test_names_depend_on_the_secret_but_the_app_does_not() -> None:
+    assert Sealer("app", SECRET).blob_name("app") != Sealer("app", "another secret").blob_name("app")
+    assert app_key("https://h", "id", SECRET) == app_key("https://h", "id", "another secret")
+    assert app_key("https://h", None, SECRET) != app_key("https://h", None, "another secret")
+    assert app_key("https://h", "id", SECRET) != app_key("https://other", "id", SECRET)
+
+
+def test_nothing_about_a_token_shows_but_its_fingerprint() -> None:
+    assert "the-access-token" not in repr(TOKEN)
+    assert "the-refresh-token" not in repr(TOKEN)
+    assert SECRET not in repr(Sealer("app", SECRET))
+    assert TOKEN.fingerprint == fingerprint_of("the-access-token") != fingerprint_of("another")
+    assert len(TOKEN.fingerprint) == 16
+
+
+def test_scopes() -> None:
+    assert (scope_of(None), scope_of("42")) == ("app", "channel:42")
