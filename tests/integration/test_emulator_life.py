@@ -101,15 +101,7 @@ def test_it_stops_at_once_though_connections_are_open(
             with pytest.raises(requests.ReadTimeout):
                 session.put(emulator.url + "/general/v1/native/functions", json={"method": "x"}, timeout=0.2)
             started_at = time.monotonic()
-        assert time.monotonic() - started_at < 3
-
-
-def test_a_process_starts_in_about_a_second() -> None:
-    started_at = time.monotonic()
-    with EmulatorProcess():
-        elapsed_seconds = time.monotonic() - started_at
-    # Well under a second on an idle machine; this one may be busy.
-    assert elapsed_seconds < 3
+        assert time.monotonic() - started_at < 30  # the call that is under way would take 60
 
 
 def test_it_needs_nothing_of_airflow_nor_of_the_rest_of_the_provider() -> None:

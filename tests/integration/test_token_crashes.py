@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from support import backends
 from support.backends import Backend, die
 from support.fleet import fork, together
 
@@ -107,8 +109,15 @@ def test_followers_go_on_at_once_when_the_leader_is_killed(
         fingerprint = crowded.manager(service.url).get().fingerprint
         return fingerprint, time.monotonic() - began
 
+    leads = multiprocessing.Event()
+
+    def last_moment() -> None:
+        leads.set()
+        time.sleep(0.2)  # for the others to come and wait
+
+    monkeypatch.setattr(backends, "last_moment", last_moment)
     leader = fork(lead)
-    time.sleep(0.03)
+    assert leads.wait(60)
     outcome = together(8, follow)
     leader.join()
     assert leader.status == signal.SIGKILL
@@ -116,9 +125,9 @@ def test_followers_go_on_at_once_when_the_leader_is_killed(
     assert outcome.errors() == []
     fingerprints, waited = zip(*outcome.results, strict=True)
     assert len(set(fingerprints)) == 1
-    # Their own request, what was left of the dead one's, and at most 2 s; elsewhere the lease. A machine may be busy.
-    at_most = 2.0 if crowded.sees_death else lease_seconds + 10.0
-    assert max(waited) < 2 * LATENCY_SECONDS + at_most
+    # Where a death is seen, nobody sits out the lease; elsewhere nobody waits for more. A machine may be busy, and the
+    # benchmark of the stores says how long it is on one that is not.
+    assert max(waited) < (lease_seconds / 2 if crowded.sees_death else lease_seconds + 10.0)
     assert service.stats()["token_requests"] == counted
     used = crowded.manager(service.url).status().charges_used
     assert used == charges
@@ -149,11 +158,14 @@ def test_a_leader_that_is_stopped_holds_nobody_longer_than_its_lease(
 ) -> None:
     monkeypatch.setattr("airflow_channel_provider.tokens.policy.LEASE_SECONDS", 1.0)
 
+    leads = multiprocessing.Event()
+
     def lead() -> str:
         task = crowded.manager(service.url)
         issue = task.exchange.issue
 
         def stopped(channel_id: str | None) -> Any:
+            leads.set()
             os.kill(os.getpid(), signal.SIGSTOP)
             return issue(channel_id)
 
@@ -161,11 +173,11 @@ def test_a_leader_that_is_stopped_holds_nobody_longer_than_its_lease(
         return task.get().fingerprint
 
     leader = fork(lead)
-    time.sleep(0.2)
+    assert leads.wait(60)
     began = time.monotonic()
     outcome = together(4, lambda i: crowded.manager(service.url).get().fingerprint)
     assert outcome.errors() == []
-    assert time.monotonic() - began < 1.0 + (2.0 if crowded.sees_death else 10.0)
+    assert time.monotonic() - began < 1.0 + 10.0
     os.kill(leader.pid, signal.SIGCONT)
     assert isinstance(leader.join(), str)
     assert crowded.manager(service.url).status().charges_used == service.stats()["token_requests"] == 2
