@@ -86,21 +86,26 @@ class Server:
         return self._process is not None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers; again where it ends, as while a child of its last run is left."""
+        self._process = self._launch()
+        until = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if time.monotonic() > until:
+                log = (self.directory / "output.log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{type(self).__name__} does not start: {log}")
+            time.sleep(POLL_SECONDS)
+            if self._process.poll() is not None:
+                self._process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         with (self.directory / "output.log").open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*self._prefix(leash=True), *self.command()],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
-        until = time.monotonic() + START_SECONDS
-        while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > until:
-                log = (self.directory / "output.log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{type(self).__name__} does not start: {log}")
-            time.sleep(POLL_SECONDS)
 
     def kill(self) -> None:
         """Let it die as by a crash."""
