@@ -21,11 +21,12 @@ from tools.demo.leashes import Leashes
 from tools.fleet.servers import Postgres, Redis
 
 RUNNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tools.demo.leashes import Leashes
 from tools.fleet.servers import Postgres, Redis
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where we run in the background of a shell
 home = Path(sys.argv[1])
 with Leashes() as leashes:
     Redis(leashes, home / "redis").start()
