@@ -171,7 +171,9 @@ class Engine:
         return exhausted
 
     def _has_room(self, most: int) -> bool:
-        return self._in_hand < most and self._books.ledger.span < self._limits.span
+        # With nothing in hand, the span is one that a try before has left: only what comes next can make it shorter.
+        is_near = not self._in_hand or self._books.ledger.span < self._limits.span
+        return is_near and self._in_hand < most
 
     def _add(self, item: Item) -> None:
         self._in_hand += 1

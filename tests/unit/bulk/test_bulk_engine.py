@@ -249,6 +249,32 @@ def test_reading_stops_while_too_much_is_in_hand() -> None:
     assert farthest <= span + 1
 
 
+@pytest.mark.parametrize(
+    ("repeatable", "at_rest", "sent_again", "uncertain"),
+    [(True, False, [0, 7], 0), (False, True, [0, 7], 0), (False, False, [], 2)],
+)
+def test_what_was_left_as_far_behind_as_may_be_does_not_hold_up_the_next_try(
+    repeatable: bool, at_rest: bool, sent_again: list[int], uncertain: int
+) -> None:
+    span, store, sent = 50, MemoryCheckpoints(), []
+    left = Checkpoint(at_rest=at_rest, counts={"succeeded": span - 2})
+    for item in Items(range(span), None):
+        left.ledger.take(item.key)
+        if item.position not in (0, 7):
+            left.ledger.settle(item.position)
+    assert left.ledger.span == span
+    store.save(left.to_json())
+
+    def send(item: Item) -> Sequence[Loss]:
+        sent.append(item.position)
+        return ()
+
+    bench = Bench(send, store=store, repeatable=repeatable, limits=Limits(concurrency=2, span=span))
+    counts = bench.run(range(100))
+    assert sorted(sent) == [*sent_again, *range(span, 100)]
+    assert (counts[Outcome.SUCCEEDED], counts[Outcome.UNCERTAIN]) == (100 - uncertain, uncertain)
+
+
 def test_what_can_not_be_repeated_is_noted_before_it_is_sent() -> None:
     store = MemoryCheckpoints()
 
