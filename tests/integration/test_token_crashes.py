@@ -25,6 +25,8 @@ from airflow_channel_provider.tokens.stores import envelope
 pytestmark = pytest.mark.any_airflow
 
 LATENCY_SECONDS = 0.15
+LAST_MOMENT_SECONDS = 0.2
+"""How long the one that leads goes on before it dies: the others come and wait."""
 LEASE_SECONDS = 3.0
 """Where a store does not see a death; far longer than a request here takes on a busy machine."""
 
@@ -113,7 +115,7 @@ def test_followers_go_on_at_once_when_the_leader_is_killed(
 
     def last_moment() -> None:
         leads.set()
-        time.sleep(0.2)  # for the others to come and wait
+        time.sleep(LAST_MOMENT_SECONDS)
 
     monkeypatch.setattr(backends, "last_moment", last_moment)
     leader = fork(lead)
@@ -125,9 +127,9 @@ def test_followers_go_on_at_once_when_the_leader_is_killed(
     assert outcome.errors() == []
     fingerprints, waited = zip(*outcome.results, strict=True)
     assert len(set(fingerprints)) == 1
-    # Where a death is seen, nobody sits out the lease; elsewhere nobody waits for more. A machine may be busy, and the
-    # benchmark of the stores says how long it is on one that is not.
-    assert max(waited) < (lease_seconds / 2 if crowded.sees_death else lease_seconds + 10.0)
+    # Their own request, what was left of the dead one's, and at most 2 s; elsewhere the lease. A machine may be busy.
+    at_most = 2.0 if crowded.sees_death else lease_seconds + 10.0
+    assert max(waited) < 2 * LATENCY_SECONDS + LAST_MOMENT_SECONDS + at_most
     assert service.stats()["token_requests"] == counted
     used = crowded.manager(service.url).status().charges_used
     assert used == charges
@@ -177,7 +179,7 @@ def test_a_leader_that_is_stopped_holds_nobody_longer_than_its_lease(
     began = time.monotonic()
     outcome = together(4, lambda i: crowded.manager(service.url).get().fingerprint)
     assert outcome.errors() == []
-    assert time.monotonic() - began < 1.0 + 10.0
+    assert time.monotonic() - began < 1.0 + (2.0 if crowded.sees_death else 10.0)
     os.kill(leader.pid, signal.SIGCONT)
     assert isinstance(leader.join(), str)
     assert crowded.manager(service.url).status().charges_used == service.stats()["token_requests"] == 2
