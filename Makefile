@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment or on the caller's AIRFLOW_* variables.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-bulk test-sensors test-fleet test-ui docs lint format bench pins clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-bulk test-sensors test-fleet test-ui fuzz docs lint format bench pins clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -73,6 +73,9 @@ test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go 
 test-bulk: setup ## Bulk tasks at full size, killed on the way, on a real Airflow; and timed beside mapped tasks
 	@BULK_ITEMS=50000 BULK_ROWS=300000 $(BIN)/python -m pytest tests/system/test_bulk.py -s
 	@$(BIN)/python -m tools.bulk
+
+fuzz: setup servers ## The fuzz tests with many more cases than CI tries, and new ones each time (FUZZ_FACTOR=50)
+	@FUZZ_FACTOR=$${FUZZ_FACTOR:-50} $(BIN)/python -m pytest tests/unit tests/integration tests/page -m fuzz --numprocesses 2 --timeout 0
 
 test-unit: setup ## The unit tests alone
 	@$(BIN)/python -m pytest tests/unit

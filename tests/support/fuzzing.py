@@ -1,0 +1,28 @@
+"""How many cases a fuzz test tries: a bounded number in CI, the same ones each time; many more, and new ones, at night.
+
+``make fuzz`` sets ``FUZZ_FACTOR``. What it finds goes into the test as an example, so that CI tries it from then on.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+__all__ = ["cases"]
+
+_FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
+
+
+def cases(number: int) -> settings:
+    """
+    Return the settings of a fuzz test; goes with the marker ``fuzz``.
+
+    :param number: cases in CI; ``make fuzz`` tries ``FUZZ_FACTOR`` times as many.
+    """
+    return settings(
+        max_examples=number * _FACTOR,
+        derandomize=_FACTOR == 1,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
