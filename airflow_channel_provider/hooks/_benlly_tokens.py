@@ -3,6 +3,9 @@
 One user of one client is what an app is for Channel Talk: all tasks that log in as the same user share a pair, and two
 users never do. The name is derived from the client secret, so that it tells nobody who the user is; the key of the pair
 is derived from all that the connection knows, so that another password or refresh token is tried at once.
+
+People choose passwords, so whoever reads the store and knows the client secret could try likely ones against whatever
+is derived from it. Therefore nothing is derived from a password but through a slow function, once per process.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from airflow_channel_provider.connections import BenllyLogin
 
 __all__ = ["LoginExchange", "name_of", "secret_of"]
+
+SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**25}
+"""Work of one guess at a password: 16 MiB, and 50 to 100 ms of one core. Another one would lose the stored tokens."""
 
 _STALE = (
     "The refresh token of the connection is of no use: it has ended, or it was exchanged before, for one that the "
@@ -49,10 +56,30 @@ class LoginExchange:
 def name_of(login: BenllyLogin) -> str:
     """Name the user of a client, without telling who it is."""
     user = login.username or login.refresh_token or ""
-    mark = hmac.new(login.client_secret.encode(), user.encode(), hashlib.sha256).hexdigest()
+    mark = hmac.new(_bytes(login.client_secret), _bytes(user), hashlib.sha256).hexdigest()
     return f"{login.client_id}/{mark[:16]}"
 
 
 def secret_of(login: BenllyLogin) -> str:
-    """Put together all that is secret about a login; what the pair is sealed with is derived from it."""
-    return json.dumps([login.client_secret, login.user_password, login.refresh_token])
+    """
+    Put together all that is secret about a login: the key of its pair, the name of its blob and the mark of its
+    refusals are derived from it. Takes :data:`SCRYPT` of work at the first login with a password, and none without one.
+    """
+    password = login.user_password
+    slow = (
+        None if password is None else _slowed(login.client_id, login.client_secret, login.username, password)
+    )
+    return json.dumps([login.client_secret, slow, login.refresh_token])
+
+
+@lru_cache(maxsize=32)
+def _slowed(client_id: str, client_secret: str, username: str | None, password: str) -> str:
+    """Return what stands for a password from here on; salted with the user, so that no guess serves for two of them."""
+    whose = json.dumps(["airflow-channel-provider/login/1", client_id, client_secret, username])
+    salt = hashlib.sha256(whose.encode()).digest()
+    return hashlib.scrypt(_bytes(password), salt=salt, dklen=32, **SCRYPT).hex()
+
+
+def _bytes(text: str) -> bytes:
+    """Encode any text; half of a surrogate pair too, which JSON lets into a connection."""
+    return text.encode(errors="surrogatepass")

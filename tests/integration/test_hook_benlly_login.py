@@ -25,7 +25,9 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
     ChannelRequestError,
 )
+from airflow_channel_provider.hooks import _benlly_tokens
 from airflow_channel_provider.hooks.benlly import BenllyHook
+from airflow_channel_provider.tokens.seal import Sealer
 
 CLIENT_SECRET, PASSWORD = "canary-client-secret", "canary-user-password"
 BENLLY = {
@@ -279,6 +281,31 @@ def test_nothing_secret_is_written_anywhere(emulator: EmulatorThread, tmp_path: 
         assert secret not in seen
     assert "Token request: refresh_token for scope user" in written.getvalue()
     assert b"mina" not in stored
+
+
+def test_the_store_lets_nobody_try_passwords_quickly(emulator: EmulatorThread, tmp_path: Path) -> None:
+    hook = new_hook()
+    hook.get_access_token()
+    emulator.revoke_tokens("user", refresh_tokens=True)
+    emulator.inject("unauthorized", method="oauth_token", count=2)
+    with pytest.raises(ChannelAuthenticationError):
+        hook.authorize_channel(2)  # the refusal is remembered, beside a mark of the login
+    files = {path.name: path.read_bytes() for path in (tmp_path / "tokens").iterdir()}
+
+    def tells(secret: str) -> list[bool]:
+        """What in the store shows somebody who has guessed right that he has."""
+        sealer = Sealer(hook.manager.shared.app, secret)
+        return [
+            any(sealer.blob_name("user") in name for name in files),
+            any(sealer.secret_mark.encode() in content for content in files.values()),
+            any(sealer.open(content, "user") is not None for content in files.values()),
+        ]
+
+    assert hook.settings.login is not None
+    assert tells(_benlly_tokens.secret_of(hook.settings.login)) == [True, True, True]
+    # The very password and the client secret, without the slow derivation:
+    for quick in (PASSWORD, CLIENT_SECRET + PASSWORD, json.dumps([CLIENT_SECRET, PASSWORD, None])):
+        assert tells(quick) == [False, False, False]
 
 
 def test_20_processes_with_a_cold_store_log_in_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -162,6 +164,57 @@ def test_other_secrets_have_other_keys(other: BenllyLogin) -> None:
 def test_another_password_is_no_other_user() -> None:
     other = BenllyLogin("7", "client-secret", "ada", "password-2")
     assert _benlly_tokens.name_of(other) == _benlly_tokens.name_of(ADA)
+
+
+@pytest.fixture
+def derivations(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The slow derivations of this process, which remembers none of earlier ones."""
+    done: list[dict[str, Any]] = []
+    slow = hashlib.scrypt
+
+    def counted(password: bytes, **work: Any) -> bytes:
+        done.append({"password": password, **work})
+        return slow(password, **work)
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    _benlly_tokens._slowed.cache_clear()
+    return done
+
+
+def test_a_password_is_worked_on_once_per_process_and_salted_with_its_user(
+    derivations: list[dict[str, Any]],
+) -> None:
+    for _ in range(50):
+        _benlly_tokens.secret_of(ADA)
+    _benlly_tokens.secret_of(BenllyLogin("7", "client-secret", "mina", "password-1"))
+    assert [work.pop("password") for work in derivations] == [b"password-1"] * 2
+    assert len({work.pop("salt") for work in derivations}) == 2
+    assert derivations == [{"dklen": 32, "n": 16384, "r": 8, "p": 1, "maxmem": 2**25}] * 2
+
+
+def test_nothing_but_the_slow_derivation_stands_for_a_password() -> None:
+    secret = _benlly_tokens.secret_of(ADA)
+    assert json.loads(secret)[::2] == ["client-secret", None]
+    assert "password-1" not in secret
+
+
+def test_hooks_of_one_process_share_the_work(derivations: list[dict[str, Any]]) -> None:
+    marks = {BenllyHook().manager.shared.secret_mark for _ in range(5)}
+    assert (len(marks), len(derivations)) == (1, 1)
+
+
+def test_who_has_no_password_has_no_work_and_finds_the_tokens_of_before(
+    derivations: list[dict[str, Any]],
+) -> None:
+    login = BenllyLogin("7", "client-secret", refresh_token="refresh-1")
+    assert _benlly_tokens.secret_of(login) == '["client-secret", null, "refresh-1"]'
+    assert derivations == []
+
+
+def test_any_text_may_be_a_password() -> None:
+    strange = BenllyLogin("7", "s", "\ud800", "\ud800 \x00 비밀번호")
+    assert _benlly_tokens.secret_of(strange).isascii()
+    assert _benlly_tokens.name_of(strange).startswith("7/")
 
 
 class FakeOAuth:
