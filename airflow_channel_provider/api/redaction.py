@@ -2,59 +2,80 @@
 No secret in a message: every text of a service passes through :func:`quote` before a person or a log can
 see it.
 
-Secrets that the caller knows are blotted in each spelling that an echo may have; tokens that nobody knows
-yet (a broken token answer) are recognised by their look. Blotting comes before cutting, since half a secret
-would not be recognised.
+Secrets that the caller knows are found by what the text means (see :mod:`.meaning`), not by how it is written: escaped
+in whatever way and however often, in Base64 or hexadecimal, cut, or broken by spaces and signs. What nobody knows yet
+is recognised by its look: a JWT, a value that stands beside a name such as ``password``, a long word of random
+characters. Blotting comes before cutting, since half a secret might not be recognised.
 """
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import quote as percent_encode
 from urllib.parse import quote_plus
 
-__all__ = ["BLOT", "QUOTE_LIMIT", "blot", "quote"]
+from airflow_channel_provider.api.meaning import Meaning, is_blank, letters_of, meaning_of, verbatim
+
+__all__ = ["BLOT", "QUOTE_LIMIT", "blot", "blot_known", "quote", "spellings_of"]
 
 BLOT = "***"
 QUOTE_LIMIT = 300
 """Characters of a service's text that a message quotes at most."""
 
-_WINDOW = 65_536
+PART_MIN, PART_MAX = 6, 12
+"""So many letters and digits in a row, half of a secret but within these bounds, betray it."""
+
+_WINDOW, _END = 16_384, 384
+_ENCODED_MIN = 5
+"""What is shorter is not looked for in Base64: there it could be anything."""
+
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*")
 _NAMED = re.compile(
-    r"((?:(?:access|refresh|device)[_-]?token|secret|password)[\\\"']*\s{0,8}[:=]\s{0,8}[\\\"']*)"
-    r"[^\\\"'\s,;&<>{}]{8,}",
+    r"(?:(?:access|refresh|device|session|auth|id)[_-]?token|secret|pass(?:word|wd|phrase)|credentials?"
+    r"|(?:api|private)[_-]?key)[\\\"']*\s{0,8}[:=]\s{0,8}[\\\"']*"
+    r"(?P<value>[^\\\"'\s,;&<>{}]{8,})",
     re.IGNORECASE,
 )
-_BEARER = re.compile(r"(\bBearer\s{1,8})[^\s\"',;]+", re.IGNORECASE)
+_SAID = re.compile(
+    r"(?:token|secret|pass(?:word|wd|phrase)|credentials?|api[_ -]?key|authorization)[\"']?\s{0,4}"
+    r"(?:(?:is|was|value|given|provided|received|invalid|wrong|unknown|[:=])\s{0,4}){0,3}"
+    r"[\"'`\u2018\u201c](?P<value>[^\s\"'`\u2018\u2019\u201c\u201d]{4,})[\"'`\u2019\u201d]",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(
+    r"(?:\bBearer\s{1,8}"
+    r"|\bauthorization[\\\"']{0,4}\s{0,4}[:=]\s{0,4}[\\\"']{0,4}(?:[a-z]{2,12}\s{1,4})?)"
+    r"(?P<value>[^\s\\\"',;]+)",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[A-Za-z0-9_+/=.~-]{24,}")
+_WORD_MIN, _WORD_NUMBERS_MIN = 24, 3
+_NUMBER = re.compile(r"[0-9]+")
+
+Span = tuple[int, int]
 
 
-def _spellings(secrets: Collection[str]) -> list[str]:
-    spellings: set[str] = set()
-    for secret in secrets:
-        if secret:
-            spellings |= {
-                secret,
-                json.dumps(secret)[1:-1],
-                percent_encode(secret, safe=""),
-                quote_plus(secret),
-            }
-            spellings |= {html.escape(secret), percent_encode(secret, safe="").lower()}
-            spellings.add(_one_line(secret))
-    return sorted(spellings - {""}, key=len, reverse=True)
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
-def _blot_spellings(text: str, spellings: list[str]) -> str:
-    for spelling in spellings:
-        text = text.replace(spelling, BLOT)
-    return text
+def spellings_of(secret: str) -> set[str]:
+    """Return how a secret may be written where texts are quoted: JSON, Python, percent encoding, forms, HTML."""
+    percent = percent_encode(secret, safe="", errors="surrogatepass")
+    spellings = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        percent,
+        re.sub("%..", lambda found: found[0].lower(), percent),
+        quote_plus(secret, errors="surrogatepass"),
+        percent_encode(secret, errors="surrogatepass"),
+        html.escape(secret),
+    }
+    return spellings - {""}
 
 
 def blot(text: str, secrets: Collection[str] = ()) -> str:
@@ -64,10 +85,12 @@ def blot(text: str, secrets: Collection[str] = ()) -> str:
     :param text: any text.
     :param secrets: what must not appear; empty ones are ignored.
     """
-    text = _blot_spellings(text, _spellings(secrets))
-    text = _JWT.sub(BLOT, text)
-    text = _NAMED.sub(rf"\g<1>{BLOT}", text)
-    return _BEARER.sub(rf"\g<1>{BLOT}", text)
+    return _blotted(text, secrets, by_look=True)
+
+
+def blot_known(text: str, secrets: Collection[str]) -> str:
+    """Replace the secrets by ``***``, and leave alone what only looks like one; parameters as in :func:`blot`."""
+    return _blotted(text, secrets, by_look=False)
 
 
 def quote(text: str, secrets: Collection[str] = (), *, limit: int = QUOTE_LIMIT) -> str:
@@ -78,12 +101,139 @@ def quote(text: str, secrets: Collection[str] = (), *, limit: int = QUOTE_LIMIT)
     :param secrets: what must not appear.
     :param limit: characters to keep at most.
     """
-    spellings = _spellings(secrets)
     if len(text) > _WINDOW:
-        longest = len(spellings[0]) if spellings else 0
-        # Once the whole ones are gone, only the end of the window can hold a part of a secret.
-        text = blot(text[:_WINDOW], secrets)[: -longest or None]
-    text = text.encode("utf-8", "replace").decode()
-    # Joining lines may put a secret together that was none before.
-    text = _blot_spellings(_one_line(blot(text, secrets)), spellings)
+        # The end of the window may hold the beginning of a secret, too short to tell.
+        text = _blotted(text[:_WINDOW], secrets, by_look=True, but_for=[(_WINDOW - _END, _WINDOW)])
+    else:
+        text = blot(text, secrets)
+    text = _one_line(text.encode("utf-8", "replace").decode())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def _blotted(text: str, secrets: Collection[str], *, by_look: bool, but_for: Iterable[Span] = ()) -> str:
+    meaning = meaning_of(text)
+    if meaning is None:
+        return BLOT  # nobody wraps an honest word so often
+    written = meaning if meaning.text == text else verbatim(text)
+    spans = list(but_for)
+    for view in {id(view): view for view in (written, meaning)}.values():
+        spans += _exact(view, secrets)
+        spans += _parts(view, secrets)
+        spans += _looks(view) if by_look else ()
+    return _without(text, spans)
+
+
+def _without(text: str, spans: Iterable[Span]) -> str:
+    """Replace spans, each once however they overlap."""
+    pieces, at = list[str](), 0
+    for start, end in sorted(spans):
+        if end <= at:
+            continue
+        if start >= at:
+            pieces += (text[at:start], BLOT)
+        at = end
+    return "".join((*pieces, text[at:]))
+
+
+def _exact(view: Meaning, secrets: Collection[str]) -> Iterator[Span]:
+    """Find what is written in one of the usual ways; all there is to find of a secret of signs, or of a short one."""
+    for secret in secrets:
+        for spelling in spellings_of(secret):
+            start = view.text.find(spelling)
+            while start >= 0:
+                after = start + len(spelling)
+                yield view.span(start, after - 1)
+                start = view.text.find(spelling, after)
+
+
+def _parts(view: Meaning, secrets: Collection[str]) -> Iterator[Span]:
+    """Find each long enough part of a secret, whatever signs and spaces stand between its letters."""
+    letters, positions = letters_of(view)
+    for secret in filter(None, secrets):
+        signs = {sign for sign in secret if not sign.isalnum() and not sign.isspace()}
+        for length, parts in _betraying_parts(secret).items():
+            for first, last in _runs(letters, length, parts):
+                # The signs that a secret begins or ends with are no letters, and belong to it.
+                start = _as_far_as(view.text, positions[first], -1, signs)
+                end = _as_far_as(view.text, positions[last], 1, signs)
+                yield view.span(start, end)
+
+
+def _as_far_as(text: str, position: int, step: int, signs: set[str]) -> int:
+    """Go on from a position while there are such signs, over at most one blank before each."""
+    place, blanks = position + step, 0
+    while 0 <= place < len(text) and blanks <= 1:
+        if unicodedata.normalize("NFKC", text[place]) in signs:
+            position, blanks = place, 0
+        elif is_blank(text[place]):
+            blanks += 1
+        else:
+            break
+        place += step
+    return position
+
+
+def _runs(letters: str, length: int, parts: frozenset[str]) -> Iterator[Span]:
+    """Find the longest stretches, first and last position, of which every part is one of those."""
+    first, last = -1, -1
+    for position in range(len(letters) - length + 1):
+        if letters[position : position + length] in parts:
+            if position > last:
+                if first >= 0:
+                    yield first, last
+                first = position
+            last = position + length - 1
+    if first >= 0:
+        yield first, last
+
+
+@lru_cache(maxsize=16)
+def _betraying_parts(secret: str) -> dict[int, frozenset[str]]:
+    """Return the parts that betray a secret, by their length."""
+    found: dict[int, set[str]] = {}
+    for form in _forms(secret):
+        letters, _ = letters_of(verbatim(form))
+        if len(letters) >= PART_MIN:
+            length = min(PART_MAX, max(PART_MIN, len(letters) // 2))
+            parts = found.setdefault(length, set())
+            parts.update(letters[at : at + length] for at in range(len(letters) - length + 1))
+    return {length: frozenset(parts) for length, parts in found.items()}
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it is, as it is meant, in Base64 behind any number of bytes, and in hexadecimal."""
+    yield secret
+    meaning = meaning_of(secret)
+    if meaning is not None and meaning.text != secret:
+        yield meaning.text
+    if len(secret) >= _ENCODED_MIN:
+        content = secret.encode("utf-8", "surrogatepass")
+        for before in range(3):
+            yield base64.b64encode(bytes(before) + content).decode()[-(-before * 8 // 6) :]
+        yield content.hex()
+
+
+def _looks(view: Meaning) -> Iterator[Span]:
+    """Find what looks like a credential that nobody here knows."""
+    for pattern in (_NAMED, _SAID, _BEARER):
+        for found in pattern.finditer(view.text):
+            yield view.span(found.start("value"), found.end("value") - 1)
+    for found in _JWT.finditer(view.text):
+        yield view.span(found.start(), found.end() - 1)
+    for found in _WORD.finditer(view.text):
+        if any(map(_is_random, re.split(r"[/.]", found[0]))):
+            yield view.span(found.start(), found.end() - 1)
+
+
+def _is_random(word: str) -> bool:
+    """Tell a random word from a name or an id: small and big letters, and digits here and there between them."""
+    return (
+        len(word) >= _WORD_MIN
+        and not word.isupper()
+        and not word.islower()
+        and len(_NUMBER.findall(word)) >= _WORD_NUMBERS_MIN
+    )

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import base64
+import html
 import json
+from collections.abc import Callable
+from urllib.parse import quote as percent_encode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fuzzing import cases
 
-from airflow_channel_provider.api.redaction import blot, quote
+from airflow_channel_provider.api.meaning import DEPTH_LIMIT, meaning_of
+from airflow_channel_provider.api.redaction import BLOT, blot, blot_known, quote, spellings_of
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"
 
@@ -81,3 +87,225 @@ def test_no_secret_survives(secret: str, before: str, after: str, spelling: type
     assert secret not in quoted
     assert quoted.isprintable()
     assert len(quoted) <= 300
+
+
+# ---------------------------------------------------------------------------------------------------- by meaning
+
+
+SECRET = "aB3-x/Y+z_9Qw=ErTy7UioP8as=="
+NAMES = {"/": "&sol;", "+": "&plus;", "=": "&equals;", "-": "&hyphen;", "_": "&lowbar;"}
+
+
+def each(form: str) -> Callable[[str], str]:
+    """Write every character in one way."""
+    return lambda text: "".join(form.format(ord(character)) for character in text)
+
+
+ECHOES: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "JSON, every character": each("\\u{:04x}"),
+    "JSON, every character, in big letters": each("\\u{:04X}"),
+    "JSON, the slash": lambda text: text.replace("/", "\\/"),
+    "JavaScript": each("\\u{{{:x}}}"),
+    "Python": each("\\x{:02x}"),
+    "Python, long": each("\\U{:08x}"),
+    "octal": each("\\{:03o}"),
+    "HTML, decimal": each("&#{};"),
+    "HTML, decimal, unended": each("&#{}"),
+    "HTML, hexadecimal": each("&#x{:x};"),
+    "HTML, names": lambda text: "".join(NAMES.get(sign, sign) for sign in text),
+    "percent": each("%{:02X}"),
+    "percent, small": each("%{:02x}"),
+    "percent, the signs": lambda text: percent_encode(text, safe=""),
+    "percent, twice": lambda text: percent_encode(each("%{:02x}")(text)),
+    "percent in HTML in JSON": lambda text: each("\\u{:04x}")(each("&#{};")(percent_encode(text, safe=""))),
+    "JSON in JSON": lambda text: json.dumps(json.dumps(each("\\u{:04x}")(text)))[1:-1],
+    "the alphabet of URLs": lambda text: text.replace("+", "-").replace("/", "_"),
+    "the other alphabet": lambda text: text.replace("-", "+").replace("_", "/"),
+    "without padding": lambda text: text.rstrip("="),
+    "Base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "Base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "Base64, behind one": lambda text: base64.b64encode(b"i" + text.encode() + b"me").decode(),
+    "Base64, behind two": lambda text: base64.b64encode(b"id" + text.encode() + b"m").decode(),
+    "Base64 of an authorization": lambda text: base64.b64encode(f"user:{text}".encode()).decode(),
+    "Base64 in lines": lambda text: base64.encodebytes(text.encode() * 4).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal, big": lambda text: text.encode().hex().upper(),
+    "hexadecimal, with colons": lambda text: text.encode().hex(":"),
+    "big letters": str.upper,
+    "wide letters": lambda text: "".join(chr(ord(sign) + 0xFEE0) for sign in text),
+    "its first half": lambda text: text[: len(text) // 2 + 2],
+    "its last half": lambda text: text[len(text) // 2 - 2 :],
+    "broken by a space": lambda text: f"{text[:9]} {text[9:]}",
+    "broken by a line": lambda text: f"{text[:9]}\r\n{text[9:]}",
+    "broken by an escaped line": lambda text: f"{text[:9]}\\n{text[9:]}",
+    "broken by a tab": lambda text: f"{text[:9]}\t{text[9:]}",
+    "spaced": lambda text: " ".join(text),
+    "with nothing between": "\u200b".join,
+    "with soft hyphens": "\u00ad".join,
+    "with a NUL between": "\0".join,
+    "with invisible letters": "\u3164".join,
+}
+
+
+def parts_of(secret: str, length: int) -> set[str]:
+    letters = [sign.lower() for sign in secret if sign.isalnum()]
+    return {"".join(letters[at : at + length]) for at in range(len(letters) - length + 1)}
+
+
+@pytest.mark.parametrize("name", ECHOES)
+def test_a_secret_is_blotted_by_what_it_means_not_by_how_it_is_written(name: str) -> None:
+    echo = ECHOES[name](SECRET)
+    assert quote(f"The value {echo} is wrong", (SECRET,)).replace('\\"', "") == "The value *** is wrong"
+
+
+@pytest.mark.parametrize(
+    "outer", ["{}", "%22{}%22", "&quot;{}&quot;", '{{"x": "{}"}}', "100%{}", "C:\\{}", "&{};"]
+)
+@pytest.mark.parametrize("name", ECHOES)
+def test_what_stands_around_a_secret_does_not_hide_it(name: str, outer: str) -> None:
+    left = "".join(
+        sign for sign in blot(outer.format(ECHOES[name](SECRET)), (SECRET,)).lower() if sign.isalnum()
+    )
+    assert not any(part in left for part in parts_of(SECRET, 10))
+
+
+@pytest.mark.parametrize(
+    ("secret", "echo"),
+    [
+        ("비밀번호는바다", "%EB%B9%84%EB%B0%80%EB%B2%88%ED%98%B8%EB%8A%94%EB%B0%94%EB%8B%A4"),
+        ("비밀번호는바다", "\\ube44\\ubc00\\ubc88\\ud638\\ub294\\ubc14\\ub2e4"),
+        (
+            "비밀번호는바다",
+            "\\xeb\\xb9\\x84\\xeb\\xb0\\x80\\xeb\\xb2\\x88\\xed\\x98\\xb8\\xeb\\x8a\\x94\\xeb\\xb0\\x94\\xeb\\x8b\\xa4",
+        ),
+        ("비밀번호는바다", "비밀번호는바다".encode().hex()),
+        ("p@ss w=rd", "p%40ss+w%3Drd"),
+        ("p@ss w=rd", "p%40ss%20w%3drd"),
+        ("p@ss w=rd", "p&#64;ss w&equals;rd"),
+        ("p%40ss w=rd", "p%2540ss w=rd"),
+        ("p%40ss w=rd", "p@ss w=rd"),
+        ("!?#-!?#-!?", "%21%3F%23-%21%3F%23-%21%3F"),
+        ("a!b", "&#97;%21\\u0062"),
+        ("ab", "ab"),
+    ],
+)
+def test_no_secret_is_too_odd_or_too_short(secret: str, echo: str) -> None:
+    assert blot(f"<{echo}>", (secret,)) == "<***>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "channelId must not be empty; writeGroupMessageAsManagerInChannel2 was called with 3 arguments",
+        "trace 4bf92f3577b34da6a3ce929d0e0e4736, request 123e4567-e89b-42d3-a456-426614174000",
+        "see https://developers.channel.io/docs/v5-api/2024-Errors/Reference/a1/B2/c3",
+        "access token is expired; the secret is wrong; password: wrong",
+        "Basic authentication is required, an authorization header is missing",
+        "field 'token' is missing, want 'string' or 'null'",
+        "unknown key 'channelId', not allowed for 'writeGroupMessage'",
+        '100 % of R&D; 50%, a&b; C:\\new\\table; {"a": [1, 2.5e10]}',
+        "2026-01-02T03:04:05.678Z dial tcp 10.0.0.1:8080: connect: connection refused",
+        "채널을 찾을 수 없습니다: 12345",
+    ],
+)
+def test_what_a_service_says_stays_readable(text: str) -> None:
+    assert quote(text, (SECRET, JWT)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the token 'opaque1' is unknown", "the token '***' is unknown"),
+        ('invalid secret: "abc!"', 'invalid secret: "***"'),
+        ("password is “hunter-2”.", "password is “***”."),
+        ("&quot;access_token&quot;:&quot;opaque-value&quot;", "&quot;access_token&quot;:&quot;***&quot;"),
+        ("%22password%22%3A%22opaque-value%22", "%22password%22%3A%22***%22"),
+        ("api_key=opaque-value", "api_key=***"),
+        ('{"Authorization": "Basic dXNlcjpwYXNz"}', '{"Authorization": "Basic ***"}'),
+        ("no such x9Kd82mQpLz01RtYv7Bn4Wc6", "no such ***"),
+        ("no such x9Kd82mQpLz01RtYv7Bn4W%2Bc6%3D!", "no such ***!"),
+        ("%65yJhbGciOiJIUzI1NiJ9", "***"),
+    ],
+)
+def test_a_credential_that_nobody_knows_is_told_by_its_look(text: str, expected: str) -> None:
+    assert quote(text) == expected
+
+
+def test_in_what_is_no_word_of_a_service_only_the_known_is_blotted() -> None:
+    word = "x9Kd82mQpLz01RtYv7Bn4Wc6"
+    assert blot_known(f"{word} %61B3-x/Y%2Bz_9Qw=ErTy7", (SECRET,)) == f"{word} ***"
+
+
+def test_what_is_wrapped_too_often_is_not_shown_at_all() -> None:
+    text = "a"
+    for _ in range(DEPTH_LIMIT):
+        text = each("%{:02x}")(text) if len(text) < 2 else text.replace("%", "%25")
+    assert meaning_of(text) is not None
+    assert blot(text) == text
+    assert blot(text.replace("%", "%25")) == BLOT
+
+
+def test_where_one_secret_begins_like_another_no_end_is_shown() -> None:
+    assert blot("summer2024 summer", ("summer", "summer2024")) == "*** ***"
+    assert blot("summer2024 summer", ("summer2024", "summer")) == "*** ***"
+
+
+def test_spellings() -> None:
+    assert spellings_of("p@ss w=rd'") == {
+        "p@ss w=rd'",
+        "p%40ss%20w%3Drd%27",
+        "p%40ss%20w%3drd%27",
+        "p%40ss+w%3Drd%27",
+        "p@ss w=rd&#x27;",
+    }
+    assert spellings_of('a/b\\"비') >= {'a/b\\\\\\"비', 'a/b\\\\\\"\\ube44', "a/b%5C%22%EB%B9%84"}
+    assert spellings_of("\ud800/") >= {"\ud800/", "%ED%A0%80%2F"}
+    assert spellings_of("plain") == {"plain"}
+
+
+@pytest.mark.fuzz
+@cases(100)
+@given(
+    secret=st.text("abcdXYZ0189-_=/+&%\\;#\" 'é비", min_size=16, max_size=60).filter(
+        lambda text: sum(map(str.isalnum, text)) >= 12
+    ),
+    around=st.tuples(*[st.text("ab%&\\#;u0041 '\n", max_size=12)] * 2),
+    writings=st.lists(
+        st.sampled_from(
+            [
+                each("\\u{:04x}"),
+                each("&#{};"),
+                each("&#x{:X};"),
+                html.escape,
+                json.dumps,
+                lambda text: percent_encode(text, safe=""),
+                lambda text: percent_encode(text, safe="").lower(),
+            ]
+        ),
+        max_size=3,
+    ),
+)
+def test_no_writing_hides_a_secret(
+    secret: str, around: tuple[str, str], writings: list[Callable[[str], str]]
+) -> None:
+    text = secret
+    for write in writings:
+        text = write(text)
+    left = meaning_of(blot(f"{around[0]}{text}{around[1]}", (secret,)))
+    assert left is not None
+    assert secret not in left.text
+    assert secret not in html.unescape(left.text)
+
+
+@pytest.mark.fuzz
+@cases(200)
+@given(st.text("aZ09%&\\#;uxU{}2541&quotm '\"\n\u200b*é비", max_size=300))
+def test_any_text_can_be_blotted_and_what_is_left_is_its_own(text: str) -> None:
+    left = blot(text, (SECRET,))
+    assert left == BLOT or all(piece in text for piece in left.split(BLOT))
+    meaning = meaning_of(text)
+    if meaning is not None:
+        assert len(meaning.text) == len(meaning.starts) == len(meaning.ends)
+        assert all(start < end for start, end in zip(meaning.starts, meaning.ends, strict=True))
+        assert meaning.starts == sorted(meaning.starts)
