@@ -1,5 +1,9 @@
 """
-Tell Airflow's masker about a secret the moment it exists, and ask it what to hide, wherever this Airflow keeps it.
+Tell Airflow's maskers about a secret the moment it exists, and ask them what to hide, wherever this Airflow keeps them.
+
+Airflow masks what is written exactly as it was told, so it is told each way in which a secret is usually written. From
+3.1 on it has two maskers, one for tasks and one for its own servers; both are told. What this process knows to be
+secret is remembered here too, for texts that are shown by us.
 
 The compatibility package names its functions only since 1.22, and the newest one for Python 3.10 is older.
 """
@@ -7,31 +11,48 @@ The compatibility package names its functions only since 1.22, and the newest on
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, cast
 
-__all__ = ["mask_secret", "redacted"]
+__all__ = ["SHORTEST", "mask_credential", "mask_secret", "redacted"]
 
 _HOMES = (
     "airflow.sdk.log",
     "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0
     "airflow.utils.log.secrets_masker",  # Airflow 2
 )
-_SHORTEST = 5
+_SERVERS_HOME = "airflow._shared.secrets_masker"
+SHORTEST = 5
 """What is shorter, Airflow does not mask, and says so in each log."""
 _DEEPEST = 1000
 """How deep a value may be nested and still be looked through."""
+
+_KNOWN_MAX = 256
+_known: dict[str, None] = {}
+"""The secrets that this process has met, the last one last."""
 
 
 def mask_secret(secret: str) -> None:
     """
     Hide a secret in everything that this process logs from now on.
 
-    :param secret: an App Secret or a token.
+    :param secret: a token, as a service gave it.
     """
-    if len(secret) >= _SHORTEST:
-        _masker("mask_secret")(secret)
+    from airflow_channel_provider.api.redaction import spellings_of
+
+    _mask(secret, spellings_of(secret))
+
+
+def mask_credential(secret: str) -> None:
+    """
+    Hide what people have typed into a connection, also in the Base64 of an authorization header.
+
+    :param secret: an App Secret, a password, a token.
+    """
+    from airflow_channel_provider.api.redaction import base64_of, spellings_of
+
+    _mask(secret, spellings_of(secret) | base64_of(secret))
 
 
 def redacted(value: Any) -> Any:
@@ -40,14 +61,72 @@ def redacted(value: Any) -> Any:
 
     :param value: is left as it is.
     """
-    return _masker("redact")(value, max_depth=_DEEPEST)
+    return _blotted(_masker("redact")(value, max_depth=_DEEPEST), tuple(_known))
+
+
+def _mask(secret: str, spellings: Iterable[str]) -> None:
+    if len(secret) < SHORTEST:
+        return
+    ends = _ends_beside(secret, tuple(_known))
+    _known.pop(secret, None)
+    _known[secret] = None
+    while len(_known) > _KNOWN_MAX:
+        _known.pop(next(iter(_known)), None)
+    # Half of a surrogate pair can't travel to the process that writes the log, nor be written there.
+    told = [text for text in (*spellings, *ends) if len(text) >= SHORTEST and _is_text(text)]
+    for mask in _maskers():
+        mask(told)
+
+
+def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
+    """
+    Return what would be left of the longer one of two secrets that begin alike.
+
+    Airflow's masker may take the shorter one first, and goes on behind it.
+    """
+    ends = set[str]()
+    for other in others:
+        shorter, longer = sorted((secret, other), key=len)
+        if longer.startswith(shorter):
+            ends.add(longer[len(shorter) :])
+    return ends
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _blotted(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Blot what Airflow's masker does not know as it is written here."""
+    from airflow_channel_provider.api.redaction import blot_known
+
+    if not secrets:
+        return value
+    if isinstance(value, str):
+        return blot_known(value, secrets)
+    if isinstance(value, dict):
+        return {key: _blotted(one, secrets) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_blotted(one, secrets) for one in value]
+    return value
 
 
 @cache
 def _masker(name: str) -> Callable[..., Any]:
     for home in _HOMES:
-        try:
-            return cast("Callable[..., Any]", getattr(importlib.import_module(home), name))
-        except (ImportError, AttributeError):
-            continue
+        if (found := _found(home, name)) is not None:
+            return found
     raise ImportError(f"this Airflow has no {name} in any of {', '.join(_HOMES)}")
+
+
+@cache
+def _maskers() -> tuple[Callable[..., Any], ...]:
+    of_servers = _found(_SERVERS_HOME, "mask_secret")
+    return (_masker("mask_secret"), *([of_servers] if of_servers is not None else []))
+
+
+def _found(home: str, name: str) -> Callable[..., Any] | None:
+    try:
+        return cast("Callable[..., Any]", getattr(importlib.import_module(home), name))
+    except (ImportError, AttributeError):
+        return None

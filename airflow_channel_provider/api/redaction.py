@@ -22,7 +22,7 @@ from urllib.parse import quote_plus
 
 from airflow_channel_provider.api.meaning import Meaning, is_blank, letters_of, meaning_of, verbatim
 
-__all__ = ["BLOT", "QUOTE_LIMIT", "blot", "blot_known", "quote", "spellings_of"]
+__all__ = ["BLOT", "QUOTE_LIMIT", "base64_of", "blot", "blot_known", "quote", "spellings_of"]
 
 BLOT = "***"
 QUOTE_LIMIT = 300
@@ -57,25 +57,38 @@ _BEARER = re.compile(
 _WORD = re.compile(r"[A-Za-z0-9_+/=.~-]{24,}")
 _WORD_MIN, _WORD_NUMBERS_MIN = 24, 3
 _NUMBER = re.compile(r"[0-9]+")
+_PERCENT = re.compile("%..")
+_URL_ALPHABET = str.maketrans("+/", "-_")
 
 Span = tuple[int, int]
 
 
 def spellings_of(secret: str) -> set[str]:
-    """Return how a secret may be written where texts are quoted: JSON, Python, percent encoding, forms, HTML."""
-    percent = percent_encode(secret, safe="", errors="surrogatepass")
+    """Return how a secret may be written where texts are quoted: JSON, Python, HTML, forms, the URI of a connection."""
     spellings = {
         secret,
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
-        percent,
-        re.sub("%..", lambda found: found[0].lower(), percent),
-        quote_plus(secret, errors="surrogatepass"),
-        percent_encode(secret, errors="surrogatepass"),
-        html.escape(secret),
     }
-    return spellings - {""}
+    for spelling in tuple(spellings):
+        percent = percent_encode(spelling, safe="", errors="surrogatepass")
+        spellings |= {percent, _PERCENT.sub(lambda found: found[0].lower(), percent)}
+        spellings |= {percent_encode(spelling, errors="surrogatepass")}
+        spellings |= {quote_plus(spelling, errors="surrogatepass")}
+    return (spellings | {html.escape(secret)}) - {""}
+
+
+def base64_of(secret: str) -> set[str]:
+    """Return what a secret leaves in Base64 whatever stands before it and after it, in both alphabets."""
+    content, found = secret.encode("utf-8", "surrogatepass"), set[str]()
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + content).decode()
+        # The first characters hold bits of what stands before, and the last one bits of what follows.
+        padding = -(before + len(content)) % 3
+        core = encoded[-(-before * 8 // 6) : len(encoded) - padding - bool(padding)]
+        found |= {core, core.translate(_URL_ALPHABET)}
+    return found
 
 
 def blot(text: str, secrets: Collection[str] = ()) -> str:
@@ -211,10 +224,8 @@ def _forms(secret: str) -> Iterator[str]:
     if meaning is not None and meaning.text != secret:
         yield meaning.text
     if len(secret) >= _ENCODED_MIN:
-        content = secret.encode("utf-8", "surrogatepass")
-        for before in range(3):
-            yield base64.b64encode(bytes(before) + content).decode()[-(-before * 8 // 6) :]
-        yield content.hex()
+        yield from base64_of(secret)
+        yield secret.encode("utf-8", "surrogatepass").hex()
 
 
 def _looks(view: Meaning) -> Iterator[Span]:

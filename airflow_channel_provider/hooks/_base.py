@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.hooks._forgetting import forget_values
 from airflow_channel_provider.hooks._once import opened_once
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class ServiceHook(BaseHook):
                 "1 to 65535."
             )
         except Exception as error:
+            forget_values(error)
             self.log.debug("The connection test failed unexpectedly", exc_info=True)
             return (
                 False,

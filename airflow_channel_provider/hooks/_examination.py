@@ -25,6 +25,7 @@ _SHARED = "Channel Talk accepts the token that is already shared"
 _LIVE = "A live token is already shared"
 _ISSUED = "Channel Talk accepted the App Secret"
 _RENEWED = "Channel Talk refused the token that was shared and gave a new one"
+_NAME_LIMIT = 100
 _UNREADABLE = (
     " (not readable: getChannel is not among the app's permissions, or the app is not installed there "
     "any more)"
@@ -71,6 +72,8 @@ class Examination:
 
     def _read_channel(self, access_token: str) -> str:
         """Return the channel's name, or that it may not be read, in parentheses."""
+        from airflow_channel_provider.api.redaction import quote
+
         params = {"channelId": self.settings.channel_id}
         try:
             result: Any = self.client.call_native("getChannel", params, access_token=access_token)
@@ -78,7 +81,10 @@ class Examination:
             return _UNREADABLE
         channel = result.get("channel") if isinstance(result, dict) else None
         name = channel.get("name") if isinstance(channel, dict) else None
-        return f" ({name})" if isinstance(name, str) and name else ""
+        # Whatever the service calls it, no name is a place for a token.
+        return (
+            f" ({quote(name, (access_token,), limit=_NAME_LIMIT)})" if isinstance(name, str) and name else ""
+        )
 
     def _sentence(self, how: str, where: str, token: Token) -> str:
         manager = self.manager

@@ -1,4 +1,7 @@
-"""Errors that come from below name no connection, since nothing below knows of one; a hook adds it on the way out."""
+"""
+Errors that come from below name no connection, since nothing below knows of one; a hook adds it on the way out, and
+lets them forget what they have seen.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 from collections.abc import Iterator
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.hooks._forgetting import forgetting_values
 
 __all__ = ["naming_connection"]
 
@@ -18,7 +22,8 @@ def naming_connection(conn_id: str) -> Iterator[None]:
     What a caller's own argument did wrong is left alone: its remedy is not in the connection.
     """
     try:
-        yield
+        with forgetting_values():
+            yield
     except ChannelConfigurationError:
         raise
     except ChannelError as error:

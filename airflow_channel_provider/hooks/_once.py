@@ -6,6 +6,8 @@ import threading
 from functools import cached_property
 from typing import Any, TypeVar, overload
 
+from airflow_channel_provider.hooks._forgetting import forgetting_values
+
 __all__ = ["opened_once"]
 
 T = TypeVar("T")
@@ -30,4 +32,5 @@ class opened_once(cached_property[T]):  # noqa: N801 - named like what it extend
         with lock:
             if self.attrname in instance.__dict__:
                 return instance.__dict__[self.attrname]
-            return super().__get__(instance, owner)
+            with forgetting_values():
+                return super().__get__(instance, owner)

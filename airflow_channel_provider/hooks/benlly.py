@@ -23,7 +23,7 @@ from airflow_channel_provider.hooks import _asker
 from airflow_channel_provider.hooks._base import ServiceHook
 from airflow_channel_provider.hooks._naming import naming_connection
 from airflow_channel_provider.hooks._once import opened_once
-from airflow_channel_provider.masking import mask_secret
+from airflow_channel_provider.masking import mask_credential, mask_secret
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.benlly import BenllyClient
@@ -78,7 +78,7 @@ class BenllyHook(ServiceHook):
         """
         settings = BenllySettings.from_connection(self.get_connection(self.benlly_conn_id))
         for secret in settings.login.secrets if settings.login else (settings.access_token or "",):
-            mask_secret(secret)
+            mask_credential(secret)
         return settings
 
     @opened_once
@@ -205,14 +205,17 @@ class BenllyHook(ServiceHook):
         """
         from airflow_channel_provider.api.benlly import checked_id
 
+        act = self._authorization(token or None)
+        # An error finds this frame still running, so that the token may not stay in it; see _forgetting.
+        del token
         number = checked_id(channel_id)
+        return self._carry_through("authorize", lambda access_token: act(number, access_token))
+
+    def _authorization(self, token: str | None) -> Callable[[int, str], dict[str, Any]]:
         if token:
-            mask_secret(token)
-        return self._carry_through(
-            "authorize",
-            lambda access_token: self.client.authorize_channel(
-                number, access_token=access_token, token=token or None
-            ),
+            mask_credential(token)
+        return lambda number, access_token: self.client.authorize_channel(
+            number, access_token=access_token, token=token
         )
 
     def deauthorize_channel(self, channel_id: int | str) -> dict[str, Any]:

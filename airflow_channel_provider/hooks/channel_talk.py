@@ -19,7 +19,7 @@ from airflow_channel_provider.hooks import _arguments, _asker, _request_id
 from airflow_channel_provider.hooks._base import ServiceHook
 from airflow_channel_provider.hooks._naming import naming_connection
 from airflow_channel_provider.hooks._once import opened_once
-from airflow_channel_provider.masking import mask_secret
+from airflow_channel_provider.masking import mask_credential, mask_secret
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.channel_talk import ChannelTalkClient
@@ -74,7 +74,7 @@ class ChannelTalkHook(ServiceHook):
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
         """
         settings = ChannelTalkSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
-        mask_secret(settings.secret)
+        mask_credential(settings.secret)
         return settings
 
     @opened_once

@@ -73,10 +73,11 @@ class KeepTokensOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Renew what is due."""
+        from airflow_channel_provider.hooks._forgetting import forget_values, forgetting_values
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.tokens.keeping import keep_tokens
 
-        with ChannelTalkHook(self.channel_talk_conn_id) as hook:
+        with forgetting_values(), ChannelTalkHook(self.channel_talk_conn_id) as hook:
             self._warn_of_company(context, hook)
             kept = keep_tokens(
                 hook.manager,
@@ -89,6 +90,7 @@ class KeepTokensOperator(BaseOperator):
         missing = [one for one in kept if one.action == "missing"]
         if missing and missing[0].problem is not None:
             error = _named(missing[0].problem, missing, len(kept))
+            forget_values(error)
             fail_at_once(error)
             raise error
         return [_plain(one) for one in kept]

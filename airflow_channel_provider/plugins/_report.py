@@ -13,6 +13,7 @@ from typing import Any
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
+from airflow_channel_provider.hooks._forgetting import forget_values
 
 __all__ = ["VERSION", "report"]
 
@@ -56,5 +57,6 @@ def report(*, may_edit: bool) -> dict[str, Any]:
 def _told(trouble: Exception) -> str:
     if isinstance(trouble, ChannelError):
         return trouble.message
+    forget_values(trouble)
     log.error("The token store could not be read for the page", exc_info=trouble)
     return f"Reading the store failed with {type(trouble).__name__}; the log of the api-server says more."

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.fuzzing import cases
 
 from airflow_channel_provider.api.meaning import DEPTH_LIMIT, meaning_of
-from airflow_channel_provider.api.redaction import BLOT, blot, blot_known, quote, spellings_of
+from airflow_channel_provider.api.redaction import BLOT, base64_of, blot, blot_known, quote, spellings_of
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"
 
@@ -252,16 +252,27 @@ def test_where_one_secret_begins_like_another_no_end_is_shown() -> None:
 
 
 def test_spellings() -> None:
-    assert spellings_of("p@ss w=rd'") == {
-        "p@ss w=rd'",
-        "p%40ss%20w%3Drd%27",
-        "p%40ss%20w%3drd%27",
-        "p%40ss+w%3Drd%27",
-        "p@ss w=rd&#x27;",
+    assert spellings_of("p@ss w=rd") == {"p@ss w=rd", "p%40ss%20w%3Drd", "p%40ss%20w%3drd", "p%40ss+w%3Drd"}
+    assert spellings_of("it's/") == {"it's/", "it%27s%2F", "it%27s%2f", "it%27s/", "it&#x27;s/"}
+    spellings = spellings_of('a/b\\"비')
+    assert spellings >= {
+        'a/b\\"비',
+        'a/b\\\\\\"비',
+        'a/b\\\\\\"\\ube44',
+        "a/b%5C%22%EB%B9%84",
+        "a%2Fb%5C%5C%5C%22%5Cube44",
     }
-    assert spellings_of('a/b\\"비') >= {'a/b\\\\\\"비', 'a/b\\\\\\"\\ube44', "a/b%5C%22%EB%B9%84"}
     assert spellings_of("\ud800/") >= {"\ud800/", "%ED%A0%80%2F"}
     assert spellings_of("plain") == {"plain"}
+
+
+@given(st.text(min_size=5, max_size=30), st.text(max_size=5), st.text(max_size=5))
+def test_what_base64_leaves_of_a_secret_stands_in_it_wherever_the_secret_does(
+    secret: str, before: str, after: str
+) -> None:
+    encoded = base64.b64encode(f"{before}{secret}{after}".encode()).decode()
+    assert any(core in encoded for core in base64_of(secret))
+    assert all(len(core) >= len(secret.encode()) * 8 // 6 - 2 for core in base64_of(secret))
 
 
 @pytest.mark.fuzz
