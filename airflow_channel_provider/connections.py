@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.connection_form import BODY_ENCODINGS, DEVICES, TIMEOUT_MAX_SECONDS
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.masking import SHORTEST
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -54,7 +55,7 @@ class ChannelTalkSettings:
         :raises ChannelConfigurationError: where the secret is missing or a field is invalid.
         """
         fields = _Fields(conn)
-        secret = fields.text("password", conn.password)
+        secret = fields.secret("password", conn.password)
         if secret is None:
             raise fields.error(
                 "password", "has no App Secret", "issue one on the app's settings page and save it here"
@@ -125,7 +126,7 @@ class BenllySettings:
         :raises ChannelConfigurationError: where a required field is missing or one is invalid.
         """
         fields = _Fields(conn)
-        access_token = fields.text("password", conn.password)
+        access_token = fields.secret("password", conn.password)
         login = _benlly_login(fields, access_token)
         udid = fields.extra_text("udid")
         if udid is None:
@@ -145,12 +146,13 @@ class BenllySettings:
 
 
 _LOGIN_FIELDS = ("client_id", "client_secret", "username", "user_password", "refresh_token")
+_LOGIN_SECRETS = ("client_secret", "user_password", "refresh_token")
 _WAYS = "client_id, client_secret and either refresh_token, or username and user_password"
 
 
 def _benlly_login(fields: _Fields, access_token: str | None) -> BenllyLogin | None:
     """Read the one way to an access token; None where the connection has the token itself."""
-    given = {name: value for name in _LOGIN_FIELDS if (value := fields.extra_text(name)) is not None}
+    given = {name: value for name in _LOGIN_FIELDS if (value := fields.extra_login(name)) is not None}
     if access_token is not None and given:
         raise fields.error(
             "password",
@@ -222,8 +224,22 @@ class _Fields:
         text = str(value).strip()
         return None if text in ("", "0", _MASK) else text
 
+    def secret(self, name: str, value: object) -> str | None:
+        text = self.text(name, value)
+        if text is not None and len(text) < SHORTEST:
+            raise self.error(
+                name,
+                f"is shorter than {SHORTEST} characters, which Airflow would not mask in logs",
+                "save the complete one, or choose a longer one",
+            )
+        return text
+
     def extra_text(self, name: str) -> str | None:
         return self.text(f"extra {name}", self._extra.get(name))
+
+    def extra_login(self, name: str) -> str | None:
+        read = self.secret if name in _LOGIN_SECRETS else self.text
+        return read(f"extra {name}", self._extra.get(name))
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str | None) -> str:
         value = self.extra_text(name)

@@ -61,7 +61,10 @@ def redacted(value: Any) -> Any:
 
     :param value: is left as it is.
     """
-    return _blotted(_masker("redact")(value, max_depth=_DEEPEST), tuple(_known))
+    try:
+        return _blotted(_masker("redact")(value, max_depth=_DEEPEST), tuple(_known))
+    except RecursionError:
+        return "***"
 
 
 def _mask(secret: str, spellings: Iterable[str]) -> None:
@@ -82,13 +85,16 @@ def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
     """
     Return what would be left of the longer one of two secrets that begin alike.
 
-    Airflow's masker may take the shorter one first, and goes on behind it.
+    Airflow's masker may take the shorter one first, and goes on behind it. An end of fewer than :data:`SHORTEST`
+    characters it does not take.
     """
+    from airflow_channel_provider.api.redaction import spellings_of
+
     ends = set[str]()
     for other in others:
         shorter, longer = sorted((secret, other), key=len)
         if longer.startswith(shorter):
-            ends.add(longer[len(shorter) :])
+            ends |= spellings_of(longer[len(shorter) :])
     return ends
 
 
@@ -107,7 +113,7 @@ def _blotted(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, dict):
         return {key: _blotted(one, secrets) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_blotted(one, secrets) for one in value]
+        return type(value)([_blotted(one, secrets) for one in value])
     return value
 
 

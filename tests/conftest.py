@@ -15,6 +15,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -96,3 +97,11 @@ def errors_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     Before Airflow 3.3 they put what is hopeless into an exception of Airflow's; see test_surface_retry_policy_older.
     """
     monkeypatch.setattr("airflow_channel_provider.retry_policy.SUPPORTED", True)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """What one test has made known as a secret, and would be blotted in the texts of all others, is forgotten."""
+    yield
+    if (masking := sys.modules.get("airflow_channel_provider.masking")) is not None:
+        masking._known.clear()

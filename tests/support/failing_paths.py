@@ -159,7 +159,7 @@ def test_button(service: EmulatorControl) -> None:
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
     hook = ChannelTalkHook()
-    hook._log = logging.getLogger("airflow.task.hooks")
+    hook._log = cast("Any", logging.getLogger("airflow.task.hooks"))
 
     def strange(secret: str, channel_id: str | None) -> None:
         raise ZeroDivisionError(f"nobody has foreseen this on {channel_id}")

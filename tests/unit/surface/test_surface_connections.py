@@ -66,6 +66,7 @@ def test_channel_talk_connection_is_read_with_unset_fields_as_none(
         ({"password": None}, ["password", "App Secret", "issue"]),
         ({"password": ""}, ["password", "App Secret"]),
         ({"password": "***"}, ["password", "App Secret"]),
+        ({"password": "abcd"}, ["password", "shorter than 5 characters", "save the complete one"]),
         ({"schema": "ftp"}, ["schema", "https"]),
         ({"host": "example.io/path"}, ["host"]),
         ({"host": "user:pw@example.io"}, ["host"]),
@@ -134,6 +135,7 @@ def test_benlly_connection_is_read(set_connection: Callable[..., None]) -> None:
     [
         ({"host": None}, ["host"]),
         ({"password": "***"}, ["password", "access token"]),
+        ({"password": "abcd"}, ["password", "shorter than 5 characters"]),
         ({"extra": {"udid": "u"}}, ["device", "missing", "ios, android, web, infoboard, windows"]),
         ({"extra": {"udid": "u", "device": "fridge"}}, ["device", "unknown", "infoboard"]),
         ({"extra": {"device": "web"}}, ["udid", "keep it"]),
@@ -201,6 +203,9 @@ def test_a_login_is_read_and_shown_to_nobody(
         (None, {**BY_NAME, **BY_TOKEN}, ["extra refresh_token", "beside", "empty one of the two"]),
         (None, {"refresh_token": "canary-refresh"}, ["extra client_id", "is missing"]),
         (None, {**BY_TOKEN, "refresh_token": ["canary-refresh"]}, ["extra refresh_token", "is no text"]),
+        (None, {**BY_TOKEN, "refresh_token": "abcd"}, ["extra refresh_token", "shorter than 5 characters"]),
+        (None, {**BY_NAME, "client_secret": 1234}, ["extra client_secret", "shorter than 5 characters"]),
+        (None, {**BY_NAME, "user_password": "비밀번호"}, ["extra user_password", "or choose a longer one"]),
     ],
 )
 def test_half_a_login_is_refused_with_its_id_field_and_remedy(

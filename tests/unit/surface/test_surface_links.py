@@ -27,7 +27,13 @@ pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 
 def settings(extra: dict[str, Any]) -> ChannelTalkSettings:
     conn: Any = SimpleNamespace(
-        conn_id="c", host=None, schema=None, port=None, login="app-1", password="s", extra=json.dumps(extra)
+        conn_id="c",
+        host=None,
+        schema=None,
+        port=None,
+        login="app-1",
+        password="secret",
+        extra=json.dumps(extra),
     )
     conn.extra_dejson = extra
     return ChannelTalkSettings.from_connection(conn)
