@@ -8,9 +8,11 @@ go as soon as an error passes the hook. Files, lines and messages stay.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator
+from types import FrameType
 
 __all__ = ["forget_values", "forgetting_values"]
 
@@ -27,9 +29,16 @@ def forget_values(error: BaseException, *, but_of: BaseException | None = None) 
         one = errors.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            # Those that still run are left alone; they are the caller's.
-            traceback.clear_frames(one.__traceback__)
+            for frame, _ in traceback.walk_tb(one.__traceback__):
+                _clear(frame)
             errors += [one.__cause__, one.__context__]
+
+
+def _clear(frame: FrameType) -> None:
+    # No coroutine is beneath a hook: one that an error has met before may go on, and clearing would end it.
+    if not frame.f_code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        with contextlib.suppress(RuntimeError):  # it still runs, so that it is the caller's
+            frame.clear()
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from support.failing_paths import PATHS, SECRETS
 
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.hooks import _tokens
+from airflow_channel_provider.hooks import _forgetting, _tokens
 from tools.demo.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ def test_no_frame_holds_a_secret(
 def test_without_forgetting_they_would_be_there(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(traceback, "clear_frames", lambda tb: None)
+    monkeypatch.setattr(_forgetting, "_clear", lambda frame: None)
     error = error_of(name, monkeypatch, tmp_path)
     values = "".join(values_in(error, of_ours=of_ours) for of_ours in (True, False))
     assert [secret for secret in SECRETS if secret in values]
