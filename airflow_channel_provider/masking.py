@@ -2,8 +2,8 @@
 Tell Airflow's maskers about a secret the moment it exists, and ask them what to hide, wherever this Airflow keeps them.
 
 Airflow masks what is written exactly as it was told, so it is told each way in which a secret is usually written. From
-3.1 on it has two maskers, one for tasks and one for its own servers; both are told. What this process knows to be
-secret is remembered here too, for texts that are shown by us.
+3.1 on it has two maskers; the one of its own servers is told in these. What this process knows to be secret is
+remembered here too, for texts that are shown by us.
 
 The compatibility package names its functions only since 1.22, and the newest one for Python 3.10 is older.
 """
@@ -11,6 +11,8 @@ The compatibility package names its functions only since 1.22, and the newest on
 from __future__ import annotations
 
 import importlib
+import re
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, cast
@@ -28,6 +30,7 @@ SHORTEST = 5
 _DEEPEST = 1000
 """How deep a value may be nested and still be looked through."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _KNOWN_MAX = 256
 _known: dict[str, None] = {}
 """The secrets that this process has met, the last one last."""
@@ -39,9 +42,7 @@ def mask_secret(secret: str) -> None:
 
     :param secret: a token, as a service gave it.
     """
-    from airflow_channel_provider.api.redaction import spellings_of
-
-    _mask(secret, spellings_of(secret))
+    _mask(secret, _spellings_of(secret))
 
 
 def mask_credential(secret: str) -> None:
@@ -50,9 +51,9 @@ def mask_credential(secret: str) -> None:
 
     :param secret: an App Secret, a password, a token.
     """
-    from airflow_channel_provider.api.redaction import base64_of, spellings_of
+    from airflow_channel_provider.api.redaction import base64_of
 
-    _mask(secret, spellings_of(secret) | base64_of(secret))
+    _mask(secret, _spellings_of(secret) | base64_of(secret))
 
 
 def redacted(value: Any) -> Any:
@@ -77,7 +78,7 @@ def _mask(secret: str, spellings: Iterable[str]) -> None:
         _known.pop(next(iter(_known)), None)
     # Half of a surrogate pair can't travel to the process that writes the log, nor be written there.
     told = [text for text in (*spellings, *ends) if len(text) >= SHORTEST and _is_text(text)]
-    for mask in _maskers():
+    for mask in _maskers() if not _is_in_task() else _maskers()[:1]:
         mask(told)
 
 
@@ -88,14 +89,26 @@ def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
     Airflow's masker may take the shorter one first, and goes on behind it. An end of fewer than :data:`SHORTEST`
     characters it does not take.
     """
-    from airflow_channel_provider.api.redaction import spellings_of
-
     ends = set[str]()
     for other in others:
         shorter, longer = sorted((secret, other), key=len)
-        if longer.startswith(shorter):
-            ends |= spellings_of(longer[len(shorter) :])
+        if longer != shorter and longer.startswith(shorter):
+            ends |= _spellings_of(longer[len(shorter) :])
     return ends
+
+
+def _spellings_of(secret: str) -> set[str]:
+    if _PLAIN.fullmatch(secret):
+        return {secret}  # as most tokens are: there is but one way to write it
+    from airflow_channel_provider.api.redaction import spellings_of
+
+    return spellings_of(secret)
+
+
+def _is_in_task() -> bool:
+    """Tell whether this process hands its log to a supervisor, who masks it, and is no server."""
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return getattr(runner, "SUPERVISOR_COMMS", None) is not None
 
 
 def _is_text(text: str) -> bool:

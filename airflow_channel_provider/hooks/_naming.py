@@ -6,10 +6,11 @@ lets them forget what they have seen.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.hooks._forgetting import forgetting_values
+from airflow_channel_provider.hooks._forgetting import forget_values
 
 __all__ = ["naming_connection"]
 
@@ -21,13 +22,17 @@ def naming_connection(conn_id: str) -> Iterator[None]:
 
     What a caller's own argument did wrong is left alone: its remedy is not in the connection.
     """
+    handled = sys.exc_info()[1]
     try:
-        with forgetting_values():
-            yield
-    except ChannelConfigurationError:
+        yield
+    except BaseException as error:
+        forget_values(error, but_of=handled)
+        if isinstance(error, ChannelError) and not isinstance(error, ChannelConfigurationError):
+            _name(error, conn_id)
         raise
-    except ChannelError as error:
-        if repr(conn_id) not in error.message:
-            error.message = f"Connection {conn_id!r}: {error.message}"
-            error.args = (error.message, *error.args[1:])
-        raise
+
+
+def _name(error: ChannelError, conn_id: str) -> None:
+    if repr(conn_id) not in error.message:
+        error.message = f"Connection {conn_id!r}: {error.message}"
+        error.args = (error.message, *error.args[1:])

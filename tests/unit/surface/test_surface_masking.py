@@ -6,6 +6,7 @@ import base64
 import html
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -146,6 +147,18 @@ def test_a_value_that_is_too_deep_is_not_shown() -> None:
     for _ in range(5000):
         value = [value]
     assert "secret-of-the-depth" not in repr(redacted(value))
+
+
+@pytest.mark.parametrize(("comms", "told"), [(None, 2), (object(), 1)])
+def test_the_masker_of_the_servers_is_told_where_no_supervisor_masks(
+    monkeypatch: pytest.MonkeyPatch, comms: object, told: int
+) -> None:
+    runner = SimpleNamespace(SUPERVISOR_COMMS=comms)
+    monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", runner)
+    telling: list[Any] = []
+    monkeypatch.setattr(masking, "_maskers", lambda: (telling.append, telling.append))
+    mask_secret("canary-of-a-server")
+    assert telling == [["canary-of-a-server"]] * told
 
 
 def test_a_worker_without_the_servers_package_tells_the_one_masker_it_has(
