@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, cast
@@ -31,9 +32,8 @@ _DEEPEST = 1000
 """How deep a value may be nested and still be looked through."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
-_KNOWN_MAX = 256
-_known: dict[str, None] = {}
-"""The secrets that this process has met, the last one last."""
+_known: deque[str] = deque(maxlen=64)
+"""The secrets that this process has met last."""
 
 
 def mask_secret(secret: str) -> None:
@@ -72,10 +72,8 @@ def _mask(secret: str, spellings: Iterable[str]) -> None:
     if len(secret) < SHORTEST:
         return
     ends = _ends_beside(secret, tuple(_known))
-    _known.pop(secret, None)
-    _known[secret] = None
-    while len(_known) > _KNOWN_MAX:
-        _known.pop(next(iter(_known)), None)
+    if secret not in _known:
+        _known.append(secret)
     # Half of a surrogate pair can't travel to the process that writes the log, nor be written there.
     told = [text for text in (*spellings, *ends) if len(text) >= SHORTEST and _is_text(text)]
     for mask in _maskers() if not _is_in_task() else _maskers()[:1]:

@@ -131,49 +131,42 @@ def _blotted(text: str, secrets: Collection[str], *, by_look: bool, but_for: Ite
     meaning = meaning_of(text)
     if meaning is None:
         return BLOT  # nobody wraps an honest word so often
-    written = meaning if meaning.text == text else verbatim(text)
-    spans = list(but_for)
-    for view in {id(view): view for view in (written, meaning)}.values():
-        spans += _exact(view, secrets)
-        spans += _parts(view, secrets)
-        spans += _looks(view) if by_look else ()
+    spans, known = list(but_for), tuple(filter(None, secrets))
+    for view in (meaning,) if meaning.text == text else (verbatim(text), meaning):
+        spans += (*_exact(view, known), *_parts(view, known), *(_looks(view) if by_look else ()))
     return _without(text, spans)
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:
-    """Replace spans, each once however they overlap."""
+    """Replace spans; those that meet or overlap by one blot."""
     pieces, at = list[str](), 0
     for start, end in sorted(spans):
-        if end <= at:
-            continue
-        if start >= at:
+        if start > at or not pieces:
             pieces += (text[at:start], BLOT)
-        at = end
+        at = max(at, end)
     return "".join((*pieces, text[at:]))
 
 
-def _exact(view: Meaning, secrets: Collection[str]) -> Iterator[Span]:
+def _exact(view: Meaning, secrets: tuple[str, ...]) -> Iterator[Span]:
     """Find what is written in one of the usual ways; all there is to find of a secret of signs, or of a short one."""
-    for secret in secrets:
-        for spelling in spellings_of(secret):
-            start = view.text.find(spelling)
-            while start >= 0:
-                after = start + len(spelling)
-                yield view.span(start, after - 1)
-                start = view.text.find(spelling, after)
+    for spelling in _spellings(secrets):
+        start = view.text.find(spelling)
+        while start >= 0:
+            after = start + len(spelling)
+            yield view.span(start, after - 1)
+            start = view.text.find(spelling, after)
 
 
-def _parts(view: Meaning, secrets: Collection[str]) -> Iterator[Span]:
+def _parts(view: Meaning, secrets: tuple[str, ...]) -> Iterator[Span]:
     """Find each long enough part of a secret, whatever signs and spaces stand between its letters."""
     letters, positions = letters_of(view)
-    for secret in filter(None, secrets):
-        signs = {sign for sign in secret if not sign.isalnum() and not sign.isspace()}
-        for length, parts in _betraying_parts(secret).items():
-            for first, last in _runs(letters, length, parts):
-                # The signs that a secret begins or ends with are no letters, and belong to it.
-                start = _as_far_as(view.text, positions[first], -1, signs)
-                end = _as_far_as(view.text, positions[last], 1, signs)
-                yield view.span(start, end)
+    signs = {sign for secret in secrets for sign in secret if not sign.isalnum() and not sign.isspace()}
+    for length, parts in _betraying_parts(secrets).items():
+        for first, last in _runs(letters, length, parts):
+            # The signs that a secret begins or ends with are no letters, and belong to it.
+            start = _as_far_as(view.text, positions[first], -1, signs)
+            end = _as_far_as(view.text, positions[last], 1, signs)
+            yield view.span(start, end)
 
 
 def _as_far_as(text: str, position: int, step: int, signs: set[str]) -> int:
@@ -204,11 +197,16 @@ def _runs(letters: str, length: int, parts: frozenset[str]) -> Iterator[Span]:
         yield first, last
 
 
-@lru_cache(maxsize=16)
-def _betraying_parts(secret: str) -> dict[int, frozenset[str]]:
+@lru_cache(maxsize=8)
+def _spellings(secrets: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(spelling for secret in secrets for spelling in spellings_of(secret))
+
+
+@lru_cache(maxsize=8)
+def _betraying_parts(secrets: tuple[str, ...]) -> dict[int, frozenset[str]]:
     """Return the parts that betray a secret, by their length."""
     found: dict[int, set[str]] = {}
-    for form in _forms(secret):
+    for form in (form for secret in secrets for form in _forms(secret)):
         letters, _ = letters_of(verbatim(form))
         if len(letters) >= PART_MIN:
             length = min(PART_MAX, max(PART_MIN, len(letters) // 2))

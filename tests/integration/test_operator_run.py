@@ -33,7 +33,7 @@ from airflow_channel_provider.operators.users import UpdateUserChatStateOperator
 
 leave_out_unless(*TASK_RUNNER)
 
-from airflow.sdk.execution_time.comms import DeferTask, MaskSecret, RescheduleTask
+from airflow.sdk.execution_time.comms import DeferTask, RescheduleTask
 from support.task_run import Run, task_runs
 
 CHAT = "chat-ch-1-1"
@@ -249,7 +249,7 @@ def test_neither_token_nor_secret_reaches_the_supervisor_but_to_be_masked(
     emulator: EmulatorThread, run: Run
 ) -> None:
     outcome = run(message())
-    masked = {msg.value for msg in outcome.supervisor.of(MaskSecret) if isinstance(msg.value, str)}
+    masked = outcome.supervisor.masked()
     token = ChannelTalkHook().get_access_token()
     assert {token, DEMO_SECRET} <= masked
     for secret in masked:

@@ -38,7 +38,6 @@ from airflow.sdk.execution_time.comms import (
     ErrorResponse,
     GetVariable,
     GetVariableKeys,
-    MaskSecret,
     PutVariable,
     VariableKeysResult,
     VariableResult,
@@ -315,7 +314,7 @@ def test_readers_write_no_variable(airflow: Deployment) -> None:
 
 def test_variables_and_xcom_hold_no_token(airflow: Deployment) -> None:
     kept = airflow.run(keeper())
-    masked = {msg.value for msg in kept.supervisor.of(MaskSecret) if isinstance(msg.value, str)}
+    masked = kept.supervisor.masked()
     tokens = {value for value in masked if value not in airflow.variables.values()}
     assert len(tokens) >= 5  # the App Secret, and two of each scope
     for secret in tokens:

@@ -45,6 +45,12 @@ class Supervisor:
     def of(self, kind: type[Any]) -> list[Any]:
         return [msg for msg in self.told if isinstance(msg, kind)]
 
+    def masked(self) -> set[str]:
+        """Each text that was told in order to be masked."""
+        values = [msg.value for msg in self.of(MaskSecret)]
+        texts = [one for value in values for one in (value if isinstance(value, list) else [value])]
+        return {text for text in texts if isinstance(text, str)}
+
     def visible(self) -> str:
         """Everything but what was told in order to be masked."""
         return "\n".join(msg.model_dump_json() for msg in self.told if not isinstance(msg, MaskSecret))

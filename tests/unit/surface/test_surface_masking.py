@@ -7,6 +7,7 @@ import html
 import importlib
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ SECRETS = ("p@ss w=rd/+one", 'it\'s "quoted" \\ & 비밀', "abcdefgh-plain")
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(masking, "_known", {})
+    monkeypatch.setattr(masking, "_known", deque(maxlen=64))
 
 
 def maskers() -> Iterator[Callable[[str], str]]:
@@ -129,7 +130,7 @@ def test_what_this_process_knows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(masking, "_maskers", lambda: ())
     for n in range(1000):
         mask_secret(f"secret-{n % 300}")
-    assert list(masking._known) == [f"secret-{n % 300}" for n in range(744, 1000)]
+    assert list(masking._known) == [f"secret-{n % 300}" for n in range(936, 1000)]
 
 
 @pytest.mark.parametrize("secret", ["", "a", "abcd", "\ud800\ud800\ud800\ud800\ud800"])
