@@ -102,6 +102,10 @@ DEFERRAL_TIMEOUT = (
     "airflow.sdk.exceptions:TaskDeferralTimeout",
     "Before Airflow 3.0 a wait in the triggerer that is too long is told of in another way.",
 )
+VALUES_IN_TRACEBACKS = (
+    "airflow._shared.logging.structlog:structlog_processors",
+    "Before Airflow 3.1 a server shows no values of frames.",
+)
 OBSERVABILITY = (
     "airflow.sdk.observability.stats:incr",
     "Before Airflow 3.3 statistics are set up in another way.",

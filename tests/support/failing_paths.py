@@ -1,5 +1,5 @@
 """
-The ways on which a task, a keeper, a test or the page fails, each with secrets on the way that begin with a canary.
+The ways on which a task, a keeper or a test fails, each with secrets on the way that begin with a canary.
 
 As a script it takes them all, logs each error with its traceback as Airflow's own logging does it, and prints what came
 of each.
