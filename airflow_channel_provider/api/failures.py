@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["host_and_port", "lost", "not_sent"]
 
 _CHAIN_LIMIT = 20
+_NO_HTTP = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, ValueError)
 # The first that is found in the chain of causes tells.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
@@ -118,6 +119,8 @@ def _reason_lost(causes: list[BaseException], target: str, attempt: Attempt) -> 
         return f"the answer of {target} broke off."
     if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
         return f"{target} closed the connection without an answer."
+    if any(isinstance(cause, _NO_HTTP) for cause in causes):
+        return f"what {target} answered is no valid HTTP."
     return f"the connection to {target} was lost ({_system_words(causes)})."
 
 

@@ -4,6 +4,8 @@ One door to a service: a request is sent at most once, and its fate is one of th
 An answer comes back as a :class:`Response`, whatever its status. Where none comes, ``ChannelNotSentError``
 means that provably nothing was sent, and ``ChannelAmbiguousResultError`` that the request may have had its
 effect. Nothing is repeated here, TLS is always verified, redirects are not followed and netrc is not read.
+
+No answer costs more than its limits, whatever the service sends: each request has a deadline, and each answer a size.
 """
 
 from __future__ import annotations
@@ -14,29 +16,31 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import requests
 import requests.utils
-import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from airflow_channel_provider import __version__
 from airflow_channel_provider.api.address import normalise_base_url
+from airflow_channel_provider.api.body import read_body, too_large
 from airflow_channel_provider.api.failures import host_and_port, lost, not_sent
-from airflow_channel_provider.api.wire import Attempt, new_session
+from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from urllib3.response import HTTPResponse
-
 __all__ = ["Response", "Transport", "normalise_base_url"]
 
 USER_AGENT = f"airflow-channel-provider/{__version__}"
-_HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
-_CHUNK_BYTES = 65_536
+TOTAL_TIMEOUT_FACTOR = 10
+"""A request may take so many times its read timeout altogether: by default 300 seconds, enough for the largest answer
+at a megabit per second."""
+
+_HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
+_HEAD_BYTES = 2**20
 _BAD_HEADER = re.compile(r"[^\x20-\x7e]")
 
 
@@ -62,8 +66,9 @@ class Transport:
 
     :param base_url: ``scheme://host[:port]``, see :func:`normalise_base_url`.
     :param connect_timeout_seconds: longest wait for a connection, TLS included, per address of the host.
-    :param read_timeout_seconds: longest silence while the request is written or the answer read.
-    :param max_answer_bytes: size of the decompressed answer above which reading stops.
+    :param read_timeout_seconds: longest silence while the request is written or the answer read; a request as a whole
+        may take :data:`TOTAL_TIMEOUT_FACTOR` times as long, unless it sets a limit of its own.
+    :param max_answer_bytes: size of the answer, compressed or not, above which reading stops.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class Transport:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
         self._max_answer_bytes = max_answer_bytes
+        # What frames an answer may at most be as long as the answer.
+        self._max_wire_bytes = 2 * max_answer_bytes + _HEAD_BYTES
         self._door: _Door | None = None
         self._opening = threading.Lock()
 
@@ -100,22 +107,27 @@ class Transport:
         :param headers: sent as they are, beside the ones of every request.
         :param operation: what the messages call this request; becomes ``method`` of the error.
         :param total_timeout_seconds: limit from the call to the last byte of the answer (name look-up
-            excepted, which can't be interrupted); None: only the single waits are limited.
+            excepted, which can't be interrupted); None: what the read timeout allows.
         :raises ChannelConfigurationError: a header can't be sent as it is; nothing was sent.
         :raises ChannelNotSentError: no connection; nothing was sent.
         :raises ChannelAmbiguousResultError: sent, but the answer did not come or not completely.
-        :raises ChannelResponseError: the answer is too large or its compression is broken.
+        :raises ChannelResponseError: the answer is too large, or packed or framed as none may be.
         """
-        deadline = None if total_timeout_seconds is None else time.monotonic() + total_timeout_seconds
+        if total_timeout_seconds is None:
+            total_timeout_seconds = self._read_timeout_seconds * TOTAL_TIMEOUT_FACTOR
+        deadline = time.monotonic() + total_timeout_seconds
         request = self._prepare(http_method, path, body, headers, operation)
-        with Attempt(self._read_timeout_seconds, deadline) as attempt:
+        with Attempt(self._read_timeout_seconds, deadline, self._max_wire_bytes) as attempt:
             answer: requests.Response | None = None
             try:
-                door = self._open()
-                answer = self._exchange(door, request, attempt)
-                return Response(answer.status_code, answer.headers, self._read(answer, operation))
+                answer = self._exchange(self._open(), request, attempt)
+                content = read_body(answer, attempt, operation=operation, most_bytes=self._max_answer_bytes)
+                return Response(answer.status_code, answer.headers, content)
             except ChannelResponseError:
                 raise
+            except AnswerTooLong as error:
+                status = None if answer is None else answer.status_code
+                raise too_large(operation, status, self._max_answer_bytes) from error
             except Exception as error:
                 failure = lost if attempt.sent else not_sent
                 raise failure(error, operation=operation, target=self._target(), attempt=attempt) from error
@@ -156,51 +168,15 @@ class Transport:
     def _exchange(
         self, door: _Door, request: requests.PreparedRequest, attempt: Attempt
     ) -> requests.Response:
-        read_seconds = attempt.timeout_seconds()
-        connect_seconds = self._connect_timeout_seconds
-        if attempt.deadline is not None:
-            connect_seconds = min(connect_seconds, read_seconds)
+        remaining_seconds = attempt.deadline - time.monotonic()
         return door.session.send(
             request,
             stream=True,
-            timeout=(connect_seconds, read_seconds),
+            timeout=(min(self._connect_timeout_seconds, remaining_seconds), self._read_timeout_seconds),
             verify=door.verify,
             cert=None,
             proxies=door.proxies,
             allow_redirects=False,
-        )
-
-    def _read(self, answer: requests.Response, operation: str) -> bytes:
-        raw: HTTPResponse = answer.raw
-        announced = answer.headers.get("Content-Length", "")
-        try:
-            if announced.isdecimal() and "Content-Encoding" not in answer.headers:
-                # The usual case in one read. urllib3 enforces the announced length.
-                return (
-                    self._too_large(answer, operation)
-                    if int(announced) > self._max_answer_bytes
-                    else raw.read()
-                )
-            body = bytearray()
-            while chunk := raw.read(_CHUNK_BYTES, decode_content=True):
-                body += chunk
-                if len(body) > self._max_answer_bytes:
-                    self._too_large(answer, operation)
-            return bytes(body)
-        except urllib3.exceptions.DecodeError as error:
-            raise ChannelResponseError(
-                f"{operation}: the compression of the answer (HTTP {answer.status_code}) is broken.",
-                method=operation,
-                http_status=answer.status_code,
-            ) from error
-
-    def _too_large(self, answer: requests.Response, operation: str) -> NoReturn:
-        raise ChannelResponseError(
-            f"{operation}: the answer (HTTP {answer.status_code}) is larger than {self._max_answer_bytes:,} bytes; "
-            "reading stopped there. Ask for less, for example by a smaller limit for the page.",
-            method=operation,
-            http_status=answer.status_code,
-            too_large=True,
         )
 
     def _target(self) -> str:

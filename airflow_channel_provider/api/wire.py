@@ -6,8 +6,10 @@ connected socket.
 errors while writing, and apply the connect timeout to writing too. So the connections here report for
 themselves: whatever fails inside ``connect()`` (name, route, proxy tunnel, TLS) leaves as
 :class:`NotConnected`, which neither library catches, and the current :class:`Attempt` remembers whether
-sending began. The attempt's deadline holds for each single read, so that a server that drips its answer
-byte by byte can't stretch it.
+sending began.
+
+Whatever a server does, an attempt ends: its deadline holds for each single wait, so that an answer that drips byte by
+byte, its head and interim answers before it included, can't stretch it; and only so many bytes are taken off the wire.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import io
 import socket
 import threading
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -27,13 +30,18 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.poolmanager import PoolManager
 
-__all__ = ["Attempt", "NotConnected", "new_session"]
+__all__ = ["AnswerTooLong", "Attempt", "NotConnected", "new_session"]
 
 _POOL_SIZE = 32
+_FIRST_FINAL_STATUS = 200
 
 
 class NotConnected(Exception):  # noqa: N818 - a state, not an error of its own; its cause tells
     """Connecting failed: no byte of the request has left. ``__cause__`` is the reason."""
+
+
+class AnswerTooLong(Exception):  # noqa: N818 - as above; neither library catches it
+    """More bytes came than the attempt takes."""
 
 
 class Attempt:
@@ -41,14 +49,18 @@ class Attempt:
     One request of one thread; entered around the call into ``requests``.
 
     :param read_timeout_seconds: longest silence while writing and reading.
-    :param deadline: monotonic time at which the whole request must be over; None: no limit.
+    :param deadline: monotonic time at which the whole request must be over.
+    :param most_bytes: so many are taken off the wire at most, head and framing included.
     """
 
-    __slots__ = ("deadline", "read_timeout_seconds", "sent")
+    __slots__ = ("bytes_left", "deadline", "read_timeout_seconds", "response", "sent", "wait_seconds")
 
-    def __init__(self, read_timeout_seconds: float, deadline: float | None) -> None:
+    def __init__(self, read_timeout_seconds: float, deadline: float, most_bytes: int) -> None:
         self.read_timeout_seconds = read_timeout_seconds
+        self.wait_seconds = read_timeout_seconds
         self.deadline = deadline
+        self.bytes_left = most_bytes
+        self.response: http.client.HTTPResponse | None = None
         self.sent = False
 
     def timeout_seconds(self) -> float:
@@ -57,35 +69,36 @@ class Attempt:
 
         :raises TimeoutError: the deadline has passed.
         """
-        if self.deadline is None:
-            return self.read_timeout_seconds
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
             msg = "the deadline of the request has passed"
             raise TimeoutError(msg)
-        return min(self.read_timeout_seconds, remaining)
+        return min(self.wait_seconds, remaining)
 
     def expired(self) -> bool:
         """Whether the deadline has passed."""
-        return self.deadline is not None and time.monotonic() >= self.deadline
+        return time.monotonic() >= self.deadline
 
     def __enter__(self) -> Attempt:
         _current.attempt = self
         return self
 
-    def __exit__(self, *_: object) -> None:
-        _current.attempt = None
+    def __exit__(self, kind: object, *_: object) -> None:
+        del _current.attempt
+        if kind is not None and self.response is not None:
+            # urllib3 leaves one whose headers it can't make sense of, and its socket, to the garbage collector.
+            self.response.close()
 
 
 class _Current(threading.local):
-    attempt: Attempt | None = None
+    attempt: Attempt
 
 
 _current = _Current()
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reads from a socket, with the attempt's remaining time as the timeout of each read."""
+class _BoundedReader(io.RawIOBase):
+    """Reads from a socket within the limits of an attempt."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
         self._raw = raw
@@ -99,8 +112,13 @@ class _DeadlineReader(io.RawIOBase):
         return self._raw.fileno()
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._attempt.timeout_seconds())
-        return self._raw.readinto(buffer)
+        attempt = self._attempt
+        self._sock.settimeout(attempt.timeout_seconds())
+        count = self._raw.readinto(buffer)
+        attempt.bytes_left -= count or 0
+        if attempt.bytes_left < 0:
+            raise AnswerTooLong
+        return count
 
     def close(self) -> None:
         if not self.closed:
@@ -112,9 +130,16 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         attempt = _current.attempt
-        if attempt is not None and attempt.deadline is not None:
-            raw = self.fp.detach()
-            self.fp = io.BufferedReader(_DeadlineReader(raw, sock, attempt))
+        attempt.response = self
+        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, attempt))
+
+    def begin(self) -> None:
+        """Read the head of the answer; every interim one before it is passed over, be it 100 or another."""
+        super().begin()
+        while self.status < _FIRST_FINAL_STATUS:
+            # Taken for the answer, it would leave the answer itself to the next request on this connection.
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
 
 
 class _Phased:
@@ -126,30 +151,24 @@ class _Phased:
 
     def connect(self) -> None:
         attempt = _current.attempt
-        sent_before = attempt is not None and attempt.sent
+        sent_before = attempt.sent
+        attempt.wait_seconds = self.timeout
         try:
             super().connect()  # type: ignore[misc]
-            if attempt is not None:
-                # Writing is not connecting: from here on the read timeout counts.
-                self.timeout = attempt.timeout_seconds()
-                self.sock.settimeout(self.timeout)
+            attempt.timeout_seconds()  # a deadline that has passed ends it here, before anything is sent
         except Exception as error:
             raise NotConnected from error
         finally:
-            if attempt is not None:
-                attempt.sent = sent_before  # a proxy's CONNECT is not the request
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        attempt = _current.attempt
-        if attempt is not None and self.sock is not None:
-            self.timeout = attempt.timeout_seconds()
-        super().request(*args, **kwargs)  # type: ignore[misc]
+            # Writing is not connecting: from here on the read timeout counts.
+            attempt.wait_seconds = attempt.read_timeout_seconds
+            attempt.sent = sent_before  # a proxy's CONNECT is not the request
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if _current.attempt is not None:
-            _current.attempt.sent = True
+        attempt = _current.attempt
+        self.sock.settimeout(attempt.timeout_seconds())
+        attempt.sent = True
         super().send(data)  # type: ignore[misc]
 
 
@@ -200,6 +219,7 @@ def new_session() -> requests.Session:
     session = _Session()
     # netrc would replace the Authorization header, and reading the environment costs time on each request.
     session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.adapters.clear()
     adapter = _Adapter(pool_connections=4, pool_maxsize=_POOL_SIZE, max_retries=0)
     session.mount("https://", adapter)

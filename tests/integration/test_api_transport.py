@@ -277,7 +277,7 @@ AMBIGUOUS: list[tuple[Handler, str]] = [
     (answering(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"re', close=True), "broke off"),
     (answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", close=True), "broke off"),
     (reset_in_the_middle, "Connection reset by peer"),
-    (no_http, "was lost"),
+    (no_http, "is no valid HTTP"),
     (silent, "did not answer within 0.3 seconds"),
     (silent_in_the_middle, "did not answer within 0.3 seconds"),
 ]
