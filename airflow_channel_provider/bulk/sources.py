@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_channel_provider.bulk.lines import Lines
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -151,19 +152,24 @@ class FileSource:
             return _parquet_file(file).schema_arrow
 
     def _json_lines(self) -> Iterator[object]:
-        with self._open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
+        with self._lines() as lines:
+            for line in lines:
+                lines.begin_item()
                 if line.strip():
                     try:
                         yield json.loads(line)
-                    except ValueError as error:
-                        raise ChannelConfigurationError(
-                            f"Line {number} of {self.path} is no JSON; correct the file."
-                        ) from error
+                    except (ValueError, RecursionError) as error:
+                        raise lines.wrong("is no JSON") from error
 
     def _csv_rows(self) -> Iterator[object]:
-        with self._open("rt", newline="", encoding="utf-8-sig") as lines:
-            yield from csv.DictReader(lines, restkey="")
+        with self._lines(newline="", encoding="utf-8-sig") as lines:
+            rows = csv.DictReader(lines, restkey="")
+            try:
+                for row in rows:
+                    lines.begin_item()
+                    yield row
+            except csv.Error as error:
+                raise lines.wrong(f"is no CSV ({error})") from error
 
     def _parquet_rows(self) -> Iterator[object]:
         with self.path.fs.open(self.path.path, "rb") as file:
@@ -173,23 +179,14 @@ class FileSource:
             for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
                 yield from batch.to_pylist()
 
-    def _open(self, mode: str, **options: str) -> Any:
+    @contextmanager
+    def _lines(self, **text: str) -> Iterator[Lines]:
         size = self.path.stat().st_size
-        # Beneath a compression, so that the share is one of the bytes that the file has.
-        raw = self.path.fs.open(self.path.path, "rb")
-        self._share = lambda: min(1.0, raw.tell() / size) if size and not raw.closed else 1.0
-        return _decoded(raw, self.path.name, mode, options)
-
-
-def _decoded(raw: Any, name: str, mode: str, options: Mapping[str, Any]) -> Any:
-    import io
-
-    from fsspec.compression import compr
-    from fsspec.utils import infer_compression
-
-    compression = infer_compression(name)
-    stream = compr[compression](raw, mode="rb") if compression else raw
-    return stream if mode == "rb" else io.TextIOWrapper(stream, **options)
+        with self.path.fs.open(self.path.path, "rb") as raw:
+            # Beneath a compression, so that the share is one of the bytes that the file has.
+            self._share = lambda: min(1.0, raw.tell() / size) if size and not raw.closed else 1.0
+            with closing(Lines(self.path, raw, text)) as lines:
+                yield lines
 
 
 def _parquet_file(file: Any) -> Any:
