@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from airflow_channel_provider.api.digging import from_body, is_error_body
 from airflow_channel_provider.api.envelope import refuse_no_envelope, refuse_redirect
-from airflow_channel_provider.api.json_body import JSON, to_body, to_json
+from airflow_channel_provider.api.json_body import JSON, refusal_json, to_body, to_json
 from airflow_channel_provider.api.refusals import Kind, kind_by_status, to_error
 from airflow_channel_provider.api.token_answer import is_header_safe
 from airflow_channel_provider.api.transport import Response, Transport
@@ -158,14 +158,13 @@ class BenllyClient:
         response = self._transport.send(
             "GET", path, body=None, headers=self._headers_for(access_token), operation=operation
         )
-        body = _json(response)
         refuse_redirect(response, method=operation, secrets=secrets)
         if 400 <= response.status < 500:
-            refusal = self._refusal(response, body, "The access token", secrets)
+            refusal = self._refusal(response, refusal_json(response.body), "The access token", secrets)
             if isinstance(refusal, ChannelAuthenticationError):
                 raise refusal
             return False, response.status
-        if response.status >= 500 or not isinstance(body, (dict, list)):
+        if response.status >= 500 or not isinstance(_json(response), (dict, list)):
             refuse_no_envelope(response, method=operation, secrets=secrets)
         return True, response.status
 
@@ -173,7 +172,7 @@ class BenllyClient:
         return {"Authorization": f"Bearer {checked_token(access_token)}", **self._headers}
 
     def _refuse(self, response: Response, operation: str, secrets: tuple[str, ...]) -> NoReturn:
-        body = _json(response)
+        body = refusal_json(response.body)
         refuse_redirect(response, method=operation, secrets=secrets)
         if response.status < 400 or (response.status >= 500 and not is_error_body(body)):
             refuse_no_envelope(response, method=operation, secrets=secrets)

@@ -15,7 +15,7 @@ from typing import NoReturn
 from airflow_channel_provider.api.benlly import encoded
 from airflow_channel_provider.api.digging import from_body, is_error_body
 from airflow_channel_provider.api.envelope import refuse_no_envelope, refuse_redirect
-from airflow_channel_provider.api.json_body import JSON, to_json
+from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
 from airflow_channel_provider.api.refusals import Kind, kind_by_status, to_error
 from airflow_channel_provider.api.token_answer import (
     TOKEN_TIMEOUT_SECONDS,
@@ -97,17 +97,16 @@ class BenllyOAuthClient:
             operation=operation,
             total_timeout_seconds=TOKEN_TIMEOUT_SECONDS,
         )
+        if not 200 <= response.status < 300:
+            self._refuse(response, operation, (secret, self._client["client_secret"]), remedy)
         try:
             answer = to_json(response.body)
         except ValueError:
             answer = None
-        if not 200 <= response.status < 300:
-            self._refuse(response, answer, operation, (secret, self._client["client_secret"]), remedy)
         return _token_answer(answer, operation, response.status)
 
-    def _refuse(
-        self, response: Response, body: JSON, operation: str, secrets: tuple[str, ...], remedy: str
-    ) -> NoReturn:
+    def _refuse(self, response: Response, operation: str, secrets: tuple[str, ...], remedy: str) -> NoReturn:
+        body = refusal_json(response.body)
         refuse_redirect(response, method=operation, secrets=secrets)
         if response.status < 400 or (response.status >= 500 and not is_error_body(body)):
             refuse_no_envelope(response, method=operation, secrets=secrets, quotable=False)

@@ -2,7 +2,8 @@
 What a refusal says, wherever it hides: in an envelope, in a plain error body, or in a text that quotes
 another answer.
 
-Pure and total: any JSON is accepted, of any nesting, and nothing is raised.
+Pure and total: any JSON is accepted, of any nesting and size, and nothing is raised; of what is longer or wider than a
+refusal has a reason to be, the beginning is read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from airflow_channel_provider.api.json_body import JSON, first_json
 
@@ -22,6 +24,10 @@ _TEXT_KEYS = ("message", "error_description", "errorMessage", "detail")
 _ERROR_KEYS = {"status", "type", "errors", "error", "message", "error_description", "code"}
 _DEPTH_LIMIT = 4
 _TEXTS_LIMIT = 20
+_WIDTH_LIMIT = 100
+_TEXT_CHARACTERS = 2**17
+"""More than quoting looks at, so that the cut here can't lay half a secret bare there."""
+_CODE_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Refusal:
     :param status: HTTP status; of the answer behind, where one is quoted and names it.
     :param code: of the error envelope.
     :param type: of the error envelope or body, may be empty.
-    :param text: may be empty, may be megabytes.
+    :param text: may be empty; of thousands of characters at most.
     :param evidence: the decoded body that may name a reset.
     :param in_envelope: said by an ``error`` envelope, not by the status of a plain body.
     :param quoted: quotes the answer of a service behind.
@@ -147,33 +153,38 @@ def texts_of(value: JSON) -> str:
         found[text] = None
         if len(found) >= _TEXTS_LIMIT:
             break
-    return "; ".join(found)
+    return "; ".join(found)[:_TEXT_CHARACTERS]
 
 
 def _texts(value: JSON, depth: int) -> Iterator[str]:
     if isinstance(value, str):
-        if value.strip():
-            yield value.strip()
+        if text := value[:_TEXT_CHARACTERS].strip():
+            yield text
     elif depth and isinstance(value, list):
-        for item in value:
+        for item in value[:_WIDTH_LIMIT]:
             yield from _texts(item, depth - 1)
     elif depth and isinstance(value, dict):
         known = [value[key] for key in ("error", *_TEXT_KEYS, "errors") if value.get(key)]
-        for item in known or value.values():
+        for item in known or islice(value.values(), _WIDTH_LIMIT):
             yield from _texts(item, depth - 1)
 
 
 def _text(value: JSON) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return value[:_TEXT_CHARACTERS].strip() if isinstance(value, str) else ""
 
 
 def _code(value: JSON) -> int | str | None:
-    """None for what means "no error"."""
+    """None for what means "no error"; a number that is no code but something else is a text."""
     if isinstance(value, str):
-        return value.strip() if value.strip() not in ("", "0") else None
+        text = _text(value)
+        return text if text not in ("", "0") else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value != 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    if abs(value) >= 10**_CODE_DIGITS:
+        return str(value)
+    return value or None
 
 
 def _status(value: JSON) -> int | None:

@@ -23,7 +23,7 @@ from airflow_channel_provider.api.digging import (
     is_failure,
     texts_of,
 )
-from airflow_channel_provider.api.json_body import JSON, first_json, to_json
+from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
 from airflow_channel_provider.api.native_functions import is_token_request
 from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.api.refusals import (
@@ -37,6 +37,10 @@ from airflow_channel_provider.api.transport import Response
 from airflow_channel_provider.exceptions import ChannelResponseError
 
 __all__ = ["read_native", "refuse_no_envelope", "refuse_redirect"]
+
+_QUOTABLE_BYTES = 2**19
+"""So much of a body that is no JSON is looked at: more characters than quoting looks at, whatever their size, so that
+the cut here can't lay half a secret bare there."""
 
 
 def read_native(
@@ -117,18 +121,14 @@ def _refusal_by_status(
     response: Response, method: str, secrets: Collection[str], *, quotable: bool
 ) -> Refusal:
     status = response.status
-    text = response.body.decode("utf-8", "replace")
-    try:
-        # An older server appends a second document to that of a rate limit.
-        body = first_json(text.removeprefix("\ufeff"))
-    except ValueError:
-        body = None
+    body = refusal_json(response.body)
     if isinstance(body, dict) and is_failure(body.get("error")):
         return from_error(body["error"], status=status, body=body)
     if is_error_body(body) and status >= 400:
         return from_body(body, status=status)
     if not 400 <= status < 500:
         refuse_no_envelope(response, method=method, secrets=secrets, quotable=quotable)
+    text = _beginning(response)
     words = text if quotable and _is_prose(text) else _phrase(status)
     # A rate limit of an older server says nothing but its numbers.
     return Refusal(status, text=words, evidence=body)
@@ -168,7 +168,7 @@ def refuse_no_envelope(
     :raises ChannelResponseError: always.
     """
     size = len(response.body)
-    text = response.body[:65_536].decode("utf-8", "replace")
+    text = _beginning(response)
     what = "an empty body" if not size else f"{size:,} bytes that are no valid envelope"
     said = f": {quote(text, secrets)}" if size and quotable and _is_prose(text) else ""
     raise ChannelResponseError(
@@ -176,6 +176,10 @@ def refuse_no_envelope(
         method=method,
         http_status=response.status,
     )
+
+
+def _beginning(response: Response) -> str:
+    return response.body[:_QUOTABLE_BYTES].decode("utf-8", "replace")
 
 
 def _is_prose(text: str) -> bool:

@@ -2,7 +2,7 @@
 JSON in and out: what leaves is always valid JSON, what comes in is either a value or a ``ValueError``.
 
 ``NaN`` and ``Infinity`` are refused in both directions: they are no JSON, and a downstream reader would
-choke on them.
+choke on them. So would one that walks a document by recursion, if it were nested without a limit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["JSON", "first_json", "to_body", "to_json"]
+__all__ = ["JSON", "MAX_DEPTH", "first_json", "refusal_json", "to_body", "to_json"]
 
 JSON: TypeAlias = Any
 """A value that JSON can hold: dict with string keys, list, str, int, float, bool or None."""
@@ -26,6 +26,12 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _BOM = b"\xef\xbb\xbf"
 
+MAX_DEPTH = 100
+"""Objects and lists within each other, the outermost included; far more than any answer has, and far fewer than stop a
+reader that recurses."""
+_REFUSAL_BYTES = 2**20
+_TOO_DEEP = "nested too deeply"
+
 
 def to_json(body: bytes) -> JSON:
     """
@@ -35,10 +41,40 @@ def to_json(body: bytes) -> JSON:
     :raises ValueError: not UTF-8, not JSON, nested too deeply, or something follows the document.
     """
     try:
-        return _DECODER.decode(body.removeprefix(_BOM).decode())
+        value = _DECODER.decode(body.removeprefix(_BOM).decode())
     except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
+        raise ValueError(_TOO_DEEP) from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def _is_too_deep(value: JSON) -> bool:
+    level: list[JSON] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer if type(outer) is list else outer.values())
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def refusal_json(body: bytes) -> JSON:
+    """
+    Read the JSON document that the body of a refusal starts with. An older server appends a second one to it.
+
+    :return: None where there is none, and where the body is larger than any refusal has a reason to be.
+    """
+    if len(body) > _REFUSAL_BYTES:
+        return None
+    try:
+        return first_json(body.removeprefix(_BOM).decode("utf-8", "replace"))
+    except ValueError:
+        return None
 
 
 def first_json(text: str) -> JSON:
@@ -50,8 +86,7 @@ def first_json(text: str) -> JSON:
     try:
         return _DECODER.raw_decode(text.lstrip())[0]
     except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
+        raise ValueError(_TOO_DEEP) from None
 
 
 def to_body(value: Mapping[str, JSON]) -> bytes:
@@ -64,5 +99,4 @@ def to_body(value: Mapping[str, JSON]) -> bytes:
     try:
         return _ENCODER.encode(value).encode("ascii")
     except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
+        raise ValueError(_TOO_DEEP) from None

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 from airflow_channel_provider.api.json_body import JSON
 
@@ -22,6 +23,7 @@ __all__ = ["MAX_DELAY_SECONDS", "retry_after_seconds"]
 MAX_DELAY_SECONDS = 86_400.0
 """A longer delay is taken for nonsense (the documented windows are of minutes) and the next evidence is asked."""
 
+_FIELDS_LIMIT = 200
 _RESET = re.compile(r"x-rate-?limit-reset")
 _REMAINING = re.compile(r"x-rate-?limit-remaining")
 _NUMBER = re.compile(r"\s*\d{1,15}(?:\.\d{1,9})?\s*", re.ASCII)
@@ -78,7 +80,8 @@ def _parts(body: JSON) -> Iterator[Mapping[str, JSON]]:
 
 
 def _find(fields: Mapping[str, JSON], name: re.Pattern[str]) -> JSON:
-    return next((value for key, value in fields.items() if name.fullmatch(key.lower())), None)
+    beginning = islice(fields.items(), _FIELDS_LIMIT)
+    return next((value for key, value in beginning if name.fullmatch(key.lower())), None)
 
 
 def _retry_after(value: JSON, here: float) -> float | None:

@@ -16,7 +16,7 @@ __all__ = ["TOKEN_TIMEOUT_SECONDS", "TokenAnswer", "is_header_safe", "seconds_of
 TOKEN_TIMEOUT_SECONDS = 12.0
 """Limit of a whole token request: whoever renews for all others must be done, or known to have failed, soon."""
 
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TokenAnswer:
 
 
 def is_header_safe(value: object) -> TypeGuard[str]:
-    """Tell whether a value is a text that a header may hold: not empty, no spaces, ASCII."""
+    """Tell whether a value is a text that a header may hold: not empty, no spaces, ASCII, not too long."""
     return isinstance(value, str) and _HEADER_SAFE.fullmatch(value) is not None
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_channel_provider.api.listings import LISTINGS, Listing, Paging
+from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 
 __all__ = ["Pages", "listing_of"]
@@ -23,6 +25,7 @@ MAX_PAGE_SIZE = 500
 CURSOR_PAGE_SIZE = 100
 """Where the limit is a parameter of its own, the most that it may be is published nowhere."""
 MAX_EMPTY_PAGES = 100
+_FIELD_NAME = re.compile(r"[A-Za-z]\w{0,29}", re.ASCII)
 
 
 def listing_of(method: str, items_field: str | None) -> Listing:
@@ -132,7 +135,8 @@ class Pages:
         if page is None and not others and (result is None or isinstance(result, Mapping)):
             return []
         if not isinstance(page, list):
-            hint = f"; its lists are {', '.join(others)}. Correct items_field" if others else ""
+            names = ", ".join(name for name in others if _FIELD_NAME.fullmatch(name))
+            hint = f"; its lists are {quote(names)}. Correct items_field" if names else ""
             raise ChannelResponseError(
                 f"{self.method}: the answer holds no list of {self.listing.items}{hint}.", method=self.method
             )
