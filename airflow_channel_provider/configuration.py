@@ -108,7 +108,8 @@ TIMEOUT_SECONDS = Option(
     "timeout_seconds",
     "float",
     "30",
-    "How long, in seconds, to wait for an answer, for connections that set no timeout of their own.",
+    "How long, in seconds, to wait for an answer, and for each further part of it, for connections that set no timeout "
+    "of their own. A call as a whole may take ten times as long.",
     minimum=0.1,
 )
 CONNECT_TIMEOUT_SECONDS = Option(

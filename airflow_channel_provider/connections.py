@@ -35,7 +35,8 @@ class ChannelTalkSettings:
     :param app_id: App ID, where the connection has one.
     :param secret: App Secret; not part of the repr.
     :param channel_id: the default channel, where there is one.
-    :param timeout_seconds: how long to wait for an answer; None: the option of the section ``[channel_talk]``.
+    :param timeout_seconds: how long to wait for an answer, a tenth of what a call as a whole may take; None: the option
+        of the section ``[channel_talk]``.
     :param desk_url: the channel in Channel Desk, where it is given; without a slash at its end.
     """
 

@@ -106,8 +106,10 @@ class Transport:
         :param body: complete body; None: none.
         :param headers: sent as they are, beside the ones of every request.
         :param operation: what the messages call this request; becomes ``method`` of the error.
-        :param total_timeout_seconds: limit from the call to the last byte of the answer (name look-up
-            excepted, which can't be interrupted); None: what the read timeout allows.
+        :param total_timeout_seconds: limit from the call to the last byte of the answer. Excepted are the name
+            look-up, which can't be interrupted, and the second and further addresses of a host that does not accept
+            connections, each of which has the connect timeout; after it, nothing is sent. None: what the read timeout
+            allows.
         :raises ChannelConfigurationError: a header can't be sent as it is; nothing was sent.
         :raises ChannelNotSentError: no connection; nothing was sent.
         :raises ChannelAmbiguousResultError: sent, but the answer did not come or not completely.
