@@ -34,6 +34,7 @@ __all__ = ["AnswerTooLong", "Attempt", "NotConnected", "new_session"]
 
 _POOL_SIZE = 32
 _FIRST_FINAL_STATUS = 200
+_MALFORMED = "the head of the answer is malformed"
 
 
 class NotConnected(Exception):  # noqa: N818 - a state, not an error of its own; its cause tells
@@ -140,6 +141,9 @@ class _Response(http.client.HTTPResponse):
             # Taken for the answer, it would leave the answer itself to the next request on this connection.
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
+        if self.headers.defects:
+            # What follows a malformed line is lost, and that may be what tells where the answer ends.
+            raise http.client.HTTPException(_MALFORMED)
 
 
 class _Phased:

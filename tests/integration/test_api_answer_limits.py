@@ -7,12 +7,16 @@ import socket
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 from support.peers import Handler, answering, read_request, serving
 
+from airflow_channel_provider.api.benlly import BenllyClient
+from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
+from airflow_channel_provider.api.channel_talk import ChannelTalkClient
 from airflow_channel_provider.api.native_functions import RetryClass
-from airflow_channel_provider.api.transport import TOTAL_TIMEOUT_FACTOR, Response, Transport
+from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelError,
@@ -90,27 +94,54 @@ def test_a_call_as_a_whole_has_a_deadline(drip: tuple[bytes, bytes]) -> None:
     assert "before its time was over" in str(error)
 
 
-@pytest.mark.parametrize(("late_seconds", "answered_in_time"), [(-0.1, True), (0.1, False)])
-def test_without_a_limit_of_its_own_a_call_has_one_by_its_read_timeout(
-    late_seconds: float, answered_in_time: bool, monkeypatch: pytest.MonkeyPatch
+CALLS: dict[str, tuple[float, Callable[[Transport], object]]] = {
+    "call": (70, lambda door: ChannelTalkClient(door).call_native("getUser", {}, access_token="t")),
+    "app function": (
+        70,
+        lambda door: ChannelTalkClient(door).call_app_function("a", "f", {}, access_token="t"),
+    ),
+    "issue": (12, lambda door: ChannelTalkClient(door).issue_token("secret", None)),
+    "refresh": (12, lambda door: ChannelTalkClient(door).refresh_token("refresh-1")),
+    "benlly": (
+        70,
+        lambda door: BenllyClient(door, device="web", udid="u").authorize_channel(1, access_token="t"),
+    ),
+    "benlly login": (
+        12,
+        lambda door: BenllyOAuthClient(door, client_id="7", client_secret="s").log_in("u", "p"),
+    ),
+}
+
+
+@pytest.mark.parametrize("late_seconds", [-0.1, 0.1])
+@pytest.mark.parametrize(("limit_seconds", "call"), CALLS.values(), ids=CALLS.keys())
+def test_every_kind_of_call_has_a_deadline(
+    limit_seconds: float,
+    call: Callable[[Transport], object],
+    late_seconds: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A token request its own; any other one by the read timeout of the connection."""
     now = 1_000.0
-    body = b" " * 50_000  # more than one read
 
     def handler(peer: socket.socket) -> None:
         nonlocal now
         read_request(peer)
-        now += 7 * TOTAL_TIMEOUT_FACTOR + late_seconds
-        peer.sendall(answered(b"X: a", body))
+        now += limit_seconds + late_seconds
+        peer.sendall(answered(b"X: a", b" " * 50_000))  # more than one read
 
     with serving(handler) as server, Transport(server.url, read_timeout_seconds=7) as door:
         monkeypatch.setattr(time, "monotonic", lambda: now)
-        if answered_in_time:
-            assert send(door).body == body
-            return
-        error = failure(door)
-    assert type(error) is ChannelAmbiguousResultError
-    assert "before its time was over" in str(error)
+        with pytest.raises(ChannelError) as caught:
+            call(door)
+    if late_seconds > 0:
+        assert type(caught.value) is ChannelAmbiguousResultError
+        assert "before its time was over" in str(caught.value)
+    else:
+        assert type(caught.value) is ChannelResponseError
+        assert "50,000 bytes that are no valid envelope" in str(caught.value) or "no valid token" in str(
+            caught.value
+        )
 
 
 def test_a_proxy_that_drips_its_consent_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +225,16 @@ def test_headers_have_a_number_and_a_length(head: bytes) -> None:
         error = failure(Transport(server.url))
     assert type(error) is ChannelAmbiguousResultError
     assert "is no valid HTTP" in str(error)
+
+
+@pytest.mark.parametrize("line", [b"no colon", b"X : a", b"\x80: a", b": a"])
+def test_what_follows_a_malformed_line_is_not_guessed(line: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nX: a\r\n" + line + b"\r\nContent-Length: 13\r\n\r\n" + BODY
+    with serving(answering(answer)) as server:
+        error = failure(Transport(server.url))
+    assert type(error) is ChannelAmbiguousResultError
+    assert "is no valid HTTP" in str(error)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("length", [b"1001", b"9" * 15, b"9" * 5_000])
