@@ -99,40 +99,39 @@ _current = _Current()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket within the limits of an attempt."""
+    """Reads from a socket within the limits of an attempt; it is what ``http.client`` makes its file of."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
-        self._raw = raw
+    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
         self._sock = sock
         self._attempt = attempt
+        self._open = sock.makefile("rb", buffering=0)  # counts as a user of the socket, until it is closed
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def readinto(self, buffer: Any) -> int | None:
-        attempt = self._attempt
-        self._sock.settimeout(attempt.timeout_seconds())
-        count = self._raw.readinto(buffer)
-        attempt.bytes_left -= count or 0
+    def readinto(self, buffer: Any) -> int:
+        sock, attempt = self._sock, self._attempt
+        sock.settimeout(attempt.timeout_seconds())
+        count = sock.recv_into(buffer)
+        attempt.bytes_left -= count
         if attempt.bytes_left < 0:
             raise AnswerTooLong
         return count
 
     def close(self) -> None:
         if not self.closed:
-            self._raw.close()
+            self._open.close()
             super().close()
 
 
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
         attempt = _current.attempt
         attempt.response = self
-        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, attempt))
+        super().__init__(_BoundedReader(sock, attempt), *args, **kwargs)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         """Read the head of the answer; every interim one before it is passed over, be it 100 or another."""
