@@ -38,7 +38,7 @@ class Refusal:
     :param status: HTTP status; of the answer behind, where one is quoted and names it.
     :param code: of the error envelope.
     :param type: of the error envelope or body, may be empty.
-    :param text: may be empty; of thousands of characters at most.
+    :param text: may be empty; of :data:`_TEXT_CHARACTERS` at most.
     :param evidence: the decoded body that may name a reset.
     :param in_envelope: said by an ``error`` envelope, not by the status of a plain body.
     :param quoted: quotes the answer of a service behind.

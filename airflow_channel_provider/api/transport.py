@@ -83,7 +83,7 @@ class Transport:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._read_timeout_seconds = read_timeout_seconds
         self._max_answer_bytes = max_answer_bytes
-        # What frames an answer may at most be as long as the answer.
+        # What frames an answer may be as long as the answer itself.
         self._max_wire_bytes = 2 * max_answer_bytes + _HEAD_BYTES
         self._door: _Door | None = None
         self._opening = threading.Lock()

@@ -133,13 +133,13 @@ class _Response(http.client.HTTPResponse):
         attempt.response = self
         super().__init__(_BoundedReader(sock, attempt), *args, **kwargs)  # type: ignore[arg-type]
 
-    def begin(self) -> None:
+    def begin(self, **options: Any) -> None:
         """Read the head of the answer; every interim one before it is passed over, be it 100 or another."""
-        super().begin()
+        super().begin(**options)
         while self.status < _FIRST_FINAL_STATUS:
             # Taken for the answer, it would leave the answer itself to the next request on this connection.
             self.headers = self.msg = None  # type: ignore[assignment]
-            super().begin()
+            super().begin(**options)
         if self.headers.defects:
             # What follows a malformed line is lost, and that may be what tells where the answer ends.
             raise http.client.HTTPException(_MALFORMED)

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import time
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_refusal_that_is_larger_than_any_has_a_reason_to_be_is_not_read() -> N
     error = refused(large, 422)
     assert type(error) is ChannelRequestError
     assert error.http_status == 422
-    assert str(error) == "getUser was refused (HTTP 422): Unprocessable Entity."
+    assert str(error) == f"getUser was refused (HTTP 422): {HTTPStatus(422).phrase}."
 
 
 def test_a_text_of_a_refusal_has_a_length_and_its_lists_a_width() -> None:
