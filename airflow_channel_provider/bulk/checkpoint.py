@@ -1,7 +1,7 @@
 """What the next try of a task has to know, and where it is kept.
 
 A few kilobytes, however many items there are. It is written as a whole, so that a kill leaves the one before or the one
-after. It holds no item and no secret.
+after. It holds no item and no secret. One that is not plausible is not guessed at: what was done could be done twice.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_channel_provider.bulk.ledger import Ledger, joined_ranges
+from airflow_channel_provider.bulk.outcomes import Outcome
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 __all__ = ["Checkpoint", "CheckpointStore", "MemoryCheckpoints", "TaskStateCheckpoints"]
 
 JSON = Any
 VERSION = 1
+MAX_COUNT = 1 << 53
+MAX_BEYOND = 100_000
+"""Far more items than there are between the oldest open one and the newest."""
 STATE_KEY = "channel_talk_bulk"
 
 
@@ -59,19 +64,54 @@ class Checkpoint:
 
     @classmethod
     def from_json(cls, stored: JSON) -> Checkpoint | None:
-        """Read what :meth:`to_json` made; None where it is no such thing, or of another version."""
-        if not isinstance(stored, Mapping) or stored.get("version") != VERSION:
+        """
+        Read what :meth:`to_json` made; None where nothing is stored.
+
+        :raises ChannelConfigurationError: something else is, or what another version of this package wrote.
+        """
+        if stored is None:
             return None
-        beyond = {position for first, end in stored["beyond"] for position in range(first, end)}
+        try:
+            return cls._read(stored)
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+            raise ChannelConfigurationError(
+                "What was noted of the try before can't be read, so that nobody can tell which items are done: check "
+                "at the service. resume=False begins anew, with all items."
+            ) from None
+
+    @classmethod
+    def _read(cls, stored: JSON) -> Checkpoint:
+        if stored["version"] != VERSION:
+            raise ValueError(VERSION)
+        counts = {Outcome(name).value: _count(number) for name, number in stored["counts"].items()}
         return cls(
-            ledger=Ledger(stored["taken"], bytes.fromhex(stored["digest"]), stored["mark"], beyond),
-            counts=dict(stored["counts"]),
-            errors=list(stored["errors"]),
-            parts=stored["parts"],
-            at_rest=stored["at_rest"],
-            seconds=stored["seconds"],
-            finished=stored["finished"],
+            ledger=_ledger(stored),
+            counts=counts,
+            errors=[{str(name): str(text) for name, text in error.items()} for error in stored["errors"]],
+            parts=_count(stored["parts"]),
+            at_rest=stored["at_rest"] is True,
+            seconds=_seconds(stored["seconds"]),
+            finished=stored["finished"] is True,
         )
+
+
+def _ledger(stored: Mapping[str, JSON]) -> Ledger:
+    mark, beyond = _count(stored["mark"]), set[int]()
+    for first, end in stored["beyond"]:
+        if not mark <= _count(first) <= _count(end) or end - first > MAX_BEYOND - len(beyond):
+            raise ValueError(end)
+        beyond.update(range(first, end))
+    return Ledger(_count(stored["taken"]), bytes.fromhex(stored["digest"]), mark, beyond)
+
+
+def _seconds(value: JSON) -> float:
+    return value if isinstance(value, float) and 0 <= value <= MAX_COUNT else float(_count(value))
+
+
+def _count(value: JSON) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+        raise ValueError(value)
+    return value
 
 
 class CheckpointStore(Protocol):

@@ -1,43 +1,37 @@
-"""Files at any place that fsspec reaches, written as a whole or not at all.
+"""The dead-letter file and the checkpoint, at any place that fsspec reaches.
 
 Object stores can't append, so the dead-letter file is written in parts, and put together when a try ends. A part is
-valid once a checkpoint counts it; one that a killed try left behind is written again.
+valid once a checkpoint counts it; one that a killed try left behind is written again. Nothing but a dead-letter file is
+ever replaced or removed by one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import re
+import shutil
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.bulk import own_files
 from airflow_channel_provider.bulk.items import DEAD_LETTER
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_channel_provider.bulk.outcomes import Loss
 
-__all__ = ["DeadLetterFile", "FileCheckpoints", "write_whole"]
+__all__ = ["DeadLetterFile", "FileCheckpoints"]
 
 JSON = Any
 FORMAT = 1
-LOCAL = ("", "file", "local")
 COPY_BYTES = 1 << 20
-
-
-def write_whole(path: ObjectStoragePath, content: bytes) -> None:
-    """Write a file so that a reader, or a kill, finds the old one or the new one."""
-    if path.protocol not in LOCAL:
-        path.write_bytes(content)
-        return
-    target = Path(path.path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    aside.write_bytes(content)
-    aside.replace(target)
+MAX_CHECKPOINT_BYTES = 1 << 24
+_OURS = re.compile(rb'\s*\{\s*"%s"\s*:\s*\d+\s*,\s*"item"\s*:' % DEAD_LETTER.encode())
+_OURS_WITHIN_BYTES = 128
 
 
 class FileCheckpoints:
@@ -53,11 +47,21 @@ class FileCheckpoints:
 
     def load(self) -> JSON:
         """See :class:`.checkpoint.CheckpointStore`."""
-        return json.loads(self._path.read_bytes()) if self._path.exists() else None
+        with contextlib.suppress(FileNotFoundError), own_files.stored(self._path) as stream:
+            return _json_of(stream.read(MAX_CHECKPOINT_BYTES))
+        return None
 
     def save(self, checkpoint: dict[str, JSON]) -> None:
         """See :class:`.checkpoint.CheckpointStore`."""
-        write_whole(self._path, json.dumps(checkpoint).encode())
+        own_files.write_whole(self._path, json.dumps(checkpoint).encode())
+
+
+def _json_of(content: bytes) -> JSON:
+    """Return what a file holds; where that is no JSON, nothing that a checkpoint could be."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode(errors="replace")
 
 
 class DeadLetterFile:
@@ -74,36 +78,50 @@ class DeadLetterFile:
         self._attempt = attempt
         self._owner = owner
 
+    def check(self) -> None:
+        """
+        Refuse a place where something else than a dead-letter file is; an empty file may be replaced.
+
+        :raises ChannelConfigurationError: there is such a thing.
+        """
+        own_files.check_place(self.path, argument="dead_letter")
+        head = self._head()
+        if head and not _OURS.match(head):
+            raise ChannelConfigurationError(
+                f"dead_letter names {self.path}, which is there and is no dead-letter file; it would be replaced. Give "
+                "dead_letter another name, or move that file away."
+            )
+
     def write_part(self, number: int, losses: Sequence[Loss]) -> None:
         """Write one part, durably, over one of the same number that was never counted."""
         at = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
         lines = [json.dumps(self._line(loss, at), ensure_ascii=False) for loss in losses]
-        write_whole(self._part(number), "".join(f"{line}\n" for line in lines).encode())
+        own_files.make_own_folder(self._folder)
+        # Half of a surrogate pair is escaped, since UTF-8 can't hold it.
+        content = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+        own_files.write_whole(self._part(number), content)
 
     def put_together(self, parts: int) -> None:
         """
         Make the one file of all parts; without any, one that an earlier try has left goes.
 
         :param parts: so many are valid.
+        :raises ChannelConfigurationError: something else has come to stand there; the parts are left as they are.
         """
+        self.check()
         if not parts:
             self.path.unlink(missing_ok=True)
             return
-        aside = self.path.parent / f"{self.path.name}.{self._owner}.tmp" if self._is_local() else self.path
-        with aside.fs.open(aside.path, "wb") as whole:
+        with own_files.replaced(self.path, mark=self._owner) as whole:
             for number in range(1, parts + 1):
-                part_path = self._part(number)
-                with part_path.fs.open(part_path.path, "rb") as part:
-                    while chunk := part.read(COPY_BYTES):
-                        whole.write(chunk)
-        if self._is_local():
-            Path(aside.path).replace(self.path.path)
+                with own_files.stored(self._part(number)) as part:
+                    shutil.copyfileobj(part, whole, COPY_BYTES)
 
     def drop_parts(self) -> None:
         """Remove the parts, once the one file is there and no checkpoint counts them any more."""
-        folder = self._part(1).parent
-        if folder.exists():
-            folder.fs.rm(folder.path, recursive=True)
+        if self._folder.exists():
+            self._folder.fs.rm(self._folder.path, recursive=True)
+        own_files.remove_asides(self.path, mark=self._owner)
 
     def _line(self, loss: Loss, at: str) -> dict[str, JSON]:
         return {
@@ -118,11 +136,17 @@ class DeadLetterFile:
             "at": at,
         }
 
-    def _part(self, number: int) -> ObjectStoragePath:
-        part: ObjectStoragePath = (
-            self.path.parent / f"{self.path.name}.{self._owner}.parts" / f"{number:06d}.jsonl"
-        )
-        return part
+    def _head(self) -> bytes:
+        try:
+            head: bytes = self.path.fs.cat_file(self.path.path, start=0, end=_OURS_WITHIN_BYTES)
+        except FileNotFoundError:
+            return b""
+        return head
 
-    def _is_local(self) -> bool:
-        return self.path.protocol in LOCAL
+    @property
+    def _folder(self) -> ObjectStoragePath:
+        folder: ObjectStoragePath = self.path.parent / f"{self.path.name}.{self._owner}.parts"
+        return folder
+
+    def _part(self, number: int) -> ObjectStoragePath:
+        return self._folder / f"{number:06d}.jsonl"

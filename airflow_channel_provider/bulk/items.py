@@ -69,12 +69,16 @@ class Entry(NamedTuple):
 
 
 def entries(values: Iterable[object]) -> Iterator[Entry]:
-    """Yield the values as what JSON can hold; lines of a dead-letter file as the items that they were."""
-    for value in values:
-        made = plain(value)
+    """
+    Yield the values as what JSON can hold; lines of a dead-letter file as the items that they were.
+
+    :raises ChannelConfigurationError: a value is nested too deeply, or contains itself.
+    """
+    for position, value in enumerate(values):
+        made = _plain_item(position, value)
         if isinstance(made, dict) and DEAD_LETTER in made and "item" in made:
             in_doubt = made.get("outcome") == "uncertain"
-            yield Entry(made["item"], made.get("key"), made.get("request_id"), in_doubt)
+            yield Entry(made["item"], _text_of(made, "key"), _text_of(made, "request_id"), in_doubt)
         else:
             yield Entry(made)
 
@@ -130,6 +134,20 @@ def content_key(position: int, value: JSON) -> str:
     """Return a key made of an item's place and content."""
     content = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     return f"{position}:{hashlib.blake2b(content, digest_size=12).hexdigest()}"
+
+
+def _plain_item(position: int, value: object) -> JSON:
+    try:
+        return plain(value)
+    except RecursionError:
+        raise ChannelConfigurationError(
+            f"Item {position} of the source is nested too deeply, or contains itself."
+        ) from None
+
+
+def _text_of(line: Mapping[str, JSON], name: str) -> str | None:
+    value = line.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _key_of(value: JSON, key: ItemKey, position: int) -> str:

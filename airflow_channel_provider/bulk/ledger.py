@@ -33,7 +33,9 @@ class Ledger:
 
     def take(self, key: str) -> None:
         """Take the next item."""
-        self.digest = hashlib.blake2b(self.digest + key.encode(), digest_size=DIGEST_BYTES).digest()
+        # A key may hold half of a surrogate pair, as a text in JSON may.
+        content = self.digest + key.encode("utf-8", "surrogatepass")
+        self.digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
         self.taken += 1
 
     def settle(self, position: int) -> None:

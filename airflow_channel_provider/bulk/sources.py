@@ -25,6 +25,8 @@ __all__ = ["FORMATS", "FileSource", "ListSource", "Peeked", "Source", "SqlSource
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
+# What a reader raises for a file that is something else than its name says; see :mod:`.lines` for what has lines.
+_NOT_AS_NAMED = (ValueError, RecursionError, EOFError, NotImplementedError)
 ROWS_AT_ONCE = 1_000
 
 
@@ -134,9 +136,15 @@ class FileSource:
     def __iter__(self) -> Iterator[object]:
         rows = {"jsonl": self._json_lines, "csv": self._csv_rows, "parquet": self._parquet_rows}
         self._read_rows = 0
-        for row in rows[self.file_format]():
-            self._read_rows += 1
-            yield row
+        try:
+            for row in rows[self.file_format]():
+                self._read_rows += 1
+                yield row
+        except _NOT_AS_NAMED as error:
+            raise ChannelConfigurationError(
+                f"{self.path} can't be read as {self.file_format} beyond row {self._read_rows} "
+                f"({type(error).__name__}); correct the file, or give its file_format."
+            ) from error
 
     @property
     def expected(self) -> int | None:
@@ -159,7 +167,7 @@ class FileSource:
                     try:
                         yield json.loads(line)
                     except (ValueError, RecursionError) as error:
-                        raise lines.wrong("is no JSON") from error
+                        raise lines.wrong("is no JSON, or nested too deeply") from error
 
     def _csv_rows(self) -> Iterator[object]:
         with self._lines(newline="", encoding="utf-8-sig") as lines:

@@ -18,6 +18,7 @@ from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._json import json_value
+from airflow_channel_provider.operators._paths import storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -157,8 +158,8 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             self.__dict__.pop(name, None)
         self._check()
         source = self._source()
-        plan = self.plan(context, source)
         dead_letters = self._dead_letters(context)
+        plan = self.plan(context, source)
         books = self._books(context, plan, dead_letters)
         if books.finished:
             self.log.info("%s: all items were settled before; nothing is sent again", plan.name)
@@ -242,7 +243,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         if state is not None:
             return TaskStateCheckpoints(state)
         if self.dead_letter:
-            return FileCheckpoints(self._path_of(self.dead_letter), _owner(context))
+            return FileCheckpoints(storage_path("dead_letter", self.dead_letter), _owner(context))
         if not repeatable:
             raise ChannelConfigurationError(
                 f"{self.describe()} can't be repeated without harm, and this Airflow keeps no state of a task: give "
@@ -252,12 +253,21 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         return MemoryCheckpoints()
 
     def _dead_letters(self, context: Context) -> DeadLetterFile | None:
+        """Return where lost items go, its place checked before anything is sent."""
         if not self.dead_letter:
             return None
         from airflow_channel_provider.bulk.files import DeadLetterFile
+        from airflow_channel_provider.bulk.own_files import is_same_file
 
-        attempt = getattr(context["ti"], "try_number", None) or 1
-        return DeadLetterFile(self._path_of(self.dead_letter), _owner(context), attempt)
+        path = storage_path("dead_letter", self.dead_letter)
+        if self.path is not None and is_same_file(path, storage_path("path", self.path)):
+            raise ChannelConfigurationError(
+                "dead_letter names the file that the items come from (path), which would be replaced; give dead_letter "
+                "another name."
+            )
+        dead_letters = DeadLetterFile(path, _owner(context), getattr(context["ti"], "try_number", None) or 1)
+        dead_letters.check()
+        return dead_letters
 
     def _summary(self, plan: Plan, books: Books) -> dict[str, Any]:
         from airflow_channel_provider.bulk.progress import summary
@@ -289,7 +299,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         if self.sql is not None:
             return SqlSource(self._connect, self.sql, self.sql_parameters)
         if self.path is not None:
-            return FileSource(self._path_of(self.path), self.file_format)
+            return FileSource(storage_path("path", self.path), self.file_format)
         items = json_value("items", self.items)
         if isinstance(items, (str, Mapping)) or not isinstance(items, Collection):
             raise ChannelConfigurationError(f"items must be a list, not {type(items).__name__}.")
@@ -299,12 +309,6 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         from airflow.providers.common.compat.sdk import BaseHook
 
         return BaseHook.get_hook(str(self.sql_conn_id)).get_conn()
-
-    @staticmethod
-    def _path_of(address: str) -> Any:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        return ObjectStoragePath(address)
 
 
 def _owner(context: Context) -> str:

@@ -23,10 +23,10 @@ def json_value(name: str, value: Any) -> Any:
         return None
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ChannelConfigurationError(
-            f"{name} is text and no JSON; pass a list or mapping, or a template that renders to JSON "
-            "(such as {{ value | tojson }})."
+            f"{name} is text and no JSON, or nested too deeply; pass a list or mapping, or a template that renders to "
+            "JSON (such as {{ value | tojson }})."
         ) from None
 
 

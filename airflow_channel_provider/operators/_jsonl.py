@@ -7,15 +7,16 @@ way leaves a file whose name ends with ``.part``; the next try of its task remov
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.bulk.own_files import replaced
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["as_line", "remove_part", "write_whole"]
+__all__ = ["as_line", "write_lines"]
 
 
 def as_line(item: Any) -> bytes:
@@ -24,7 +25,7 @@ def as_line(item: Any) -> bytes:
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def write_whole(target: ObjectStoragePath, items: Iterable[Any], *, mark: str) -> int:
+def write_lines(target: ObjectStoragePath, items: Iterable[Any], *, mark: str) -> int:
     """
     Write all items, and replace the target by them.
 
@@ -33,32 +34,8 @@ def write_whole(target: ObjectStoragePath, items: Iterable[Any], *, mark: str) -
     :return: how many there were.
     """
     count = 0
-    with _aside(target, mark) as stream:
+    with replaced(target, mark=mark) as stream:
         for item in items:
             stream.write(as_line(item))
             count += 1
     return count
-
-
-def remove_part(target: ObjectStoragePath, mark: str) -> None:
-    """Remove what a writer has left behind that was killed; do nothing where it has left nothing."""
-    with contextlib.suppress(OSError):
-        _part(target, mark).unlink(missing_ok=True)
-
-
-def _part(target: ObjectStoragePath, mark: str) -> ObjectStoragePath:
-    return target.parent / f"{target.name}.{mark}.part"
-
-
-@contextlib.contextmanager
-def _aside(target: ObjectStoragePath, mark: str) -> Iterator[IO[bytes]]:
-    part = _part(target, mark)
-    if target.protocol in ("", "file", "local"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with part.open("wb") as stream:  # type: ignore[no-untyped-call]
-            yield stream
-        target.fs.mv(part.path, target.path)
-    except BaseException:
-        remove_part(target, mark)
-        raise

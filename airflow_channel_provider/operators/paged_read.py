@@ -74,6 +74,7 @@ class PagedReadOperator(FunctionParamsOperator):
 
     def call_service(self, context: Context) -> Any:
         """Read the list."""
+        target = self._target()
         items = self._reported(
             self.hook.iterate(
                 self.method,
@@ -84,21 +85,30 @@ class PagedReadOperator(FunctionParamsOperator):
                 items_field=self.items_field,
             )
         )
-        return self._write(items, context) if self.path else list(self._small_enough(items))
+        if target is None:
+            return list(self._small_enough(items))
+        return self._write(target, items, context)
 
-    def _write(self, items: Iterator[Any], context: Context) -> dict[str, Any]:
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
+    def _target(self) -> ObjectStoragePath | None:
+        """Return the file to write, checked before anything is asked for; None where the items are returned."""
+        if not self.path:
+            return None
+        from airflow_channel_provider.bulk.own_files import check_place
+        from airflow_channel_provider.operators._paths import storage_path
 
-        from airflow_channel_provider.operators._jsonl import remove_part, write_whole
+        target = storage_path("path", self.path)
+        check_place(target, argument="path")
+        return target
 
-        target, try_number = (
-            ObjectStoragePath(str(self.path)),
-            int(getattr(context["ti"], "try_number", 1) or 1),
-        )
+    def _write(self, target: ObjectStoragePath, items: Iterator[Any], context: Context) -> dict[str, Any]:
+        from airflow_channel_provider.bulk.own_files import remove_asides
+        from airflow_channel_provider.operators._jsonl import write_lines
+
+        try_number = int(getattr(context["ti"], "try_number", 1) or 1)
         marks = [f"{self.request_id(context)}-{number}" for number in range(1, try_number + 1)]
         for mark in marks[:-1]:
-            remove_part(target, mark)
-        return {"path": str(self.path), "count": write_whole(target, items, mark=marks[-1])}
+            remove_asides(target, mark=mark)
+        return {"path": str(self.path), "count": write_lines(target, items, mark=marks[-1])}
 
     def _reported(self, items: Iterator[Any]) -> Iterator[Any]:
         count, told_at = 0, time.monotonic()

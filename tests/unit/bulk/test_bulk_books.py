@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.books import LOSSES_AT_ONCE, Books
 from airflow_channel_provider.bulk.checkpoint import Checkpoint, MemoryCheckpoints
@@ -93,9 +94,63 @@ def test_checkpoint_of_a_million_items_is_small() -> None:
     assert len(json.dumps(Checkpoint(ledger).to_json())) < 16_000
 
 
-@pytest.mark.parametrize("stored", [None, "text", {}, {"version": 0}, {"version": 2}])
-def test_checkpoint_of_another_version_is_none(stored: Any) -> None:
-    assert Checkpoint.from_json(stored) is None
+NOTED = Checkpoint(Ledger(9, b"x" * 16, 4, {5, 7}), {"succeeded": 6}, parts=1, seconds=1.5).to_json()
+
+
+def test_nothing_stored_is_no_checkpoint() -> None:
+    assert Checkpoint.from_json(None) is None
+    assert Checkpoint.from_json(NOTED) is not None
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "text",
+        {},
+        {"version": 0},
+        {"version": 2},
+        {**NOTED, "version": 2},
+        {**NOTED, "taken": -1},
+        {**NOTED, "taken": True},
+        {**NOTED, "taken": 1e300},
+        {**NOTED, "taken": 10**30},
+        {**NOTED, "mark": None},
+        {**NOTED, "beyond": [[3, 5]]},
+        {**NOTED, "beyond": [[7, 6]]},
+        {**NOTED, "beyond": [[5]]},
+        {**NOTED, "taken": 10**12, "beyond": [[5, 10**12]]},
+        {**NOTED, "digest": "no hex"},
+        {**NOTED, "counts": {"unheard": 1}},
+        {**NOTED, "counts": {"failed": float("nan")}},
+        {**NOTED, "errors": ["text"]},
+        {**NOTED, "parts": "1"},
+        {**NOTED, "seconds": float("inf")},
+        {**NOTED, "seconds": "1"},
+    ],
+)
+def test_checkpoint_that_is_not_plausible_is_refused_with_the_remedy(stored: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match="resume=False begins anew"):
+        Checkpoint.from_json(stored)
+
+
+_json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.fuzz
+@cases(200)
+@given(st.dictionaries(st.sampled_from(sorted(NOTED)), _json_values, min_size=1))
+def test_whatever_is_stored_is_a_checkpoint_or_refused(changed: dict[str, Any]) -> None:
+    try:
+        found = Checkpoint.from_json({**NOTED, **changed})
+    except ChannelConfigurationError:
+        return
+    assert found is not None
+    json.dumps(found.to_json())
+    Books(MemoryCheckpoints(), None, repeatable=True)._restart(found)
 
 
 ITEMS = 40

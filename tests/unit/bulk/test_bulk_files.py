@@ -85,6 +85,32 @@ def test_a_line_that_is_no_json_is_named(folder: Any) -> None:
         list(source)
 
 
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_line_that_is_nested_too_deeply_is_named(folder: Any, line: str) -> None:
+    source = FileSource(write(folder / "rows.jsonl", f'{{"id": 1}}\n{line}\n'.encode()))
+    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .* is no JSON, or nested too deeply"):
+        list(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", b"id,name\n1,\xff\xfe\n"),
+        ("rows.csv", b"id\n" + b"x" * 200_000 + b"\n"),
+        ("rows.csv.gz", gzip.compress(b"id\n" + b"1\n" * 1_000)[:-9]),
+        ("rows.jsonl.gz", gzip.compress(b'{"id": 1}\n')[:-9]),
+        ("rows.jsonl.gz", b'{"id": 1}\n'),
+        ("rows.jsonl.zip", b'{"id": 1}\n'),
+        ("rows.parquet", b'{"id": 1}\n'),
+        ("rows.parquet", b""),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_named(folder: Any, name: str, content: bytes) -> None:
+    source = FileSource(write(folder / name, content))
+    with pytest.raises(ChannelConfigurationError, match=f"{name} can't be read as .* correct the file"):
+        list(source)
+
+
 def test_csv_rows_are_texts(folder: Any) -> None:
     content = '\ufeffid,name\n1,"a, ""b""\nc"\n2,\n'.encode()
     assert list(FileSource(write(folder / "rows.csv", content))) == [

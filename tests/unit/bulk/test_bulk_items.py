@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_channel_provider.bulk.items import Item, Items, identified, plain, unwrapped
+from airflow_channel_provider.bulk.ledger import Ledger
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 JSON_VALUES = st.recursive(
@@ -86,3 +87,42 @@ def test_a_line_of_a_dead_letter_file_is_the_item_that_it_was() -> None:
     assert unwrapped({"id": 8}) == {"id": 8}
     (failed,) = identified([{**line, "outcome": "failed"}], None)
     assert not failed.in_doubt
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def circle() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    value["itself"] = value
+    return value
+
+
+@pytest.mark.parametrize(
+    "value", [nested(50_000), {"a": nested(50_000)}, circle()], ids=["list", "field", "circle"]
+)
+def test_what_is_nested_too_deeply_is_named_by_its_place(value: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"^Item 1 of the source is nested too deeply"):
+        list(Items([{"id": 0}, value], None))
+
+
+def test_half_of_a_surrogate_pair_has_a_place_in_keys_and_digests() -> None:
+    (first,) = Items([{"id": "a \ud800"}], "id")
+    (second,) = Items([{"id": "a \udc00"}], "id")
+    ledger, other = Ledger(), Ledger()
+    ledger.take(first.key)
+    other.take(second.key)
+    assert ledger.digest != other.digest
+    (by_content,) = Items(["\ud800"], None)
+    assert by_content.key.isascii()
+
+
+@pytest.mark.parametrize("value", [7, ["k"], {"k": 1}, "", None, True])
+def test_a_dead_letter_line_that_somebody_has_edited_is_an_item_all_the_same(value: Any) -> None:
+    line = {"dead_letter": 1, "item": {"id": 1}, "key": value, "request_id": value or None, "outcome": value}
+    (item,) = Items([line], "id")
+    assert (item.value, item.key, item.request_id, item.in_doubt) == ({"id": 1}, "1", None, False)

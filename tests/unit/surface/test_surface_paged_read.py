@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from support.airflow_features import attach
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
-from airflow_channel_provider.operators._jsonl import as_line, write_whole
+from airflow_channel_provider.operators._jsonl import as_line, write_lines
 from airflow_channel_provider.operators.paged_read import PagedReadOperator
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
@@ -120,11 +122,60 @@ def test_what_a_killed_try_left_behind_is_removed_by_the_next(doors: Any, tmp_pa
         read(doors, path=str(target))
     (part,) = left
     assert part.name.startswith("managers.jsonl.")
-    assert part.name.endswith("-1.part")
+    assert part.name.endswith(".part")
+    assert "-1." in part.name
     part.write_text('{"id":')
     del doors.client.call_native
     assert read(doors, *PAGES, path=str(target), try_number=2)["count"] == 3
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_file_is_for_this_user_alone_whoever_might_read_the_one_before(
+    doors: Any, tmp_path: Path
+) -> None:
+    target = tmp_path / "managers.jsonl"
+    target.touch(0o666)
+    read(doors, *PAGES, path=str(target))
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_names_that_are_written_under_can_not_be_foreseen(doors: Any, tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def answer(*_: Any, **__: Any) -> Any:
+        seen.update(found.name for found in tmp_path.iterdir())
+        raise ChannelNotSentError("gone")
+
+    doors.client.call_native = answer
+    for _ in range(3):
+        with pytest.raises(ChannelNotSentError):
+            read(doors, path=str(tmp_path / "managers.jsonl"))
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_what_is_no_file_is_refused_before_anything_is_asked_for(
+    doors: Any, tmp_path: Path, kind: str
+) -> None:
+    target, other = tmp_path / "managers.jsonl", tmp_path / "other.txt"
+    other.write_text("kept")
+    if kind == "link":
+        target.symlink_to(other)
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        os.mkfifo(target)
+    with pytest.raises(ChannelConfigurationError, match=r"^path names .*managers.jsonl.*; give the path of"):
+        read(doors, *PAGES, path=str(target))
+    assert doors.client.calls == []
+    assert other.read_text() == "kept"
+
+
+@pytest.mark.parametrize("path", ["nosuchthing://bucket/a.jsonl", "a\0b", "half \ud800"])
+def test_an_address_that_is_none_is_refused_before_anything_is_asked_for(doors: Any, path: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"^path is no "):
+        read(doors, *PAGES, path=path)
+    assert doors.client.calls == []
 
 
 @pytest.fixture
@@ -159,6 +210,6 @@ def test_whatever_json_can_hold_is_one_line_and_comes_back(
     items: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     target = tmp_path_factory.mktemp("jsonl") / "items"
-    assert write_whole(ObjectStoragePath(str(target)), items, mark="m") == len(items)
+    assert write_lines(ObjectStoragePath(str(target)), items, mark="m") == len(items)
     written = target.read_bytes()
     assert [json.loads(line) for line in written.split(b"\n")[:-1]] == items

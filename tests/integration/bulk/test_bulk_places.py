@@ -1,0 +1,121 @@
+"""Where a bulk task may write its dead letters, and what of its source it can't read: refused before a request."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.bulk_runs import CHATS, State, campaign, context, counts, dead, execute, rows
+
+from airflow_channel_provider.emulator import EmulatorProcess
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.operators.bulk import DataTableLoadOperator
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be called outside")
+
+
+def write_rows(path: Path) -> str:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows(3)), encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def load(**kwargs: Any) -> DataTableLoadOperator:
+    return DataTableLoadOperator(task_id="load", table_name="orders", primary_key="n", **kwargs)
+
+
+@pytest.mark.parametrize("make", [campaign, load])
+@pytest.mark.parametrize(
+    "spelling", ["{path}", "file://{path}", "rows.jsonl", "{folder}/./rows.jsonl", "hard.jsonl"]
+)
+def test_dead_letters_over_the_source_are_refused(
+    make: Any, spelling: str, emulator: EmulatorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "rows.jsonl"
+    before = write_rows(path)
+    (tmp_path / "hard.jsonl").hardlink_to(path)
+    dead_letter = spelling.format(path=path, folder=tmp_path)
+    with pytest.raises(ChannelConfigurationError, match=r"dead_letter .*\(path\).* another name"):
+        execute(make(path=str(path), dead_letter=dead_letter))
+    assert path.read_text(encoding="utf-8") == before
+    assert emulator.stats()["calls"] == 0
+
+
+@pytest.mark.parametrize("make", [campaign, load])
+@pytest.mark.parametrize("planted", ["text", "link", "folder"])
+def test_dead_letters_over_something_else_are_refused(
+    make: Any, planted: str, emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    target, path = tmp_path / "report.txt", tmp_path / "failed.jsonl"
+    target.write_text("figures of the year", encoding="utf-8")
+    if planted == "text":
+        path.write_text("figures of the year", encoding="utf-8")
+    elif planted == "link":
+        path.symlink_to(target)
+    else:
+        path.mkdir()
+    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*failed.jsonl"):
+        execute(make(items=rows(3), dead_letter=path.as_uri()))
+    assert emulator.stats()["calls"] == 0
+    assert target.read_text(encoding="utf-8") == "figures of the year"
+
+
+def test_a_place_that_nothing_reaches_is_refused(emulator: EmulatorProcess) -> None:
+    for name, given in (("dead_letter", {"items": rows(1)}), ("path", {})):
+        with pytest.raises(ChannelConfigurationError, match=f"^{name} is no address"):
+            execute(campaign(**{**given, name: "nosuchthing://bucket/rows.jsonl"}))
+    assert emulator.stats()["calls"] == 0
+
+
+def test_dead_letters_of_an_earlier_run_are_replaced_and_for_this_user_alone(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "failed.jsonl"
+    for run_id, bad in (("one", {0, 1}), ("two", {2})):
+        operator = campaign(items=rows(9, bad), dead_letter=path.as_uri())
+        # Without a task state store the checkpoint is a file as well.
+        operator.execute(context(None, run_id=run_id))
+    assert [letter["item"]["n"] for letter in dead(path)] == [2]
+    left = sorted(tmp_path.glob("failed.jsonl*"))
+    assert [found.name.rpartition(".")[2] for found in left] == ["jsonl", "json", "json"]
+    assert {stat.S_IMODE(found.stat().st_mode) for found in left} == {0o600}
+
+
+def test_a_checkpoint_that_can_not_be_read_sends_nothing_twice(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "failed.jsonl"
+    campaign(items=rows(3, {1}), dead_letter=path.as_uri()).execute(context(None))
+    (checkpoint,) = tmp_path.glob("*.checkpoint.json")
+    calls = emulator.stats()["calls"]
+    for content in ("", "{", "[" * 100_000, "\\ud800", '{"version": 1}'):
+        checkpoint.write_text(content, encoding="utf-8")
+        with pytest.raises(ChannelConfigurationError, match="resume=False"):
+            campaign(items=rows(3, {1}), dead_letter=path.as_uri()).execute(context(None, try_number=2))
+    assert emulator.stats()["calls"] == calls
+
+
+def test_half_of_a_surrogate_pair_in_an_item_and_its_key_is_sent_and_noted(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "failed.jsonl", State()
+    items = [{"n": f"{n} \ud800", "chat": chat} for n, chat in enumerate([CHATS[0], "gone \udc00"])]
+    summary = execute(campaign(items=items, dead_letter=path.as_uri(), max_failures=None), state)
+    assert counts(summary) == {"succeeded": 1, "failed": 1}
+    (letter,) = dead(path)
+    assert (letter["item"], letter["key"]) == (items[1], "1 \ud800")
+    again = execute(campaign(path=path.as_uri(), max_failures=None), run_id="again")
+    assert counts(again) == {"failed": 1}
+
+
+def test_an_item_that_is_nested_too_deeply_is_named(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    for make in (campaign, load):
+        with pytest.raises(ChannelConfigurationError, match="items is text and no JSON"):
+            execute(make(items="[" * 100_000))
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"n": 1, "chat": "c"}\n' + "[" * 100_000 + "\n", encoding="utf-8")
+    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .* nested too deeply"):
+        execute(campaign(path=str(path)))

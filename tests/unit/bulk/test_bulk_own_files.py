@@ -1,0 +1,361 @@
+"""Files of a task on a real disk: who may read them, what is replaced by them, and where they are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from support.airflow_features import attach
+
+from airflow_channel_provider.bulk import own_files
+from airflow_channel_provider.bulk.books import Books
+from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
+from airflow_channel_provider.bulk.items import Items
+from airflow_channel_provider.bulk.outcomes import Loss, Outcome
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+LOSS = Loss({"id": 1}, "1", Outcome.FAILED, "ChannelRequestError", "no")
+OTHERS = "what somebody else has written\n"
+
+
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    attach("memory", fs=fsspec.filesystem("memory"))
+    yield ObjectStoragePath("memory://bulk")
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A file that no task has any business with."""
+    path = tmp_path / "elsewhere.txt"
+    path.write_text(OTHERS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "folder"
+    path.mkdir()
+    return path
+
+
+def on_disk(path: Path) -> Any:
+    return ObjectStoragePath(path.as_uri())
+
+
+def letters(path: Path) -> DeadLetterFile:
+    return DeadLetterFile(on_disk(path), "a1", attempt=1)
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(found.stat().st_mode) for found in folder.rglob("*") if found.is_file()}
+
+
+@contextlib.contextmanager
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+# ---- who may read them
+
+
+def test_whatever_is_written_is_for_this_user_alone(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    with open_umask():
+        kept.write_part(1, [LOSS])
+        FileCheckpoints(kept.path, "a1").save({"n": 1})
+        kept.put_together(1)
+    assert modes(folder) == {0o600}
+    assert len([found for found in folder.rglob("*") if found.is_file()]) == 3
+    assert stat.S_IMODE((folder / "failed.jsonl.a1.parts").stat().st_mode) == 0o700
+
+
+def test_a_file_that_was_open_to_all_is_not_any_more(folder: Path) -> None:
+    target = folder / "rows.jsonl"
+    target.write_text("{}\n", encoding="utf-8")
+    target.chmod(0o666)
+    with own_files.replaced(on_disk(target)) as stream:
+        stream.write(b"[]\n")
+    assert (stat.S_IMODE(target.stat().st_mode), target.read_bytes()) == (0o600, b"[]\n")
+
+
+def test_nobody_can_tell_the_name_that_is_written_under(folder: Path) -> None:
+    names = set()
+    for _ in range(3):
+        with own_files.replaced(on_disk(folder / "rows.jsonl"), mark="m"):
+            (aside,) = (found.name for found in folder.iterdir() if found.name != "rows.jsonl")
+        names.add(aside)
+    assert len(names) == 3
+    assert all(name.startswith("rows.jsonl.m.") and name.endswith(".part") for name in names)
+    assert not any(str(os.getpid()) in name for name in names)
+
+
+def test_what_a_killed_writer_left_behind_is_removed_and_nothing_else(folder: Path) -> None:
+    left = [
+        folder / name for name in ("rows.jsonl.m.abc.part", "rows.jsonl.m.part", "rows.jsonl.m2.abc.part")
+    ]
+    for path in [*left, folder / "rows.jsonl", folder / "rows.jsonl.m.abc"]:
+        path.touch()
+    own_files.remove_asides(on_disk(folder / "rows.jsonl"), mark="m")
+    kept = [left[2], folder / "rows.jsonl", folder / "rows.jsonl.m.abc"]
+    assert sorted(folder.iterdir()) == sorted(kept)
+    own_files.remove_asides(on_disk(folder / "nowhere" / "rows.jsonl"), mark="m")
+
+
+def test_a_file_that_fails_on_the_way_leaves_the_old_one(folder: Path) -> None:
+    target = folder / "rows.jsonl"
+    target.write_text("old", encoding="utf-8")
+    with pytest.raises(TypeError), own_files.replaced(on_disk(target)) as stream:
+        stream.writelines([b"new", None])  # type: ignore[list-item]
+    assert [(found.name, found.read_text()) for found in folder.iterdir()] == [("rows.jsonl", "old")]
+
+
+# ---- links and what else is no file
+
+
+def as_link(place: Path, elsewhere: Path) -> None:
+    place.symlink_to(elsewhere)
+
+
+def as_dangling_link(place: Path, elsewhere: Path) -> None:
+    place.symlink_to(elsewhere.with_name("not there yet"))
+
+
+def as_folder(place: Path, elsewhere: Path) -> None:
+    place.mkdir()
+
+
+def as_pipe(place: Path, elsewhere: Path) -> None:
+    os.mkfifo(place)
+
+
+@pytest.mark.parametrize("planted", [as_link, as_dangling_link, as_folder, as_pipe])
+def test_something_else_in_the_place_of_the_file_is_refused(
+    planted: Callable[[Path, Path], None], folder: Path, elsewhere: Path
+) -> None:
+    place = folder / "failed.jsonl"
+    planted(place, elsewhere)
+    for check in (
+        letters(place).check,
+        lambda: own_files.check_place(on_disk(place), argument="dead_letter"),
+    ):
+        with pytest.raises(
+            ChannelConfigurationError, match=r"^dead_letter names .*; give the path of"
+        ) as caught:
+            check()
+        assert str(place) in str(caught.value)
+    assert elsewhere.read_text() == OTHERS
+    assert [found.name for found in folder.iterdir()] == ["failed.jsonl"]
+
+
+@pytest.mark.parametrize("planted", [as_link, as_dangling_link, as_folder, as_pipe])
+def test_something_else_in_the_place_of_a_checkpoint_is_not_read(
+    planted: Callable[[Path, Path], None], folder: Path, elsewhere: Path
+) -> None:
+    elsewhere.write_text(json.dumps({"finished": True}))
+    planted(folder / "failed.jsonl.a1.checkpoint.json", elsewhere)
+    store = FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1")
+    with pytest.raises(ChannelConfigurationError, match="remove it, or give dead_letter another folder"):
+        store.load()
+
+
+def test_a_link_in_the_place_of_a_checkpoint_is_replaced_and_not_followed(
+    folder: Path, elsewhere: Path
+) -> None:
+    (folder / "failed.jsonl.a1.checkpoint.json").symlink_to(elsewhere)
+    FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1").save({"n": 1})
+    assert elsewhere.read_text() == OTHERS
+
+
+@pytest.mark.parametrize("planted", [as_link, as_dangling_link, as_pipe])
+def test_parts_are_not_written_into_a_folder_that_is_none_of_ours(
+    planted: Callable[[Path, Path], None], folder: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    planted(folder / "failed.jsonl.a1.parts", foreign)
+    with pytest.raises(ChannelConfigurationError, match="no file or folder of this task's user"):
+        letters(folder / "failed.jsonl").write_part(1, [LOSS])
+    assert list(foreign.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_what_another_user_has_put_there_is_not_taken(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    parts, checkpoint = folder / "failed.jsonl.a1.parts", folder / "failed.jsonl.a1.checkpoint.json"
+    parts.mkdir()
+    os.chown(parts, 12_345, 12_345)
+    with pytest.raises(ChannelConfigurationError, match="this task's user"):
+        kept.write_part(1, [LOSS])
+    checkpoint.write_text("{}")
+    os.chown(checkpoint, 12_345, 12_345)
+    with pytest.raises(ChannelConfigurationError, match="this task's user"):
+        FileCheckpoints(kept.path, "a1").load()
+
+
+def test_a_part_that_is_a_link_is_not_put_together(folder: Path, elsewhere: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    kept.write_part(1, [LOSS])
+    (folder / "failed.jsonl.a1.parts" / "000002.jsonl").symlink_to(elsewhere)
+    with pytest.raises(ChannelConfigurationError):
+        kept.put_together(2)
+    assert sorted(found.name for found in folder.iterdir()) == ["failed.jsonl.a1.parts"]
+
+
+def test_the_way_to_the_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    kept = letters(tmp_path / "link" / "failed.jsonl")
+    kept.check()
+    kept.write_part(1, [LOSS])
+    kept.put_together(1)
+    kept.check()
+    kept.drop_parts()
+    assert [found.name for found in folder.iterdir()] == ["failed.jsonl"]
+
+
+def test_another_name_of_the_old_file_keeps_what_it_had(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    kept.write_part(1, [LOSS])
+    kept.put_together(1)
+    os.link(folder / "failed.jsonl", folder / "copy.jsonl")
+    before = (folder / "copy.jsonl").read_bytes()
+    kept.write_part(2, [LOSS])
+    kept.put_together(2)
+    assert (folder / "copy.jsonl").read_bytes() == before
+    assert len((folder / "failed.jsonl").read_bytes()) == 2 * len(before)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
+def test_a_name_that_no_file_can_have_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter is no name that a file can have"):
+        DeadLetterFile(on_disk(folder) / name, "a1", 1).check()
+
+
+# ---- what may be replaced
+
+
+OURS = [
+    b'{"dead_letter": 1, "item": {"id": 1}, "key": "1"}\n',
+    b'\n {"dead_letter":2,"item":[]}',
+    b"",
+]
+FOREIGN = [
+    b'{"id": 1}\n',
+    b'{"dead_letter": "x", "item": 1}\n',
+    b'{"dead_letter": 1}\n',
+    b'{"item": 1, "dead_letter": 1}\n',
+    b"PAR1\x00\xff",
+    b"\n\n\n",
+    b" " * 10_000,
+    b'[{"dead_letter": 1, "item": 1}]',
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_file_that_is_no_dead_letter_file_is_neither_replaced_nor_removed(
+    content: bytes, remote: bool, folder: Path, bucket: Any
+) -> None:
+    path = (bucket if remote else on_disk(folder)) / "rows.jsonl"
+    path.fs.pipe_file(path.path, content)
+    kept = DeadLetterFile(path, "a1", 1)
+    for act in (kept.check, lambda: kept.put_together(0), lambda: kept.put_together(1)):
+        with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*rows.jsonl") as caught:
+            act()
+        assert "Give dead_letter another name, or move that file away" in str(caught.value)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", OURS)
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_dead_letter_file_and_an_empty_one_may_be_replaced(
+    content: bytes, remote: bool, folder: Path, bucket: Any
+) -> None:
+    path = (bucket if remote else on_disk(folder)) / "failed.jsonl"
+    path.fs.pipe_file(path.path, content)
+    kept = DeadLetterFile(path, "a1", 1)
+    kept.check()
+    kept.write_part(1, [LOSS])
+    kept.put_together(1)
+    assert json.loads(path.read_bytes())["item"] == {"id": 1}
+
+
+def test_a_file_that_comes_while_the_task_runs_stops_its_end_and_not_its_parts(folder: Path) -> None:
+    kept, store = letters(folder / "failed.jsonl"), FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1")
+    kept.check()
+    books = Books(store, kept, repeatable=True)
+    for item in books.take(Items([1, 2], None)):
+        books.settle(item, [LOSS] if item.position else [])
+    (folder / "failed.jsonl").write_text(OTHERS)
+    with pytest.raises(ChannelConfigurationError, match="no dead-letter file"):
+        books.close(finished=True)
+    assert (folder / "failed.jsonl").read_text() == OTHERS
+    (folder / "failed.jsonl").unlink()
+    again = Books(store, kept, repeatable=True)
+    assert not again.finished
+    assert list(again.take(Items([1, 2], None))) == []
+    again.close(finished=True)
+    assert json.loads((folder / "failed.jsonl").read_bytes())["item"] == {"id": 1}
+    assert {found.name for found in folder.iterdir()} == {"failed.jsonl", "failed.jsonl.a1.checkpoint.json"}
+
+
+# ---- one file, two addresses
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{folder}/a.jsonl", "file://{folder}/a.jsonl"),
+        ("{folder}/a.jsonl", "local://{folder}/a.jsonl"),
+        ("{folder}/a.jsonl", "{folder}/./b/../a.jsonl"),
+        ("file://{folder}/a.jsonl", "a.jsonl"),
+        ("{folder}//a.jsonl", "{folder}/a.jsonl"),
+        ("{folder}/a.jsonl", "{folder}/../link/a.jsonl"),
+        ("{folder}/there.jsonl", "{folder}/hard.jsonl"),
+        ("{folder}/there.jsonl", "{folder}/soft.jsonl"),
+        ("~/a.jsonl", "{folder}/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://bulk/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://conn@bulk/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://bulk/./b/..//a.jsonl"),
+    ],
+)
+def test_one_file_is_known_by_all_its_addresses(
+    one: str, other: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: Any
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    attach("memory", conn_id="conn", fs=fsspec.filesystem("memory"))
+    (tmp_path / "link").symlink_to(folder)
+    (folder / "there.jsonl").touch()
+    os.link(folder / "there.jsonl", folder / "hard.jsonl")
+    (folder / "soft.jsonl").symlink_to("there.jsonl")
+    first, second = (ObjectStoragePath(address.format(folder=folder)) for address in (one, other))
+    assert own_files.is_same_file(first, second)
+    assert own_files.is_same_file(second, first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{folder}/a.jsonl", "{folder}/b.jsonl"),
+        ("{folder}/a.jsonl", "{folder}/A.jsonl"),
+        ("{folder}/a.jsonl", "memory://{folder}/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://bulk/b/a.jsonl"),
+    ],
+)
+def test_two_files_are_two(one: str, other: str, folder: Path, bucket: Any) -> None:
+    first, second = (ObjectStoragePath(address.format(folder=folder)) for address in (one, other))
+    assert not own_files.is_same_file(first, second)
