@@ -8,6 +8,7 @@ ever read here.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ __all__ = ["app"]
 
 log = logging.getLogger(__name__)
 
+MAX_BODY_BYTES = 16_384
+
 # Its own documentation would be public as well.
 app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -44,13 +47,20 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     return response
 
 
+@app.exception_handler(Exception)
+def _failed(request: Request, error: Exception) -> Response:
+    """Tell of what nobody has foreseen by its name alone; the server logs the rest."""
+    detail = f"The page failed with {type(error).__name__}; the log of the api-server says more."
+    return JSONResponse({"detail": detail}, status_code=500, headers=_page.headers())
+
+
 @app.exception_handler(HTTPException)
 async def _refused(request: Request, error: HTTPException) -> Response:
     """Tell a person who opened the page why it stays away; tell a program in JSON."""
     told = _NOTICES.get(error.status_code)
     if told is not None and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_page.notice(*told), status_code=error.status_code)
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+    return _Json({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
 _NOTICES = {
@@ -71,7 +81,7 @@ def show_page() -> str:
 @app.get("/api/quota", dependencies=[_may_read])
 def show_quota(user: GetUserDep) -> JSONResponse:
     """Return the page's data; 200 as well where the store can't be read, since this server is well."""
-    return JSONResponse(report(may_edit=_edits(user)))
+    return _Json(report(may_edit=_edits(user)))
 
 
 @app.post("/api/drop-token", dependencies=[_may_edit])
@@ -85,7 +95,7 @@ async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
     if not dropped:
         raise HTTPException(404, "There is no such token, or it has been dropped already.")
     log.info("%s dropped the token of scope %r of app %r", user.get_name(), scope, key)
-    return JSONResponse({"dropped": True})
+    return _Json({"dropped": True})
 
 
 def _drop(key: str, scope: str) -> bool:
@@ -98,14 +108,35 @@ async def _asked(request: Request) -> tuple[str, str]:
         raise HTTPException(415, "Send application/json.")
     if request.headers.get("x-requested-with") != _page.REQUESTED_WITH:
         raise HTTPException(403, f"Send the header X-Requested-With: {_page.REQUESTED_WITH}.")
-    try:
-        body: Any = await request.json()
-    except ValueError:
-        body = None
+    body = _json_of(await _body_of(request))
     app_key, scope = (body.get("app"), body.get("scope")) if isinstance(body, dict) else (None, None)
     if not isinstance(app_key, str) or not isinstance(scope, str):
         raise HTTPException(400, 'Send {"app": "<key>", "scope": "<scope>"}, both of them texts.')
     return app_key, scope
+
+
+async def _body_of(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"Send no more than {MAX_BODY_BYTES:,} bytes.")
+    return bytes(body)
+
+
+def _json_of(body: bytes) -> Any:
+    """Read a body; what is no JSON, or nested too deeply, as nothing."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Json(JSONResponse):
+    """Names come from services and stores: half of a surrogate pair in one is escaped, since UTF-8 can't hold it."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 def _edits(user: BaseUser) -> bool:

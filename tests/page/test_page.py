@@ -11,12 +11,16 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 from support import fleet
 from support.airflow_features import PLUGIN_PAGES, leave_out_unless
 from support.backends import Backend, FileBackend, RedisBackend, SqlBackend
+from support.fuzzing import cases
 from support.records import app_record, now_of, write
 
 from airflow_channel_provider.emulator import EmulatorThread
@@ -253,6 +257,62 @@ def test_no_part_of_a_secret_or_a_token_is_in_any_answer(
         assert not [piece for piece in pieces(secret) if piece in seen]
     for token in tokens:
         assert token.fingerprint not in seen
+
+
+@pytest.fixture
+def fleet_of_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[EmulatorThread, list[str]]]:
+    """A configured store with live tokens, the service that gave them, and what nobody may see."""
+    monkeypatch.setenv(STORE_OPTION, tmp_path.as_uri())
+    with EmulatorThread() as emulator:
+        manager = fleet.file_manager(emulator.url, tmp_path)
+        tokens = [manager.get(channel) for channel in (None, "ch-1")]
+        yield emulator, [fleet.SECRET, *(half for t in tokens for half in (t.access_token, t.refresh_token))]
+
+
+TEXTS = st.text(st.characters(codec="latin-1", min_codepoint=32), max_size=20)
+ASKED = st.fixed_dictionaries(
+    {
+        "role": st.none() | st.sampled_from(ROLES),
+        "method": st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+        "path": st.sampled_from([PAGE, DATA, DROP]) | TEXTS.map(lambda name: PAGE + quote(name, safe="/%")),
+        "query": TEXTS,
+        "headers": st.dictionaries(
+            st.sampled_from(["Accept", "Content-Type", "X-Requested-With", "Cookie", "Origin", "Range"]),
+            TEXTS.map(lambda text: text.encode("latin-1"))
+            | st.sampled_from([b"text/html", b"application/json", b"airflow-channel-talk"]),
+        ),
+        "body": st.binary(max_size=50)
+        | st.integers(1, 10_000).map(lambda depth: b"[" * depth)
+        | st.text().map(lambda text: json.dumps({"app": text, "scope": "app"}).encode()),
+    }
+)
+
+
+@pytest.mark.fuzz
+@cases(60)
+@given(asked=ASKED)
+def test_no_request_makes_the_page_fail_or_tell_or_ask_for_a_token(
+    site: Site, fleet_of_one: tuple[EmulatorThread, list[str]], asked: dict[str, Any]
+) -> None:
+    emulator, hidden = fleet_of_one
+    client = site.as_(asked["role"]) if asked["role"] else site.anonymous
+    answer = client.request(
+        asked["method"],
+        asked["path"],
+        params={"q": asked["query"]},
+        headers=asked["headers"],
+        content=asked["body"],
+        follow_redirects=False,
+    )
+    assert answer.status_code < 500
+    assert "Traceback" not in answer.text
+    if asked["role"] not in ("op", "admin"):
+        assert answer.status_code >= 300
+    seen = f"{dict(answer.headers)} {answer.text}"
+    assert not [secret for secret in hidden if secret[:12] in seen or secret[-12:] in seen]
+    assert len(emulator.token_requests()) == 2
 
 
 def test_a_store_that_is_away_is_told_in_words(

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowPlugin
 from support.airflow_features import PLUGIN_PAGES, needs, skip_unless
 from support.records import app_record, now_of, write
 
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.get_provider_info import get_provider_info
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.plugins import _page, _report, channel_talk
@@ -292,6 +293,20 @@ def test_policy_lets_in_the_page_s_own_scripts_and_style_alone() -> None:
         (400, {**EDIT, "Content-Type": "application/json"}, "[]"),
         (400, {**EDIT, "Content-Type": "application/json"}, '{"app": "busy"}'),
         (400, {**EDIT, "Content-Type": "application/json"}, '{"app": "busy", "scope": ["app"]}'),
+        (400, {**EDIT, "Content-Type": "application/json"}, ""),
+        (400, {**EDIT, "Content-Type": "application/json"}, "[" * 10_000),
+        (400, {**EDIT, "Content-Type": "application/json"}, '{"app":' * 2_000),
+        (400, {**EDIT, "Content-Type": "application/json"}, '{"app": {"app": "busy"}, "scope": "app"}'),
+        (400, {**EDIT, "Content-Type": "application/json"}, '{"app": 1e999, "scope": NaN}'),
+        (400, {**EDIT, "Content-Type": "application/json"}, b'{"app": "\xff", "scope": "app"}'),
+        (400, {**EDIT, "Content-Type": "application/json"}, b"\xff\xfe\x00"),
+        (413, {**EDIT, "Content-Type": "application/json"}, " " * 20_000 + '{"app": "busy", "scope": "app"}'),
+        (404, {**EDIT, "Content-Type": "application/json"}, '{"app": "\\ud800", "scope": "\\udc00"}'),
+        (
+            404,
+            {**EDIT, "Content-Type": "application/json"},
+            '{"app": "busy", "app": "other", "scope": "app"}',
+        ),
         (404, {**EDIT, "Content-Type": "application/json"}, '{"app": "busy", "scope": "channel:1"}'),
         (404, {**EDIT, "Content-Type": "application/json"}, '{"app": "../busy", "scope": "app"}'),
     ],
@@ -323,6 +338,36 @@ def test_a_store_that_fails_while_dropping_is_told_in_words(
     answer = client.post("/api/drop-token", headers=EDIT, json=DROP)
     assert answer.status_code == 409
     assert "does not exist" in answer.json()["detail"]
+
+
+def test_what_nobody_has_foreseen_is_told_by_its_name(
+    client: Any, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from starlette.testclient import TestClient
+
+    def broken(*_: object) -> bool:
+        raise ZeroDivisionError("hunter2")
+
+    monkeypatch.setattr(_overviews, "drop_token", broken)
+    calm = TestClient(channel_talk.application, raise_server_exceptions=False)
+    answer = calm.post("/api/drop-token", headers=EDIT, json=DROP)
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "detail": "The page failed with ZeroDivisionError; the log of the api-server says more."
+    }
+    for name, value in _page.headers().items():
+        assert answer.headers[name] == value
+
+
+def test_half_of_a_surrogate_pair_in_an_error_is_an_answer_all_the_same(
+    client: Any, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise ChannelConfigurationError("half \ud800")
+
+    monkeypatch.setattr(_overviews, "drop_token", refuse)
+    answer = client.post("/api/drop-token", headers=EDIT, json=DROP)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "half \ud800")
 
 
 def test_a_person_without_the_right_reads_why(client: Any) -> None:
