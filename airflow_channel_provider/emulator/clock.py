@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock"]
 
+MOST_AHEAD_SECONDS = 1e10
+
 
 class Clock:
     """
@@ -31,8 +33,10 @@ class Clock:
         Move the clock ahead.
 
         :param seconds: how far; never back, since a fixed window could then open twice.
-        :raises ValueError: negative or not a finite number.
+        :raises ValueError: negative or no number, or so far that no calendar has such a day.
         """
-        if not 0 <= seconds < 1e9:
-            raise ValueError("seconds must be a number from 0 up: the clock never runs back")
+        if not 0 <= seconds < MOST_AHEAD_SECONDS - self.offset_seconds:
+            raise ValueError(
+                "seconds must be a number from 0 up: the clock never runs back, nor further ahead than 300 years"
+            )
         self.offset_seconds += seconds

@@ -67,7 +67,7 @@ class ControlPlane:
                 return Answer(200, dump(self._reads[name](query)), {"Cache-Control": "no-store"})
             if http_method == "POST" and name in self._writes:
                 return Answer(200, dump(self._writes[name](_object(body))))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             return Answer(400, dump({"error": str(error) or type(error).__name__}))
         reads, writes = ", ".join(sorted(self._reads)), ", ".join(sorted(self._writes))
         return Answer(404, dump({"error": f"GET one of {reads}; POST one of {writes}"}))
@@ -140,6 +140,9 @@ class ControlPlane:
         app_id, method = body.get("app_id"), body.get("method")
         if not isinstance(app_id, str) or not isinstance(method, str):
             raise TypeError("app_id and method must be strings")
+        status = body.get("http_status")
+        if status is not None and not (type(status) is int and 200 <= status < 600):
+            raise ValueError("http_status must be a whole number from 200 to 599")
         self._emulator.world.app_answers[(app_id, method)] = {
             key: body[key] for key in ("result", "error", "http_status") if body.get(key) is not None
         }

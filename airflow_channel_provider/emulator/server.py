@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EmulatorServer"]
 
+# An answer echoes what callers wrote; no browser is to take it for anything but what it says it is.
+_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 # Nothing is loaded from elsewhere, and nothing that a caller wrote can run.
 _PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
+    **_NOSNIFF,
 }
 _MOST_BODY_BYTES = 64 * 2**20
 
@@ -75,7 +77,7 @@ class EmulatorServer:
             return await self._local(request, path)
         body = await _read(request)
         if body is None:
-            return web.Response(status=413, text="body too large")
+            return web.Response(status=413, text="body too large", headers=_NOSNIFF)
         exchange = self.emulator.handle(request.method, path, request.headers, body, _client(request))
         if exchange.delay_seconds:
             await asyncio.sleep(exchange.delay_seconds)
@@ -86,11 +88,13 @@ class EmulatorServer:
     async def _local(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """The page and the control plane: only for this machine, and not by way of a name that points at it."""
         if not _is_loopback(request):
-            return web.json_response({"error": "only from this machine"}, status=403)
+            return web.json_response({"error": "only from this machine"}, status=403, headers=_NOSNIFF)
         if path == "/":
             return web.Response(text=self._page, content_type="text/html", headers=_PAGE_HEADERS)
         body = await _read(request)
-        return _response(self._control.handle(request.method, path, dict(request.query), body or b""))
+        if body is None:
+            return web.json_response({"error": "the body is too large"}, status=413, headers=_NOSNIFF)
+        return _response(self._control.handle(request.method, path, dict(request.query), body))
 
 
 def _client(request: web.BaseRequest) -> str | None:
@@ -102,7 +106,7 @@ def _response(answer: Answer) -> web.Response:
     return web.Response(
         status=answer.status,
         body=answer.body,
-        headers=answer.headers or None,
+        headers={**_NOSNIFF, **answer.headers},
         content_type=answer.content_type,
     )
 
@@ -121,7 +125,7 @@ async def _read(request: web.BaseRequest) -> bytes | None:
 
 async def _break_off(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
     """Drop the connection: at once, or in the middle of an answer that announced its whole length."""
-    response = web.StreamResponse()
+    response = web.StreamResponse(headers=_NOSNIFF)
     transport = request.transport
     if exchange.answer is not None:
         answer = exchange.answer

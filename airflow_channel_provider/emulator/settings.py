@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,13 @@ _NUMBERS: dict[str, tuple[float, bool]] = {
     "latency_seconds": (0, True),
     "token_latency_seconds": (0, True),
     "user_chats_close_after_seconds": (0, True),
+}
+# Longer than anybody waits, and within what a calendar has room for.
+_MOST_SECONDS: dict[str, float] = {
+    "quota_window_seconds": 1e9,
+    "rate_limit_window_seconds": 1e9,
+    "latency_seconds": 86_400,
+    "token_latency_seconds": 86_400,
 }
 _TEXTS = frozenset({"token_prefix", "not_installed_message"})
 _COUNTS = frozenset({"quota_limit", "rate_limit"})
@@ -127,9 +134,11 @@ def _check(name: str, value: JSON) -> None:
 
 def _check_number(name: str, value: JSON) -> None:
     least, inclusive = _NUMBERS[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < least or (value == least and not inclusive):
-        raise ValueError(f"{name} must be a number {'from' if inclusive else 'above'} {least:g}")
+    most = _MOST_SECONDS.get(name, sys.float_info.max)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most or (value == least and not inclusive):
+        limit = f", up to {most:,.0f}" if name in _MOST_SECONDS else ""
+        raise ValueError(f"{name} must be a number {'from' if inclusive else 'above'} {least:g}{limit}")
 
 
 def _check_count(name: str, value: JSON) -> None:

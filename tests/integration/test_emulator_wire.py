@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fuzzing import cases
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
 
@@ -447,6 +450,63 @@ def test_faults_never_befall_the_control_plane(caller: Caller) -> None:
     caller.emulator.inject("close_before", count=5)
     assert caller.emulator.stats()["calls"] == 0
     assert caller.emulator.faults()[0]["remaining"] == 5
+
+
+def test_every_answer_tells_browsers_not_to_guess_what_it_is(caller: Caller) -> None:
+    def seen(method: str, path: str, **more: Any) -> requests.Response:
+        return caller.session.request(method, caller.emulator.url + path, timeout=10, **more)
+
+    answers = [
+        seen("GET", "/"),
+        seen("GET", "/", headers={"Host": "evil.example"}),
+        seen("GET", "/nothing"),
+        seen("GET", "/_emulator/journal"),
+        seen("GET", "/_emulator/<b>"),
+        seen("POST", "/_emulator/reset", data=b"{"),
+        seen("PUT", PATH, data=b"<b>"),
+        seen("PUT", "/general/v1/apps/<b>/functions", data=b'{"method": "<b>"}'),
+        seen("POST", "/api/oauth/token", data=b"<b>"),
+        caller.native("issueToken", {"secret": "<b>"}),
+    ]
+    for fault in ("html", "empty", "truncated", "http_500", "rate_limit"):
+        caller.emulator.inject(fault, method="getChannel")
+        answers.append(caller.native("getChannel", {}))
+    caller.emulator.inject("truncated", cut=True)
+    with caller.session.put(caller.emulator.url + PATH, data=b"{}", stream=True, timeout=10) as cut:
+        answers.append(cut)
+    for answer in answers:
+        assert answer.headers.get("X-Content-Type-Options") == "nosniff", answer.url
+
+
+LINES = st.binary(max_size=20).map(lambda line: line.translate(None, b"\r\n\0"))
+
+
+@pytest.mark.fuzz
+@cases(40)
+@given(
+    method=st.sampled_from([b"GET", b"PUT", b"POST", b"X"]),
+    path=st.sampled_from([PATH.encode(), b"/", b"/_emulator/journal", b"/_emulator/configure", b"/api/"])
+    | LINES.map(lambda line: b"/" + line.replace(b" ", b"")),
+    headers=st.lists(
+        st.tuples(st.sampled_from([b"Host", b"Origin", b"x-access-token", b"Content-Type", b"Range"]), LINES),
+        max_size=4,
+    ),
+    body=st.binary(max_size=60)
+    | st.integers(1, 10_000).map(lambda depth: b'{"method":"getUser","params":' + b"[" * depth),
+)
+def test_any_bytes_on_the_wire_are_answered(
+    running: EmulatorThread, method: bytes, path: bytes, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    port = int(running.url.rpartition(":")[2])
+    lines = [b"%s %s HTTP/1.1" % (method, path), b"Host: 127.0.0.1", b"Connection: close"]
+    lines += [b"%s: %s" % header for header in headers] + [b"Content-Length: %d" % len(body), b"", body]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"\r\n".join(lines))
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        text = answer.read()
+    assert 200 <= answer.status < 500
+    assert b"Traceback" not in text
 
 
 def test_garbage_on_the_socket_breaks_nothing(caller: Caller) -> None:
