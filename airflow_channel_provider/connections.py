@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,10 +21,21 @@ from airflow_channel_provider.masking import SHORTEST
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-__all__ = ["BenllyLogin", "BenllySettings", "ChannelTalkSettings"]
+__all__ = ["BenllyLogin", "BenllySettings", "ChannelTalkSettings", "is_whole"]
 
 DEFAULT_HOST = "app-store-api.channel.io"
 _MASK = "***"
+# Nothing that a browser reads in another way: no user before the host, no backslash, space or control.
+_PAGE = re.compile(r"https?://[^\s/?#@\\\x00-\x20]+(?:[/?#][^\s\\\x00-\x20]*)?", re.IGNORECASE)
+
+
+def is_whole(text: str) -> bool:
+    """Tell whether a text can be written down: half of a surrogate pair, which JSON lets in, is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +218,7 @@ class _Fields:
         try:
             json.loads(text)
             extra = self._conn.extra_dejson
-        except ValueError:
+        except (ValueError, RecursionError):
             extra = None
         if not isinstance(extra, Mapping):
             raise self.error("extra", "is no JSON object", 'write it as {"name": value, ...}')
@@ -223,6 +235,8 @@ class _Fields:
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # an id that went through a number field
         text = str(value).strip()
+        if not is_whole(text):
+            raise self.error(name, "holds half of a surrogate pair, which is no character", "type it anew")
         return None if text in ("", "0", _MASK) else text
 
     def secret(self, name: str, value: object) -> str | None:
@@ -270,9 +284,8 @@ class _Fields:
         text = self.extra_text("desk_url")
         if text is None:
             return None
-        scheme, _, rest = text.partition("://")
         # It is shown to whoever may see the task: no password may be in it, and nothing but a page behind it.
-        if scheme.lower() not in ("http", "https") or not rest or "@" in rest.partition("/")[0]:
+        if not _PAGE.fullmatch(text):
             raise self.error(
                 "extra desk_url", "is no web address", "write https://desk.channel.io/..., or leave it empty"
             )

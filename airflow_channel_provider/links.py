@@ -35,9 +35,14 @@ class OpenChatLink(BaseOperatorLink):
 def user_chat_url(desk_url: str, user_chat_id: str) -> str:
     """Return the address of a user chat in Channel Desk."""
     kind = "user_chats" if "#/" in desk_url else "user-chats"
-    return f"{desk_url}/{kind}/{quote(user_chat_id, safe='')}"
+    return f"{desk_url}/{kind}/{_quoted(user_chat_id)}"
 
 
 def group_url(desk_url: str, group_id: str) -> str:
     """Return the address of a group in Channel Desk."""
-    return f"{desk_url}/groups/{quote(group_id, safe='')}"
+    return f"{desk_url}/groups/{_quoted(group_id)}"
+
+
+def _quoted(name: str) -> str:
+    # The service's answer may hold half of a surrogate pair, which no address can.
+    return quote(name, safe="", errors="replace")

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["normalise_base_url"]
+__all__ = ["is_open_way", "normalise_base_url"]
 
 _T = TypeVar("_T")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -40,6 +40,25 @@ def normalise_base_url(host: str, *, schema: str | None, port: int | None) -> st
     number = _agree("port", _port_of(parts), _checked_port(port))
     suffix = "" if number in (None, _DEFAULT_PORTS[scheme]) else f":{number}"
     return f"{scheme}://{_checked_name(parts)}{suffix}"
+
+
+def is_open_way(base_url: str) -> bool:
+    """
+    Tell whether what is sent could be read on its way: without TLS, and to another machine.
+
+    :param base_url: from :func:`normalise_base_url`.
+    """
+    parts = urlsplit(base_url)
+    return parts.scheme == "http" and not _is_this_machine(parts.hostname or "")
+
+
+def _is_this_machine(name: str) -> bool:
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name.rstrip(".").rpartition(".")[2] == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _split(host: str) -> SplitResult:

@@ -201,8 +201,14 @@ def encoded(params: Mapping[str, str], encoding: str) -> tuple[dict[str, str], b
 
     :param encoding: one of :data:`BODY_ENCODINGS`.
     :return: the header that names the encoding, and the body.
+    :raises ChannelConfigurationError: a value is no text that can be written so.
     """
-    body = urlencode(params).encode("ascii") if encoding == "form" else to_body(params)
+    try:
+        body = urlencode(params).encode("ascii") if encoding == "form" else to_body(params)
+    except UnicodeEncodeError:
+        raise ChannelConfigurationError(
+            f"One of {', '.join(params)} holds half of a surrogate pair, which is no character; type it anew."
+        ) from None
     return {"Content-Type": _CONTENT_TYPES[encoding]}, body
 
 

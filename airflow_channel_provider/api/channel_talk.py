@@ -7,6 +7,7 @@ answer is checked before anybody may store it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -82,9 +83,7 @@ class ChannelTalkClient:
         :raises ChannelConfigurationError: an argument is empty or can't be written as JSON.
         :raises ChannelError: what :meth:`Transport.send` and :func:`read_native` raise.
         """
-        if not isinstance(app_id, str) or not app_id.strip() or app_id in (".", ".."):
-            raise ChannelConfigurationError(f"{method}: the app_id is empty or no App ID.", method=method)
-        path = f"/general/v1/apps/{percent_encode(app_id, safe='')}/functions"
+        path = f"/general/v1/apps/{_app_in_path(app_id, method)}/functions"
         request = _request(method, params)
         if context is not None:
             request["context"] = dict(context)
@@ -158,6 +157,13 @@ class ChannelTalkClient:
             now=self._now(),
             app_function=app_function,
         )
+
+
+def _app_in_path(app_id: object, method: str) -> str:
+    with contextlib.suppress(UnicodeEncodeError):
+        if isinstance(app_id, str) and app_id.strip() not in ("", ".", ".."):
+            return percent_encode(app_id, safe="")
+    raise ChannelConfigurationError(f"{method}: the app_id is empty or no App ID.", method=method)
 
 
 def _request(method: str, params: Mapping[str, JSON] | None) -> dict[str, JSON]:

@@ -203,7 +203,12 @@ def lookup(method: str) -> NativeFunction:
     Find a function; one that the catalogue does not know is treated with the greatest caution.
 
     :param method: name on the wire, case matters.
+    :raises ChannelConfigurationError: it is no text.
     """
+    if not isinstance(method, str):
+        raise ChannelConfigurationError(
+            f"The name of the function (method) is a text, not {type(method).__name__}."
+        )
     return CATALOGUE.get(method) or NativeFunction(method, TokenScope.ANY, RetryClass.UNSAFE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks import _request_id
 
@@ -32,8 +33,19 @@ def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, An
 
 
 def as_id(value: object) -> str | None:
-    """Return an id as text: one that looks like a number may arrive as one; none as None."""
-    return None if value is None else str(value)
+    """
+    Return the id of a channel as text: one that looks like a number may arrive as one; none as None.
+
+    :raises ChannelConfigurationError: it is no text that could name anything.
+    """
+    if value is None:
+        return None
+    text = str(value)
+    if not is_whole(text):
+        raise ChannelConfigurationError(
+            "The channel ID holds half of a surrogate pair, which is no character; give it as Channel Talk shows it."
+        )
+    return text
 
 
 def channel_of(

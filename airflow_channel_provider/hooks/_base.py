@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,9 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceHook"]
 
+log = logging.getLogger(__name__)
+
+_OPEN_WAY = "secrets and tokens can be read on the way, since http:// is not encrypted"
+_REMEDY = "set the schema of the connection to https"
+
+_warned: set[tuple[str, str]] = set()
+os.register_at_fork(after_in_child=_warned.clear)
+
 
 class Settings(Protocol):
     """What a connection says of the way to its service."""
+
+    @property
+    def conn_id(self) -> str:
+        """Of the connection."""
 
     @property
     def base_url(self) -> str:
@@ -55,6 +69,7 @@ class ServiceHook(BaseHook):
         super().__init__(**kwargs)
         self._call_attempts = call_attempts
         self._max_wait_seconds = max_wait_seconds
+        self._is_tested = False
         self._sleep: Callable[[float], None] = time.sleep
         self._opening = threading.RLock()
 
@@ -93,11 +108,21 @@ class ServiceHook(BaseHook):
     def _transport(self) -> Transport:
         from airflow_channel_provider.api.transport import Transport
 
+        self._warn_of_an_open_way()
         return Transport(
             self.settings.base_url,
             connect_timeout_seconds=configuration.connect_timeout_seconds(),
             read_timeout_seconds=self.settings.timeout_seconds or configuration.timeout_seconds(),
         )
+
+    def _warn_of_an_open_way(self) -> None:
+        from airflow_channel_provider.api.address import is_open_way
+
+        way = (self.settings.conn_id, self.settings.base_url)
+        if way in _warned or self._is_tested or not is_open_way(way[1]):
+            return
+        _warned.add(way)
+        log.warning("Connection %r leads to %s: %s; %s.", *way, _OPEN_WAY, _REMEDY)
 
     @opened_once
     def _policy(self) -> CallPolicy:
@@ -120,8 +145,9 @@ class ServiceHook(BaseHook):
 
         :return: whether it does, and one sentence about what was found or what to fix.
         """
+        self._is_tested = True  # under an id that nobody knows; the sentence says what a log would
         try:
-            return True, self._examine()
+            return True, self._with_warning(self._examine())
         except ChannelError as error:
             from airflow_channel_provider.hooks._verdicts import verdict
 
@@ -141,6 +167,13 @@ class ServiceHook(BaseHook):
             )
         finally:
             self.close()
+
+    def _with_warning(self, found: str) -> str:
+        from airflow_channel_provider.api.address import is_open_way
+
+        if not is_open_way(self.settings.base_url):
+            return found
+        return f"{found.removesuffix('.')}; but {_OPEN_WAY}: {_REMEDY}."
 
     def _examine(self) -> str:
         """Return what was found, in one sentence; raise what is wrong."""

@@ -1,14 +1,16 @@
 """What hangs on a message beside its text: files by URL, and buttons.
 
-The sources disagree on the ``action`` of a button, so that a caller's own is passed on as it is; what is built here has
-the shape of the published protocol of native functions.
+The sources disagree on the ``action`` of a button, so that a caller's own is passed on as it is, once its addresses are
+known to be ones that people may be sent to; what is built here has the shape of the published protocol of native
+functions.
 """
 
 from __future__ import annotations
 
 import difflib
 import mimetypes
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,9 +18,12 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 __all__ = [
     "COLORS",
+    "LINK_SCHEMES",
     "MAX_BUTTONS",
     "MAX_FILES",
     "TITLE_LENGTH",
+    "check_addresses",
+    "check_link",
     "is_web_url",
     "message_button",
     "message_file",
@@ -32,6 +37,57 @@ TITLE_LENGTH = 30
 COLORS = ("BLACK", "COBALT", "GREEN", "ORANGE", "PINK", "PURPLE", "RED")
 COLOR_PREFIX = "MESSAGE_COLOR_VARIANT_"
 UNKNOWN_MIME = "application/octet-stream"
+
+LINK_SCHEMES = ("http", "https", "mailto", "tel")
+"""Where a person who taps on something may be sent: to what runs no script and opens no file."""
+
+_ADDRESS_NAMES = ("url", "uri", "href", "link")
+# What a command or a web app is handed; nobody is sent there.
+_ARGUMENTS = frozenset({"params", "wamargs"})
+# A browser overlooks these: line breaks and tabs anywhere, spaces and controls in front.
+_OVERLOOKED = {ord(character): None for character in "\t\r\n"}
+_SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.-]*):")
+
+
+def check_link(where: str, url: str) -> None:
+    """
+    Refuse an address with a scheme that nobody should be sent to; one without a scheme is left to the service.
+
+    :param where: names it in the message.
+    :raises ChannelConfigurationError: the scheme is none of :data:`LINK_SCHEMES`, as a browser reads it.
+    """
+    found = _SCHEME.match(url.translate(_OVERLOOKED))
+    if found is not None and found[1].lower() not in LINK_SCHEMES:
+        raise ChannelConfigurationError(
+            f"{where} holds an address that is none of {', '.join(LINK_SCHEMES)}; what else an address may open on the "
+            "reader's device is not sent. Give a whole http or https URL."
+        )
+
+
+def check_addresses(where: str, value: object) -> None:
+    """
+    Refuse the addresses in a structure of the service's, however deep, as :func:`check_link` does.
+
+    :raises ChannelConfigurationError: one of them is refused, or the structure is nested too deeply.
+    """
+    try:
+        for url in _addresses(value):
+            check_link(where, url)
+    except RecursionError:
+        raise ChannelConfigurationError(f"{where} is nested too deeply, or contains itself.") from None
+
+
+def _addresses(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            lower = str(name).lower()
+            if isinstance(inner, str) and lower.endswith(_ADDRESS_NAMES):
+                yield inner
+            elif lower not in _ARGUMENTS:
+                yield from _addresses(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _addresses(inner)
 
 
 def is_web_url(value: object) -> bool:
@@ -67,7 +123,8 @@ def message_button(given: object) -> dict[str, Any]:
     Return a button as the service takes it.
 
     :param given: ``title`` and ``action``, which are passed on, or ``title``, ``url`` and ``color`` of a link button.
-    :raises ChannelConfigurationError: the title is missing or too long, there is no action, or the colour is unknown.
+    :raises ChannelConfigurationError: the title is missing or too long, there is no action, it leads where nobody
+        should be sent, or the colour is unknown.
     """
     if not isinstance(given, Mapping):
         raise ChannelConfigurationError(f"A button must be a mapping, not {type(given).__name__}.")
@@ -75,6 +132,7 @@ def message_button(given: object) -> dict[str, Any]:
     if not isinstance(title, str) or not 1 <= len(title.strip()) <= TITLE_LENGTH:
         raise ChannelConfigurationError(f"The title of a button has 1 to {TITLE_LENGTH} characters.")
     if given.get("action"):
+        check_addresses("The action of a button", given)
         return dict(given)
     if not is_web_url(given.get("url")):
         raise ChannelConfigurationError("A button needs a whole http or https url, or an action of its own.")

@@ -6,13 +6,16 @@ never what the message says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.messages import markup
 from airflow_channel_provider.messages.attachments import (
     MAX_BUTTONS,
     MAX_FILES,
+    check_addresses,
+    check_link,
     message_button,
     message_file,
 )
@@ -55,6 +58,8 @@ def message_dto(
     :raises ChannelConfigurationError: the message is empty, or a part of it has the wrong shape or is too long.
     """
     given_blocks = _list("blocks", blocks)
+    _check_links(given_blocks)
+    check_addresses("web_page", web_page)
     read = _read(markdown, given_blocks)
     content = {
         "botName": bot_name,
@@ -98,6 +103,24 @@ def _check(dto: Mapping[str, Any]) -> None:
         )
     if "botName" not in dto:
         raise ChannelConfigurationError("The message has no writer: give bot_name.")
+
+
+def _check_links(blocks: Sequence[Any]) -> None:
+    """Refuse links in the blocks' text that lead where nobody should be sent; code is no markup."""
+    try:
+        for text in _texts(blocks):
+            for url in markup.links(text):
+                check_link("blocks", url)
+    except RecursionError:
+        raise ChannelConfigurationError("blocks are nested too deeply, or contain themselves.") from None
+
+
+def _texts(blocks: object) -> Iterator[str]:
+    for block in blocks if isinstance(blocks, (list, tuple)) else ():
+        if isinstance(block, Mapping):
+            if isinstance(block.get("value"), str) and block.get("type") != "code":
+                yield block["value"]
+            yield from _texts(block.get("blocks"))
 
 
 def _at_most(most: int, name: str, parts: list[Any]) -> list[Any]:

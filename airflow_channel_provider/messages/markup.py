@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 
-__all__ = ["bold", "escape", "italic", "link", "mention", "plain"]
+__all__ = ["bold", "escape", "italic", "link", "links", "mention", "plain"]
 
+_LINK = re.compile(r"<link\b([^<>]*)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""\b([a-zA-Z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)|'([^']*)|([^\s"']+))""")
 _TAG = re.compile(r"</?(?:b|i|link)(?: [^<>]*)?>")
 
 
@@ -51,6 +54,14 @@ def mention(manager_id: str, name: str) -> str:
     :param name: what is shown behind an ``@``; plain text.
     """
     return f'<link type="manager" value="{_attribute(manager_id)}">@{escape(name)}</link>'
+
+
+def links(markup: str) -> Iterator[str]:
+    """Yield where the links in a markup lead, mentions apart."""
+    for tag in _LINK.finditer(markup):
+        found = {name.lower(): "".join(values) for name, *values in _ATTRIBUTE.findall(tag[1])}
+        if found.get("type", "").lower() != "manager" and "value" in found:
+            yield html.unescape(found["value"])
 
 
 def plain(markup: str) -> str:

@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.messages import markup
+from airflow_channel_provider.messages.attachments import is_web_url
 
 __all__ = ["Event", "blocks_of", "buttons_of", "event_of"]
 
@@ -73,7 +74,7 @@ def blocks_of(event: Event) -> list[dict[str, Any]]:
 
 def buttons_of(event: Event) -> list[dict[str, Any]]:
     """Return the button that leads to an event's log or run, where there is one."""
-    return [{"title": "Open in Airflow", "url": event.url}] if event.url else []
+    return [{"title": "Open in Airflow", "url": event.url}] if is_web_url(event.url) else []
 
 
 def _of_a_task(context: Mapping[str, Any]) -> Event:
@@ -165,7 +166,11 @@ def _url_of_a_run(dag_id: str | None, run_id: str | None) -> str | None:
     base_url = _base_url()
     if not (base_url and dag_id and run_id):
         return None
-    return f"{base_url.rstrip('/')}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    return f"{base_url.rstrip('/')}/dags/{_quoted(dag_id)}/runs/{_quoted(run_id)}"
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="replace")
 
 
 def _base_url() -> str:

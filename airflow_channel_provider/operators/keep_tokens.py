@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
 from airflow_channel_provider.operators._json import json_value
@@ -100,7 +101,7 @@ class KeepTokensOperator(BaseOperator):
         if channel_ids is None:
             channel_ids = [hook.settings.channel_id] if hook.settings.channel_id else []
         if not isinstance(channel_ids, Sequence) or not all(
-            isinstance(one, str) and one for one in channel_ids
+            isinstance(one, str) and one and is_whole(one) for one in channel_ids
         ):
             raise ChannelConfigurationError("channel_ids must be a list of channel IDs, each of them text.")
         scopes = [None, *channel_ids] if self.include_app else list(channel_ids)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_channel_provider.masking import mask_secret
-from airflow_channel_provider.notifications._event import blocks_of, buttons_of, event_of
+from airflow_channel_provider.notifications._event import Event, blocks_of, buttons_of, event_of
 from airflow_channel_provider.notifications._within import run_within
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -20,7 +20,7 @@ def task(**changes: Any) -> SimpleNamespace:
         "start_date": NOW,
         "end_date": NOW + timedelta(seconds=61.26),
         "state": "failed",
-        "log_url": "log",
+        "log_url": f"{BASE}log",
     }
     return SimpleNamespace(**{**fields, **times, **changes})
 
@@ -90,7 +90,7 @@ def test_error_is_told_by_class_and_first_line_without_secrets(error: Any, told:
 @pytest.mark.parametrize(
     ("context", "url"),
     [
-        ({"ti": task()}, "log"),
+        ({"ti": task()}, f"{BASE}log"),
         (
             {"reason": "x", "run_id": "a/b +", "dag": SimpleNamespace(dag_id="d")},
             f"{BASE}dags/d/runs/a%2Fb%20%2B",
@@ -141,3 +141,14 @@ def test_a_timeout_of_the_work_itself_is_its_own() -> None:
 
     with pytest.raises(TimeoutError, match="of the work"):
         run_within(60, work)
+
+
+@pytest.mark.parametrize("url", [None, "", "/log", "log", "javascript:x"])
+def test_an_address_that_nobody_can_follow_is_no_button(url: str | None) -> None:
+    assert buttons_of(Event("headline", (), None, url, ("key",))) == []
+
+
+def test_half_of_a_surrogate_pair_in_a_run_id_breaks_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE)
+    context = {"reason": "x", "run_id": "a \ud800", "dag": SimpleNamespace(dag_id="d")}
+    assert event_of(context).url == f"{BASE}dags/d/runs/a%20%3F"

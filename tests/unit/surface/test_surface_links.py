@@ -10,7 +10,7 @@ import pytest
 from airflow_channel_provider.connections import ChannelTalkSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.get_provider_info import get_provider_info
-from airflow_channel_provider.links import OpenChatLink
+from airflow_channel_provider.links import OpenChatLink, group_url, user_chat_url
 from airflow_channel_provider.operators.channel_talk import (
     NativeFunctionOperator,
     WriteGroupMessageOperator,
@@ -97,11 +97,29 @@ def test_a_message_that_is_refused_before_it_is_sent_links_to_the_chat_all_the_s
 
 @pytest.mark.parametrize(
     "value",
-    ["javascript:alert(1)", "desk.channel.io/acme", "//desk.channel.io", "https://me:pw@desk.example/a"],
+    [
+        "javascript:alert(1)",
+        "desk.channel.io/acme",
+        "//desk.channel.io",
+        "https://me:pw@desk.example/a",
+        "https:///me:pw@desk.example/a",
+        "https://desk.example\\@other.example/a",
+        "https://me:pw@desk.example?a",
+        "https://",
+        "https://desk.example/a b",
+        "https://desk.example/\x01",
+        "java\nscript://desk.example/a",
+        "https://desk.example/\ud800",
+    ],
 )
 def test_an_address_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(ChannelConfigurationError, match="extra desk_url is no web address"):
+    with pytest.raises(ChannelConfigurationError, match=r"extra desk_url (is no web address|holds half)"):
         settings({"desk_url": value})
+
+
+def test_an_id_that_no_address_can_hold_breaks_no_link() -> None:
+    assert user_chat_url("https://desk.example", "a \ud800/") == "https://desk.example/user-chats/a%20%3F%2F"
+    assert group_url("https://desk.example", "\udc00") == "https://desk.example/groups/%3F"
 
 
 def test_link_is_declared() -> None:
