@@ -2,7 +2,7 @@
 ``airflow channel check``, ``call`` and ``quota``.
 
 What was asked for goes to the standard output and nothing else does; an error is one sentence on the standard error,
-with the exit code 1. No secret is printed.
+with the exit code 1. No secret is printed, and nothing that a terminal would obey: controls are shown as escapes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["call", "check", "quota"]
 
+# Controls, what turns the direction of writing, and half of a surrogate pair.
+_UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 @suppress_logs_and_warning
 @providers_configuration_loaded
@@ -40,8 +44,8 @@ def check(args: Namespace) -> None:
     with _errors_as_one_sentence(args.conn_id):
         works, found = _hook(args.conn_id, "airflow channel check").test_connection()
     if not works:
-        raise SystemExit(found)
-    print(found)  # noqa: T201 - it is what was asked for
+        raise SystemExit(_shown(found))
+    print(_shown(found))  # noqa: T201 - it is what was asked for
 
 
 @suppress_logs_and_warning
@@ -54,7 +58,7 @@ def call(args: Namespace) -> None:
         ChannelTalkHook(args.conn_id, asked_by="airflow channel call") as hook,
     ):
         result = hook.call(args.method, params, channel_id=args.channel_id)
-    print(json.dumps(redacted(result), indent=2, ensure_ascii=False))  # noqa: T201 - it is what was asked for
+    print(_json(redacted(result)))  # noqa: T201 - it is what was asked for
 
 
 @suppress_logs_and_warning
@@ -108,8 +112,23 @@ def _named(app: AppOverview) -> str:
     return app.app_id or app.key
 
 
+def _shown(sentence: str) -> str:
+    """Return a sentence as one line, with names in it that are whatever somebody has called something."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], " ".join(sentence.split()))
+
+
+def _json(value: Any) -> str:
+    """Return a value as JSON, in the characters that the standard output has."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2)
+    return "\n".join(_UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n"))
+
+
 def _note(sentence: str) -> None:
-    print(sentence, file=sys.stderr)  # noqa: T201 - beside what was asked for
+    print(_shown(sentence), file=sys.stderr)  # noqa: T201 - beside what was asked for
 
 
 def _hook(conn_id: str, asked_by: str) -> ServiceHook:
@@ -120,15 +139,17 @@ def _hook(conn_id: str, asked_by: str) -> ServiceHook:
     if conn_type == BenllyHook.conn_type:
         return BenllyHook(conn_id)
     raise SystemExit(
-        f"Connection {conn_id!r} has the type {conn_type!r}; this command knows {ChannelTalkHook.conn_type} and "
-        f"{BenllyHook.conn_type}."
+        _shown(
+            f"Connection {conn_id!r} has the type {conn_type!r}; this command knows {ChannelTalkHook.conn_type} and "
+            f"{BenllyHook.conn_type}."
+        )
     )
 
 
 def _params(text: str) -> dict[str, Any]:
     try:
         params = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         params = None
     if not isinstance(params, dict):
         raise SystemExit("""--params is no JSON object; write it as '{"name": "value"}'.""")
@@ -144,9 +165,11 @@ def _errors_as_one_sentence(conn_id: str = "") -> Iterator[None]:
     except ChannelError as error:
         from airflow_channel_provider.hooks._verdicts import one_sentence
 
-        raise SystemExit(one_sentence(error.message)) from None
+        raise SystemExit(_shown(one_sentence(error.message))) from None
     except AirflowNotFoundException:
+        variable = f" or as AIRFLOW_CONN_{conn_id.upper()}" if re.fullmatch(r"\w+", conn_id, re.ASCII) else ""
         raise SystemExit(
-            f"There is no connection {conn_id!r}; create it in the UI, with 'airflow connections add' or as "
-            f"AIRFLOW_CONN_{conn_id.upper()}."
+            _shown(
+                f"There is no connection {conn_id!r}; create it in the UI, with 'airflow connections add'{variable}."
+            )
         ) from None

@@ -7,14 +7,18 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Collection, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from support.airflow_api import COMMAND_SECONDS, AirflowApi, airflow_command
 from support.airflow_features import FORM_FROM_METADATA, PROVIDER_COMMANDS, has, needs
+from support.fuzzing import cases
 
 from airflow_channel_provider.cli.__main__ import parser as own_parser
 from airflow_channel_provider.connection_form import FORMS
@@ -180,6 +184,76 @@ def test_call_that_fails_is_one_sentence(
 
 
 # --------------------------------------------------------------------------------------------- quota
+
+
+ANYTHING = st.text(max_size=20) | st.sampled_from(
+    [
+        "",
+        "\ud800",
+        "\udcff",
+        "\0",
+        "a\nb",
+        "\x1b[2J",
+        "\u202e",
+        "../../x",
+        "a" * 5_000,
+        "{{ x }}",
+        "%s",
+        "ch-1",
+    ]
+)
+
+
+@pytest.mark.fuzz
+@cases(60)
+@given(
+    method=ANYTHING | st.sampled_from(["getChannel", "issueToken", "getUser"]),
+    params=ANYTHING
+    | st.dictionaries(ANYTHING, ANYTHING, max_size=3).map(json.dumps)
+    | st.integers(1, 20_000).map(lambda depth: "[" * depth)
+    | st.integers(1, 20_000).map(lambda depth: '{"a":' + "[" * depth + "]" * depth + "}"),
+    channel_id=st.none() | ANYTHING,
+    conn_id=st.sampled_from(["channel_talk_default", "benlly_default"]) | ANYTHING,
+)
+@example(method="getChannel", params="{}", channel_id="\ud800", conn_id="channel_talk_default")
+@example(method="getChannel", params="[" * 20_000, channel_id=None, conn_id="channel_talk_default")
+@example(method="a\x1b[2J\n", params="{}", channel_id=None, conn_id="channel_talk_default")
+@example(method="getChannel", params="{}", channel_id=None, conn_id="a\x1b[2J\n")
+def test_any_arguments_are_a_result_or_one_sentence(
+    shell: Shell, emulator: EmulatorThread, method: str, params: str, channel_id: str | None, conn_id: str
+) -> None:
+    emulator.configure(quota_limit=1_000)
+    named = [] if channel_id is None else [f"--channel-id={channel_id}"]
+    for command in (["call", f"--params={params}", *named, "--", method], ["check"]):
+        said = said_by(shell, command[0], f"--conn-id={conn_id}", *command[1:])
+        assert said.strip()
+        assert {unicodedata.category(character) for character in said if character != "\n"}.isdisjoint(
+            {"Cc", "Cs"}
+        )
+
+
+def said_by(shell: Shell, *arguments: str) -> str:
+    """Return what a command prints, or the sentence that it fails with."""
+    try:
+        return "".join(shell.run(*arguments))
+    except SystemExit as error:
+        return error.code if isinstance(error.code, str) else ""
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape(
+    shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"name": "\x1b[2J\x9b \u202e 민아 \ud800", "list": [1]}
+    with monkeypatch.context() as patch:
+        patch.setattr(ChannelTalkHook, "call", lambda *_, **__: answer)
+        said, _ = shell.run("call", "getChannel")
+        assert json.loads(said) == answer
+        assert said.isascii()
+        answer["name"] = "\x9b \u202e 민아"
+        said, _ = shell.run("call", "getChannel")
+        assert json.loads(said) == answer
+        assert '"\\u009b \\u202e 민아"' in said
+    assert "get\\u001b[2J User was refused" in shell.fail("call", "get\x1b[2J\nUser")
 
 
 def test_quota_lists_each_scope(shell: Shell, emulator: EmulatorThread) -> None:
