@@ -75,7 +75,9 @@ def quota(args: Namespace) -> None:
     if args.output in ("json", "yaml"):
         # print_as would turn numbers into texts.
         show = console.print_as_json if args.output == "json" else console.print_as_yaml
-        show([app.as_json() for app in apps])  # type: ignore[arg-type]
+        # YAML has no way to write half of a surrogate pair.
+        text = json.dumps([app.as_json() for app in apps], ensure_ascii=False)
+        show(json.loads(text.encode("utf-8", "replace")))
         return
     rows = [row for app in apps for row in _rows(app)]
     if rows:
@@ -101,7 +103,7 @@ def _row(app: AppOverview, scope: ScopeOverview) -> dict[str, str]:
     age = (app.now - scope.issued_at).total_seconds() if scope.issued_at else None
     left = (scope.expires_at - app.now).total_seconds() if scope.expires_at else None
     return {
-        "scope": scope.scope,
+        "scope": _shown(scope.scope),
         "token": f"{scope.state}, being renewed" if scope.renewing else scope.state,
         "age": "" if age is None else f"{age:.0f} s",
         "left": "" if left is None else f"{max(left, 0.0):.0f} s",
@@ -109,7 +111,7 @@ def _row(app: AppOverview, scope: ScopeOverview) -> dict[str, str]:
 
 
 def _named(app: AppOverview) -> str:
-    return app.app_id or app.key
+    return _shown(app.app_id or app.key)
 
 
 def _shown(sentence: str) -> str:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from support.airflow_api import COMMAND_SECONDS, AirflowApi, airflow_command
 from support.airflow_features import FORM_FROM_METADATA, PROVIDER_COMMANDS, has, needs
 from support.fuzzing import cases
+from support.records import app_record, now_of, write
 
 from airflow_channel_provider.cli.__main__ import parser as own_parser
 from airflow_channel_provider.connection_form import FORMS
@@ -29,6 +30,7 @@ from airflow_channel_provider.hooks._tokens import ClientExchange
 from airflow_channel_provider.hooks._variables import StoredVariables
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.manager import TokenManager
+from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.variable import VariableStore
 
 USER_TOKEN = "benlly-user-token"
@@ -254,6 +256,19 @@ def test_what_a_terminal_would_obey_is_shown_as_an_escape(
         assert json.loads(said) == answer
         assert '"\\u009b \\u202e 민아"' in said
     assert "get\\u001b[2J User was refused" in shell.fail("call", "get\x1b[2J\nUser")
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "plain"])
+@pytest.mark.parametrize("name", ["half \ud800", "\x1b[2J \x9b \u202e"])
+def test_quota_of_an_app_with_a_name_that_a_terminal_would_obey(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, output: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.as_uri())
+    store = FileStore(tmp_path)
+    write(store, "shop", app_record(now_of(store), name, ages=[10]))
+    said, noted = shell.run("quota", "-o", output)
+    seen = {unicodedata.category(character) for character in f"{said}{noted}" if character != "\n"}
+    assert seen.isdisjoint({"Cc", "Cs"})
 
 
 def test_quota_lists_each_scope(shell: Shell, emulator: EmulatorThread) -> None:
