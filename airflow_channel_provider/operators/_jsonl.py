@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk.own_files import replaced
+from airflow_channel_provider.exceptions import ChannelResponseError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -20,8 +21,17 @@ __all__ = ["as_line", "write_lines"]
 
 
 def as_line(item: Any) -> bytes:
-    """Return an item as one line of JSON. Half of a surrogate pair is escaped, since UTF-8 can't hold it."""
-    text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    """
+    Return an item as one line of JSON. Half of a surrogate pair is escaped, since UTF-8 can't hold it.
+
+    :raises ChannelResponseError: it is nested too deeply.
+    """
+    try:
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise ChannelResponseError(
+            "An item of the list is nested too deeply to be written as JSON."
+        ) from None
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 

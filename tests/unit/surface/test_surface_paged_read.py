@@ -17,7 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.airflow_features import attach
 
-from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
+from airflow_channel_provider.exceptions import (
+    ChannelConfigurationError,
+    ChannelNotSentError,
+    ChannelResponseError,
+)
 from airflow_channel_provider.operators._jsonl import as_line, write_lines
 from airflow_channel_provider.operators.paged_read import PagedReadOperator
 
@@ -176,6 +180,19 @@ def test_an_address_that_is_none_is_refused_before_anything_is_asked_for(doors: 
     with pytest.raises(ChannelConfigurationError, match=r"^path is no "):
         read(doors, *PAGES, path=path)
     assert doors.client.calls == []
+
+
+def test_an_item_that_is_nested_too_deeply_leaves_the_old_file(doors: Any, tmp_path: Path) -> None:
+    deep: list[Any] = []
+    for _ in range(200_000):
+        deep = [deep]
+    target = tmp_path / "managers.jsonl"
+    target.write_text("old")
+    with pytest.raises(ChannelResponseError, match="nested too deeply"):
+        read(doors, {"managers": [{"id": "m-1"}, deep]}, path=str(target))
+    with pytest.raises(ChannelResponseError, match="nested too deeply"):
+        read(doors, {"managers": [deep]})
+    assert target.read_text() == "old"
 
 
 @pytest.fixture
