@@ -137,11 +137,10 @@ class DeadLetterFile:
         }
 
     def _head(self) -> bytes:
-        try:
-            head: bytes = self.path.fs.cat_file(self.path.path, start=0, end=_OURS_WITHIN_BYTES)
-        except FileNotFoundError:
-            return b""
-        return head
+        with contextlib.suppress(FileNotFoundError), self.path.fs.open(self.path.path, "rb") as stream:
+            head: bytes = stream.read(_OURS_WITHIN_BYTES)
+            return head
+        return b""
 
     @property
     def _folder(self) -> ObjectStoragePath:

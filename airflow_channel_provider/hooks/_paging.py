@@ -157,7 +157,12 @@ class Pages:
                 raise self._in_circles(f"{MAX_EMPTY_PAGES} pages in a row were empty and led to another one")
             return
         self._empty = 0
-        digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
+        try:
+            digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
+        except RecursionError:
+            raise ChannelResponseError(
+                f"{self.method}: an item of the answer is nested too deeply.", method=self.method
+            ) from None
         if digest in self._seen:
             raise self._in_circles("a page came back that was there before")
         self._seen.add(digest)

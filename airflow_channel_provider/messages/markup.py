@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 __all__ = ["bold", "escape", "italic", "link", "links", "mention", "plain"]
 
-_LINK = re.compile(r"<link\b([^<>]*)", re.IGNORECASE)
+_LINK = re.compile(r"""<link\b((?:"[^"]*"?|'[^']*'?|[^<>"'])*)""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b([a-zA-Z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)|'([^']*)|([^\s"']+))""")
 _TAG = re.compile(r"</?(?:b|i|link)(?: [^<>]*)?>")
 
@@ -57,11 +57,13 @@ def mention(manager_id: str, name: str) -> str:
 
 
 def links(markup: str) -> Iterator[str]:
-    """Yield where the links in a markup lead, mentions apart."""
+    """Yield where the links in a markup lead, or could be taken to lead, mentions apart."""
     for tag in _LINK.finditer(markup):
-        found = {name.lower(): "".join(values) for name, *values in _ATTRIBUTE.findall(tag[1])}
-        if found.get("type", "").lower() != "manager" and "value" in found:
-            yield html.unescape(found["value"])
+        found = [
+            (name.lower(), html.unescape("".join(values))) for name, *values in _ATTRIBUTE.findall(tag[1])
+        ]
+        if {text.lower() for name, text in found if name == "type"} != {"manager"}:
+            yield from (text for name, text in found if name == "value")
 
 
 def plain(markup: str) -> str:

@@ -105,6 +105,10 @@ def test_a_link_preview_and_a_link_in_a_block_that_lead_elsewhere_are_refused(ur
         "<link type=url value={}>a</link>",
         '<b><link value="&#106;avascript:x">a</link></b>',
         '<link type="url" value="{}',
+        '<link value="{}" value="https://example.com">a</link>',
+        '<link value="https://example.com" value="{}">a</link>',
+        '<link type="manager" type="url" value="{}">a</link>',
+        '<link title=">" value="{}">a</link>',
     ],
 )
 def test_a_link_is_found_however_it_is_written(tag: str) -> None:
