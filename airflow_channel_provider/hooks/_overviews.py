@@ -6,8 +6,10 @@ Variables, which are read from the metadata database: only a running task may as
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.budget import Quota
     from airflow_channel_provider.tokens.overview import AppOverview
+    from airflow_channel_provider.tokens.record import TokenFacts
     from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore
 
 __all__ = [
@@ -29,7 +32,10 @@ __all__ = [
     "why_no_drop",
 ]
 
+log = logging.getLogger(__name__)
+
 _SAME_SECONDS = 1.0
+_KEY_LENGTH = 64
 _differences: dict[tuple[str, str], float] = {}
 """Wall time minus the store's, by store and document."""
 
@@ -51,20 +57,34 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
 
     :raises ChannelError: it can't be read.
     """
-    from airflow_channel_provider.tokens.overview import overview_of
-    from airflow_channel_provider.tokens.shared import moment_of
+    from airflow_channel_provider.tokens.plausible import is_name
 
     quota = _quota_of(store)
     try:
         for key in store.documents():
+            if not is_name(key, _KEY_LENGTH):
+                continue  # no document of ours
             snapshot = store.load(key)
-            if snapshot.state is None and not snapshot.lost:
-                continue  # gone since it was listed
-            moment = moment_of(snapshot, quota)
-            wall_now = _wall_time_of(moment.now, (store.address, key))
-            yield overview_of(key, moment.record, moment.now, quota, wall_now)
+            if snapshot.state is not None or snapshot.lost:  # otherwise it is gone since it was listed
+                yield _overview_of(key, snapshot, quota, (store.address, key))
     finally:
         store.rest()
+
+
+def _overview_of(key: str, snapshot: Snapshot, quota: Quota, clock: tuple[str, str]) -> AppOverview:
+    """Describe one app; what nobody has foreseen in its document hides no other app."""
+    from airflow_channel_provider.tokens.overview import overview_of
+    from airflow_channel_provider.tokens.record import AppRecord
+    from airflow_channel_provider.tokens.shared import moment_of
+
+    try:
+        moment = moment_of(snapshot, quota)
+        return overview_of(key, moment.record, moment.now, quota, _wall_time_of(moment.now, clock))
+    except Exception as trouble:
+        log.exception("The record of app %s in %s could not be described", key, clock[0])
+        told = f"The record of this app can't be shown ({type(trouble).__name__}); the log says more."
+        nothing = overview_of(key, AppRecord(), 0.0, quota, datetime.now(timezone.utc))
+        return replace(nothing, warnings=(told,))
 
 
 def open_to_look(address: str | None = None) -> TokenStore:
@@ -91,22 +111,28 @@ def drop_token(store: TokenStore, app: str, scope: str) -> bool:
     :raises ChannelConfigurationError: only a keeper may write to this store.
     :raises ChannelError: it can't be written.
     """
+    from airflow_channel_provider.tokens.seal import is_blob_name
     from airflow_channel_provider.tokens.shared import moment_of
 
     if reason := why_no_drop(store):
         raise ChannelConfigurationError(reason)
     quota = _quota_of(store)
 
-    def drop(snapshot: Snapshot) -> tuple[dict[str, Any] | None, bool]:
-        record = moment_of(snapshot, quota).record
-        facts = record.tokens.get(scope)
+    def drop(snapshot: Snapshot) -> tuple[dict[str, Any] | None, TokenFacts | None]:
+        moment = moment_of(snapshot, quota)
+        record, facts = moment.record, moment.record.tokens.get(scope)
         if facts is None or facts.dropped:
-            return None, False
-        return record.with_dropped_token(scope).to_json(), True
+            return None, None
+        return moment.written(record.with_dropped_token(scope)), facts
 
     try:
         # What is listed names no file and no key of something else.
-        return app in store.documents() and store.update(app, drop)
+        dropped = store.update(app, drop) if app in store.documents() else None
+        if dropped is not None and is_blob_name(dropped.blob):
+            # Where the record is lost, the sealed token would be as good as new. One that replaced it in this moment
+            # goes with it, which costs a token request.
+            store.drop_blob(app, dropped.blob)
+        return dropped is not None
     finally:
         store.rest()
 

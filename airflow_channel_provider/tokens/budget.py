@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from airflow_channel_provider.tokens.plausible import one_more
+
 __all__ = ["Charge", "Ledger", "Quota"]
 
 LEAST_PAUSE_SECONDS = 5.0
@@ -85,9 +87,14 @@ class Ledger:
     refusals: int = 0
 
     @classmethod
-    def half_spent(cls, now: float, quota: Quota) -> Ledger:
-        """What to believe when the record was lost: someone may have spent half of the budget just now."""
-        return cls(tuple(Charge(f"lost-{i}", now, "", "lost") for i in range((quota.limit + 1) // 2)))
+    def half_spent(cls, now: float, quota: Quota, *, noted: int = 0) -> Ledger:
+        """
+        What to believe when the record was lost: someone may have spent half of the budget just now.
+
+        :param noted: charges in what is left of it, for as many as that may have been spent.
+        """
+        spent = min(max((quota.limit + 1) // 2, noted), quota.limit)
+        return cls(tuple(Charge(f"lost-{i}", now, "", "lost") for i in range(spent)))
 
     def live(self, now: float, quota: Quota) -> tuple[Charge, ...]:
         """The charges that still hold a slot."""
@@ -142,7 +149,7 @@ class Ledger:
 
         :param retry_after_seconds: from a header or the body of the answer; None where neither tells.
         """
-        refusals = self.refusals + 1
+        refusals = one_more(self.refusals)
         live = self.live(now, quota)
         if retry_after_seconds is not None and retry_after_seconds > 0:
             # What is told is believed, but for how often: a short wait that never helps gets longer.

@@ -20,7 +20,7 @@ class TokenAnswer(Protocol):
 
     @property
     def expires_in_seconds(self) -> float:
-        """Life from now on."""
+        """Life from now on; more than a year of it is not believed."""
 
 
 class TokenExchange(Protocol):

@@ -13,6 +13,8 @@ from dataclasses import astuple, dataclass
 from enum import Enum
 from typing import Any
 
+from airflow_channel_provider.tokens import plausible
+
 __all__ = ["KEPT_ROWS", "KEPT_SECONDS", "Outcome", "TokenRequest", "began", "ended", "requests_in"]
 
 KEPT_SECONDS = 86_400.0
@@ -92,16 +94,21 @@ def requests_in(history: History) -> list[TokenRequest]:
 def _request(row: Row) -> TokenRequest | None:
     try:
         request = TokenRequest(*row)
-    except TypeError:
+        texts = request.id, request.scope, request.kind, request.why, request.asked_by, request.detail
+        printable = "".join(texts).isprintable()
+    except TypeError:  # of another length, or one of them is no text
         return None
-    for text in (request.id, request.scope, request.kind, request.why, request.asked_by, request.detail):
-        if not isinstance(text, str):
-            return None
-    fits = _at(row) > 0 and isinstance(request.seconds, (int, float, type(None)))
-    return request if fits and request.outcome in _OUTCOMES else None
+    took, at = request.seconds, _at(row)
+    if at <= 0 or request.outcome not in _OUTCOMES or not (took is None or plausible.is_time(took)):
+        return None
+    return request if printable else TokenRequest(*map(_put_right, row))
+
+
+def _put_right(value: Any) -> Any:
+    return plausible.shown(value, TEXT_LENGTH) if isinstance(value, str) else value
 
 
 def _at(row: Row) -> float:
     """Return when a row was written; long ago for one that is none of ours."""
     at = row[1] if len(row) > 1 else None
-    return float(at) if isinstance(at, (int, float)) else 0.0
+    return float(at) if plausible.is_time(at) else 0.0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from airflow_channel_provider.exceptions import ChannelError, ChannelNotSentError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.clock import steady
@@ -32,6 +32,9 @@ from airflow_channel_provider.tokens.token import Token, scope_of
 __all__ = ["AppStatus", "ScopeStatus", "TokenManager"]
 
 log = logging.getLogger(__name__)
+
+SCOPE_LENGTH = 500
+"""Of the name of a scope: it stands in the record many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,15 @@ class TokenManager:
             self.shared.store.rest()
 
     def _scope(self, channel_id: str | None) -> str:
-        return self.dialect.own_scope if channel_id is None else scope_of(channel_id)
+        if channel_id is None:
+            return self.dialect.own_scope
+        scope = scope_of(channel_id)
+        if len(scope) > SCOPE_LENGTH or not scope.isprintable():
+            raise ChannelConfigurationError(
+                f"{self.label}: channel_id is no ID of a channel: it is longer than {SCOPE_LENGTH} characters, or "
+                "not all of them can be printed. No token request was sent."
+            )
+        return scope
 
     def _go_on(self, memo: Memo, error: ChannelError) -> Token:
         """Use what this process remembers: the store is down, and the token in hand still lives."""

@@ -2,26 +2,47 @@
 The one document that all tasks of one app share: ledger, leases, what is known of each token, and what went wrong.
 
 It holds no secret and no token, so it survives a reissued App Secret. Its JSON carries a format number; a document of
-another format, or one that does not parse, counts as lost, and a lost document counts as half spent.
+another format, or with anything in it that is not :mod:`.plausible`, counts as lost, and a lost document counts as half
+spent. What only people read of it, its name and its history, is put right instead. What is written is always readable.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from airflow_channel_provider.tokens import plausible
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.dialect import CHANNEL_TALK
-from airflow_channel_provider.tokens.history import History
+from airflow_channel_provider.tokens.history import KEPT_ROWS, History
 
-__all__ = ["FORMAT", "MAX_CONNECTIONS", "AppName", "AppRecord", "Failure", "Lease", "TokenFacts"]
+__all__ = [
+    "ERROR_FIELDS",
+    "FORMAT",
+    "MAX_CONNECTIONS",
+    "AppName",
+    "AppRecord",
+    "Failure",
+    "Lease",
+    "TokenFacts",
+    "noted_charges",
+]
 
 FORMAT = 1
 
 MAX_CONNECTIONS = 20
 """So many connections of one app are remembered by name, those that bought a token last."""
+
+KEPT_TOKENS, KEPT_FAILURES = 5_000, 1_000
+
+LONGEST_PAUSE_SECONDS = 3600.0
+"""Nothing that went wrong is remembered for longer, but for a quota with a longer window."""
+
+ERROR_FIELDS = ("class", "message", "method", "http_status", "code", "error_type", "service_message")
+"""What is remembered of a refusal."""
+
+_TEXT_LENGTH = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,7 @@ class TokenFacts:
     :param replacements: tokens in a row, up to this one, that were bought for one that the service had refused.
     :param refresh_refusals: refused refreshes in a row, this one's way here included.
     :param dropped: a person wants it used no more.
+    :param blob: under which name it is sealed in the store; empty where it has to stay there when it is dropped.
     """
 
     fingerprint: str
@@ -55,6 +77,7 @@ class TokenFacts:
     replacements: int = 0
     refresh_refusals: int = 0
     dropped: bool = False
+    blob: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +200,48 @@ class AppRecord:
         return replace(
             self,
             leases={scope: lease for scope, lease in self.leases.items() if lease.until > now},
-            tokens={scope: facts for scope, facts in self.tokens.items() if facts.expires_at + day > now},
-            failures={
-                scope: failure for scope, failure in self.failures.items() if failure.until + day > now
-            },
+            tokens=plausible.latest(
+                {scope: facts for scope, facts in self.tokens.items() if facts.expires_at + day > now},
+                lambda facts: facts.expires_at,
+                most=KEPT_TOKENS,
+            ),
+            failures=plausible.latest(
+                {key: failure for key, failure in self.failures.items() if failure.until + day > now},
+                lambda failure: failure.until,
+                most=KEPT_FAILURES,
+            ),
         )
+
+    def fits(self, now: float, quota: Quota) -> bool:
+        """
+        Tell whether all of this may have been written by now.
+
+        What lies further ahead would hold everybody up until then: a lease, a refusal, a charge.
+        """
+        soon = now + plausible.AHEAD_SECONDS
+        pauses_end = soon + max(LONGEST_PAUSE_SECONDS, quota.silence_seconds)
+        for charge in self.ledger.charges:
+            if charge.at > soon:
+                return False
+        for lease in self.leases.values():
+            if lease.until > soon:
+                return False
+        for facts in self.tokens.values():
+            if facts.issued_at > soon:
+                return False
+        for failure in self.all_failures():
+            if failure.at > soon or failure.until > pauses_end:
+                return False
+        return self.ledger.blocked_until <= pauses_end
+
+    def all_failures(self) -> list[Failure]:
+        """Return those of the scopes, of all scopes, and of the App Secret."""
+        found = list(self.failures.values())
+        if self.outage is not None:
+            found.append(self.outage)
+        if self.secret_refused is not None:
+            found.append(self.secret_refused)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as plain JSON values."""
@@ -197,81 +257,147 @@ class AppRecord:
         try:
             if document["format"] != FORMAT:
                 return None
-            return _parsed(document)
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            return _check(_parsed(document))
+        except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
 
+def noted_charges(document: object, now: float, quota: Quota) -> int:
+    """Count the charges in a document that is not to be believed, but for those that are over by their own stamps."""
+    ledger = document.get("ledger") if isinstance(document, dict) else None
+    charges = ledger.get("charges") if isinstance(ledger, dict) else None
+    return (
+        sum(_may_hold(charge, now - quota.hold_seconds) for charge in charges)
+        if isinstance(charges, list)
+        else 0
+    )
+
+
+def _may_hold(charge: object, since: float) -> bool:
+    at = charge.get("at") if isinstance(charge, dict) else None
+    return not plausible.is_time(at) or at > since
+
+
+# Known keys only, so that a document of a later release, which may hold more, is not taken for a lost one. A record is
+# read far more often than anything is wrong with it: it is made as it stands, and its values are looked at together.
+
+
 def _parsed(document: Mapping[str, Any]) -> AppRecord:
-    ledger = document["ledger"]
+    outage, refused = document["outage"], document["secret_refused"]
     return AppRecord(
-        ledger=Ledger(
-            charges=tuple(
-                Charge(str(c["id"]), _number(c["at"]), str(c["scope"]), str(c["kind"]))
-                for c in ledger["charges"]
-            ),
-            blocked_until=_number(ledger["blocked_until"]),
-            refusals=int(ledger["refusals"]),
-        ),
+        ledger=_ledger(document["ledger"]),
         leases={scope: _lease(values) for scope, values in document["leases"].items()},
         tokens={scope: _facts(values) for scope, values in document["tokens"].items()},
         failures={key: _failure(values) for key, values in document["failures"].items()},
-        outage=_failure(document["outage"]) if document["outage"] else None,
-        secret_refused=_failure(document["secret_refused"]) if document["secret_refused"] else None,
-        name=_name(document.get("name") or {}),
+        outage=_failure(outage) if outage is not None else None,
+        secret_refused=_failure(refused) if refused is not None else None,
+        name=_name(document.get("name")),
         history=_history(document.get("history")),
     )
 
 
-# Known keys only, so that a document of a later release, which may hold more, is not taken for a lost one.
+def _ledger(values: Mapping[str, Any]) -> Ledger:
+    charges = values["charges"]
+    if not isinstance(charges, (list, tuple)):
+        raise TypeError("no charges")
+    return Ledger(
+        charges=tuple([Charge(one["id"], one["at"], one["scope"], one["kind"]) for one in charges]),
+        blocked_until=values["blocked_until"],
+        refusals=values["refusals"],
+    )
 
 
 def _lease(values: Mapping[str, Any]) -> Lease:
-    return Lease(str(values["owner"]), str(values["host"]), _number(values["until"]))
+    return Lease(values["owner"], values["host"], values["until"])
 
 
 def _facts(values: Mapping[str, Any]) -> TokenFacts:
     return TokenFacts(
-        str(values["fingerprint"]),
-        _number(values["issued_at"]),
-        _number(values["expires_at"]),
-        replacements=int(values.get("replacements", 0)),
-        refresh_refusals=int(values.get("refresh_refusals", 0)),
-        dropped=bool(values.get("dropped", False)),
+        values["fingerprint"],
+        values["issued_at"],
+        values["expires_at"],
+        replacements=values.get("replacements", 0),
+        refresh_refusals=values.get("refresh_refusals", 0),
+        dropped=values.get("dropped", False),
+        blob=values.get("blob", ""),
     )
-
-
-def _name(values: Mapping[str, Any]) -> AppName:
-    connections = tuple(map(str, values.get("connections", ())))
-    return AppName(
-        str(values.get("base_url", "")),
-        str(values.get("app_id", "")),
-        connections,
-        str(values.get("service", CHANNEL_TALK.service)),
-        bool(values.get("unlimited", False)),
-    )
-
-
-def _history(rows: object) -> History:
-    return tuple(row for row in rows if isinstance(row, list)) if isinstance(rows, list) else ()
 
 
 def _failure(values: Mapping[str, Any]) -> Failure:
     error = values.get("error")
     return Failure(
-        int(values["count"]),
-        _number(values["until"]),
-        error=dict(error) if error is not None else None,
-        secret_mark=str(values.get("secret_mark", "")),
-        refresh_refused=bool(values.get("refresh_refused", False)),
-        at=_number(values.get("at", 0.0)),
+        values["count"],
+        values["until"],
+        error=_error(error) if error is not None else None,
+        secret_mark=values.get("secret_mark", ""),
+        refresh_refused=values.get("refresh_refused", False),
+        at=values.get("at", 0.0),
     )
 
 
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError("no number")
-    return float(value)
+def _check(record: AppRecord) -> AppRecord:
+    """
+    Look at all that a decision may read.
+
+    :raises ValueError: some of it is not plausible.
+    """
+    ledger = record.ledger
+    plausible.few(ledger.charges, record.leases, record.tokens, record.failures)
+    times, counts, flags = [ledger.blocked_until], [ledger.refusals], [False]
+    texts = [*record.leases, *record.tokens, *record.failures]
+    for charge in ledger.charges:
+        times.append(charge.at)
+        texts += (charge.id, charge.scope, charge.kind)
+    for lease in record.leases.values():
+        times.append(lease.until)
+        texts += (lease.owner, lease.host)
+    for facts in record.tokens.values():
+        times += (facts.issued_at, facts.expires_at)
+        counts += (facts.replacements, facts.refresh_refusals)
+        texts += (facts.fingerprint, facts.blob)
+        flags.append(facts.dropped)
+    for failure in record.all_failures():
+        times += (failure.until, failure.at)
+        counts.append(failure.count)
+        texts.append(failure.secret_mark)
+        flags.append(failure.refresh_refused)
+    plausible.times(times)
+    plausible.counts(counts)
+    plausible.names(texts)
+    plausible.flags(flags)
+    for facts in record.tokens.values():
+        plausible.life(facts.expires_at - facts.issued_at)
+    return record
+
+
+# What is put right, since only people read it.
+
+
+def _error(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: plausible.plain(values[key]) for key in ERROR_FIELDS if key in values}
+
+
+def _name(values: object) -> AppName:
+    if not isinstance(values, dict):
+        return AppName()
+    connections = values.get("connections")
+    if not isinstance(connections, (list, tuple)):
+        connections = ()
+    base_url, app_id, service, *names = (
+        plausible.shown(text, _TEXT_LENGTH)
+        for text in (
+            values.get("base_url"),
+            values.get("app_id"),
+            values.get("service"),
+            *connections[-MAX_CONNECTIONS:],
+        )
+    )
+    service, unlimited = service or CHANNEL_TALK.service, values.get("unlimited") is True
+    return AppName(base_url, app_id, tuple(names), service, unlimited)
+
+
+def _history(rows: object) -> History:
+    return tuple([row for row in rows[-KEPT_ROWS:] if type(row) is list]) if isinstance(rows, list) else ()
 
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:

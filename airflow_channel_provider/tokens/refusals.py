@@ -17,8 +17,9 @@ from airflow_channel_provider.exceptions import (
     ChannelPermissionError,
     ChannelRequestError,
 )
+from airflow_channel_provider.tokens import plausible
 from airflow_channel_provider.tokens.dialect import CHANNEL_TALK, Dialect
-from airflow_channel_provider.tokens.record import Failure
+from airflow_channel_provider.tokens.record import ERROR_FIELDS, Failure
 from airflow_channel_provider.tokens.shared import wall_time_in
 
 __all__ = ["as_error", "as_json", "is_lasting", "remembered_error"]
@@ -26,7 +27,7 @@ __all__ = ["as_error", "as_json", "is_lasting", "remembered_error"]
 _CLASSES = {
     cls.__name__: cls for cls in (ChannelRequestError, ChannelAuthenticationError, ChannelPermissionError)
 }
-_FIELDS = ("method", "http_status", "code", "error_type", "service_message")
+_TEXTS = ("method", "error_type", "service_message")
 
 
 def is_lasting(error: ChannelRequestError) -> bool:
@@ -40,12 +41,9 @@ def is_lasting(error: ChannelRequestError) -> bool:
 
 
 def as_json(error: ChannelRequestError) -> dict[str, Any]:
-    """Write a refusal down; its message is free of secrets already."""
-    return {
-        "class": type(error).__name__,
-        "message": error.message,
-        **{name: getattr(error, name) for name in _FIELDS},
-    }
+    """Write a refusal down; its message is free of secrets already. Long texts are cut, control characters left out."""
+    values = {"class": type(error).__name__, **{name: getattr(error, name) for name in ERROR_FIELDS[1:]}}
+    return {name: plausible.plain(value) for name, value in values.items()}
 
 
 def as_error(document: Mapping[str, Any], note: str) -> ChannelRequestError:
@@ -55,7 +53,13 @@ def as_error(document: Mapping[str, Any], note: str) -> ChannelRequestError:
     :param note: a sentence to add, such as until when it is remembered.
     """
     cls = _CLASSES.get(str(document.get("class")), ChannelRequestError)
-    return cls(f"{document.get('message')} {note}".strip(), **{name: document.get(name) for name in _FIELDS})
+    status, texts = document.get("http_status"), {name: document.get(name) for name in _TEXTS}
+    return cls(
+        f"{document.get('message') or 'The service refused a token.'} {note}".strip(),
+        http_status=status if isinstance(status, int) else None,
+        code=document.get("code"),
+        **{name: text if isinstance(text, str) else None for name, text in texts.items()},
+    )
 
 
 def remembered_error(

@@ -24,7 +24,7 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.tokens import history, outcomes, refusals
+from airflow_channel_provider.tokens import history, outcomes, plausible, refusals
 from airflow_channel_provider.tokens.budget import Charge
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.dialect import CHANNEL_TALK, Dialect
@@ -120,13 +120,21 @@ class Renewal:
                     f"{self.label}: the service answered twice with a refresh token and no access token.",
                     method=self.dialect.refresh,
                 )
-        return Token(
-            answer.access_token,
-            answer.refresh_token,
-            requested_at,
-            requested_at + answer.expires_in_seconds,
-            self.request.scope,
-        )
+        expires_at = requested_at + self._life_seconds(answer.expires_in_seconds)
+        return Token(answer.access_token, answer.refresh_token, requested_at, expires_at, self.request.scope)
+
+    def _life_seconds(self, told: float) -> float:
+        """Believe in no life that no service means: the token is bought and may be good, whatever the number is."""
+        believed = min(told, plausible.LONGEST_LIFE_SECONDS)
+        if believed < told:
+            log.warning(
+                "%s: by the answer of the service the token of scope %s lives for longer than %.0f s, so its unit is "
+                "hardly a second; it is used for so long, or until it is refused.",
+                self.label,
+                self.request.scope,
+                believed,
+            )
+        return believed
 
     def _charge_again(self) -> float:
         charge_id = uuid.uuid4().hex
@@ -162,7 +170,9 @@ class Renewal:
         return replace(record, history=history.began(rows, second, keep_rows=keep_rows))
 
     def _share(self, token: Token, *, refresh: bool) -> None:
-        facts = TokenFacts(token.fingerprint, token.issued_at, token.expires_at)
+        # Who drops a token drops its blob, but not a refresh token that is worth more than the token.
+        blob = "" if self.dialect.refresh_outlives else self.shared.memo_key(token.scope)
+        facts = TokenFacts(token.fingerprint, token.issued_at, token.expires_at, blob=blob)
         try:
             self.shared.write_token(token)
         except ChannelError as error:

@@ -11,16 +11,19 @@ import hashlib
 import hmac
 import json
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeGuard
 
+from airflow_channel_provider.tokens import plausible
 from airflow_channel_provider.tokens.token import Token
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["Sealer", "app_key"]
+__all__ = ["Sealer", "app_key", "is_blob_name"]
 
 _MAGIC = b"CTT1"
+_BLOB_NAME = re.compile(r"[0-9a-f]{32}")
 _NONCE_BYTES = 12
 
 
@@ -34,6 +37,11 @@ def app_key(base_url: str, app_id: str | None, secret: str) -> str:
     return hashlib.sha256(f"{base_url}|{identity}".encode()).hexdigest()[:32]
 
 
+def is_blob_name(value: object) -> bool:
+    """Tell whether a value is what :meth:`Sealer.blob_name` returns: it names a file or a key of ours, and no other."""
+    return isinstance(value, str) and _BLOB_NAME.fullmatch(value) is not None
+
+
 class Sealer:
     """
     Seals and opens the tokens of one app with one App Secret.
@@ -45,7 +53,7 @@ class Sealer:
     def __init__(self, app: str, secret: str) -> None:
         self._app = app
         self._secret = secret
-        self._keys: dict[str, bytes] = {}
+        self._ciphers: dict[str, AESGCM] = {}
         self.secret_mark = _hmac(secret, "secret-mark")[:16]
 
     def __repr__(self) -> str:
@@ -78,20 +86,20 @@ class Sealer:
         start = len(_MAGIC) + _NONCE_BYTES
         try:
             plain = self._cipher(scope).decrypt(blob[len(_MAGIC) : start], blob[start:], self._bound(scope))
-            access_token, refresh_token, issued_at, expires_at = json.loads(plain)
-        except (InvalidTag, ValueError):
+            return _token(json.loads(plain), scope)
+        except (InvalidTag, ValueError, TypeError, RecursionError):
             return None
-        return Token(access_token, refresh_token, float(issued_at), float(expires_at), scope)
 
     def _bound(self, scope: str) -> bytes:
         return f"{self._app}|{scope}".encode()
 
     def _cipher(self, scope: str) -> AESGCM:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        cipher = self._ciphers.get(scope)
+        if cipher is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        if scope not in self._keys:
-            self._keys[scope] = self._derive(scope)
-        return AESGCM(self._keys[scope])
+            cipher = self._ciphers[scope] = AESGCM(self._derive(scope))
+        return cipher
 
     def _derive(self, scope: str) -> bytes:
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -101,5 +109,21 @@ class Sealer:
         return kdf.derive(self._secret.encode())
 
 
+def _token(values: object, scope: str) -> Token:
+    if not isinstance(values, list) or len(values) != 4:
+        raise ValueError("no token")
+    access_token, refresh_token, issued_at, expires_at = values
+    plausible.times((issued_at, expires_at))
+    plausible.life(expires_at - issued_at)
+    # What a header can't hold was never bought.
+    if not _is_secret(access_token) or not access_token or not _is_secret(refresh_token):
+        raise ValueError("no token")
+    return Token(access_token, refresh_token, float(issued_at), float(expires_at), scope)
+
+
+def _is_secret(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
 def _hmac(secret: str, purpose: str) -> str:
-    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), purpose.encode(), "sha256").hex()

@@ -4,21 +4,24 @@ One app's record and tokens in a store, as typed values instead of bytes. Adds n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
-from airflow_channel_provider.tokens import history, policy
+from airflow_channel_provider.tokens import history, plausible, policy
 from airflow_channel_provider.tokens.budget import Ledger, Quota
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.policy import Renew, Request, Verdict
-from airflow_channel_provider.tokens.record import AppName, AppRecord
+from airflow_channel_provider.tokens.record import AppName, AppRecord, noted_charges
 from airflow_channel_provider.tokens.seal import Sealer
-from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore, is_kept
+from airflow_channel_provider.tokens.stores.base import Anew, Snapshot, TokenStore, is_kept
 from airflow_channel_provider.tokens.token import Token
 
 __all__ = ["Moment", "SharedApp", "moment_of", "quota_over", "wall_time_in"]
+
+log = logging.getLogger(__name__)
 
 
 class _Pair(Protocol):
@@ -31,7 +34,8 @@ class _Pair(Protocol):
 
 def wall_time_in(seconds: float) -> datetime:
     """Turn a delay of the store's clock into a time that people and Airflow understand (aware UTC)."""
-    return datetime.now(timezone.utc) + timedelta(seconds=max(0.0, seconds))
+    seconds = min(max(0.0, seconds), plausible.LONGEST_LIFE_SECONDS)
+    return datetime.now(timezone.utc) + timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Moment:
     lost: bool = False
     host_at: float = 0.0
 
+    def written(self, record: AppRecord) -> dict[str, Any]:
+        """Return what is to be written in the place of this moment's document."""
+        return Anew(record.to_json()) if self.lost else record.to_json()
+
 
 def quota_over(store: TokenStore, quota: Quota) -> Quota:
     """Return how a quota is spent over a store: where hosts count by their own clocks, charges are held longer."""
@@ -57,14 +65,15 @@ def quota_over(store: TokenStore, quota: Quota) -> Quota:
 
 
 def moment_of(snapshot: Snapshot, quota: Quota) -> Moment:
-    """Read what a store has found; a record that was lost, or is none of ours, counts as half spent."""
-    record = AppRecord.from_json(snapshot.state) if snapshot.state is not None else None
-    if record is not None:
-        return Moment(record, snapshot.now)
-    lost = snapshot.lost or snapshot.state is not None
-    return Moment(
-        AppRecord(ledger=Ledger.half_spent(snapshot.now, quota) if lost else Ledger()), snapshot.now, lost
-    )
+    """Read what a store has found; a record that was lost, or can't be believed, counts as half spent."""
+    state, now = snapshot.state, snapshot.now
+    if state is None and not snapshot.lost:
+        return Moment(AppRecord(), now)
+    record = AppRecord.from_json(state) if state is not None and not snapshot.lost else None
+    if record is not None and record.fits(now, quota):
+        return Moment(record, now)
+    noted = noted_charges(state, now, quota)
+    return Moment(AppRecord(ledger=Ledger.half_spent(now, quota, noted=noted)), now, lost=True)
 
 
 class SharedApp:
@@ -114,9 +123,11 @@ class SharedApp:
                 after = self._with_request(after, request, verdict)
             moment = replace(before, record=after or before.record, host_at=clock())
             written = after or (before.record if before.lost else None)
-            return written.to_json() if written else None, (verdict, moment)
+            return before.written(written) if written else None, (verdict, moment)
 
-        return self.store.update(self.app, apply)
+        verdict, moment = self.store.update(self.app, apply)
+        self._tell_of_loss(moment)
+        return verdict, moment
 
     def change(self, change: Callable[[AppRecord, float], AppRecord]) -> Moment:
         """Change the record."""
@@ -124,9 +135,21 @@ class SharedApp:
         def apply(snapshot: Snapshot) -> tuple[dict[str, Any], Moment]:
             before = moment_of(snapshot, self.quota)
             after = change(before.record, before.now)
-            return after.to_json(), Moment(after, before.now)
+            return before.written(after), replace(before, record=after)
 
-        return self.store.update(self.app, apply)
+        moment = self.store.update(self.app, apply)
+        self._tell_of_loss(moment)
+        return moment
+
+    def _tell_of_loss(self, moment: Moment) -> None:
+        if moment.lost:
+            log.warning(
+                "The token store %s holds no record of app %s that can be believed, though there was one or may have "
+                "been. It begins anew: at least half of the token requests count as spent for now. What stood there is "
+                "set aside.",
+                self.store.address,
+                self.name.app_id or self.app,
+            )
 
     def _with_request(self, record: AppRecord, request: Request, go: Renew) -> AppRecord:
         """Write down for people what is about to be sent, and for whom."""
@@ -142,7 +165,7 @@ class SharedApp:
         return replace(record, name=record.name.used_by(self.name), history=rows)
 
     def memo_key(self, scope: str) -> str:
-        """Name what this process remembers of a scope."""
+        """Name what this process remembers of a scope, and the sealed token of it in the store."""
         return self._sealer.blob_name(scope)
 
     def read_token(self, scope: str) -> Token | None:

@@ -16,9 +16,24 @@ from typing import Any, Protocol, TypeGuard, TypeVar
 
 from airflow_channel_provider.tokens.token import Token
 
-__all__ = ["Beacon", "Change", "KeptStore", "Memo", "Snapshot", "TokenStore", "is_kept"]
+__all__ = [
+    "ASIDE_BYTES",
+    "ASIDE_SECONDS",
+    "Anew",
+    "Beacon",
+    "Change",
+    "KeptStore",
+    "Memo",
+    "Snapshot",
+    "TokenStore",
+    "is_kept",
+]
 
 T = TypeVar("T")
+
+ASIDE_SECONDS = 7 * 86_400.0
+ASIDE_BYTES = 60_000
+"""So long, and where there is little room so much, is kept of what could not be read, for people to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +43,16 @@ class Snapshot:
 
     :param state: as it was written last; None where there is none.
     :param now: the store's clock, seconds.
-    :param lost: there was a document once, and it is gone or unreadable.
+    :param lost: there was a document once, and it is gone or unreadable, or its state is not to be believed.
     """
 
     state: dict[str, Any] | None
     now: float
     lost: bool = False
+
+
+class Anew(dict[str, Any]):
+    """A state that takes the place of one that is not to be believed: its store sets that one aside."""
 
 
 Change = Callable[[Snapshot], tuple[dict[str, Any] | None, T]]
@@ -98,6 +117,9 @@ class TokenStore(Protocol):
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
         """Replace a sealed token as a whole; it may be dropped after ``keep_seconds``."""
+
+    def drop_blob(self, document: str, name: str) -> None:
+        """Let a sealed token be no more; it may be gone already."""
 
     def beacon(self, document: str, scope: str) -> AbstractContextManager[Beacon]:
         """

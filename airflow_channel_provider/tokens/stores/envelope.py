@@ -4,56 +4,26 @@ How a document is written down, the same in every store: its format by name, the
 What does not parse, or is of another format, is no document of ours: its store counts it as lost, never as a reason to
 crash. Where the store has no clock of its own, the host's seconds since boot are written down too and carry the time
 on, so that stepping the host's clock grants no extra request.
+
+A clock that can't be believed is the one thing that would hurt for ever: time stands still until it has caught up with
+what was written far ahead of it, and no charge comes to an end. Such a document is lost too, but its state is handed
+on, since the charges in it may have been spent all the same.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow_channel_provider.tokens.clock import boot_id
+from airflow_channel_provider.tokens.plausible import AHEAD_SECONDS, MOST_BYTES, times
+from airflow_channel_provider.tokens.stores.base import Snapshot
 
-__all__ = ["FORMAT", "Envelope", "pack", "unpack"]
+__all__ = ["FORMAT", "pack", "read"]
 
 FORMAT = "airflow-channel-provider/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """
-    A document as it was written last.
-
-    :param saved_at: the store's clock when it was written, seconds.
-    :param boot: the boot of the host that wrote it; None where the store has a clock of its own.
-    :param steady: seconds since that boot when it was written.
-    """
-
-    state: dict[str, Any]
-    saved_at: float
-    boot: str | None = None
-    steady: float = 0.0
-
-    def now_by(self, clock: float) -> float:
-        """
-        Tell the time of a store that has a clock of its own; it never goes back behind what was written.
-
-        :param clock: that clock, seconds.
-        """
-        return max(clock, self.saved_at)
-
-    def now_on_this_host(self, looked_at: float) -> float:
-        """
-        Tell the time of a store that has none.
-
-        :param looked_at: seconds since boot of this host.
-        """
-        if self.boot is not None and self.boot == boot_id():
-            return self.saved_at + max(0.0, looked_at - self.steady)
-        return max(time.time(), self.saved_at)
 
 
 def pack(state: Mapping[str, Any], now: float, *, looked_at: float | None = None) -> bytes:
@@ -68,17 +38,47 @@ def pack(state: Mapping[str, Any], now: float, *, looked_at: float | None = None
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def unpack(content: bytes | str) -> Envelope | None:
+def read(
+    content: bytes | str | None, *, clock: float | None = None, looked_at: float | None = None
+) -> Snapshot:
     """
     Read a document.
 
-    :return: None where it is none of ours.
+    :param content: None where something stands in its place that can't be read at all.
+    :param clock: the store's own clock, seconds; None: it has none, and goes by the host's.
+    :param looked_at: seconds since boot of this host, where hosts write down theirs.
     """
+    wall = time.time() if clock is None else clock
     try:
-        document = json.loads(content)
-        state, clock = document["state"], document["clock"]
-        found = Envelope(state, float(clock["now"]), clock["boot"], float(clock["steady"]))
-        ours = document["format"] == FORMAT and isinstance(state, dict)
-        return found if ours and math.isfinite(found.saved_at + found.steady) else None
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None
+        state, saved_at, boot, steady = _parsed(content)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Snapshot(None, wall, lost=True)
+    now = max(wall, saved_at)
+    ahead_seconds = saved_at - wall
+    if looked_at is not None and boot is not None and boot == boot_id():
+        now = saved_at + max(0.0, looked_at - steady)
+        ahead_seconds = steady - looked_at
+    if ahead_seconds > AHEAD_SECONDS:
+        return Snapshot(state, wall, lost=True)
+    return Snapshot(state, now)
+
+
+def _parsed(content: bytes | str | None) -> tuple[dict[str, Any], float, str | None, float]:
+    if content is None or len(content) > MOST_BYTES:
+        raise ValueError("too much")
+    document = _DECODER.decode(content if isinstance(content, str) else content.decode())
+    state, clock, boot = document["state"], document["clock"], document["clock"]["boot"]
+    if document["format"] != FORMAT or not isinstance(state, dict) or not isinstance(boot, str | None):
+        raise ValueError("not ours")
+    saved_at, steady = clock["now"], clock["steady"]
+    times((saved_at, steady))
+    if steady < 0:
+        raise ValueError("before its boot")
+    return state, saved_at, boot, steady
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError("no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)

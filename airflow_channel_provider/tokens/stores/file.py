@@ -1,11 +1,12 @@
 """
 Tokens in files: one directory serves every process of one host. The default.
 
-Three kinds of file per app, all 0600 in a directory of mode 0700:
+Four kinds of file per app, all 0600 in a directory of mode 0700:
 
 ``<app>.json``          the document, with the store's clock; replaced as a whole (temporary file, fsync, rename)
 ``<app>.<name>.token``  one sealed token, replaced as a whole
 ``<app>.*.lock``        empty; kernel locks on them end with their process, so a ``kill -9`` blocks no one
+``<app>.*.unreadable``  what stood in the place of one of them and was none of ours, kept for a week
 
 The clock is wall time carried on by the seconds since boot: stepping the host's clock grants no extra request.
 Kernel locks are not to be trusted on network file systems.
@@ -31,8 +32,9 @@ from typing import Any, TypeVar
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import boot_id, steady
 from airflow_channel_provider.tokens.history import KEPT_ROWS
+from airflow_channel_provider.tokens.plausible import MOST_BYTES
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import ASIDE_SECONDS, Anew, Beacon, Change, Memo, Snapshot
 
 __all__ = ["FileStore"]
 
@@ -41,7 +43,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_SECONDS = 10.0
-_STRAY_SECONDS = 86_400.0
+_STRAY_SECONDS = {".token": 86_400.0, ".tmp": 86_400.0, ".unreadable": ASIDE_SECONDS}
 _CONFIGURATION_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
 _FOREIGN_ERRNOS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
 """What stands where our file should be is a link, a directory, a pipe or a socket."""
@@ -89,9 +91,9 @@ class FileStore:
             self._make_directory()
             with self._locked(document):
                 found = self._load(document)
-                if found.spoiled:
-                    self._set_aside(self._document_path(document))
                 state, result = change(found.snapshot)
+                if found.present and (found.snapshot.lost or isinstance(state, Anew)):
+                    self._set_aside(self._document_path(document))
                 if state is not None:
                     self._write_document(document, state, found)
                 return result
@@ -109,7 +111,7 @@ class FileStore:
         """See :class:`.base.TokenStore`."""
         with self._honest_errors("read"):
             try:
-                return _read(self._blob_path(document, name))
+                return _read(f"{self._directory}/{document}.{name}.token")
             except OSError as error:
                 if error.errno in _FOREIGN_ERRNOS:
                     return None
@@ -124,6 +126,11 @@ class FileStore:
                 self._set_aside(path)
             self._replace(path, blob, keep_seconds=keep_seconds)
             self._sweep()
+
+    def drop_blob(self, document: str, name: str) -> None:
+        """See :class:`.base.TokenStore`."""
+        with self._honest_errors("written"), contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            self._blob_path(document, name).unlink()
 
     @contextlib.contextmanager
     def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
@@ -151,18 +158,15 @@ class FileStore:
     def _load(self, document: str) -> _Found:
         looked_at = steady()
         try:
-            content = _read(self._document_path(document))
+            content = _read(f"{self._directory}/{document}.json")
         except OSError as error:
             if error.errno not in _FOREIGN_ERRNOS:
                 raise
-            return _Found(Snapshot(None, time.time(), lost=True), looked_at, spoiled=True)
+            return _Found(envelope.read(None, looked_at=looked_at), looked_at)
         if content is None:
             lost = any(self._directory.glob(f"{document}.*.token"))
-            return _Found(Snapshot(None, time.time(), lost=lost), looked_at)
-        found = envelope.unpack(content)
-        if found is None:
-            return _Found(Snapshot(None, time.time(), lost=True), looked_at, spoiled=True)
-        return _Found(Snapshot(found.state, found.now_on_this_host(looked_at)), looked_at)
+            return _Found(Snapshot(None, time.time(), lost=lost), looked_at, present=False)
+        return _Found(envelope.read(content, looked_at=looked_at), looked_at)
 
     def _write_document(self, document: str, state: dict[str, Any], found: _Found) -> None:
         content = envelope.pack(state, found.snapshot.now, looked_at=found.looked_at)
@@ -179,16 +183,19 @@ class FileStore:
 
     def _close_to_others(self) -> None:
         found = self._directory.stat()
-        if not found.st_mode & 0o077:
+        mine, mode = found.st_uid == os.geteuid(), stat.S_IMODE(found.st_mode)
+        if mine and not mode & 0o077:
             return
-        if found.st_uid == os.geteuid() and not any(self._directory.iterdir()):
+        if mine and not any(self._directory.iterdir()):
             self._directory.chmod(0o700)  # made by hand for this store, with the usual umask
             return
         log.warning(
-            "The directory %s of the token store is open to other users (mode %03o). What is in it is sealed, but who "
-            "may write there can make the count of token requests start anew: chmod 700 it.",
+            "The directory %s of the token store %s. What is in it is sealed, but who may write there can make the "
+            "count of token requests start anew: let it belong to the user who runs the tasks, and chmod 700 it.",
             self._directory,
-            stat.S_IMODE(found.st_mode),
+            f"is open to other users (mode {mode:03o})"
+            if mine
+            else f"belongs to another user ({found.st_uid})",
         )
 
     def _open_lock(self, path: Path) -> int:
@@ -223,14 +230,22 @@ class FileStore:
         _sync_directory(self._directory)
 
     def _set_aside(self, path: Path) -> None:
-        os.replace(path, path.with_name(f"{path.name}.{int(time.time())}-{uuid.uuid4().hex[:8]}.unreadable"))
+        """Keep what is none of ours for people; a file stays in its place too, and is lost until it is replaced."""
+        found = path.lstat()
+        aside = path.with_name(f"{path.name}.{found.st_ino:x}.unreadable")
+        if not stat.S_ISREG(found.st_mode):
+            os.replace(path, aside)
+            return
+        with contextlib.suppress(OSError):  # it is there already, or the file system knows no links
+            os.link(path, aside)
+            os.utime(aside)  # it is kept from now on
 
     def _sweep(self) -> None:
         """Drop sealed tokens that are long over, whosever they are, and what interrupted writers left behind."""
         for path in self._directory.iterdir():
-            if path.suffix in (".token", ".tmp"):
+            if path.suffix in _STRAY_SECONDS:
                 with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _STRAY_SECONDS:
+                    if time.time() - path.lstat().st_mtime > _STRAY_SECONDS[path.suffix]:
                         path.unlink()
 
     @contextlib.contextmanager
@@ -270,25 +285,28 @@ class FileStore:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A document as read, when by the host's own clock, and whether what stands in its place must be set aside."""
+    """A document as read, when by the host's own clock, and whether there is anything in its place."""
 
     snapshot: Snapshot
     looked_at: float
-    spoiled: bool = False
+    present: bool = True
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: str) -> bytes | None:
+    """Read a file that is ours; of one that is too large to be, no more than shows that."""
     try:
         # Without O_NONBLOCK a pipe in this place would be waited for.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        chunks = []
-        while chunk := os.read(fd, 65_536):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        chunks, left = [], min(found.st_size, MOST_BYTES + 1)  # a file is replaced, and never grows
+        while left > 0 and (chunk := os.read(fd, left)):
             chunks.append(chunk)
+            left -= len(chunk)
         return b"".join(chunks)
     finally:
         os.close(fd)

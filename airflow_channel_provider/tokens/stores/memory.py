@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -11,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 from airflow_channel_provider.tokens.history import KEPT_ROWS
-from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores.base import Anew, Beacon, Change, Memo, Snapshot
 
 __all__ = ["MemoryStore"]
 
@@ -43,15 +43,18 @@ class MemoryStore:
 
     def load(self, document: str) -> Snapshot:
         """See :class:`.base.TokenStore`."""
-        written = self._documents.get(document)
-        return Snapshot(json.loads(written) if written is not None else None, self._clock())
+        written, now = self._documents.get(document), self._clock()
+        return Snapshot(None, now) if written is None else envelope.read(written, clock=now)
 
     def update(self, document: str, change: Change[T]) -> T:
         """See :class:`.base.TokenStore`."""
         with self._lock:
-            state, result = change(self.load(document))
+            found = self.load(document)
+            state, result = change(found)
             if state is not None:
-                self._documents[document] = json.dumps(state)
+                if isinstance(state, Anew) and document in self._documents:
+                    self._blobs[document, "unreadable"] = self._documents[document].encode(errors="replace")
+                self._documents[document] = envelope.pack(state, found.now).decode()
             return result
 
     def documents(self) -> Collection[str]:
@@ -65,6 +68,10 @@ class MemoryStore:
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
         """See :class:`.base.TokenStore`."""
         self._blobs[document, name] = blob
+
+    def drop_blob(self, document: str, name: str) -> None:
+        """See :class:`.base.TokenStore`."""
+        self._blobs.pop((document, name), None)
 
     @contextlib.contextmanager
     def beacon(self, document: str, scope: str) -> Iterator[Beacon]:

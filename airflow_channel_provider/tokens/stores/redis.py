@@ -1,11 +1,12 @@
 """
 Tokens in Redis or Valkey: one server, or one cluster, serves every process of every host.
 
-Three kinds of key per app, and one for all; their hash tag keeps them on one node of a cluster:
+Four kinds of key per app, and one for all; their hash tag keeps them on one node of a cluster:
 
 ``channel_talk:{<app>}:document``      the document; never expires, so a server that evicts only what expires keeps it
 ``channel_talk:{<app>}:token:<name>``  one sealed token; expires with it
 ``channel_talk:{<app>}:tokens``        says for a day that tokens were stored, so that a missing document is a lost one
+``channel_talk:{<app>}:unreadable``    what stood in the place of the document and was none of ours; lasts a week
 ``channel_talk:documents``             names the documents, for people to look at: a scan of a large server takes long
 
 ``update`` is WATCH, GET, MULTI, SET, EXEC; the clock is the server's ``TIME``. What a server forgets when it restarts,
@@ -27,7 +28,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.history import KEPT_ROWS
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import ASIDE_SECONDS, Anew, Beacon, Change, Memo, Snapshot
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -92,7 +93,7 @@ class RedisStore:
                     if isinstance(answer, Exception) and not _is_of_another_type(answer):
                         raise answer
             now = _seconds(time_of_server)
-            return self._without(document, now) if content is None else _snapshot(content, now)
+            return self._found(document, content, now)
 
     def update(self, document: str, change: Change[T]) -> T:
         """See :class:`.base.TokenStore`."""
@@ -109,9 +110,13 @@ class RedisStore:
             state, result = change(snapshot)
             if state is not None:
                 if content is None:
-                    self._node(_INDEX).sadd(_INDEX, document)
+                    self._list(document)
                 written = envelope.pack(state, snapshot.now)
                 pipe.multi()
+                if content is not None and (snapshot.lost or isinstance(state, Anew)):
+                    aside = _key(document, "unreadable")
+                    pipe.rename(key, aside)
+                    pipe.expire(aside, int(ASIDE_SECONDS))
                 pipe.set(key, written)
                 pipe.execute()
             return result
@@ -129,8 +134,13 @@ class RedisStore:
     def documents(self) -> Collection[str]:
         """See :class:`.base.TokenStore`."""
         with self._honest_errors():
-            found = self._node(_INDEX).smembers(_INDEX)
-            return [name.decode() if isinstance(name, bytes) else name for name in found]
+            try:
+                found = self._node(_INDEX).smembers(_INDEX)
+            except Exception as error:
+                if not _is_of_another_type(error):
+                    raise
+                return self._scanned()
+            return [_text(name) for name in found]
 
     def read_blob(self, document: str, name: str) -> bytes | None:
         """See :class:`.base.TokenStore`."""
@@ -151,6 +161,12 @@ class RedisStore:
             pipe.set(_key(document, "tokens"), b"1", ex=max(_MARK_SECONDS, int(keep_seconds)))
             pipe.execute()
 
+    def drop_blob(self, document: str, name: str) -> None:
+        """See :class:`.base.TokenStore`."""
+        key = _key(document, f"token:{name}")
+        with self._honest_errors():
+            self._node(key).delete(key)
+
     @contextlib.contextmanager
     def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
         """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
@@ -161,7 +177,7 @@ class RedisStore:
 
     # ---------------------------------------------------------------------------------------- document and clock
 
-    def _watched(self, document: str, pipe: Pipeline) -> tuple[bytes | None, Snapshot]:
+    def _watched(self, document: str, pipe: Pipeline) -> tuple[bytes | Exception | None, Snapshot]:
         now = _seconds(pipe.time())
         content: bytes | Exception | None
         try:
@@ -170,9 +186,30 @@ class RedisStore:
             if not _is_of_another_type(error):
                 raise
             content = error
+        return content, self._found(document, content, now)
+
+    def _found(self, document: str, content: bytes | Exception | None, now: float) -> Snapshot:
         if content is None:
-            return None, self._without(document, now)
-        return content if isinstance(content, bytes) else None, _snapshot(content, now)
+            return self._without(document, now)
+        return envelope.read(None if isinstance(content, Exception) else content, clock=now)
+
+    def _list(self, document: str) -> None:
+        """Name a new document in the index; what stands in the place of the index is set aside."""
+        node = self._node(_INDEX)
+        try:
+            node.sadd(_INDEX, document)
+        except Exception as error:
+            if not _is_of_another_type(error):
+                raise
+            node.rename(_INDEX, f"{_INDEX}:unreadable")
+            node.expire(f"{_INDEX}:unreadable", int(ASIDE_SECONDS))
+            node.sadd(_INDEX, document, *self._scanned())
+
+    def _scanned(self) -> list[str]:
+        """Look through the whole server for documents: slow, and only done where the index is gone."""
+        client, ends = self._client, _key("*", "document").split("*")
+        found = client.scan_iter(match=_key("*", "document"), count=1000) if client is not None else ()
+        return [_text(key)[len(ends[0]) : -len(ends[1])] for key in found]
 
     def _without(self, document: str, now: float) -> Snapshot:
         """Tell a new app from one whose document is lost."""
@@ -237,9 +274,8 @@ def _seconds(time_of_server: tuple[int, int]) -> float:
     return seconds + microseconds / 1e6
 
 
-def _snapshot(content: bytes | Exception, now: float) -> Snapshot:
-    found = envelope.unpack(content) if isinstance(content, bytes) else None
-    return Snapshot(found.state, found.now_by(now)) if found else Snapshot(None, now, lost=True)
+def _text(name: bytes | str) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else name
 
 
 def _is_of_another_type(error: Exception) -> bool:

@@ -23,7 +23,15 @@ from airflow_channel_provider.exceptions import ChannelNotSentError
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.history import KEPT_ROWS
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import (
+    ASIDE_BYTES,
+    ASIDE_SECONDS,
+    Anew,
+    Beacon,
+    Change,
+    Memo,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.stores.sql_session import SqlSession, SqlTarget
@@ -69,7 +77,7 @@ class SqlStore:
 
     def update(self, document: str, change: Change[T]) -> T:
         """See :class:`.base.TokenStore`."""
-        written, result = "", cast("T", None)
+        written, result = b"", cast("T", None)
 
         def attempt(session: SqlSession) -> bool:
             nonlocal written, result
@@ -79,8 +87,11 @@ class SqlStore:
             state, result = change(row.snapshot)
             if state is None:
                 return True
-            written = envelope.pack(state, row.snapshot.now, looked_at=row.looked_at).decode()
-            return session.statements.write_document(document, row.version, written)
+            if row.body is not None and (row.snapshot.lost or isinstance(state, Anew)):
+                aside = row.body[:ASIDE_BYTES]
+                session.statements.write_blob(document, "unreadable", aside, ASIDE_SECONDS)
+            written = envelope.pack(state, row.snapshot.now, looked_at=row.looked_at)
+            return session.statements.write_document(document, row.version, written.decode())
 
         for pause in _pauses():
             with self._session() as session:
@@ -106,6 +117,11 @@ class SqlStore:
         """See :class:`.base.TokenStore`."""
         with self._session() as session:
             session.run(lambda: session.statements.write_blob(document, name, blob, keep_seconds))
+
+    def drop_blob(self, document: str, name: str) -> None:
+        """See :class:`.base.TokenStore`."""
+        with self._session() as session:
+            session.run(lambda: session.statements.drop_blob(document, name))
 
     @contextlib.contextmanager
     def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
@@ -138,17 +154,13 @@ class _Row:
     """A document as read, by a session's present connection."""
 
     def __init__(self, session: SqlSession, document: str) -> None:
-        self.looked_at: float | None = None
         clock, self.version, self.body = session.statements.read_document(document)
-        if clock is None:
-            self.looked_at, clock = steady(), time.time()
-        found = envelope.unpack(self.body) if self.body is not None else None
-        if found is not None:
-            now = found.now_by(clock) if self.looked_at is None else found.now_on_this_host(self.looked_at)
-            self.snapshot = Snapshot(found.state, now)
+        self.looked_at = steady() if clock is None else None
+        if self.version is None:
+            now, lost = time.time() if clock is None else clock, session.statements.has_blobs(document)
+            self.snapshot = Snapshot(None, now, lost=lost)
         else:
-            lost = self.version is not None or session.statements.has_blobs(document)
-            self.snapshot = Snapshot(None, clock, lost=lost)
+            self.snapshot = envelope.read(self.body, clock=clock, looked_at=self.looked_at)
 
 
 def _pauses() -> Iterator[float]:

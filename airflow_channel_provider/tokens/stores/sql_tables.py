@@ -45,6 +45,7 @@ CLOCKS: dict[str, sa.ColumnElement[Any]] = {
 """The server's clock in seconds, by SQLAlchemy's name of the database; null where it has none."""
 
 STRAY_SECONDS = 86_400.0
+_MOST_VERSIONS = 2**62
 
 _BLOB_QUERY = sa.select(TOKENS.c.sealed).where(
     TOKENS.c.document == sa.bindparam("wanted"), TOKENS.c.name == sa.bindparam("token")
@@ -55,7 +56,9 @@ _BLOB_QUERY = sa.select(TOKENS.c.sealed).where(
 def _document_query(dialect: str) -> sa.Select[Any]:
     """Ask for the clock and, where there is one, the document, at the same moment."""
     present = sa.select(sa.literal_column("1").label("one")).subquery("present")
-    return sa.select(CLOCKS[dialect].label("clock"), DOCUMENTS.c.version, DOCUMENTS.c.body).select_from(
+    # SQLite lets a text hold any bytes and then fails to read it.
+    body = sa.cast(DOCUMENTS.c.body, sa.LargeBinary) if dialect == "sqlite" else DOCUMENTS.c.body
+    return sa.select(CLOCKS[dialect].label("clock"), DOCUMENTS.c.version, body.label("body")).select_from(
         present.outerjoin(DOCUMENTS, DOCUMENTS.c.name == sa.bindparam("document"))
     )
 
@@ -71,11 +74,12 @@ class Statements:
         self._connection = connection
         self._clock = CLOCKS[connection.dialect.name]
 
-    def read_document(self, document: str) -> tuple[float | None, int | None, str | None]:
+    def read_document(self, document: str) -> tuple[float | None, int | None, bytes | None]:
         """Return the server's clock, and version and body of a document; None where there is none."""
         query = _document_query(self._connection.dialect.name)
         clock, version, body = self._connection.execute(query, {"document": document}).one()
-        return None if clock is None else float(clock), version, body
+        content = body.encode() if isinstance(body, str) else body
+        return None if clock is None else float(clock), version, content
 
     def write_document(self, document: str, seen_version: int | None, body: str) -> bool:
         """
@@ -90,7 +94,7 @@ class Statements:
         change = (
             sa.update(DOCUMENTS)
             .where(DOCUMENTS.c.name == document, DOCUMENTS.c.version == seen_version)
-            .values(version=seen_version + 1, body=body)
+            .values(version=seen_version % _MOST_VERSIONS + 1, body=body)
         )
         return self._connection.execute(change).rowcount == 1
 
@@ -120,6 +124,11 @@ class Statements:
             self._connection.execute(change)  # somebody inserted it in between
         stray = (TOKENS.c.document == document) & (TOKENS.c.drop_at < now - STRAY_SECONDS)
         self._connection.execute(sa.delete(TOKENS).where(stray))
+
+    def drop_blob(self, document: str, name: str) -> None:
+        """Remove a sealed token."""
+        this = (TOKENS.c.document == document) & (TOKENS.c.name == name)
+        self._connection.execute(sa.delete(TOKENS).where(this))
 
     def _inserted(self, table: sa.Table, values: dict[str, Any]) -> bool:
         try:

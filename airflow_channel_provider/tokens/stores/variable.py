@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import boot_id, steady
+from airflow_channel_provider.tokens.plausible import shown
 from airflow_channel_provider.tokens.stores import envelope
 from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
 
@@ -134,6 +135,9 @@ class VariableStore:
         text = base64.b64encode(blob).decode("ascii")
         self._variables.set(_blob_name(document, name), text, f"A sealed token. {_ABOUT}")
 
+    def drop_blob(self, document: str, name: str) -> None:
+        """See :class:`.base.TokenStore`; nobody but the keeper writes here, and it drops nothing."""
+
     @contextlib.contextmanager
     def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
         """See :class:`.base.TokenStore`; here a lease has to run out."""
@@ -146,15 +150,10 @@ class VariableStore:
         wall = self._clock()
         if text is None:
             return Snapshot(None, wall)
-        found = envelope.unpack(text)
-        if found is None:
-            return Snapshot(None, wall, lost=True)
-        self.keeper = _keeper_in(text, found.saved_at)
-        same_boot = found.boot is not None and found.boot == boot_id()
-        now = found.now_on_this_host(looked_at) if same_boot else found.now_by(wall)
-        if abs(now - wall) > OFF_SECONDS:
-            return Snapshot(None, wall, lost=True)
-        return Snapshot(found.state, now)
+        found = envelope.read(text, clock=wall, looked_at=looked_at)
+        if found.state is not None:
+            self.keeper = _keeper_in(text)
+        return found if abs(found.now - wall) <= OFF_SECONDS else Snapshot(found.state, wall, lost=True)
 
     def _loaded_to_write(self, document: str, looked_at: float) -> Snapshot:
         name = PREFIX + document
@@ -239,7 +238,8 @@ def _with_keeper(content: bytes, keeper: str) -> str:
     return json.dumps({**json.loads(content), "keeper": keeper}, separators=(",", ":"))
 
 
-def _keeper_in(text: str, saved_at: float) -> str:
-    keeper = json.loads(text).get("keeper") or "the keeper"
-    wrote_at = datetime.fromtimestamp(saved_at, tz=timezone.utc)
+def _keeper_in(text: str) -> str:
+    document = json.loads(text)
+    keeper = shown(document.get("keeper"), 250) or "the keeper"
+    wrote_at = datetime.fromtimestamp(document["clock"]["now"], tz=timezone.utc)
     return f"{keeper} (last wrote on {wrote_at:%Y-%m-%d at %H:%M:%S} UTC)"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib
+import json
+import os
 import re
 import subprocess
 import sys
@@ -18,11 +20,14 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowPlugin
 from support.airflow_features import PLUGIN_PAGES, needs, skip_unless
 from support.records import app_record, now_of, write
+from support.spoiled import FRAGMENTS, places, spoiled_at
+from support.token_service import TokenService
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.get_provider_info import get_provider_info
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.plugins import _page, _report, channel_talk
+from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.record import AppRecord, Failure
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
@@ -173,6 +178,59 @@ def test_dropping_concerns_one_token_and_is_done_once(store: FileStore) -> None:
     assert after is not None
     assert after["ledger"] == before["ledger"]
     assert after["history"] == before["history"]
+
+
+def task_of(store: FileStore, service: TokenService) -> TokenManager:
+    store.memos.clear()
+    return TokenManager(
+        base_url="https://service.test", app_id="shop", secret="secret", store=store, exchange=service
+    )
+
+
+def test_a_dropped_token_does_not_come_back_though_the_record_is_lost(
+    store: FileStore, tmp_path: Path
+) -> None:
+    service = TokenService(time.monotonic)
+    task = task_of(store, service)
+    assert [task.get().access_token, task.get("1").access_token] == ["access-0", "access-1"]
+    before = (tmp_path / f"{task.shared.app}.json").read_bytes()
+    assert _overviews.drop_token(store, task.shared.app, "app")
+    for content in (b"{}", before):
+        (tmp_path / f"{task.shared.app}.json").write_bytes(content)
+        assert task_of(store, service).peek() is None
+    assert task_of(store, service).get().access_token == "access-2"
+    assert task_of(store, service).get("1").access_token == "access-1"
+
+
+def test_a_broken_record_hides_no_other_app(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = (tmp_path / "busy.json").read_text()
+    for number, fragment in enumerate(FRAGMENTS):
+        for place, path in enumerate(places(json.loads(document))):
+            if place % 40 == number:
+                (tmp_path / f"spoiled-{number}-{place}.json").write_text(spoiled_at(document, path, fragment))
+    (tmp_path / os.fsdecode(b"\xff.json")).write_text(document)
+    (tmp_path / "a\nb.json").write_text(document)
+    found = _report.report(may_edit=True)
+    assert found["store"]["error"] == ""
+    assert {app["key"] for app in found["apps"]} == {path.stem for path in tmp_path.glob("[bs][up]*.json")}
+    assert json.loads(json.dumps(found, ensure_ascii=False, allow_nan=False).encode())
+
+    def fails(record: AppRecord, *args: Any) -> Any:
+        if record.name.app_id:
+            raise ZeroDivisionError
+        return described(record, *args)
+
+    described = AppRecord.scopes_in_use
+    monkeypatch.setattr(AppRecord, "scopes_in_use", fails)
+    (first, *others) = [app for app in _overviews.overviews(store) if app.key == "busy" or not app.app_id]
+    warnings_of = {app.key: app.warnings for app in (first, *others)}
+    assert warnings_of["busy"] == (
+        "The record of this app can't be shown (ZeroDivisionError); the log says more.",
+    )
+    assert others
+    assert "The record of app busy in" in caplog.text
 
 
 @pytest.mark.parametrize(

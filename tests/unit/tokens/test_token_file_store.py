@@ -14,7 +14,7 @@ import pytest
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
 from airflow_channel_provider.tokens.stores import open_store
-from airflow_channel_provider.tokens.stores.base import Beacon, Snapshot
+from airflow_channel_provider.tokens.stores.base import Anew, Beacon, Snapshot
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
@@ -351,6 +351,59 @@ def test_a_directory_that_is_open_to_others_is_reported(
     write(store, {})
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "open to other users (mode 755)" in caplog.text
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o770])
+def test_a_directory_of_another_user_is_reported_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs").chmod(mode)
+    owner = os.geteuid()
+    monkeypatch.setattr(f"{FILE}.os.geteuid", lambda: owner + 1)
+    store = FileStore(tmp_path / "theirs")
+    write(store, {})
+    write(store, {})
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"belongs to another user ({owner})" in caplog.text
+    assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == mode
+
+
+def test_what_is_set_aside_stays_for_a_week_and_its_place_is_lost_until_it_is_written(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, {})
+    path = tmp_path / "tokens" / "doc.json"
+    path.write_bytes(b"{")
+    long_ago = time.time() - 90 * 86_400
+    os.utime(path, (long_ago, long_ago))
+    assert (seen(store).lost, seen(store).lost) == (True, True)
+    write(store, {"n": 1})
+    now = time.time()
+    for days, kept in ((6, 1), (8, 0)):
+        monkeypatch.setattr(f"{FILE}.time.time", lambda days=days: now + days * 86_400)
+        store.write_blob("doc", "name", b"sealed", 60)
+        assert len(list((tmp_path / "tokens").glob("doc.json.*.unreadable"))) == kept
+
+
+def test_a_state_that_is_not_believed_is_set_aside_when_it_is_replaced(
+    store: FileStore, tmp_path: Path
+) -> None:
+    write(store, {"n": 1})
+    content = (tmp_path / "tokens" / "doc.json").read_bytes()
+    write(store, Anew(n=2))
+    write(store, {"n": 3})
+    (aside,) = (tmp_path / "tokens").glob("*.unreadable")
+    assert aside.read_bytes() == content
+
+
+def test_a_token_is_dropped_and_may_be_gone_already(store: FileStore, tmp_path: Path) -> None:
+    store.write_blob("doc", "name", b"sealed", 60)
+    for _ in range(2):
+        store.drop_blob("doc", "name")
+        assert store.read_blob("doc", "name") is None
+    (tmp_path / "tokens" / "doc.name.token").mkdir()
+    store.drop_blob("doc", "name")
 
 
 def test_a_child_that_was_forked_while_the_lock_was_being_opened_does_not_keep_it(
