@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Charge, Quota
+from airflow_channel_provider.tokens.plausible import one_more
 from airflow_channel_provider.tokens.policy import Request, Stage, early_seconds
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
 from airflow_channel_provider.tokens.token import APP_SCOPE
@@ -73,8 +74,8 @@ def succeeded(
     """
     failure, last = record.failure_of(request.scope, request.secret_mark), record.tokens.get(request.scope)
     refusals = last.refresh_refusals if last is not None else 0
-    refusals += failure is not None and failure.refresh_refused
-    replacements = last.replacements + 1 if last is not None and request.refused is not None else 0
+    refusals = one_more(refusals) if failure is not None and failure.refresh_refused else refusals
+    replacements = one_more(last.replacements) if last is not None and request.refused is not None else 0
     facts = replace(facts, refresh_refusals=0 if refresh else refusals, replacements=replacements)
     record = _settled(record, now, request, charges, answered=True)
     record = replace(record, ledger=record.ledger.accepted())
@@ -106,7 +107,7 @@ def failed(
     if not sent and charges:
         record = replace(record, ledger=record.ledger.refund(charges[-1].id))
     earlier = record.failure_of(request.scope, request.secret_mark)
-    count = earlier.count + 1 if earlier is not None else 1
+    count = one_more(earlier.count) if earlier is not None else 1
     pause = (
         _refusal_pause(count, refresh=refresh) if error is not None else _transient_pause(count, sent=sent)
     )
@@ -184,9 +185,9 @@ def _transient_pause(count: int, *, sent: bool) -> float:
 
 def _refusal_pause(count: int, *, refresh: bool) -> float:
     # After a refused refresh there is something else to try at once: to issue.
-    return 0.0 if refresh else min(REFUSAL_PAUSE_SECONDS * 2 ** (count - 1), REFUSAL_PAUSE_MAX_SECONDS)
+    return 0.0 if refresh else min(REFUSAL_PAUSE_SECONDS * 2 ** min(count - 1, 10), REFUSAL_PAUSE_MAX_SECONDS)
 
 
 def _longer_outage(outage: Failure | None, now: float, *, sent: bool) -> Failure:
-    count = outage.count + 1 if outage is not None else 1
+    count = one_more(outage.count) if outage is not None else 1
     return Failure(count, now + _transient_pause(count, sent=sent), at=now)
