@@ -20,6 +20,7 @@ from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.dialect import CHANNEL_TALK, Dialect
 from airflow_channel_provider.tokens.events import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.exchange import TokenExchange
+from airflow_channel_provider.tokens.plausible import is_name
 from airflow_channel_provider.tokens.policy import Stage
 from airflow_channel_provider.tokens.reading import Reading
 from airflow_channel_provider.tokens.record import AppName
@@ -142,6 +143,7 @@ class TokenManager:
             and (rejected is None or memo.token.fingerprint != rejected)
         ):
             return memo.token
+        self._named(scope)
         try:
             if is_kept(self.shared.store):
                 return self._read(scope, rejected)
@@ -176,7 +178,7 @@ class TokenManager:
         """
         search = Search(
             self,
-            self._scope(channel_id),
+            self._named(self._scope(channel_id)),
             channel_id,
             None,
             ask_again,
@@ -190,10 +192,11 @@ class TokenManager:
             self.shared.store.rest()
 
     def _scope(self, channel_id: str | None) -> str:
-        if channel_id is None:
-            return self.dialect.own_scope
-        scope = scope_of(channel_id)
-        if len(scope) > SCOPE_LENGTH or not scope.isprintable():
+        return self.dialect.own_scope if channel_id is None else scope_of(channel_id)
+
+    def _named(self, scope: str) -> str:
+        """See that a scope is one that a record can name."""
+        if not is_name(scope, SCOPE_LENGTH):
             raise ChannelConfigurationError(
                 f"{self.label}: channel_id is no ID of a channel: it is longer than {SCOPE_LENGTH} characters, or "
                 "not all of them can be printed. No token request was sent."
@@ -225,7 +228,7 @@ class TokenManager:
     def peek(self, channel_id: str | None = None) -> Token | None:
         """Return the stored token if it lives; never sends a request."""
         moment = self.shared.look()
-        token = self.shared.usable_token(moment, self._scope(channel_id))
+        token = self.shared.usable_token(moment, self._named(self._scope(channel_id)))
         alive = (
             token is not None
             and policy.stage_of(token.issued_at, token.expires_at, moment.now) is not Stage.EXPIRED

@@ -53,6 +53,7 @@ class Sealer:
     def __init__(self, app: str, secret: str) -> None:
         self._app = app
         self._secret = secret
+        self._names: dict[str, str] = {}
         self._ciphers: dict[str, AESGCM] = {}
         self.secret_mark = _hmac(secret, "secret-mark")[:16]
 
@@ -61,7 +62,10 @@ class Sealer:
 
     def blob_name(self, scope: str) -> str:
         """Name the blob of a scope: 32 hex digits."""
-        return _hmac(self._secret, f"blob|1|{self._app}|{scope}")[:32]
+        name = self._names.get(scope)
+        if name is None:
+            name = self._names[scope] = _hmac(self._secret, f"blob|1|{self._app}|{scope}")[:32]
+        return name
 
     def seal(self, token: Token) -> bytes:
         """Return the token as bytes that only this secret opens."""
@@ -126,4 +130,4 @@ def _is_secret(value: object) -> TypeGuard[str]:
 
 
 def _hmac(secret: str, purpose: str) -> str:
-    return hmac.digest(secret.encode(), purpose.encode(), "sha256").hex()
+    return hmac.new(secret.encode(), purpose.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
