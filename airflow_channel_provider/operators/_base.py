@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.operators import _waiting
+from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import SUPPORTED, default_policy, fail_at_once
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class WithHook:
         )
 
 
-class ChannelTalkBaseOperator(WithHook, BaseOperator):
+class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
     """
     Makes one call to Channel Talk and waits, where it must, without holding a worker slot.
 

@@ -15,10 +15,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._templates import ArrivingArguments, Partial
 
 if TYPE_CHECKING:
     from airflow.sdk.bases.operator import BaseOperatorMeta
-    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 else:
     BaseOperatorMeta = type(ChannelTalkBaseOperator)
 
@@ -48,15 +48,40 @@ class _FunctionParamsMeta(BaseOperatorMeta):
         return cast("Constructor", with_function_params)
 
 
+class _FunctionArguments(ArrivingArguments):
+    """What ``expand_kwargs`` takes from an XCom, renamed when it arrives."""
+
+    @staticmethod
+    def arrived(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the operator is to be given for arguments that a task returned."""
+        return _renamed(arguments)
+
+
+class FunctionParamsPartial(Partial):
+    """The result of ``partial()``: renames ``params`` in what is expanded."""
+
+    arriving = _FunctionArguments
+
+    def expand(self, **mapped_kwargs: Any) -> Any:
+        """Map over the given arguments."""
+        return super().expand(**_renamed(mapped_kwargs))
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any:
+        """Map over a list of arguments, or over an XCom that is one."""
+        if isinstance(kwargs, (list, tuple)):
+            kwargs = [_renamed(one) if isinstance(one, Mapping) else one for one in kwargs]
+        return super().expand_kwargs(kwargs, strict=strict)
+
+
 class FunctionParamsMixin(metaclass=_FunctionParamsMeta):
     """Makes ``params`` of an operator or sensor the parameters of a function; the first of its bases."""
+
+    _partial_class = FunctionParamsPartial
 
     @classmethod
     def partial(cls, **kwargs: Any) -> FunctionParamsPartial:
         """Fix arguments for mapping; ``params`` means the function's parameters here as well."""
-        plain: OperatorPartial = super().partial(**_renamed(kwargs))  # type: ignore[misc]
-        plain._expand_called = True  # noqa: SLF001 - it would warn that it was never expanded
-        return FunctionParamsPartial(plain)
+        return cast("FunctionParamsPartial", super().partial(**_renamed(kwargs)))  # type: ignore[misc]
 
 
 class FunctionParamsOperator(FunctionParamsMixin, ChannelTalkBaseOperator):  # type: ignore[misc]
@@ -79,29 +104,6 @@ class FunctionParamsOperator(FunctionParamsMixin, ChannelTalkBaseOperator):  # t
     ) -> None:
         super().__init__(params=params, **kwargs)
         self.function_params = function_params
-
-
-class FunctionParamsPartial:
-    """The result of ``partial()``: renames ``params`` in what is expanded."""
-
-    def __init__(self, plain: OperatorPartial) -> None:
-        self._plain = plain
-
-    def expand(self, **mapped_kwargs: Any) -> Any:
-        """Map over the given arguments."""
-        return self._plain.expand(**_renamed(mapped_kwargs))
-
-    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any:
-        """Map over a list of arguments, or over an XCom that is one."""
-        if isinstance(kwargs, (list, tuple)):
-            kwargs = [_renamed_item(item) for item in kwargs]
-        elif hasattr(kwargs, "map"):
-            kwargs = kwargs.map(_renamed_item)
-        return self._plain.expand_kwargs(kwargs, strict=strict)
-
-
-def _renamed_item(item: Any) -> Any:
-    return _renamed(item) if isinstance(item, Mapping) else item
 
 
 def _renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,25 +1,50 @@
 """The parameters of each call of a bulk task, made of its item.
 
 Airflow renders an operator's templates once, before it runs. These are rendered for each item, with ``item`` beside
-what every template knows: compiled once, and what does not mention the item rendered once. What an item holds is never
-taken for a template.
+what every template knows: compiled once, and what does not mention the item rendered once. A template is a text that
+the DAG file wrote, which is an :class:`ItemTemplate` from the moment the task's fields are rendered; what arrived while
+the DAG runs, and what an item holds, is never taken for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
-__all__ = ["ITEM", "item_params"]
+__all__ = ["ITEM", "ItemTemplate", "item_params", "item_templates"]
 
 ITEM = "item"
 Rendered = Callable[[Mapping[str, Any]], Any]
 ParamsOf = Callable[[Any], Mapping[str, Any] | None]
+
+
+class ItemTemplate(str):
+    """A text of the DAG file that is rendered for each item."""
+
+    __slots__ = ()
+
+
+def item_templates(value: Any, resolve: Callable[[Any], Any], arrived: Collection[int] = ()) -> Any:
+    """
+    Return a value with each text that the DAG file wrote as an :class:`ItemTemplate`, and each ``XComArg`` resolved.
+
+    :param resolve: returns what an ``XComArg`` refers to, and anything else as it is.
+    :param arrived: ids of what Airflow has resolved already.
+    """
+    if id(value) in arrived:
+        return value
+    if isinstance(value, str):
+        return ItemTemplate(value)
+    if isinstance(value, Mapping):
+        return {name: item_templates(inner, resolve, arrived) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [item_templates(inner, resolve, arrived) for inner in value]
+    return resolve(value)
 
 
 def item_params(
@@ -28,7 +53,7 @@ def item_params(
     """
     Return what makes parameters of an item's value.
 
-    :param params: a mapping whose texts are templates, or a callable.
+    :param params: a mapping whose item templates are rendered, or a callable.
     :param env: of the task's templates.
     :param context: of the task.
     :raises ChannelConfigurationError: it is neither, or a template is none.
@@ -40,11 +65,9 @@ def item_params(
             f"params must be a mapping of names to values or templates, or a callable that makes one of an item, not "
             f"{type(params).__name__}."
         )
-    # None is no text to send to anybody.
-    env = env.overlay(finalize=lambda value: "" if value is None else value)
     shared = dict(context)
     try:
-        made = _compiled(dict(params), env, shared)
+        made = _compiled(dict(params), _for_items(env), shared)
     except Exception as error:
         raise ChannelConfigurationError(f"params: {type(error).__name__}: {error}") from error
     if not callable(made):
@@ -66,9 +89,22 @@ def _guarded(params: ParamsOf) -> ParamsOf:
     return of_item
 
 
+def _for_items(env: Environment) -> Environment:
+    # None is no text to send to anybody.
+    env = env.overlay(finalize=lambda value: "" if value is None else value)
+    attribute_of = env.getattr
+
+    def data_first(obj: Any, attribute: str) -> Any:
+        # A column may be called like a method of a mapping: values, items, copy.
+        return obj[attribute] if type(obj) is dict and attribute in obj else attribute_of(obj, attribute)
+
+    env.getattr = data_first  # type: ignore[method-assign]
+    return env
+
+
 def _compiled(value: Any, env: Environment, shared: Mapping[str, Any]) -> Any:
     """Return the value, or what renders it where it depends on the item."""
-    if isinstance(value, str):
+    if isinstance(value, ItemTemplate):
         return _compiled_text(value, env, shared)
     if isinstance(value, Mapping):
         fields = {name: _compiled(inner, env, shared) for name, inner in value.items()}
@@ -85,13 +121,32 @@ def _compiled(value: Any, env: Environment, shared: Mapping[str, Any]) -> Any:
 
 def _compiled_text(text: str, env: Environment, shared: Mapping[str, Any]) -> Any:
     from jinja2 import meta
+    from jinja2.nativetypes import NativeEnvironment
 
     if "{" not in text:
-        return text
+        return str(text)
     template = env.from_string(text)
+    render = _native(template) if isinstance(env, NativeEnvironment) else template.render
     if ITEM in meta.find_undeclared_variables(env.parse(text)):
-        return template.render
-    return template.render(shared)
+        return render
+    return render(shared)
+
+
+def _native(template: Template) -> Rendered:
+    """
+    Return what renders a template to the value that it names.
+
+    Jinja would read what comes out as Python as well, and make a number of a phone number.
+    """
+    from jinja2 import Undefined
+
+    def render(names: Mapping[str, Any]) -> Any:
+        parts = list(template.root_render_func(template.new_context(dict(names))))
+        # An undefined value tells when it is made a text.
+        is_value = len(parts) == 1 and not isinstance(parts[0], Undefined)
+        return parts[0] if is_value else "".join(map(str, parts))
+
+    return render
 
 
 def _rendered(value: Any, names: Mapping[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.masking import mask_secret
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
+from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ChannelAuthorizeOperator", "ChannelDeauthorizeOperator"]
 
 
-class _ChannelOperator(BaseOperator):
+class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
     """Does one thing to a channel of Benlly; see its subclasses."""
 
     operation: str

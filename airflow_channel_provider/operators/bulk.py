@@ -6,7 +6,7 @@ an item whose fate is unknown is repeated only where that does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import (
@@ -20,6 +20,7 @@ from airflow_channel_provider.operators._json import json_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from jinja2 import Environment
 
     from airflow_channel_provider.bulk.items import Item
     from airflow_channel_provider.bulk.outcomes import Loss
@@ -66,7 +67,11 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
         the task was killed was written.
     """
 
-    template_fields: Sequence[str] = ("method", *BulkBaseOperator.template_fields)
+    template_fields: Sequence[str] = ("method", "function_params", *BulkBaseOperator.template_fields)
+    template_fields_renderers = {
+        **FunctionParamsOperator.template_fields_renderers,
+        **BulkBaseOperator.template_fields_renderers,
+    }
 
     def __init__(
         self,
@@ -79,6 +84,9 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
         **kwargs: Any,
     ) -> None:
         super().__init__(params=params, **kwargs)  # type: ignore[arg-type]
+        self._params_of: Callable[[Any], Any] | None = None
+        if callable(self.function_params):  # Airflow would call what it finds in a field
+            self._params_of, self.function_params = self.function_params, None
         self.method = method
         self.item_key = item_key
         self.order_by = order_by
@@ -87,6 +95,38 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
     def describe(self) -> str:
         """Name the call for the log."""
         return self.method
+
+    def params_of_items(self, context: Context) -> Callable[[Any], Mapping[str, Any] | None]:
+        """Return what makes the function's parameters of an item's value."""
+        from airflow_channel_provider.operators._item_params import item_params
+
+        env = self.get_template_env()
+        params: Any = self._params_of or self.function_params
+        if not callable(params) and not self._is_rendered:
+            params = self._item_templates(context, env)
+        return item_params({} if params is None else params, env, context)
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Environment,
+        seen_oids: set[int],
+        **kwargs: Any,
+    ) -> None:
+        is_due = parent is self and not self._is_rendered
+        others = [name for name in template_fields if name != "function_params"]
+        super()._do_render_template_fields(parent, others, context, jinja_env, seen_oids, **kwargs)
+        if is_due:
+            self.function_params = self._item_templates(context, jinja_env, seen_oids)
+
+    def _item_templates(self, context: Context, env: Environment, arrived: Collection[int] = ()) -> Any:
+        from airflow_channel_provider.operators._item_params import item_templates
+
+        return item_templates(
+            self.function_params, lambda value: self.render_template(value, context, env), arrived
+        )
 
     def plan(self, context: Context, source: Source) -> Plan:
         """Return the calls."""
@@ -211,7 +251,6 @@ class _Call:
         self, operator: BulkNativeFunctionOperator, context: Context, *, is_message: bool, repeatable: bool
     ) -> None:
         from airflow_channel_provider.hooks import _request_id
-        from airflow_channel_provider.operators._item_params import item_params
 
         self._method = operator.method
         self._hook = operator.hook
@@ -220,8 +259,7 @@ class _Call:
         self._repeatable = repeatable
         self._deduplicate = operator.deduplicate
         self._task_key = _request_id.task_key(context)
-        params: Any = operator.function_params
-        self._params_of = item_params({} if params is None else params, operator.get_template_env(), context)
+        self._params_of = operator.params_of_items(context)
 
     def __call__(self, item: Item) -> Sequence[Loss]:
         from airflow_channel_provider.bulk.outcomes import SkipItem

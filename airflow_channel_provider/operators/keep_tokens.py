@@ -15,6 +15,7 @@ from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
 from airflow_channel_provider.operators._json import json_value
+from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["KeepTokensOperator"]
 
 
-class KeepTokensOperator(BaseOperator):
+class KeepTokensOperator(TemplatesOfTheFile, BaseOperator):
     """
     Renews the tokens of the listed scopes that end soon, and returns what became of each.
 

@@ -25,6 +25,7 @@ from airflow_channel_provider.operators._base import (
     default_deferrable,
     policy_argument,
 )
+from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ChannelTalkBaseSensor"]
 
 
-class ChannelTalkBaseSensor(WithHook, BaseSensorOperator):
+class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
     """
     Waits until a native function answers what is awaited.
 

@@ -57,11 +57,14 @@ class Supervisor:
 
 
 class Outcome:
-    def __init__(self, state: Any, error: BaseException | None, supervisor: Supervisor) -> None:
+    def __init__(
+        self, state: Any, error: BaseException | None, supervisor: Supervisor, ti: RuntimeTaskInstance
+    ) -> None:
         self.state = str(getattr(state, "value", state))
         # Before Airflow 3.3 what no retry can help is wrapped, so that the task fails at once.
         self.error = error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ else error
         self.supervisor = supervisor
+        self.ti = ti
 
     @property
     def xcom(self) -> Any:
@@ -94,7 +97,7 @@ def task_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         state, _, error = task_runner.run(ti, context, log)
         context["exception"] = error
         task_runner.finalize(ti, state, context, log, error)
-        return Outcome(state, error, supervisor)
+        return Outcome(state, error, supervisor, ti)
 
     yield run_it
     signal.signal(signal.SIGTERM, handler)

@@ -133,6 +133,7 @@ def test_mapping_over_an_xcom_survives_serialization(expand: Any) -> None:
     assert again.task_dict["t"].upstream_task_ids == {"rows"}
 
 
+@pytest.mark.filterwarnings("ignore:Task 't' was never mapped")
 def test_fixed_and_mapped_params_at_once_are_refused(dag: Any) -> None:
     partial = NativeFunctionOperator.partial(task_id="t", method="m", params=OURS)
     with pytest.raises(TypeError, match="function_params"):

@@ -1,0 +1,82 @@
+"""What of an operator's arguments is a template: what the DAG file wrote, rendered once. All else is data.
+
+Airflow sees to that where an argument is an ``XComArg``, or holds one, and where ``expand`` maps over one. It does not
+where the arguments are those that ``expand_kwargs`` takes from an XCom: they are rendered as if the DAG file had
+written them. Nor does it for an operator that is rendered again, as ``dag.test()`` of Airflow 2 does after a wait in
+the triggerer: what the first time brought is a template to the second. Both are seen to here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
+
+try:
+    from airflow.sdk.definitions._internal.expandinput import ListOfDictsExpandInput
+except ImportError:  # Airflow 2
+    from airflow.models.expandinput import ListOfDictsExpandInput  # type: ignore[attr-defined, no-redef]
+
+__all__ = ["ArrivingArguments", "Partial", "TemplatesOfTheFile"]
+
+
+class ArrivingArguments(ListOfDictsExpandInput):
+    """The argument of ``expand_kwargs``, of which is data what a task returned."""
+
+    def resolve(
+        self, context: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> tuple[Mapping[str, Any], set[int]]:
+        """Return the arguments of one mapped task, and the ids of the values that are not to be rendered."""
+        arguments, _ = super().resolve(context, *args, **kwargs)
+        given = self.value[context["ti"].map_index] if isinstance(self.value, Sized) else self.value
+        if isinstance(given, Mapping):
+            # Airflow names the XComArgs in it, which are then never resolved.
+            return arguments, set()
+        arguments = self.arrived(arguments)
+        return arguments, {id(value) for value in arguments.values()}
+
+    @staticmethod
+    def arrived(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the operator is to be given for arguments that a task returned."""
+        return arguments
+
+
+class Partial:
+    """The result of ``partial()``."""
+
+    arriving: ClassVar[type[ArrivingArguments]] = ArrivingArguments
+
+    def __init__(self, plain: OperatorPartial) -> None:
+        self._plain = plain
+
+    def expand(self, **mapped_kwargs: Any) -> MappedOperator:
+        """Map over the given arguments."""
+        return self._plain.expand(**mapped_kwargs)
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
+        """Map over a list of arguments, or over an XCom that is one."""
+        mapped = self._plain.expand_kwargs(kwargs, strict=strict)
+        mapped.expand_input = self.arriving(kwargs)
+        return mapped
+
+
+class TemplatesOfTheFile:
+    """Makes an operator or a sensor render what the DAG file wrote, and nothing else; before Airflow's own base."""
+
+    _partial_class: ClassVar[type[Partial]] = Partial
+    _is_rendered = False
+
+    if not TYPE_CHECKING:  # type checkers know it from Airflow
+
+        @classmethod
+        def partial(cls, **kwargs: Any) -> Partial:
+            """Fix arguments for mapping."""
+            return cls._partial_class(super().partial(**kwargs))
+
+    def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
+        if parent is self and self._is_rendered:
+            return
+        super()._do_render_template_fields(parent, *args, **kwargs)  # type: ignore[misc]
+        self._is_rendered = self._is_rendered or parent is self
