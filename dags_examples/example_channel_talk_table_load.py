@@ -39,7 +39,6 @@ def example_channel_talk_table_load() -> None:
         primary_key="number",
         sql_conn_id="warehouse",
         sql="SELECT number, state, total, '{{ ds }}' AS loaded_on FROM orders ORDER BY number",
-        batch_rows=200,
         retries=2,
     )
     # [END table_load]

@@ -24,9 +24,11 @@ __all__ = [
     "ItemKey",
     "Items",
     "content_key",
+    "duration_text",
     "entries",
     "field_of",
     "identified",
+    "native",
     "plain",
     "unwrapped",
 ]
@@ -60,27 +62,22 @@ class Item(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A value of a source, with what a dead-letter file knows about it."""
+    """A value of a source as it is, with what a dead-letter file knows about it."""
 
-    value: JSON
+    value: object
     key: str | None = None
     request_id: str | None = None
     in_doubt: bool = False
 
 
 def entries(values: Iterable[object]) -> Iterator[Entry]:
-    """
-    Yield the values as what JSON can hold; lines of a dead-letter file as the items that they were.
-
-    :raises ChannelConfigurationError: a value is nested too deeply, or contains itself.
-    """
-    for position, value in enumerate(values):
-        made = _plain_item(position, value)
-        if isinstance(made, dict) and DEAD_LETTER in made and "item" in made:
-            in_doubt = made.get("outcome") == "uncertain"
-            yield Entry(made["item"], _text_of(made, "key"), _text_of(made, "request_id"), in_doubt)
+    """Yield the values; lines of a dead-letter file as the items that they were."""
+    for value in values:
+        if isinstance(value, Mapping) and DEAD_LETTER in value and "item" in value:
+            in_doubt = value.get("outcome") == "uncertain"
+            yield Entry(value["item"], _text_of(value, "key"), _text_of(value, "request_id"), in_doubt)
         else:
-            yield Entry(made)
+            yield Entry(value)
 
 
 def unwrapped(value: object) -> object:
@@ -93,11 +90,12 @@ def identified(values: Iterable[object], key: ItemKey) -> Iterator[Item]:
     Number the values of a source and give each its key.
 
     :param key: see :data:`ItemKey`; an item of a dead-letter file keeps the key that it had.
-    :raises ChannelConfigurationError: an item lacks the field.
+    :raises ChannelConfigurationError: an item lacks the field, is nested too deeply, or contains itself.
     """
     for position, entry in enumerate(entries(values)):
-        name = entry.key or _key_of(entry.value, key, position)
-        yield Item(position, entry.value, name, entry.request_id, entry.in_doubt)
+        value = _plain_item(position, entry.value)
+        name = entry.key or _key_of(value, key, position)
+        yield Item(position, value, name, entry.request_id, entry.in_doubt)
 
 
 class Items:
@@ -160,8 +158,8 @@ def plain(value: object) -> JSON:
     """
     Return a value as JSON can hold it.
 
-    Times become ISO 8601, bytes Base64, a decimal number the number that shows the same digits, else text; NaN and
-    infinity become null; anything else becomes its text.
+    Times and durations become ISO 8601, bytes Base64, a decimal number the number that shows the same digits, else
+    text; NaN, infinity and what pandas calls missing become null; anything else becomes its text.
     """
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -173,17 +171,59 @@ def plain(value: object) -> JSON:
         return base64.b64encode(bytes(value)).decode()
     if isinstance(value, (Sequence, set, frozenset)):
         return [plain(inner) for inner in value]
-    return _scalar(value)
+    own = native(value)
+    return _scalar(value) if own is value else plain(own)
+
+
+def native(value: object) -> object:
+    """Return Python's own value for one of numpy or pandas, None for what those call missing; others as they are."""
+    if isinstance(value, (str, int, float, list, dict)):
+        return value
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return None
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is None or not hasattr(value, "tolist"):
+        return value
+    found: Any = value
+    if kind not in "mM":
+        return found.tolist()
+    # Theirs may count nanoseconds, which Python's do not.
+    return (
+        [native(inner) for inner in found] if getattr(found, "shape", ()) else _moment_of_numpy(found, kind)
+    )
+
+
+def _moment_of_numpy(value: Any, kind: str) -> object:
+    rounded = value.astype(f"{'datetime' if kind == 'M' else 'timedelta'}64[us]")
+    own = (value if value.dtype.str.endswith("[D]") and kind == "M" else rounded).tolist()
+    if own is None or (rounded == value and not isinstance(own, int)):
+        return own
+    return str(value) if kind == "M" else duration_text(int(value.astype("timedelta64[ns]").astype("int64")))
 
 
 def _scalar(value: object) -> JSON:
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):
-        return value.total_seconds()
+        microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+        return duration_text(microseconds * 1_000 + int(getattr(value, "nanoseconds", 0)))
     if isinstance(value, Decimal):
         return _number(value)
     return str(value)
+
+
+def duration_text(nanoseconds: int) -> str:
+    """Return a duration as ISO 8601 writes it, such as ``P1DT2H30M0.5S``; a minus stands in front of all of it."""
+    seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
+    days, seconds = divmod(seconds, 86_400)
+    hours, seconds = divmod(seconds, 3_600)
+    minutes, seconds = divmod(seconds, 60)
+    second = f"{seconds}.{fraction:09d}".rstrip("0") if fraction else str(seconds)
+    parts = ((str(hours), "H"), (str(minutes), "M"), (second, "S"))
+    clock = "".join(f"{number}{unit}" for number, unit in parts if number != "0")
+    day = f"{days}D" if days else ""
+    text = "P" + day + (f"T{clock}" if clock else "" if day else "T0S")
+    return f"-{text}" if nanoseconds < 0 else text
 
 
 def _number(value: Decimal) -> JSON:

@@ -180,12 +180,14 @@ class FileSource:
                 raise lines.wrong(f"is no CSV ({error})") from error
 
     def _parquet_rows(self) -> Iterator[object]:
+        from airflow_channel_provider.bulk.arrow import rows_of
+
         with self.path.fs.open(self.path.path, "rb") as file:
             parquet = _parquet_file(file)
             count = parquet.metadata.num_rows
             self._share = lambda: self._read_rows / count if count else 0.0
             for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
-                yield from batch.to_pylist()
+                yield from rows_of(batch)
 
     @contextmanager
     def _lines(self, **text: str) -> Iterator[Lines]:

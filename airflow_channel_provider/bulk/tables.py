@@ -8,16 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.bulk.items import Entry, Item, entries
+from airflow_channel_provider.bulk.cells import (
+    LISTS,
+    NUMBER,
+    UnfitValueError,
+    cell,
+    column_type,
+    type_of,
+)
+from airflow_channel_provider.bulk.items import Entry, Item, entries, plain
 from airflow_channel_provider.bulk.outcomes import Loss, loss_of
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
-    from pyarrow import DataType, Schema
+    from pyarrow import Schema
 
 __all__ = [
     "Batches",
@@ -33,22 +39,19 @@ __all__ = [
 JSON = Any
 Column = dict[str, JSON]
 
-# The service publishes no list of its types; a table whose columns are given takes what it is given.
-STRING, NUMBER, BOOLEAN, DATETIME, OBJECT = "string", "number", "boolean", "datetime", "json"
-_TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (str, STRING),
-    (bool, BOOLEAN),
-    ((int, float, Decimal), NUMBER),
-    ((datetime, date), DATETIME),
-    ((Mapping, list, tuple), OBJECT),
-)
-
 
 class Row(NamedTuple):
-    """A row of a batch, with the key that names it where it gets lost."""
+    """
+    A row of a batch.
+
+    :param value: what is sent; of a row that is not, what the source gave.
+    :param key: names it where it gets lost.
+    :param unfit: why the table can't hold it; empty: it can.
+    """
 
     value: dict[str, JSON]
     key: str
+    unfit: str = ""
 
 
 # ---- columns
@@ -60,25 +63,37 @@ def columns_of_rows(rows: Iterable[object], primary_key: Sequence[str]) -> list[
 
     :raises ChannelConfigurationError: a row is no mapping.
     """
-    types: dict[str, set[str]] = {}
+    return [_column(name, column_type(kinds), primary_key) for name, kinds in _kinds_of_columns(rows).items()]
+
+
+def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequence[str]) -> list[Column]:
+    """
+    Return the columns of a Parquet file.
+
+    :param rows: its first ones; a number or list among them that a column of its type can't hold makes it one of text.
+    """
+    from airflow_channel_provider.bulk.arrow import type_of_arrow
+
+    kinds = _kinds_of_columns(rows)
+    columns = []
+    for field in schema:
+        kind = type_of_arrow(field.type)
+        if kind in (NUMBER, *LISTS) and kinds.get(field.name):
+            kind = column_type({kind, *kinds[field.name]})
+        columns.append(_column(field.name, kind, primary_key))
+    return columns
+
+
+def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:
+    kinds: dict[str, set[str | None]] = {}
     for row in rows:
         if not isinstance(row, Mapping):
             raise ChannelConfigurationError(
                 f"A row must be a mapping of columns to values, not {type(row).__name__}."
             )
         for name, value in row.items():
-            kinds = types.setdefault(str(name), set())
-            if value is not None:
-                kinds.add(_type_of(value))
-    return [
-        _column(name, kinds.pop() if len(kinds) == 1 else STRING, primary_key)
-        for name, kinds in types.items()
-    ]
-
-
-def columns_of_arrow(schema: Schema, primary_key: Sequence[str]) -> list[Column]:
-    """Return the columns of a Parquet file."""
-    return [_column(field.name, _arrow_type(field.type), primary_key) for field in schema]
+            kinds.setdefault(str(name), set()).add(type_of(value))
+    return kinds
 
 
 def merged_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column]) -> list[Column]:
@@ -100,22 +115,6 @@ def _column(name: str, kind: str, primary_key: Sequence[str]) -> Column:
     return {"key": name, "name": name, "type": kind, "nullable": name not in primary_key}
 
 
-def _type_of(value: object) -> str:
-    return next((name for kinds, name in _TYPES if isinstance(value, kinds)), STRING)
-
-
-def _arrow_type(kind: DataType) -> str:
-    from pyarrow import types
-
-    if types.is_boolean(kind):
-        return BOOLEAN
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return NUMBER
-    if types.is_timestamp(kind) or types.is_date(kind):
-        return DATETIME
-    return OBJECT if types.is_nested(kind) else STRING
-
-
 # ---- batches
 
 
@@ -125,7 +124,8 @@ class Batches:
 
     :param rows: the source.
     :param primary_key: names a row; where there is none, its place does.
-    :param columns: only these are sent; None: all.
+    :param columns: of the table, each with ``key`` and ``type``; None: values are sent as they are.
+    :param leave_out: whether what a row has beside them is left out; otherwise such a row is unfit.
     :param most_rows: of a batch.
     :param most_bytes: of a batch, as JSON; a single row may be larger.
     """
@@ -135,13 +135,15 @@ class Batches:
         rows: Iterable[object],
         primary_key: Sequence[str],
         *,
-        columns: Sequence[str] | None = None,
-        most_rows: int = 500,
+        columns: Sequence[Mapping[str, JSON]] | None = None,
+        leave_out: bool = False,
+        most_rows: int = 100,
         most_bytes: int = 1_000_000,
     ) -> None:
         self._rows = rows
         self._primary_key = primary_key
-        self._columns = columns
+        self._types = None if columns is None else {c["key"]: str(c.get("type")) for c in columns}
+        self._leave_out = leave_out
         self._most_rows = most_rows
         self._most_bytes = most_bytes
 
@@ -149,7 +151,7 @@ class Batches:
         batch, hashed, size, doubtful = list[Row](), hashlib.blake2b(digest_size=12), 0, False
         position = 0
         for number, entry in enumerate(entries(self._rows)):
-            row = Row(self._value_of(entry, number), self._key_of(entry, number))
+            row = self._whole_row(entry, number)
             text = json.dumps(row.value, separators=(",", ":")).encode()
             full = len(batch) >= self._most_rows or size + len(text) > self._most_bytes
             if batch and (full or entry.in_doubt != doubtful):
@@ -163,22 +165,54 @@ class Batches:
         if batch:
             yield _item(position, batch, hashed.hexdigest(), in_doubt=doubtful)
 
-    def _value_of(self, entry: Entry, number: int) -> dict[str, JSON]:
-        if not isinstance(entry.value, dict):
+    def _whole_row(self, entry: Entry, number: int) -> Row:
+        try:
+            return self._row(entry, number)
+        except RecursionError:
+            raise ChannelConfigurationError(
+                f"Row {number} of the source is nested too deeply, or contains itself."
+            ) from None
+
+    def _row(self, entry: Entry, number: int) -> Row:
+        if not isinstance(entry.value, Mapping):
             raise ChannelConfigurationError(
                 f"Row {number} of the source must be a mapping of columns to values, not "
                 f"{type(entry.value).__name__}."
             )
-        if self._columns is None:
-            return entry.value
-        return {name: entry.value[name] for name in self._columns if name in entry.value}
+        given = {str(name): value for name, value in entry.value.items()}
+        if self._types is not None and self._leave_out:
+            given = {name: given[name] for name in self._types if name in given}
+        try:
+            value, unfit = self._cells(given, self._types or {}), ""
+        except UnfitValueError as error:
+            value, unfit = plain(given), str(error)
+        return Row(value, self._key_of(entry.key, value, number), unfit)
 
-    def _key_of(self, entry: Entry, number: int) -> str:
-        if entry.key is not None:
-            return entry.key
+    def _cells(self, row: Mapping[str, object], types: Mapping[str, str]) -> dict[str, JSON]:
+        cells = {name: self._cell(name, value, types) for name, value in row.items()}
+        for name in self._primary_key:
+            if cells.get(name) is None:
+                raise UnfitValueError(f"Column {name!r} of the primary key is null.")
+        return cells
+
+    def _cell(self, name: str, value: object, types: Mapping[str, str]) -> JSON:
+        if self._types is None:
+            return plain(value)
+        if name not in types:
+            raise UnfitValueError(
+                f"The table has no column {name!r}, and the first rows did not show it; give columns."
+            )
+        try:
+            return cell(value, types[name])
+        except UnfitValueError as error:
+            raise UnfitValueError(f"Column {name!r} is {types[name]}, and the value {error}.") from None
+
+    def _key_of(self, known: str | None, row: Mapping[str, JSON], number: int) -> str:
+        if known is not None:
+            return known
         if not self._primary_key:
             return str(number)
-        return "/".join(str(entry.value.get(name)) for name in self._primary_key)
+        return "/".join(str(row.get(name)) for name in self._primary_key)
 
 
 def _item(position: int, batch: Sequence[Row], content: str, *, in_doubt: bool) -> Item:

@@ -1,14 +1,14 @@
 """What is done to a data table: its schema is created or revised, and batches of rows are upserted.
 
-A batch that is refused is halved until the rows at fault are alone - but only where the table has a primary key, since
-a half that was accepted may be sent again.
+A row that the table can't hold is not sent. A batch that is refused is halved until the rows at fault are alone - once
+it was sent, only where the table has a primary key, since nobody knows whether a refusal is of all of a batch.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.bulk.items import unwrapped
 from airflow_channel_provider.bulk.outcomes import Loss, is_refusal_of_the_item, stops_all
@@ -45,6 +45,13 @@ JSON = Any
 UPSERT = "upsertAppDataTableRows"
 
 
+class Shape(NamedTuple):
+    """What a table looks like."""
+
+    columns: Sequence[Mapping[str, JSON]]
+    primary_key: Sequence[str]
+
+
 class Table:
     """
     One table of an app, on one channel.
@@ -65,14 +72,14 @@ class Table:
         *,
         given: Sequence[Mapping[str, JSON]] | None,
         primary_key: JSON,
-    ) -> list[str]:
+    ) -> Shape:
         """
         Create the table, or revise it, where that is due.
 
         :param found: returns the columns of the source, for a primary key.
         :param given: the columns that the table is to have; None: those that it has and those of the source.
         :param primary_key: see :func:`primary_key_of`; none: the one that it has.
-        :return: its primary key.
+        :return: its columns and its primary key.
         :raises ChannelConfigurationError: nothing tells the columns.
         """
         schema = self.schema() or {}
@@ -89,7 +96,7 @@ class Table:
                 "Table %s: %d columns, primary key %s", self._name, len(columns), ", ".join(key) or "none"
             )
             self.revise(columns, key)
-        return key
+        return Shape(columns, key)
 
     def schema(self) -> Mapping[str, JSON] | None:
         """
@@ -123,9 +130,10 @@ def columns_of(source: Source, head: Iterable[object], primary_key: Sequence[str
     :param head: its first values.
     """
     schema = source.schema() if isinstance(source, FileSource) else None
-    if schema is not None:
-        return columns_of_arrow(schema, primary_key)
-    return columns_of_rows(map(unwrapped, head), primary_key)
+    rows = map(unwrapped, head)
+    return (
+        columns_of_rows(rows, primary_key) if schema is None else columns_of_arrow(schema, rows, primary_key)
+    )
 
 
 class Upsert:
@@ -153,19 +161,28 @@ class Upsert:
                 "check at the service.",
                 method=UPSERT,
             )
-        return self._upsert(item.value)
+        unfit = [row for row in item.value if row.unfit]
+        losses = [loss for row in unfit for loss in losses_of_rows(_unfit(row), [row])]
+        fit = [row for row in item.value if not row.unfit] if unfit else item.value
+        return [*losses, *self._upsert(fit)] if fit else losses
 
     def _upsert(self, rows: Sequence[Row]) -> Sequence[Loss]:
         try:
             self._send(rows)
         except ChannelError as error:
-            if not (self._repeatable and len(rows) > 1 and _is_of_some_rows(error)):
+            if len(rows) == 1 or not self._may_be_halved(error):
                 if stops_all(error, any_succeeded=False):
                     raise
                 return losses_of_rows(error, rows)
             middle = len(rows) // 2
             return [*self._upsert(rows[:middle]), *self._upsert(rows[middle:])]
         return ()
+
+    def _may_be_halved(self, error: ChannelError) -> bool:
+        """Tell whether some of the rows are at fault, and none of them can get into the table twice."""
+        if isinstance(error, ChannelConfigurationError):  # of the check before sending
+            return True
+        return self._repeatable and (isinstance(error, _NotAllAcceptedError) or is_refusal_of_the_item(error))
 
     def _send(self, rows: Sequence[Row]) -> None:
         params = {"tableName": self._table_name, "rows": [row.value for row in rows]}
@@ -183,8 +200,8 @@ class _NotAllAcceptedError(ChannelResponseError):
     """Some rows of the batch are in the table, and some are not."""
 
 
-def _is_of_some_rows(error: ChannelError) -> bool:
-    return isinstance(error, _NotAllAcceptedError) or is_refusal_of_the_item(error)
+def _unfit(row: Row) -> ChannelConfigurationError:
+    return ChannelConfigurationError(f"{row.unfit} Nothing was sent of this row.", method=UPSERT)
 
 
 def primary_key_of(value: JSON) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.sources import Source
 
 ROWS_TO_LOOK_AT = 1_000
+MAX_BATCH_ROWS = 100
 
 __all__ = ["BulkNativeFunctionOperator", "DataTableLoadOperator"]
 
@@ -172,8 +173,9 @@ class DataTableLoadOperator(BulkBaseOperator):
         occur once in the source: batches are sent side by side, and which of two rows wins is open. (templated)
     :param columns: the columns of the table, each with ``key``, ``name``, ``type`` and what else the service takes.
         The table is revised to have exactly these, and no others are sent. Default: as the source says: a Parquet
-        file by its schema, the others by the values of their first 1,000 rows. (templated)
-    :param batch_rows: most rows of one call.
+        file by its schema, the others by the values of their first 1,000 rows. A row with a value that its column
+        can't hold is not sent. (templated)
+    :param batch_rows: most rows of one call, from 1 to 100.
     :param batch_bytes: most bytes of the rows of one call, as JSON.
     :param concurrency: how many calls are under way at most, from 1 to 32.
 
@@ -193,7 +195,7 @@ class DataTableLoadOperator(BulkBaseOperator):
         table_name: str,
         primary_key: Sequence[str] | str | None = None,
         columns: Sequence[Mapping[str, Any]] | str | None = None,
-        batch_rows: int = 500,
+        batch_rows: int = MAX_BATCH_ROWS,
         batch_bytes: int = 1_000_000,
         concurrency: int = 4,
         **kwargs: Any,
@@ -217,21 +219,23 @@ class DataTableLoadOperator(BulkBaseOperator):
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.operators._table import UPSERT, Table, Upsert, columns_of
 
+        self._check_batch_rows()
         peeked = Peeked(source, ROWS_TO_LOOK_AT)
         given = json_value("columns", self.columns)
         with ChannelTalkHook(self.channel_talk_conn_id, max_wait_seconds=self.max_wait_seconds) as hook:
             table = Table(hook, self.table_name, self.channel_id)
-            primary_key = table.shaped(
+            shape = table.shaped(
                 lambda key: columns_of(source, peeked.head, key), given=given, primary_key=self.primary_key
             )
-        repeatable = bool(primary_key)
+        repeatable = bool(shape.primary_key)
         self.hook = self.paced_hook(RetryClass.IDEMPOTENT if repeatable else None)
         return Plan(
             name=UPSERT,
             items=Batches(
                 peeked,
-                primary_key,
-                columns=[column["key"] for column in given] if given else None,
+                shape.primary_key,
+                columns=shape.columns,
+                leave_out=bool(given),
                 most_rows=self.batch_rows,
                 most_bytes=self.batch_bytes,
             ),
@@ -242,6 +246,13 @@ class DataTableLoadOperator(BulkBaseOperator):
             read_ahead=2 * self.concurrency,
             span=8 * self.concurrency,
         )
+
+    def _check_batch_rows(self) -> None:
+        is_whole = isinstance(self.batch_rows, int) and not isinstance(self.batch_rows, bool)
+        if not (is_whole and 1 <= self.batch_rows <= MAX_BATCH_ROWS):
+            raise ChannelConfigurationError(
+                f"batch_rows must be from 1 to {MAX_BATCH_ROWS}: the service takes no more rows in one call."
+            )
 
 
 class _Call:

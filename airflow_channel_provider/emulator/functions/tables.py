@@ -52,12 +52,21 @@ def _create_schema(call: Call) -> JSON:
     return {"requestId": _request_id(call), "schema": table["schema"]}
 
 
-def _table(call: Call) -> JSONObject:
+def _find(call: Call) -> JSONObject | None:
     name = call.text("tableName")
-    table = call.app.tables.get((call.channel().id, name)) or call.app.tables.get((None, name))
+    return call.app.tables.get((call.channel().id, name)) or call.app.tables.get((None, name))
+
+
+def _table(call: Call) -> JSONObject:
+    table = _find(call)
     if table is None:
-        raise RefusalError(f"table {name} not found")
+        raise RefusalError(f"table {call.text('tableName')} not found")
     return table
+
+
+def _get_schema(call: Call) -> JSON:
+    table = _find(call)
+    return {} if table is None else {"schema": table["schema"]}
 
 
 def _upsert(call: Call) -> JSON:
@@ -81,8 +90,6 @@ def _own(name: str, required: str, run: Callable[[Call], JSON]) -> Function:
 FUNCTIONS = [
     _own("createAppDataTable", "appId tableName columns", _create_table),
     _own("createAppDataTableSchema", "channelId appId tableName columns", _create_schema),
-    _own(
-        "getAppDataTableSchema", "channelId appId tableName", lambda call: {"schema": _table(call)["schema"]}
-    ),
+    _own("getAppDataTableSchema", "channelId appId tableName", _get_schema),
     _own("upsertAppDataTableRows", "channelId appId tableName rows", _upsert),
 ]

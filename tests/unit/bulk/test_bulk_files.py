@@ -6,6 +6,7 @@ import gzip
 import json
 import sqlite3
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.airflow_features import attach
 
+from airflow_channel_provider.bulk.cells import BOOLEAN, LIST_OF_STRING, NUMBER, STRING
 from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome
 from airflow_channel_provider.bulk.sources import FileSource, ListSource, Peeked, SqlSource
 from airflow_channel_provider.bulk.tables import (
     Batches,
+    Row,
     columns_of_arrow,
     columns_of_rows,
     is_as_wanted,
@@ -129,9 +132,9 @@ def test_parquet_tells_its_rows_and_types(folder: Any) -> None:
     assert [first, *rows] == ROWS
     schema = source.schema()
     assert schema is not None
-    assert [(c["key"], c["type"], c["nullable"]) for c in columns_of_arrow(schema, ["id"])] == [
-        ("id", "number", False),
-        ("name", "string", True),
+    assert [(c["key"], c["type"], c["nullable"]) for c in columns_of_arrow(schema, ROWS, ["id"])] == [
+        ("id", NUMBER, False),
+        ("name", STRING, True),
     ]
 
 
@@ -256,19 +259,54 @@ def test_rows_in_doubt_are_kept_apart() -> None:
 
 def test_types_are_those_of_the_values_and_a_mixture_is_text() -> None:
     rows = [
-        {"a": 1, "b": True, "c": None, "d": 1, "e": {"x": 1}},
-        {"a": 2.5, "c": None, "d": "one", "e": [1]},
+        {"a": 1, "b": True, "c": None, "d": 1, "e": {"x": 1}, "f": []},
+        {"a": 2.5, "c": None, "d": "one", "e": [1], "f": ["x"]},
     ]
     types = {column["key"]: column["type"] for column in columns_of_rows(rows, [])}
-    assert types == {"a": "number", "b": "boolean", "c": "string", "d": "string", "e": "json"}
+    assert types == {"a": NUMBER, "b": BOOLEAN, "c": STRING, "d": STRING, "e": STRING, "f": LIST_OF_STRING}
     with pytest.raises(ChannelConfigurationError, match="A row must be a mapping"):
         columns_of_rows(["text"], [])
 
 
 def test_a_table_keeps_its_columns_and_gets_what_it_lacks() -> None:
-    existing = [{"key": "a", "name": "A", "type": "word", "description": "old"}]
+    existing = [{"key": "a", "name": "A", "type": STRING, "description": "old"}]
     merged = merged_columns(existing, columns_of_rows([{"a": 1, "b": 2}], ["a"]))
-    assert [(column["key"], column["type"]) for column in merged] == [("a", "word"), ("b", "number")]
+    assert [(column["key"], column["type"]) for column in merged] == [("a", STRING), ("b", NUMBER)]
     assert not is_as_wanted(existing, merged)
-    assert is_as_wanted(existing, [{"key": "a", "type": "word"}])
-    assert not is_as_wanted(existing, [{"key": "a", "type": "number"}])
+    assert is_as_wanted(existing, [{"key": "a", "type": STRING}])
+    assert not is_as_wanted(existing, [{"key": "a", "type": NUMBER}])
+
+
+COLUMNS: list[dict[str, Any]] = [{"key": "id", "type": NUMBER}, {"key": "name", "type": STRING}]
+
+
+def test_values_become_what_the_columns_of_the_table_hold() -> None:
+    source = [{"id": "1", "name": 7}, {"id": Decimal("2"), "name": None}]
+    (item,) = Batches(source, ["id"], columns=COLUMNS)
+    assert item.value == [Row({"id": 1, "name": "7"}, "1"), Row({"id": 2, "name": None}, "2")]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (
+            {"id": "A1", "name": "a"},
+            f"Column 'id' is {NUMBER}, and the value is a text that is no number.",
+        ),
+        ({"id": None, "name": "a"}, "Column 'id' of the primary key is null."),
+        ({"name": "a"}, "Column 'id' of the primary key is null."),
+        ({"id": 1, "late": 3}, "The table has no column 'late', and the first rows did not show it;"),
+    ],
+)
+def test_a_row_that_the_table_cannot_hold_stays_as_it_was_and_says_why(
+    row: dict[str, Any], words: str
+) -> None:
+    (item,) = Batches([row], ["id"], columns=COLUMNS)
+    (found,) = item.value
+    assert found.value == row
+    assert found.unfit.startswith(words)
+
+
+def test_what_is_beside_the_given_columns_is_left_out() -> None:
+    (item,) = Batches([{"id": 1, "late": 3}], ["id"], columns=COLUMNS, leave_out=True)
+    assert item.value == [Row({"id": 1}, "1")]

@@ -27,7 +27,7 @@ JSON_VALUES = st.recursive(
         (datetime(2026, 1, 31, 8, 30, tzinfo=timezone.utc), "2026-01-31T08:30:00+00:00"),
         (date(2026, 1, 31), "2026-01-31"),
         (time(8, 30), "08:30:00"),
-        (timedelta(minutes=2), 120.0),
+        (timedelta(minutes=2), "PT2M"),
         (Decimal("12.50"), 12.5),
         (Decimal("3.00"), 3),
         (Decimal("0.1234567890123456789"), "0.1234567890123456789"),

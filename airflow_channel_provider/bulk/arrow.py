@@ -1,0 +1,110 @@
+"""What Arrow knows of a Parquet file: the type of each column, and rows in which no value has lost a digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.bulk.cells import (
+    BOOLEAN,
+    DATE,
+    DATETIME,
+    LIST_OF_NUMBER,
+    LIST_OF_OBJECT,
+    LIST_OF_STRING,
+    NUMBER,
+    STRING,
+)
+from airflow_channel_provider.bulk.items import duration_text
+
+if TYPE_CHECKING:
+    from pyarrow import DataType, RecordBatch
+
+__all__ = ["rows_of", "type_of_arrow"]
+
+_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+
+
+def type_of_arrow(kind: DataType) -> str:
+    """Return the type of column for one of Arrow's."""
+    from pyarrow import types
+
+    tests: tuple[tuple[Callable[[Any], bool], str], ...] = (
+        (types.is_boolean, BOOLEAN),
+        (_is_number, NUMBER),
+        (types.is_date, DATE),
+        (types.is_timestamp, DATETIME),
+    )
+    if types.is_dictionary(kind):
+        return type_of_arrow(kind.value_type)
+    if _is_list(kind):
+        return _type_of_list(kind.value_type)
+    return next((name for is_so, name in tests if is_so(kind)), STRING)
+
+
+def _type_of_list(kind: DataType) -> str:
+    from pyarrow import types
+
+    if types.is_string(kind) or types.is_large_string(kind):
+        return LIST_OF_STRING
+    if types.is_struct(kind):
+        return LIST_OF_OBJECT
+    return LIST_OF_NUMBER if _is_number(kind) else STRING
+
+
+def _is_number(kind: DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _is_list(kind: DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:
+    """
+    Yield the rows of a batch.
+
+    A time or a duration that Python's own can't hold - nanoseconds, the year 10,000 - is the text of ISO 8601; a map
+    whose keys differ is a mapping.
+    """
+    columns = [_values(column) for column in batch.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(batch.schema.names, values, strict=True))
+
+
+def _values(column: Any) -> list[Any]:
+    from pyarrow import types
+
+    try:
+        values = column.to_pylist()
+    except (ValueError, OverflowError):
+        values = [_value(scalar) for scalar in column]
+    return [_mapping(pairs) for pairs in values] if types.is_map(column.type) else values
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return _text_or_parts(scalar)
+
+
+def _text_or_parts(scalar: Any) -> Any:
+    import pyarrow
+
+    if isinstance(scalar, pyarrow.StructScalar):
+        return {name: _value(inner) for name, inner in scalar.items()}
+    if isinstance(scalar, pyarrow.ListScalar):
+        return [_value(inner) for inner in scalar.values]
+    if isinstance(scalar, pyarrow.DurationScalar):
+        return duration_text(scalar.value * _NANOSECONDS[scalar.type.unit])
+    return scalar.cast(pyarrow.string()).as_py().replace(" ", "T", 1)
+
+
+def _mapping(pairs: Any) -> Any:
+    made = None if pairs is None else dict(pairs)
+    return pairs if made is None or len(made) < len(pairs) else made

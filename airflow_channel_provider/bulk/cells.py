@@ -1,0 +1,288 @@
+"""
+What a value is in a data table: the type of a column that holds it, and the cell that it becomes there.
+
+The one place that decides either, so that a column and its cells agree. A value goes in as it is, or in a form
+that says the same; what would lose something is refused, for that row alone. An error names types, never a value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from typing import Any
+
+from airflow_channel_provider.bulk.items import native, plain
+
+__all__ = [
+    "BOOLEAN",
+    "DATE",
+    "DATETIME",
+    "LISTS",
+    "LIST_OF_NUMBER",
+    "LIST_OF_OBJECT",
+    "LIST_OF_STRING",
+    "NUMBER",
+    "STRING",
+    "UnfitValueError",
+    "cell",
+    "column_type",
+    "type_of",
+]
+
+JSON = Any
+
+_PREFIX = "OPERATOR_TYPE_"
+STRING, NUMBER, BOOLEAN = _PREFIX + "STRING", _PREFIX + "NUMBER", _PREFIX + "BOOLEAN"
+DATE, DATETIME = _PREFIX + "DATE", _PREFIX + "DATETIME"
+LIST_OF_STRING, LIST_OF_NUMBER = _PREFIX + "LIST_OF_STRING", _PREFIX + "LIST_OF_NUMBER"
+LIST_OF_OBJECT = _PREFIX + "LIST_OF_OBJECT"
+
+LISTS = (LIST_OF_STRING, LIST_OF_NUMBER, LIST_OF_OBJECT)
+EMPTY_LIST = "an empty list"
+"""What a value may be beside a type: any of the three lists holds it."""
+
+MOST_EXACT = 2**53
+"""Up to here every whole number is one of JSON's, which most readers take for doubles."""
+MOST_DIGITS = 16
+_NUMERAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_DAY = r"(?P<day>\d{4}-\d\d-\d\d)"
+_CLOCK = r"(?P<minutes>\d\d:\d\d)(?P<seconds>:\d\d)?(?P<fraction>\.\d+)?"
+_OFFSET = r"(?P<offset>[Zz]|[+-]\d\d:?\d\d|[+-]\d\d)?"
+_MOMENT = re.compile(rf"{_DAY}(?:[Tt ]{_CLOCK} ?{_OFFSET})?", re.ASCII)
+_WORDS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
+}
+
+
+class UnfitValueError(ValueError):
+    """A column can't hold a value; the text says why, behind "the value"."""
+
+
+# ---- types
+
+
+def type_of(value: object) -> str | None:
+    """Return the type of column that a value asks for, :data:`EMPTY_LIST`, or None where it is null."""
+    value = native(value)
+    if value is None or _is_nan(value):
+        return None
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, (int, float, Decimal)):
+        return NUMBER if _is_exact(value) else STRING
+    if isinstance(value, datetime):
+        return DATETIME
+    if isinstance(value, date):
+        return DATE
+    return _type_of_list(value) if isinstance(value, (list, tuple, set, frozenset)) else STRING
+
+
+def _type_of_list(values: Iterable[object]) -> str:
+    kinds = {_kind_of_element(value) for value in values}
+    if len(kinds) > 1:
+        return STRING
+    return kinds.pop() if kinds else EMPTY_LIST
+
+
+def _kind_of_element(value: object) -> str:
+    value = native(value)
+    if isinstance(value, str):
+        return LIST_OF_STRING
+    if isinstance(value, Mapping):
+        return LIST_OF_OBJECT
+    return LIST_OF_NUMBER if type_of(value) == NUMBER else STRING
+
+
+def column_type(kinds: Iterable[str | None]) -> str:
+    """Return the type of a column that holds values of these types; a mixture is text, and so is nothing at all."""
+    found = set(kinds) - {None}
+    if EMPTY_LIST in found and found & {EMPTY_LIST, *LISTS} == found:
+        found = found - {EMPTY_LIST} or {LIST_OF_STRING}
+    return str(found.pop()) if len(found) == 1 else STRING
+
+
+# ---- cells
+
+
+def cell(value: object, kind: str) -> JSON:
+    """
+    Return a value as a column of this type holds it: null, NaN and what pandas calls missing are null.
+
+    :param kind: any spelling of the service's; of a type that is none of them the value stays as JSON holds it.
+    :raises UnfitValueError: the column can't hold it.
+    """
+    value = native(value)
+    if value is None or _is_nan(value):
+        return None
+    convert = _CELLS.get(_PREFIX + kind.upper().removeprefix(_PREFIX))
+    return plain(value) if convert is None else convert(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    made = plain(value)
+    if isinstance(made, str):
+        return made
+    # Infinity is the one number that plain() takes for null.
+    return repr(value) if made is None else json.dumps(made, ensure_ascii=False)
+
+
+def _number(value: object) -> JSON:
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        if not _NUMERAL.fullmatch(value.strip()):
+            raise UnfitValueError("is a text that is no number")
+        value = Decimal(value.strip())
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise UnfitValueError(f"is no number but {_named(value)}")
+    if _is_infinite(value):
+        raise UnfitValueError("is infinite, and JSON has no such number")
+    if not _is_exact(value):
+        raise UnfitValueError("has more digits than a number of JSON holds; a column of text holds them")
+    return plain(value)
+
+
+def _boolean(value: object) -> JSON:
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        if value.strip().lower() not in _WORDS:
+            raise UnfitValueError("is a text that is neither true nor false")
+        return _WORDS[value.strip().lower()]
+    if isinstance(value, bool) or (isinstance(value, (int, float, Decimal)) and value in (0, 1)):
+        return bool(value)
+    raise UnfitValueError(f"is neither true nor false but {_named(value)}")
+
+
+def _date(value: object) -> JSON:
+    if isinstance(value, str) and not value.strip():
+        return None
+    day, clock, _ = _moment(value)
+    if clock.strip("0:."):
+        raise UnfitValueError("has a time of day, which a column of dates does not hold")
+    return day
+
+
+def _datetime(value: object) -> JSON:
+    if isinstance(value, str) and not value.strip():
+        return None
+    day, clock, offset = _moment(value)
+    return f"{day}T{clock or '00:00:00'}{offset or '+00:00'}"
+
+
+def _moment(value: object) -> tuple[str, str, str]:
+    """Return day, time of day and offset as RFC 3339 writes them; the last two may be empty."""
+    if isinstance(value, datetime):
+        offset = value.utcoffset()
+        if offset is not None and offset.total_seconds() % 60:  # of a time before time zones were agreed on
+            value = value.astimezone(timezone.utc)
+    if isinstance(value, (datetime, date)):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise UnfitValueError(f"is no time but {_named(value)}")
+    found = _MOMENT.fullmatch(value.strip())
+    if found is None:
+        raise UnfitValueError("is a text that is no time of ISO 8601")
+    offset_text = _offset(found["offset"] or "")
+    clock = f"{found['minutes']}{found['seconds'] or ':00'}" if found["minutes"] else ""
+    try:
+        datetime.fromisoformat(f"{found['day']}T{clock or '00:00:00'}{offset_text}")
+    except ValueError:
+        raise UnfitValueError("is a text that names no day or time that there is") from None
+    return found["day"], clock + (found["fraction"] or ""), offset_text
+
+
+def _offset(text: str) -> str:
+    if text in ("", "Z", "z"):
+        return "+00:00" if text else ""
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    return f"{text[0]}{digits[:2]}:{digits[2:]}"
+
+
+def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
+    def convert(value: object) -> JSON:
+        if isinstance(value, str):
+            if not value.strip():
+                return None
+            value = _read(value)
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            raise UnfitValueError(f"is no list but {_named(value)}")
+        if any(native(inner) is None for inner in value):
+            raise UnfitValueError("is a list with a null in it")
+        return [element(native(inner)) for inner in value]
+
+    return convert
+
+
+def _read(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UnfitValueError("is a text that is no list of JSON") from None
+
+
+def _object(value: object) -> JSON:
+    if not isinstance(value, Mapping):
+        raise UnfitValueError(f"is a list with {_named(value)} in it, where only mappings may be")
+    return plain(value)
+
+
+_CELLS: Mapping[str, Callable[[object], JSON]] = {
+    STRING: _text,
+    NUMBER: _number,
+    BOOLEAN: _boolean,
+    DATE: _date,
+    DATETIME: _datetime,
+    LIST_OF_STRING: _list_of(_text),
+    LIST_OF_NUMBER: _list_of(_number),
+    LIST_OF_OBJECT: _list_of(_object),
+}
+
+
+# ---- numbers
+
+
+def _is_nan(value: object) -> bool:
+    return value.is_nan() if isinstance(value, Decimal) else isinstance(value, float) and math.isnan(value)
+
+
+def _is_infinite(value: float | Decimal) -> bool:
+    return (
+        value.is_infinite() if isinstance(value, Decimal) else isinstance(value, float) and math.isinf(value)
+    )
+
+
+def _is_exact(value: float | Decimal) -> bool:
+    """Tell whether a number keeps its digits where numbers are doubles; one that is infinite loses none."""
+    if isinstance(value, int):
+        return abs(value) <= MOST_EXACT
+    if isinstance(value, float) or value.is_infinite():
+        return True
+    if value.adjusted() > MOST_DIGITS:
+        return False
+    return (
+        abs(value) <= MOST_EXACT
+        if value == value.to_integral_value()
+        else Decimal(repr(float(value))) == value
+    )
+
+
+def _named(value: object) -> str:
+    names: tuple[tuple[Any, str], ...] = (
+        (bool, "true or false"),
+        ((int, float, Decimal), "a number"),
+        (str, "a text"),
+        ((datetime, date, time), "a time"),
+        (Mapping, "a mapping"),
+        ((list, tuple, set, frozenset), "a list"),
+    )
+    return next((name for kinds, name in names if isinstance(value, kinds)), f"a {type(value).__name__}")

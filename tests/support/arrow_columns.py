@@ -1,0 +1,123 @@
+"""A column of every type that Arrow has and a Parquet file can hold, with what becomes of it in a data table."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pyarrow
+
+from airflow_channel_provider.bulk.cells import (
+    BOOLEAN,
+    DATE,
+    DATETIME,
+    LIST_OF_NUMBER,
+    LIST_OF_OBJECT,
+    LIST_OF_STRING,
+    NUMBER,
+    STRING,
+)
+
+__all__ = ["COLUMNS", "ArrowColumn", "table_of"]
+
+NOON = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
+
+
+class ArrowColumn(NamedTuple):
+    """One column: its Arrow type, a value, and the type and cell that it has at the service."""
+
+    arrow: Any
+    value: object
+    kind: str
+    cell: Any
+
+
+_WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_TEXTS = ("string", "large_string", "string_view")
+_BYTES = ("binary", "large_binary", "binary_view")
+
+COLUMNS: dict[str, ArrowColumn] = {
+    "null": ArrowColumn(pyarrow.null(), None, STRING, None),
+    "bool": ArrowColumn(pyarrow.bool_(), True, BOOLEAN, True),
+    **{name: ArrowColumn(getattr(pyarrow, name)(), 100, NUMBER, 100) for name in _WHOLE},
+    "int64_large": ArrowColumn(pyarrow.int64(), 2**53 + 1, STRING, "9007199254740993"),
+    "uint64_large": ArrowColumn(pyarrow.uint64(), 2**64 - 1, STRING, "18446744073709551615"),
+    "float32": ArrowColumn(pyarrow.float32(), 1.5, NUMBER, 1.5),
+    "float64": ArrowColumn(pyarrow.float64(), 0.1, NUMBER, 0.1),
+    "decimal128": ArrowColumn(pyarrow.decimal128(18, 2), Decimal("12.50"), NUMBER, 12.5),
+    "decimal256": ArrowColumn(pyarrow.decimal256(60, 2), Decimal("12.50"), NUMBER, 12.5),
+    "decimal_long": ArrowColumn(
+        pyarrow.decimal128(38, 19), Decimal("0.1234567890123456789"), STRING, "0.1234567890123456789"
+    ),
+    **{
+        name: ArrowColumn(getattr(pyarrow, name)(), "값", STRING, "값")
+        for name in _TEXTS
+        if hasattr(pyarrow, name)
+    },
+    **{
+        name: ArrowColumn(getattr(pyarrow, name)(), b"\x00\x01", STRING, "AAE=")
+        for name in _BYTES
+        if hasattr(pyarrow, name)
+    },
+    "fixed_size_binary": ArrowColumn(pyarrow.binary(2), b"\x00\x01", STRING, "AAE="),
+    "dictionary": ArrowColumn(pyarrow.dictionary(pyarrow.int32(), pyarrow.string()), "a", STRING, "a"),
+    "date32": ArrowColumn(pyarrow.date32(), date(2026, 1, 31), DATE, "2026-01-31"),
+    "date64": ArrowColumn(pyarrow.date64(), date(2026, 1, 31), DATE, "2026-01-31"),
+    "timestamp": ArrowColumn(
+        pyarrow.timestamp("us"), NOON.replace(tzinfo=None), DATETIME, "2026-01-31T12:00:00+00:00"
+    ),
+    "timestamp_ms_zone": ArrowColumn(
+        pyarrow.timestamp("ms", tz="Asia/Seoul"), NOON, DATETIME, "2026-01-31T21:00:00+09:00"
+    ),
+    "timestamp_ns": ArrowColumn(
+        pyarrow.timestamp("ns"), 1_769_860_800_123_456_789, DATETIME, "2026-01-31T12:00:00.123456789+00:00"
+    ),
+    "timestamp_ns_zone": ArrowColumn(
+        pyarrow.timestamp("ns", tz="Asia/Seoul"),
+        1_769_860_800_123_456_789,
+        DATETIME,
+        "2026-01-31T21:00:00.123456789+09:00",
+    ),
+    "time32": ArrowColumn(pyarrow.time32("ms"), time(8, 30), STRING, "08:30:00"),
+    "time64": ArrowColumn(pyarrow.time64("us"), time(8, 30), STRING, "08:30:00"),
+    "time64_ns": ArrowColumn(pyarrow.time64("ns"), 30_600_000_000_001, STRING, "08:30:00.000000001"),
+    "duration": ArrowColumn(pyarrow.duration("ms"), 90_500, STRING, "PT1M30.5S"),
+    "duration_ns": ArrowColumn(pyarrow.duration("ns"), -1, STRING, "-PT0.000000001S"),
+    "list_of_text": ArrowColumn(pyarrow.list_(pyarrow.string()), ["a", "b"], LIST_OF_STRING, ["a", "b"]),
+    "list_of_whole": ArrowColumn(pyarrow.large_list(pyarrow.int64()), [1, 2], LIST_OF_NUMBER, [1, 2]),
+    "list_of_float": ArrowColumn(pyarrow.list_(pyarrow.float64(), 2), [0.5, 2.0], LIST_OF_NUMBER, [0.5, 2.0]),
+    "list_of_decimal": ArrowColumn(
+        pyarrow.list_(pyarrow.decimal128(10, 2)), [Decimal("2.50")], LIST_OF_NUMBER, [2.5]
+    ),
+    "list_of_struct": ArrowColumn(
+        pyarrow.list_(pyarrow.struct([("a", pyarrow.int64()), ("at", pyarrow.timestamp("ns"))])),
+        [{"a": 1, "at": 1_769_860_800_123_456_789}],
+        LIST_OF_OBJECT,
+        [{"a": 1, "at": "2026-01-31T12:00:00.123456789"}],
+    ),
+    "list_with_null": ArrowColumn(pyarrow.list_(pyarrow.string()), ["a", None], STRING, '["a", null]'),
+    "list_of_dates": ArrowColumn(
+        pyarrow.list_(pyarrow.date32()), [date(2026, 1, 31)], STRING, '["2026-01-31"]'
+    ),
+    "list_of_lists": ArrowColumn(
+        pyarrow.list_(pyarrow.list_(pyarrow.int64())), [[1], [2]], STRING, "[[1], [2]]"
+    ),
+    "struct": ArrowColumn(pyarrow.struct([("a", pyarrow.int64())]), {"a": 1}, STRING, '{"a": 1}'),
+    "map": ArrowColumn(pyarrow.map_(pyarrow.string(), pyarrow.int64()), {"a": 1}, STRING, '{"a": 1}'),
+    "map_twice": ArrowColumn(
+        pyarrow.map_(pyarrow.string(), pyarrow.int64()),
+        [("a", 1), ("a", 2)],
+        STRING,
+        '[["a", 1], ["a", 2]]',
+    ),
+}
+
+
+def table_of(rows: int) -> pyarrow.Table:
+    """Return a table with a column ``n`` that numbers its rows, and all of :data:`COLUMNS`; each tenth row is empty."""
+    columns = {"n": pyarrow.array(range(rows), pyarrow.int64())}
+    for name, column in COLUMNS.items():
+        values = [None if number % 10 == 9 else column.value for number in range(rows)]
+        columns[name] = pyarrow.array(values, column.arrow)
+    return pyarrow.table(columns)
