@@ -18,6 +18,7 @@ __all__ = [
     "call_attempts",
     "call_wait_max_seconds",
     "connect_timeout_seconds",
+    "contract",
     "default_store",
     "max_total_wait_seconds",
     "max_wait_seconds",
@@ -39,6 +40,7 @@ class Option:
     :param name: its key in the section.
     :param kind: type in Airflow's terms: string, integer or float.
     :param default: its text where nobody sets it.
+    :param choices: the only texts that are valid.
     :param minimum: least valid number.
     :param description: what it does, for operators, with units.
     """
@@ -49,6 +51,7 @@ class Option:
     description: str
     example: str | None = None
     minimum: float = 0.0
+    choices: tuple[str, ...] = ()
     version_added: str = "0.1.0"
 
     def metadata(self) -> dict[str, object]:
@@ -119,6 +122,15 @@ CONNECT_TIMEOUT_SECONDS = Option(
     "How long, in seconds, to wait until a connection to the service is established.",
     minimum=0.1,
 )
+CONTRACT = Option(
+    "contract",
+    "string",
+    "strict",
+    "What becomes of a call that breaks a rule of the vendor's published contract. strict: it is not sent where the "
+    "rule is one that the vendor's schemas or protos check, and warned of where it is known by a type or prose only. "
+    "off: it is sent unchecked, for the day when the service has moved on and the provider has not.",
+    choices=("strict", "off"),
+)
 TOKEN_QUOTA = Option(
     "token_quota",
     "integer",
@@ -143,6 +155,7 @@ OPTIONS = (
     CALL_WAIT_MAX_SECONDS,
     TIMEOUT_SECONDS,
     CONNECT_TIMEOUT_SECONDS,
+    CONTRACT,
     TOKEN_QUOTA,
     TOKEN_QUOTA_WINDOW_SECONDS,
 )
@@ -199,6 +212,15 @@ def connect_timeout_seconds() -> float:
     return _number(CONNECT_TIMEOUT_SECONDS)
 
 
+def contract(given: str | None = None) -> str:
+    """
+    Return what becomes of a call that breaks the vendor's contract: ``strict`` or ``off``.
+
+    :param given: an argument that goes before the option.
+    """
+    return _choice(CONTRACT, given)
+
+
 def token_quota() -> int:
     """Return how many token requests the service grants in one window."""
     return int(_number(TOKEN_QUOTA))
@@ -213,6 +235,21 @@ def _text(option: Option) -> str:
     from airflow.providers.common.compat.sdk import conf
 
     return (conf.get(SECTION, option.name, fallback=option.default) or "").strip()
+
+
+def _choice(option: Option, given: str | None) -> str:
+    value = (_text(option).lower() or option.default) if given is None else given
+    if value not in option.choices:
+        from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+        wanted = " or ".join(option.choices)
+        if given is not None:
+            raise ChannelConfigurationError(f"The argument {option.name} must be {wanted}.")
+        raise ChannelConfigurationError(
+            f"The option [{SECTION}] {option.name} must be {wanted}. "
+            f"Correct it in airflow.cfg or in AIRFLOW__{SECTION.upper()}__{option.name.upper()}."
+        )
+    return value
 
 
 def _number(option: Option) -> float:

@@ -30,7 +30,7 @@ from airflow_channel_provider.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.native_functions import RetryClass
+    from airflow_channel_provider.contract.model import RetryClass
 
 __all__ = [
     "CallPolicy",

@@ -9,7 +9,7 @@ PACKAGE = "airflow_channel_provider"
 
 SURFACE = ("hooks", "operators", "sensors", "triggers", "notifications", "plugins")
 """What DAG files import and what Airflow loads, as far as it is there."""
-INSIDES = ("api", "tokens", "messages", "bulk", "emulator")
+INSIDES = ("contract", "api", "tokens", "messages", "bulk", "emulator")
 """Rooms that nobody imports from outside, but for what :data:`DOORS` names."""
 DOORS = (f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.pytest_plugin")
 

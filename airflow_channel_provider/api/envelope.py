@@ -24,7 +24,6 @@ from airflow_channel_provider.api.digging import (
     texts_of,
 )
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
-from airflow_channel_provider.api.native_functions import is_token_request
 from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.api.refusals import (
     Kind,
@@ -34,6 +33,7 @@ from airflow_channel_provider.api.refusals import (
     with_unclear_status,
 )
 from airflow_channel_provider.api.transport import Response
+from airflow_channel_provider.contract.functions import is_token_request
 from airflow_channel_provider.exceptions import ChannelResponseError
 
 __all__ = ["read_native", "refuse_no_envelope", "refuse_redirect"]

@@ -8,10 +8,11 @@ choke on them. So would one that walks a document by recursion, if it were neste
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["JSON", "MAX_DEPTH", "first_json", "refusal_json", "to_body", "to_json"]
+__all__ = ["JSON", "MAX_DEPTH", "first_json", "refusal_json", "to_body", "to_json", "unwritable"]
 
 JSON: TypeAlias = Any
 """A value that JSON can hold: dict with string keys, list, str, int, float, bool or None."""
@@ -100,3 +101,38 @@ def to_body(value: Mapping[str, JSON]) -> bytes:
         return _ENCODER.encode(value).encode("ascii")
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def unwritable(value: JSON) -> tuple[str, str] | None:
+    """
+    Return what JSON can't hold of a value: where, and why. Types, never values: they may be anybody's data.
+
+    :return: the path below the value and the end of a sentence about it; None: all of it can be written.
+    :raises RecursionError: nested too deeply, or in a circle.
+    """
+    if value.__class__ in _PLAIN:
+        return None
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return "", f"has a key that is no text ({type(key).__name__})"
+            if item.__class__ not in _PLAIN and (found := unwritable(item)):
+                return f".{key}{found[0]}", found[1]
+        return None
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            if item.__class__ not in _PLAIN and (found := unwritable(item)):
+                return f"[{index}]{found[0]}", found[1]
+        return None
+    return _unwritable_leaf(value)
+
+
+def _unwritable_leaf(value: JSON) -> tuple[str, str] | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("", "is not a finite number, JSON has no NaN or Infinity")
+    return (
+        None if isinstance(value, (str, int)) else ("", f"is a {type(value).__name__}, which JSON can't hold")
+    )

@@ -56,7 +56,7 @@ from airflow_channel_provider.contract.parts import (
 from airflow_channel_provider.contract.shapes import ListOf, Shape, record
 from airflow_channel_provider.contract.sources import CORE, GUIDE, HACK, OLD_SERVER, SCHEMA, SDK, Source
 
-__all__ = ["CATALOGUE", "is_token_request", "lookup"]
+__all__ = ["CATALOGUE", "LISTINGS", "is_token_request", "lookup"]
 
 _NONE, _APP, _CHANNEL, _ANY = TokenScope.NONE, TokenScope.APP, TokenScope.CHANNEL, TokenScope.ANY
 _READ, _SAME, _ID, _UNSAFE = RetryClass.READ, RetryClass.IDEMPOTENT, RetryClass.REQUEST_ID, RetryClass.UNSAFE
@@ -210,6 +210,11 @@ _ROWS = (
 
 CATALOGUE: Mapping[str, NativeFunction] = MappingProxyType({row.name: row for row in _ROWS})
 """Every function that the sources name, by its name."""
+
+LISTINGS: Mapping[str, Listing] = MappingProxyType(
+    {row.name: row.listing for row in _ROWS if row.listing is not None}
+)
+"""How the list-like ones among them list."""
 
 _OPEN = record(OLD_SERVER)
 

@@ -10,8 +10,8 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks import _request_id
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.native_functions import NativeFunction
     from airflow_channel_provider.connections import ChannelTalkSettings
+    from airflow_channel_provider.contract.model import NativeFunction
 
 __all__ = ["as_id", "as_mapping", "channel_of", "completed", "has_request_id", "identified"]
 
@@ -93,7 +93,7 @@ def completed(
     known = {"channelId": channel_id or settings.channel_id, "appId": settings.app_id}
     complete = dict(params)
     for name, value in known.items():
-        if name in function.required and value is not None and not _is_given(complete, name):
+        if function.needs(name) and value is not None and not _is_given(complete, name):
             complete[name] = value
     return complete
 

@@ -14,7 +14,7 @@ from airflow_channel_provider.exceptions import ChannelRateLimitError
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.native_functions import RetryClass
+    from airflow_channel_provider.contract.model import RetryClass
     from airflow_channel_provider.retry import CallPolicy
 
 __all__ = ["PacedHook"]

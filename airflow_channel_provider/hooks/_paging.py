@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_channel_provider.api.listings import LISTINGS, Listing, Paging
 from airflow_channel_provider.api.redaction import quote
+from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
+from airflow_channel_provider.contract.model import Listing, Paging, RetryClass
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 
 __all__ = ["Pages", "listing_of"]
@@ -35,8 +36,6 @@ def listing_of(method: str, items_field: str | None) -> Listing:
     :param items_field: the field of its result that holds the items; None: what the catalogue knows.
     :raises ChannelConfigurationError: nobody knows the field, or the function is no list.
     """
-    from airflow_channel_provider.api.native_functions import CATALOGUE, RetryClass
-
     known = CATALOGUE.get(method)
     if known is not None and known.retry is not RetryClass.READ:
         raise ChannelConfigurationError(f"{method} changes something; it is no list to read.", method=method)
@@ -116,7 +115,8 @@ class Pages:
         if self.listing.paging is Paging.SINCE:
             given = params.get("pagination") or {}
             size = self._size(given.get("limit"), MAX_PAGE_SIZE)
-            params["pagination"] = {**given, "limit": size, **({} if cursor is None else {"since": cursor})}
+            after = {} if cursor is None else {"since": cursor}
+            params["pagination"] = {"sortOrder": "SORT_ORDER_ASC", **given, "limit": size, **after}
         elif self.listing.paging is Paging.CURSOR:
             params["limit"] = self._size(params.get("limit"), CURSOR_PAGE_SIZE)
             params |= {} if cursor is None else {"cursor": cursor}

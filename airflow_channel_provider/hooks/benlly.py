@@ -235,7 +235,7 @@ class BenllyHook(ServiceHook):
         )
 
     def _carry_through(self, operation: str, act: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-        from airflow_channel_provider.api.native_functions import RetryClass
+        from airflow_channel_provider.contract.model import RetryClass
 
         def send(access_token: str) -> dict[str, Any]:
             data = act(access_token)

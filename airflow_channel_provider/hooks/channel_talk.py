@@ -15,7 +15,7 @@ from airflow_channel_provider import configuration, metrics
 from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, ConnectionForm
 from airflow_channel_provider.connections import ChannelTalkSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.hooks import _arguments, _asker, _request_id
+from airflow_channel_provider.hooks import _arguments, _asker, _contract, _request_id
 from airflow_channel_provider.hooks._base import ServiceHook
 from airflow_channel_provider.hooks._naming import naming_connection
 from airflow_channel_provider.hooks._once import opened_once
@@ -23,7 +23,7 @@ from airflow_channel_provider.masking import mask_credential, mask_secret
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.channel_talk import ChannelTalkClient
-    from airflow_channel_provider.api.native_functions import RetryClass
+    from airflow_channel_provider.contract.model import RetryClass
     from airflow_channel_provider.hooks._paging import Pages
     from airflow_channel_provider.hooks._tokens import TokenUser
     from airflow_channel_provider.retry import CallPolicy
@@ -43,6 +43,8 @@ class ChannelTalkHook(ServiceHook):
         call whose token was refused has done nothing; it is sent again with a renewed token, beyond this number.
     :param max_wait_seconds: longest single wait for a token or a rate limit that is sat out, in seconds; default: the
         option ``[channel_talk] max_wait_seconds``.
+    :param contract: ``strict``: a call that breaks the vendor's published contract is not sent; ``off``: it is sent
+        unchecked, for the day when the service has moved on; default: the option ``[channel_talk] contract``.
     :param asked_by: who uses the hook, shown beside each token request; default: the running task.
     """
 
@@ -51,7 +53,7 @@ class ChannelTalkHook(ServiceHook):
     conn_type: ClassVar[str] = CHANNEL_TALK_FORM.conn_type
     hook_name: ClassVar[str] = CHANNEL_TALK_FORM.hook_name
     form: ClassVar[ConnectionForm] = CHANNEL_TALK_FORM
-    opened: ClassVar[tuple[str, ...]] = ("client", "manager", "_token_user")
+    opened: ClassVar[tuple[str, ...]] = ("client", "manager", "_token_user", "_enforces_contract")
 
     def __init__(
         self,
@@ -59,11 +61,13 @@ class ChannelTalkHook(ServiceHook):
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
+        contract: str | None = None,
         asked_by: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
         self.channel_talk_conn_id = channel_talk_conn_id
+        self.contract = contract
         self.asked_by = asked_by
 
     @opened_once
@@ -122,6 +126,10 @@ class ChannelTalkHook(ServiceHook):
             on_repeat=metrics.call_repeated,
         )
 
+    @opened_once
+    def _enforces_contract(self) -> bool:
+        return configuration.contract(self.contract) == "strict"
+
     def get_conn(self) -> ChannelTalkClient:
         """Return the client underneath; its calls take a token from :meth:`get_access_token`."""
         return self.client
@@ -157,23 +165,24 @@ class ChannelTalkHook(ServiceHook):
         :param channel_id: the channel to act in; default: ``params["channelId"]``, else the connection's.
         :param deduplicate: whether a message without ``dto.requestId`` gets one.
         :return: the result, None where the function has none.
-        :raises ChannelConfigurationError: a parameter, the channel or the connection is missing or invalid.
+        :raises ChannelConfigurationError: a parameter, the channel or the connection is missing or invalid, or the
+            call breaks a rule of the vendor's contract that is sure enough to refuse it, see ``contract``.
         :raises ChannelAmbiguousResultError: a write was sent, and whether it took effect is unknown.
         :raises ChannelRequestError: the service refused.
         """
-        from airflow_channel_provider.api import native_functions
+        from airflow_channel_provider.contract import functions
 
-        if native_functions.is_token_request(method):
+        if functions.is_token_request(method):
             raise ChannelConfigurationError(
                 f"{method} is not called directly, since that would spend the quota of 10 token requests in 30 minutes "
                 "uncounted. Use get_access_token().",
                 method=method,
             )
-        function = native_functions.lookup(method)
+        function = functions.lookup(method)
         given = _arguments.as_mapping(method, params)
         channel = _arguments.channel_of(function, given, channel_id, self.settings)
         complete = _arguments.completed(function, given, channel or channel_id, self.settings)
-        native_functions.check_params(function, complete)
+        _contract.check(function, complete, enforced=self._enforces_contract)
         sent = _arguments.identified(function, complete) if deduplicate else complete
 
         def send(token: str) -> Any:
@@ -248,7 +257,7 @@ class ChannelTalkHook(ServiceHook):
         :return: the result.
         :raises ChannelError: as for :meth:`call`.
         """
-        from airflow_channel_provider.api.native_functions import RetryClass
+        from airflow_channel_provider.contract.model import RetryClass
 
         given = _arguments.as_mapping(method, params)
         channel = _arguments.as_id(channel_id) or self.settings.channel_id

@@ -23,7 +23,6 @@ from airflow_channel_provider.operators._paths import storage_path
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_channel_provider.api.native_functions import RetryClass
     from airflow_channel_provider.bulk.books import Books
     from airflow_channel_provider.bulk.checkpoint import CheckpointStore
     from airflow_channel_provider.bulk.engine import Engine, Limits, Send
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.outcomes import Loss
     from airflow_channel_provider.bulk.pace import Pace
     from airflow_channel_provider.bulk.sources import Source
+    from airflow_channel_provider.contract.model import RetryClass
     from airflow_channel_provider.hooks._paced import PacedHook
 
 __all__ = ["BulkBaseOperator", "Plan"]

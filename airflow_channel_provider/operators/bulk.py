@@ -131,14 +131,14 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
 
     def plan(self, context: Context, source: Source) -> Plan:
         """Return the calls."""
-        from airflow_channel_provider.api import native_functions
         from airflow_channel_provider.bulk.items import Items
+        from airflow_channel_provider.contract import functions
 
-        if native_functions.is_token_request(self.method):
+        if functions.is_token_request(self.method):
             raise ChannelConfigurationError(
                 f"{self.method} is no function for a bulk task.", method=self.method
             )
-        function = native_functions.lookup(self.method)
+        function = functions.lookup(self.method)
         is_message = function.is_message and self.deduplicate
         repeatable = is_message or function.retry.is_harmless
         call = _Call(self, context, is_message=is_message, repeatable=repeatable)
@@ -213,9 +213,9 @@ class DataTableLoadOperator(BulkBaseOperator):
 
     def plan(self, context: Context, source: Source) -> Plan:
         """Bring the table into shape, and return the batches."""
-        from airflow_channel_provider.api.native_functions import RetryClass
         from airflow_channel_provider.bulk.sources import Peeked
         from airflow_channel_provider.bulk.tables import Batches, losses_of_rows
+        from airflow_channel_provider.contract.model import RetryClass
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.operators._table import UPSERT, Table, Upsert, columns_of
 

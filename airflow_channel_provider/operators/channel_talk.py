@@ -78,7 +78,7 @@ class NativeFunctionOperator(FunctionParamsOperator):
         return self.hook.call(self.method, params, channel_id=self.channel_id, deduplicate=self.deduplicate)
 
     def _is_message(self) -> bool:
-        from airflow_channel_provider.api.native_functions import lookup
+        from airflow_channel_provider.contract.functions import lookup
 
         return lookup(self.method).is_message
 

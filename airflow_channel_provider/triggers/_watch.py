@@ -39,7 +39,8 @@ class Watch:
 
         :raises ChannelConfigurationError: the function is not known to change nothing, or the condition is none.
         """
-        from airflow_channel_provider.api.native_functions import RetryClass, lookup
+        from airflow_channel_provider.contract.functions import lookup
+        from airflow_channel_provider.contract.model import RetryClass
 
         if lookup(self.method).retry is not RetryClass.READ and not self.repeatable:
             raise ChannelConfigurationError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support import markdown
 
-from airflow_channel_provider.api.listings import LISTINGS
+from airflow_channel_provider.contract.functions import LISTINGS
 from airflow_channel_provider.hooks import _paging
 from airflow_channel_provider.operators.paged_read import MAX_XCOM_BYTES
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor

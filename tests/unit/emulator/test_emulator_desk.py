@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from unit.emulator.conftest import START
 
-from airflow_channel_provider.api.listings import LISTINGS, Paging
+from airflow_channel_provider.contract.functions import LISTINGS
+from airflow_channel_provider.contract.model import Paging
 from airflow_channel_provider.emulator.desk import change_later
 
 if TYPE_CHECKING:

@@ -20,9 +20,10 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
         (configuration.call_wait_max_seconds, 30.0),
         (configuration.timeout_seconds, 30.0),
         (configuration.connect_timeout_seconds, 5.0),
+        (configuration.contract, "strict"),
     ],
 )
-def test_default_of_an_option(getter: Callable[[], float], expected: float) -> None:
+def test_default_of_an_option(getter: Callable[[], object], expected: object) -> None:
     assert getter() == expected
 
 
@@ -33,10 +34,12 @@ def test_default_of_an_option(getter: Callable[[], float], expected: float) -> N
         ("MAX_WAIT_SECONDS", "", configuration.max_wait_seconds, 60.0),
         ("CALL_ATTEMPTS", "1", configuration.call_attempts, 1),
         ("CALL_WAIT_MAX_SECONDS", "2.5", configuration.call_wait_max_seconds, 2.5),
+        ("CONTRACT", "", configuration.contract, "strict"),
+        ("CONTRACT", " Off ", configuration.contract, "off"),
     ],
 )
 def test_option_is_read_when_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, name: str, text: str, getter: Callable[[], float], expected: float
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, getter: Callable[[], object], expected: object
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW__CHANNEL_TALK__{name}", text)
     assert getter() == expected
@@ -51,10 +54,11 @@ def test_option_is_read_when_it_is_asked_for(
         ("CALL_ATTEMPTS", "0", configuration.call_attempts),
         ("CALL_ATTEMPTS", "2.5", configuration.call_attempts),
         ("TIMEOUT_SECONDS", "0", configuration.timeout_seconds),
+        ("CONTRACT", "lenient", configuration.contract),
     ],
 )
 def test_invalid_option_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, text: str, getter: Callable[[], float]
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, getter: Callable[[], object]
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW__CHANNEL_TALK__{name}", text)
     with pytest.raises(ChannelConfigurationError) as caught:

@@ -83,7 +83,7 @@ def test_without_any_channel_a_function_that_takes_any_token_gets_the_app_token(
         ("getUser", {"userId": {1, 2}}, {}, ["set"]),
         ("getUser", [("userId", "u")], {}, ["mapping", "list"]),
         ("getUser", "userId", {}, ["mapping", "str"]),
-        ("writeUserChatMessageAsManager", {"userChatId": "c", "dto": DTO}, {}, ["dto.managerId"]),
+        ("writeUserChatMessage", {"userChatId": "c", "dto": {}}, {}, ["dto", "botName, managerId, userId"]),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_sent(

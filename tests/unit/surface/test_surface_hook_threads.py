@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_channel_provider.api.native_functions import RetryClass
+from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelNotSentError,

@@ -164,8 +164,8 @@ def test_group_is_found_by_title_or_name(doors: Any, name: str, expected: str) -
     fit(operator, doors, *PAGES, WRITTEN).execute_complete(context())
     calls = sent(doors)
     assert [params.get("pagination") for _, params in calls[:2]] == [
-        {"limit": 500},
-        {"limit": 500, "since": "n"},
+        {"sortOrder": "SORT_ORDER_ASC", "limit": 500},
+        {"sortOrder": "SORT_ORDER_ASC", "limit": 500, "since": "n"},
     ]
     assert calls[2][1]["groupId"] == expected
 

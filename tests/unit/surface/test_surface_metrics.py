@@ -21,7 +21,7 @@ from airflow_channel_provider.exceptions import (
 from airflow_channel_provider.tokens.events import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.manager import TokenManager
 
-DTO = {"plainText": "hi", "requestId": "mine"}
+DTO = {"botName": "bot", "plainText": "hi", "requestId": "mine"}
 
 
 class FakeStats:

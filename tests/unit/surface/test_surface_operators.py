@@ -29,7 +29,7 @@ from airflow_channel_provider.operators.channel_talk import (
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 
-COMMAND = {"name": "order", "scope": "desk", "actionFunctionName": "showOrder"}
+COMMAND = {"name": "order", "scope": "desk", "actionFunctionName": "showOrder", "alfMode": "disable"}
 
 
 def minutes(number: float) -> datetime:
@@ -116,7 +116,7 @@ def test_params_that_are_no_json_mapping_are_refused(doors: Any, params: Any, wo
 def test_message_through_the_generic_operator_gets_the_id_of_its_task(
     doors: Any, deduplicate: bool, expected: str | None
 ) -> None:
-    params = {"userChatId": "c", "dto": {"plainText": "hi"}}
+    params = {"userChatId": "c", "dto": {"botName": "bot", "plainText": "hi"}}
     operator = NativeFunctionOperator(
         task_id="t", method="writeUserChatMessage", params=params, deduplicate=deduplicate
     )

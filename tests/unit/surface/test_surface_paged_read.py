@@ -56,7 +56,7 @@ def test_items_of_all_pages_are_returned(doors: Any) -> None:
 def test_no_more_than_the_limit_is_read(doors: Any) -> None:
     assert read(doors, *PAGES, limit=2, channel_id="ch-2") == MANAGERS[:2]
     assert [params for _, params, _ in doors.client.calls] == [
-        {"channelId": "ch-2", "pagination": {"limit": 2}}
+        {"channelId": "ch-2", "pagination": {"sortOrder": "SORT_ORDER_ASC", "limit": 2}}
     ]
 
 

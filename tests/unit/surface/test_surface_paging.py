@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_channel_provider.api.listings import LISTINGS, Listing, Paging
-from airflow_channel_provider.api.native_functions import CATALOGUE, RetryClass
+from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
+from airflow_channel_provider.contract.model import Listing, Paging, RetryClass
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 from airflow_channel_provider.hooks._paging import MAX_EMPTY_PAGES, Pages, listing_of
 
@@ -121,7 +121,7 @@ def test_order_and_beginning_are_the_callers() -> None:
 @pytest.mark.parametrize(
     ("listing", "sent"),
     [
-        (SINCE, {"pagination": {"limit": 500}}),
+        (SINCE, {"pagination": {"sortOrder": "SORT_ORDER_ASC", "limit": 500}}),
         (CURSOR, {"limit": 100}),
         (Listing("things", Paging.WHOLE), {}),
     ],
@@ -205,8 +205,8 @@ def test_hook_yields_what_the_service_lists(doors: Any) -> None:
     assert doors.client.calls == []
     assert [manager["id"] for manager in found] == ["a", "b"]
     assert [params for _, params, _ in doors.client.calls] == [
-        {"channelId": "ch-1", "pagination": {"limit": 1}},
-        {"channelId": "ch-1", "pagination": {"limit": 1, "since": "n"}},
+        {"channelId": "ch-1", "pagination": {"sortOrder": "SORT_ORDER_ASC", "limit": 1}},
+        {"channelId": "ch-1", "pagination": {"sortOrder": "SORT_ORDER_ASC", "limit": 1, "since": "n"}},
     ]
 
 

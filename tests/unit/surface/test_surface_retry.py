@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from airflow_channel_provider.api.native_functions import RetryClass
+from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelAuthenticationError,

@@ -135,8 +135,8 @@ def test_an_error_is_judged_alike_on_the_other_side_of_a_process(error: Exceptio
 
 # What an ambiguous result tells of itself
 
-MESSAGE = {"userChatId": "c", "dto": {"plainText": "hi"}}
-WITH_ID = {"userChatId": "c", "dto": {"plainText": "hi", "requestId": "mine"}}
+MESSAGE = {"userChatId": "c", "dto": {"botName": "bot", "plainText": "hi"}}
+WITH_ID = {"userChatId": "c", "dto": {"botName": "bot", "plainText": "hi", "requestId": "mine"}}
 
 
 def outcome_of(doors: Any, method: str, params: Any, **kwargs: Any) -> ChannelAmbiguousResultError:

@@ -39,8 +39,8 @@ def test_chat_is_closed_and_returned(doors: Any, spelling: str) -> None:
         (None, None),
         ("", None),
         (90, {"seconds": 90, "nanos": 0}),
-        ("1.5", {"seconds": 1, "nanos": 500_000_000}),
-        (0.9999999999, {"seconds": 1, "nanos": 0}),
+        ("61.5", {"seconds": 61, "nanos": 500_000_000}),
+        (59.9999999999, {"seconds": 60, "nanos": 0}),
         (timedelta(hours=2), {"seconds": 7200, "nanos": 0}),
     ],
 )
