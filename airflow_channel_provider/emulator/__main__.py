@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.settings import Settings
+from airflow_channel_provider.emulator.settings import CONTRACTS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=8765, help="port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument("--settings", type=Path, metavar="FILE.json", help="a JSON object of settings")
+    parser.add_argument(
+        "--contract",
+        choices=CONTRACTS,
+        help="strict refuses what breaks the vendor's contract, lenient only what is missing or of another type "
+        "(default: the setting, strict)",
+    )
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port there once it listens")
     # Of EmulatorProcess: settings come as a line on stdin, and the end of stdin or of that process ends this one.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
@@ -40,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read_settings(arguments: argparse.Namespace) -> Settings:
+    settings = _settings_as_given(arguments)
+    return settings.changed({"contract": arguments.contract}) if arguments.contract else settings
+
+
+def _settings_as_given(arguments: argparse.Namespace) -> Settings:
     if arguments.parent is not None:
         return Settings.from_mapping(json.loads(sys.stdin.buffer.readline() or b"{}"))
     if arguments.settings is None:

@@ -31,6 +31,7 @@ __all__ = [
     "refusal_answer",
     "success_answer",
     "unauthorized_answer",
+    "unprocessable",
 ]
 
 
@@ -66,13 +67,23 @@ class RefusalError(Exception):
     :param via: ``store`` (the App Store itself), ``core`` (proxied from the core API) or ``http`` (no envelope).
     :param status: HTTP status; for ``core`` the one that the core API gave.
     :param error_type: ``type`` of a core or http body.
+    :param code: of the envelope, where the App Store itself refuses and says more than that.
     """
 
-    def __init__(self, message: str, *, via: str = "store", status: int = 422, error_type: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        via: str = "store",
+        status: int = 422,
+        error_type: str = "",
+        code: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.via = via
         self.status = status
+        self.code = code
         # Python 3.13 renamed the phrase of 422.
         self.error_type = error_type or (
             "Unprocessable Entity" if status == 422 else HTTPStatus(status).phrase
@@ -85,6 +96,11 @@ def core_refusal(status: int, message: str) -> RefusalError:
     return RefusalError(message, via="core", status=status, error_type=codes.get(status, ""))
 
 
+def unprocessable(message: str) -> RefusalError:
+    """A refusal of what breaks the contract, in the newest shape of the envelope."""
+    return RefusalError(message, error_type="unprocessable", code=1)
+
+
 def http_body(status: int, error_type: str, message: str, **more: JSON) -> JSONObject:
     """The body of everything that is not HTTP 200."""
     errors = [{"message": message, **more}]
@@ -92,7 +108,7 @@ def http_body(status: int, error_type: str, message: str, **more: JSON) -> JSONO
 
 
 def envelope_error(message: str, **more: JSON) -> Answer:
-    """HTTP 200 with an error; ``type`` is always ``common``."""
+    """HTTP 200 with an error; ``type`` is ``common`` where nothing else is said."""
     return Answer(200, dump({"error": {"type": "common", "message": message, **more}}))
 
 
@@ -119,6 +135,8 @@ def refusal_answer(refusal: RefusalError, *, proxied_errors: bool) -> Answer:
     :param refusal: what was refused and why.
     :param proxied_errors: whether the core API's body travels as text in the message; else its status is the ``code``.
     """
+    if refusal.code is not None:
+        return envelope_error(refusal.message, code=refusal.code, type=refusal.error_type)
     if refusal.via == "store":
         return envelope_error(refusal.message)
     body = http_body(refusal.status, refusal.error_type, refusal.message)

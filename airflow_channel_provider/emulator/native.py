@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.contract.sources import Strength
 from airflow_channel_provider.emulator.answers import (
     EMPTY_ERRORS,
     Answer,
     RefusalError,
-    core_refusal,
     rate_limit_answer,
     rate_limit_headers,
     refusal_answer,
     success_answer,
+    unprocessable,
 )
 from airflow_channel_provider.emulator.faults import TOKEN_METHODS
 from airflow_channel_provider.emulator.functions import FUNCTIONS
@@ -26,6 +27,7 @@ from airflow_channel_provider.emulator.token_requests import answer_token_reques
 from airflow_channel_provider.emulator.tokens import TokenRefusedError, fingerprint
 
 if TYPE_CHECKING:
+    from airflow_channel_provider.contract.shapes import Violation
     from airflow_channel_provider.emulator.functions.base import Function
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import App, World
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.visit import Visit
 
 __all__ = ["answer_app_function", "answer_native", "identify", "read_call"]
+
+
+_TOLD_AT_MOST = 5
 
 
 def read_call(visit: Visit, body: JSON) -> None:
@@ -116,7 +121,7 @@ def _answer_function(world: World, visit: Visit, token: str) -> Answer:
     params = _from_the_start(visit.params) if visit.forgets_cursor else visit.params
     call = Call(world, app, known, params, visit.at)
     _check_allowed(function, call)
-    _check_params(function, call)
+    _check_contract(function, call)
     result = function.run(call)
     visit.acted, visit.repeated = True, call.repeated
     answer = success_answer(result, world.settings.answer_shape)
@@ -126,9 +131,9 @@ def _answer_function(world: World, visit: Visit, token: str) -> Answer:
 
 def _from_the_start(params: JSONObject) -> JSONObject:
     """The parameters of a listing without what says where to go on."""
-    started = {**params, "cursor": None}
+    started = {name: value for name, value in params.items() if name != "cursor"}
     if isinstance(params.get("pagination"), dict):
-        started["pagination"] = {**params["pagination"], "since": None}
+        started["pagination"] = {**params["pagination"], "since": ""}
     return started
 
 
@@ -148,7 +153,7 @@ def _rate_limit(world: World, visit: Visit, app: App) -> Answer | None:
 
 def _check_allowed(function: Function, call: Call) -> None:
     kind = "channel" if call.token.channel_id else "app"
-    if kind not in function.scopes:
+    if kind not in function.tokens:
         raise _forbidden(function, "scope check fail")
     permissions = call.app.permissions
     if kind == "channel" and permissions is not None and function.name not in permissions:
@@ -170,12 +175,22 @@ def _app_id_of(params: JSONObject) -> JSON:
     return params["appId"] if "appId" in params else params.get("appID")
 
 
-def _check_params(function: Function, call: Call) -> None:
-    for name in function.required:
-        value = _app_id_of(call.params) if name == "appId" else call.params.get(name)
-        if value is None or value == "":
-            message = f"{name} is required"
-            raise core_refusal(422, message) if function.proxied else RefusalError(message)
+def _check_contract(function: Function, call: Call) -> None:
+    counts = _counts_always if call.world.settings.contract == "lenient" else _counts
+    found = [violation for violation in function.contract.violations(call.params) if counts(violation)]
+    if found:
+        told = "; ".join(f"{violation} ({violation.kind})" for violation in found[:_TOLD_AT_MOST])
+        raise unprocessable(f"validation failed: {told}")
+
+
+def _counts(violation: Violation) -> bool:
+    return violation.source.strength is not Strength.INFERRED
+
+
+def _counts_always(violation: Violation) -> bool:
+    """Without it there is no call to carry out: parameters that are missing, and values of another type."""
+    at_the_top = "." not in violation.path and "[" not in violation.path
+    return violation.kind == "type" or (violation.kind == "required" and at_the_top)
 
 
 # ---- app functions

@@ -9,13 +9,20 @@ import pytest
 from airflow_channel_provider.emulator.runners import EmulatorThread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
-__all__ = ["channel_talk_emulator"]
+__all__ = ["channel_talk_emulator", "channel_talk_emulator_settings"]
 
 
 @pytest.fixture
-def channel_talk_emulator() -> Iterator[EmulatorThread]:
-    """An emulator with default settings, fresh for this test; change them with ``.configure(...)``."""
-    with EmulatorThread() as emulator:
+def channel_talk_emulator_settings() -> Mapping[str, Any]:
+    """The settings of :func:`channel_talk_emulator`: none. Override it for others, such as ``contract: lenient``."""
+    return {}
+
+
+@pytest.fixture
+def channel_talk_emulator(channel_talk_emulator_settings: Mapping[str, Any]) -> Iterator[EmulatorThread]:
+    """An emulator, fresh for this test; change its settings with ``.configure(...)``, also while it runs."""
+    with EmulatorThread(channel_talk_emulator_settings) as emulator:
         yield emulator

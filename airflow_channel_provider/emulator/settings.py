@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["ANSWER_SHAPES", "DEMO_APP_ID", "DEMO_SECRET", "REFRESH_REFUSALS", "Settings"]
+__all__ = ["ANSWER_SHAPES", "CONTRACTS", "DEMO_APP_ID", "DEMO_SECRET", "REFRESH_REFUSALS", "Settings"]
 
 ANSWER_SHAPES = tuple(EMPTY_ERRORS)
 REFRESH_REFUSALS = ("empty_success", "envelope")
+# Which calls that break the vendor's contract are refused: all; or only those that lack something or have other types.
+CONTRACTS = ("strict", "lenient")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "quota_anchor": ANCHORS,
     "answer_shape": ANSWER_SHAPES,
     "refresh_refusal": REFRESH_REFUSALS,
+    "contract": CONTRACTS,
     "quota_refusal_shape": ("token_fetch_fail", "http_429", "http_429_retry_after", "envelope_429"),
     "rate_limit_shape": ("body_epoch", "flat_rfc3339", "header", "retry_after"),
 }
@@ -76,6 +79,7 @@ class Settings:
     rate_limit: int | None = None
     rate_limit_window_seconds: float = 60
     rate_limit_shape: str = "body_epoch"
+    contract: str = "strict"
     answer_shape: str = "seed"
     proxied_errors: bool = True
     # Somebody at the desk closes a user chat this long after a message was written into it; None: nobody does.

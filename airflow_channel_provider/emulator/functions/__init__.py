@@ -1,4 +1,4 @@
-"""The native functions: one table of name, token scope, required parameters and what it does to the world."""
+"""The native functions: one table of a name and what it does to the world; what it takes is in the contract."""
 
 from __future__ import annotations
 

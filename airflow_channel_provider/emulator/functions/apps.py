@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import NO_RESULT, RefusalError
-from airflow_channel_provider.emulator.functions.base import APP, APP_OR_CHANNEL, CHANNEL, Function
+from airflow_channel_provider.emulator.functions.base import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,42 +15,23 @@ if TYPE_CHECKING:
 
 __all__ = ["FUNCTIONS"]
 
-MOST_COMMANDS = 30
-
-
-def _check_command(command: JSONObject) -> tuple[str, str]:
-    for field in ("name", "scope", "actionFunctionName"):
-        if not isinstance(command.get(field), str) or not command[field]:
-            raise RefusalError(f"command {field} is required")
-    if command["scope"] not in ("desk", "front"):
-        raise RefusalError("command scope must be desk or front")
-    if command.get("alfMode") not in (None, "disable", "recommend"):
-        raise RefusalError("command alfMode must be disable or recommend")
-    return command["scope"], command["name"]
-
 
 def _register_commands(call: Call) -> JSON:
-    commands = call.items("commands")
-    if len(commands) > MOST_COMMANDS:
-        raise RefusalError(f"the number of commands must be less than or equal to {MOST_COMMANDS}")
     known = {(c["scope"], c["name"]): c for c in call.app.commands}
     new: dict[tuple[str, str], JSONObject] = {}
-    for command in commands:
-        key = _check_command(command)
+    for command in call.params["commands"]:
+        key = command.get("scope", ""), command.get("name", "")
         if key in new:
             raise RefusalError(f"command {key[1]} is given twice in scope {key[0]}")
         command_id = known[key]["id"] if key in known else call.world.new_id("command")
-        new[key] = {"id": command_id, "appId": call.app.app_id, **command}
+        new[key] = {"id": command_id, "appId": call.app.app_id, "scope": key[0], "name": key[1], **command}
     # Declarative: what is not in the list is gone.
     call.app.commands = list(new.values())
     return NO_RESULT
 
 
 def _toggle_command(call: Call) -> JSON:
-    enabled = call.params.get("commandEnabled")
-    if not isinstance(enabled, bool):
-        raise RefusalError("commandEnabled must be a boolean")
-    call.app.toggles[call.channel().id] = enabled
+    call.app.toggles[call.channel().id] = call.params["commandEnabled"]
     return NO_RESULT
 
 
@@ -60,19 +41,7 @@ def _activations(call: Call) -> JSON:
     return {"commands": commands, "activations": [{"id": c["id"], "enabled": enabled} for c in commands]}
 
 
-def _extension_problem(call: Call) -> JSONObject | None:
-    for field in ("extensionName", "systemVersion"):
-        value = call.params[field]
-        if not isinstance(value, str) or not value:
-            problem = {"field": field, "message": f"{field} must be a non-empty string"}
-            return {"success": False, "errorMessage": "validation failed", "validationErrors": [problem]}
-    return None
-
-
 def _register_extension(call: Call) -> JSON:
-    problem = _extension_problem(call)
-    if problem:
-        return {**problem, "extensions": []}
     key = (call.params["extensionName"], call.params["systemVersion"])
     call.app.extensions[key] = {"extensionName": key[0], "systemVersion": key[1]}
     return {
@@ -84,9 +53,6 @@ def _register_extension(call: Call) -> JSON:
 
 
 def _unregister_extension(call: Call) -> JSON:
-    problem = _extension_problem(call)
-    if problem:
-        return {"success": False, "errorMessage": problem["errorMessage"]}
     key = (call.params["extensionName"], call.params["systemVersion"])
     if call.app.extensions.pop(key, None) is None:
         return {"success": False, "errorMessage": "extension not found"}
@@ -94,16 +60,16 @@ def _unregister_extension(call: Call) -> JSON:
 
 
 def _oauth_targets(call: Call) -> JSON:
-    limit, cursor = call.params["limit"], call.params.get("cursor") or "0"
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1 or not str(cursor).isdecimal():
-        raise RefusalError("limit must be a positive integer and cursor one that was answered")
+    limit, cursor = max(1, int(call.params["limit"])), call.text("cursor") or "0"
+    if not (cursor.isascii() and cursor.isdecimal()):
+        raise RefusalError("cursor must be one that was answered")
     targets = [
         {"channelId": channel.id, "managerId": manager_id}
         for channel in call.world.channels.values()
         if call.app.installed_on(channel.id)
         for manager_id in channel.managers
     ]
-    start = int(cursor)
+    start = int(cursor[:18])
     more = {"nextCursor": str(start + limit)} if start + limit < len(targets) else {}
     return {"targets": targets[start : start + limit], **more}
 
@@ -124,28 +90,27 @@ def _write_system_log(call: Call) -> JSON:
     return {"systemLog": {"id": call.world.new_id("log"), "createdAt": call.stamp, **fields}}
 
 
-def _own(name: str, scopes: frozenset[str], required: str, run: Callable[[Call], JSON]) -> Function:
-    return Function(name, scopes, tuple(required.split()), run, proxied=False)
+def _own(name: str, run: Callable[[Call], JSON]) -> Function:
+    return Function(name, run, proxied=False)
+
+
+def _empty(name: str) -> Callable[[Call], JSON]:
+    return lambda _: {"success": True, "errorMessage": "", name: []}
 
 
 FUNCTIONS = [
-    _own("registerCommands", APP, "appId commands", _register_commands),
-    _own("getCommands", APP, "appId", lambda call: call.app.commands),
-    _own("toggleCommand", CHANNEL, "channelId appId commandEnabled", _toggle_command),
-    _own("getCommandChannelActivations", CHANNEL, "appId channelId", _activations),
-    _own("registerExtension", APP, "appId extensionName systemVersion", _register_extension),
-    _own("unregisterExtension", APP, "appId extensionName systemVersion", _unregister_extension),
-    _own("getAlfTaskVersions", APP, "appId", lambda call: {"success": True, "errorMessage": "", "tasks": []}),
-    _own(
-        "getAppNotebookVersions",
-        APP,
-        "appId",
-        lambda call: {"success": True, "errorMessage": "", "notebooks": []},
-    ),
-    _own("listActiveOAuthManagerTargets", APP, "limit", _oauth_targets),
-    _own("checkInstall", APP_OR_CHANNEL, "channelId appId", _check_install),
-    _own("registerInstallHook", APP, "appId", _register_hook),
-    _own("registerToggleHook", APP, "appId", _register_hook),
-    _own("registerAppWidgets", APP, "appId", _register_hook),
-    _own("writeSystemLog", CHANNEL, "channelId appId", _write_system_log),
+    _own("registerCommands", _register_commands),
+    _own("getCommands", lambda call: call.app.commands),
+    _own("toggleCommand", _toggle_command),
+    _own("getCommandChannelActivations", _activations),
+    _own("registerExtension", _register_extension),
+    _own("unregisterExtension", _unregister_extension),
+    _own("getAlfTaskVersions", _empty("tasks")),
+    _own("getAppNotebookVersions", _empty("notebooks")),
+    _own("listActiveOAuthManagerTargets", _oauth_targets),
+    _own("checkInstall", _check_install),
+    _own("registerInstallHook", _register_hook),
+    _own("registerToggleHook", _register_hook),
+    _own("registerAppWidgets", _register_hook),
+    _own("writeSystemLog", _write_system_log),
 ]

@@ -1,4 +1,9 @@
-"""What every native function is made of: a description, a call, and the few ways to read parameters and refuse."""
+"""
+What every native function is made of: a description, a call, and the few ways to read parameters and refuse.
+
+What a function takes is checked against the contract before it runs: it finds what it needs, of the right type. How
+much more than that is sure depends on a setting.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +11,25 @@ from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.contract.functions import CATALOGUE
+from airflow_channel_provider.contract.model import TokenScope
 from airflow_channel_provider.emulator.answers import RefusalError, core_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from airflow_channel_provider.contract.model import NativeFunction
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import App, Channel, World
     from airflow_channel_provider.emulator.tokens import AccessToken
 
-__all__ = ["APP", "APP_OR_CHANNEL", "CHANNEL", "Call", "Function", "merge_masked", "page"]
+__all__ = ["Call", "Function", "merge_masked", "page"]
 
-APP = frozenset({"app"})
-CHANNEL = frozenset({"channel"})
-APP_OR_CHANNEL = APP | CHANNEL
-_LIMITS = (1, 500)
+_TOKENS = {
+    TokenScope.APP: frozenset({"app"}),
+    TokenScope.CHANNEL: frozenset({"channel"}),
+    TokenScope.ANY: frozenset({"app", "channel"}),
+}
 _DEFAULT_LIMIT = 25
 
 
@@ -40,21 +49,14 @@ class Call:
         """Now, in epoch milliseconds as the service writes times."""
         return int(self.now * 1000)
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether what the contract does not know, but the service would refuse, is refused as well."""
+        return self.world.settings.contract == "strict"
+
     def text(self, name: str) -> str:
-        """
-        A parameter that must be a non-empty string.
-
-        :param name: which.
-        :raises RefusalError: it is not.
-        """
-        value = self.params.get(name)
-        if not isinstance(value, str) or not value:
-            raise core_refusal(422, f"{name} must be a non-empty string")
-        return value
-
-    def optional_text(self, name: str) -> str:
-        """A parameter that may be absent, null or a string; ``""`` where it is absent."""
-        return self.text(name) if self.params.get(name) else ""
+        """A text, which the contract has seen to; ``""`` where it is absent."""
+        return self.params.get(name) or ""
 
     def channel(self) -> Channel:
         """
@@ -80,48 +82,30 @@ class Call:
             raise core_refusal(404, f"{name.removesuffix('Id')} not found")
         return found
 
-    def items(self, name: str, *, least: int = 0, most: int = 10_000, of: type = dict) -> list[JSON]:
-        """
-        A parameter that must be a list.
-
-        :param name: which.
-        :param least: fewest items.
-        :param most: most items.
-        :param of: type of each item.
-        :raises RefusalError: it is not.
-        """
-        value = self.params.get(name)
-        if not isinstance(value, list) or not all(isinstance(item, of) for item in value):
-            raise core_refusal(422, f"{name} must be a list of {'strings' if of is str else 'objects'}")
-        if not least <= len(value) <= most:
-            raise core_refusal(422, f"{name} must have {least} to {most} items")
-        return value
-
-    def object(self, name: str) -> JSONObject:
-        """A parameter that must be an object."""
-        value = self.params.get(name)
-        if not isinstance(value, dict):
-            raise core_refusal(422, f"{name} must be an object")
-        return value
-
 
 @dataclass(frozen=True, slots=True)
 class Function:
     """
-    One native function.
+    What one native function does; what it takes is in the contract.
 
     :param name: its method.
-    :param scopes: which kinds of token it accepts.
-    :param required: parameters that must be there.
     :param run: does it; returns the result.
     :param proxied: whether the App Store passes it on to the core API, which shapes its refusals.
     """
 
     name: str
-    scopes: frozenset[str]
-    required: tuple[str, ...]
     run: Callable[[Call], JSON]
     proxied: bool = True
+
+    @property
+    def contract(self) -> NativeFunction:
+        """What the vendor says of it."""
+        return CATALOGUE[self.name]
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Which kinds of token it accepts."""
+        return _TOKENS[self.contract.scope]
 
 
 def page(
@@ -139,11 +123,7 @@ def page(
     :return: the page, and ``{"next": cursor}`` or nothing at the end.
     """
     options = call.params.get("pagination") or {}
-    if not isinstance(options, dict):
-        raise core_refusal(422, "pagination must be an object")
-    limit = options.get("limit") or _DEFAULT_LIMIT
-    if isinstance(limit, bool) or not isinstance(limit, int) or not _LIMITS[0] <= limit <= _LIMITS[1]:
-        raise core_refusal(422, "pagination.limit must be from 1 to 500")
+    limit = max(1, int(options.get("limit") or _DEFAULT_LIMIT))
     falling = str(options.get("sortOrder", "")).upper().removeprefix("SORT_ORDER_") in ("DESC", "2")
     ordered = sorted(
         ((key(item), item["id"], item) for item in items), key=lambda entry: entry[:2], reverse=falling
@@ -178,10 +158,7 @@ def merge_masked(target: JSONObject, body: JSONObject, mask: JSON) -> None:
     """
     if isinstance(mask, dict):
         mask = mask.get("paths")
-    names = mask.split(",") if isinstance(mask, str) else mask
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise core_refusal(422, "updateMask must be a string, a list of strings or an object with paths")
-    for name in names:
+    for name in mask.split(",") if isinstance(mask, str) else mask or ():
         outer, _, inner = name.strip().partition(".")
         if not inner:
             target[outer] = body.get(outer)

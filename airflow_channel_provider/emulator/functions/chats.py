@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.desk import plain_state, set_state
-from airflow_channel_provider.emulator.functions.base import CHANNEL, Function, page
+from airflow_channel_provider.emulator.functions.base import Function, page
 from airflow_channel_provider.emulator.state import new_chat_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import Channel
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["FUNCTIONS"]
 
 _STATES = ("opened", "closed", "snoozed")
-_NOT_IN_A_NAME = frozenset("@#$%:/")
 
 
 def _user_chat(call: Call) -> JSONObject:
@@ -59,13 +56,13 @@ def _by_medium(channel: Channel, user_id: str, medium: JSONObject) -> list[JSONO
 
 def _find_or_create_by_medium(call: Call) -> JSON:
     channel, medium = call.channel(), _medium(call)
-    call.text("mediumType")
     user_id = call.find(channel.users, "userId")["id"]
     found = _by_medium(channel, user_id, medium)
     return {"userChat": found[0] if found else _add_chat(call, user_id, medium=medium)}
 
 
-def _change_state(call: Call, chat: JSONObject) -> JSON:
+def _change_state(call: Call) -> JSON:
+    chat = _user_chat(call)
     state = plain_state(call.text("state"))
     if state not in _STATES:
         raise core_refusal(422, "state must be USER_CHAT_STATE_OPENED, _CLOSED or _SNOOZED")
@@ -73,15 +70,7 @@ def _change_state(call: Call, chat: JSONObject) -> JSON:
     return {"userChat": chat}
 
 
-def _update_state(call: Call) -> JSON:
-    bot = call.text("botName")
-    if len(bot) > 30 or _NOT_IN_A_NAME.intersection(bot):
-        raise core_refusal(422, "botName must have 1 to 30 characters and none of @ # $ % : /")
-    return _change_state(call, _user_chat(call))
-
-
 def _start_by_medium(call: Call) -> JSON:
-    call.text("mediumType")
     chat = _user_chat(call)
     chat.update(medium=_medium(call), version=chat["version"] + 1)
     return {"userChat": chat}
@@ -110,8 +99,8 @@ def _search_groups(call: Call) -> JSON:
 
 
 def _direct_chat(call: Call, *, find: bool) -> JSON:
-    channel, ids = call.channel(), sorted(set(call.items("managerIds", least=1, of=str)))
-    if not all(manager_id in channel.managers for manager_id in ids):
+    channel, ids = call.channel(), sorted(set(call.params["managerIds"]))
+    if not ids or not all(manager_id in channel.managers for manager_id in ids):
         raise core_refusal(404, "manager not found")
     if find:
         for chat in channel.direct_chats.values():
@@ -122,31 +111,19 @@ def _direct_chat(call: Call, *, find: bool) -> JSON:
     return {"directChat": channel.direct_chats[chat["id"]]}
 
 
-def _function(name: str, required: str, run: Callable[[Call], JSON]) -> Function:
-    return Function(name, CHANNEL, tuple(required.split()), run)
-
-
 FUNCTIONS = [
-    _function("getUserChat", "channelId userChatId", lambda call: {"userChat": _user_chat(call)}),
-    _function("manageUserChat", "channelId userChatId", _manage),
-    _function("createUserChat", "channelId userId", _create),
-    _function("findOrCreateUserChatByMedium", "channelId userId mediumType", _find_or_create_by_medium),
-    _function("updateUserChatState", "channelId userChatId state botName", _update_state),
-    _function(
-        "updateUserChatStateByUser",
-        "channelId userChatId state",
-        lambda call: _change_state(call, _user_chat(call)),
-    ),
-    _function("startUserChatFromUserByMedium", "channelId userChatId mediumType", _start_by_medium),
-    _function("searchUserChatsByContact", "channelId mediumType address", _search_by_contact),
-    _function("searchUserChatsByMedium", "userId mediumType", _search_by_medium),
-    _function(
-        "submitHandlingWorkflowButton", "channelId userChatId", lambda call: {"userChat": _user_chat(call)}
-    ),
-    _function(
-        "getGroup", "channelId groupId", lambda call: {"group": call.find(call.channel().groups, "groupId")}
-    ),
-    _function("searchGroups", "channelId", _search_groups),
-    _function("createDirectChat", "channelId managerIds", lambda call: _direct_chat(call, find=False)),
-    _function("findOrCreateDirectChat", "channelId managerIds", lambda call: _direct_chat(call, find=True)),
+    Function("getUserChat", lambda call: {"userChat": _user_chat(call)}),
+    Function("manageUserChat", _manage),
+    Function("createUserChat", _create),
+    Function("findOrCreateUserChatByMedium", _find_or_create_by_medium),
+    Function("updateUserChatState", _change_state),
+    Function("updateUserChatStateByUser", _change_state),
+    Function("startUserChatFromUserByMedium", _start_by_medium),
+    Function("searchUserChatsByContact", _search_by_contact),
+    Function("searchUserChatsByMedium", _search_by_medium),
+    Function("submitHandlingWorkflowButton", lambda call: {"userChat": _user_chat(call)}),
+    Function("getGroup", lambda call: {"group": call.find(call.channel().groups, "groupId")}),
+    Function("searchGroups", _search_groups),
+    Function("createDirectChat", lambda call: _direct_chat(call, find=False)),
+    Function("findOrCreateDirectChat", lambda call: _direct_chat(call, find=True)),
 ]

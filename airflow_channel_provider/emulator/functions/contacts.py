@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import core_refusal
-from airflow_channel_provider.emulator.functions.base import CHANNEL, Function, page
+from airflow_channel_provider.emulator.functions.base import Function, page
 from airflow_channel_provider.emulator.functions.people import add_user
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ __all__ = ["FUNCTIONS"]
 
 def _find_or_create_contact(call: Call) -> JSON:
     channel, medium, address = call.channel(), call.text("mediumType"), call.text("address")
-    call.text("defaultMediumLanguage")
     contact = channel.contacts.get((medium, address))
     if contact is None:
         user = add_user(call, {"name": address}, "lead")
@@ -46,7 +45,7 @@ def _contacts_by_address(call: Call) -> JSON:
 
 
 def _link_key(call: Call) -> str:
-    return f"{call.text('mediumType')}:{call.optional_text('mediumId')}"
+    return f"{call.text('mediumType')}:{call.text('mediumId')}"
 
 
 def _create_link(call: Call) -> JSON:
@@ -84,10 +83,7 @@ def _channel_json(call: Call) -> JSONObject:
 
 
 def _register_commerce(call: Call) -> JSON:
-    commerce = call.object("appCommerce")
-    if not commerce.get("appCommerceType") or not commerce.get("appCommerceId"):
-        raise core_refusal(422, "appCommerce needs appCommerceType and appCommerceId")
-    call.channel().commerce[call.text("pluginId")] = commerce
+    call.channel().commerce[call.text("pluginId")] = call.params["appCommerce"]
     return {"channel": _channel_json(call), "plugin": _plugin(call)}
 
 
@@ -107,16 +103,13 @@ def _create_event(call: Call) -> JSON:
 
 def _create_schemas(call: Call) -> JSON:
     channel, new, skipped = call.channel(), [], []
-    wanted = call.items("schemas", least=1)
-    for schema in wanted:
-        if not all(isinstance(schema.get(key), str) and schema[key] for key in ("key", "name")):
-            raise core_refusal(422, "each of schemas needs key and name")
-    for schema in wanted:
-        if schema["key"] in channel.schemas:
-            skipped.append(schema["key"])
+    for schema in call.params["schemas"]:
+        key = schema.get("key", "")
+        if key in channel.schemas:
+            skipped.append(key)
             continue
-        channel.schemas[schema["key"]] = {**schema, "id": schema["key"], "channelId": channel.id}
-        new.append(channel.schemas[schema["key"]])
+        channel.schemas[key] = {**schema, "key": key, "id": key, "channelId": channel.id}
+        new.append(channel.schemas[key])
     return {"schemas": new, "skippedKeys": skipped}
 
 
@@ -136,44 +129,33 @@ def _event_schemas(call: Call) -> JSON:
 
 def _entity_token(call: Call) -> JSON:
     call.channel()
-    call.text("entityType")
-    call.text("entityId")
     return {"entityToken": secrets.token_urlsafe(24)}
 
 
 def _missing(name: str) -> Callable[[Call], JSON]:
-    def refuse(call: Call) -> JSON:
-        call.channel()
+    def refuse(_: Call) -> JSON:
         raise core_refusal(404, f"{name} not found")
 
     return refuse
 
 
-def _function(name: str, required: str, run: Callable[[Call], JSON]) -> Function:
-    return Function(name, CHANNEL, tuple(required.split()), run)
-
-
 FUNCTIONS = [
-    _function(
-        "findOrCreateContactAndUser",
-        "channelId mediumType address defaultMediumLanguage",
-        _find_or_create_contact,
-    ),
-    _function("findContactsByUser", "channelId userId mediumType", _contacts_by_user),
-    _function("findContactsByAddress", "channelId mediumType address", _contacts_by_address),
-    _function("createMediumLink", "channelId mediumType", _create_link),
-    _function("deleteMediumLink", "channelId mediumType", _delete_link),
-    _function("getChannel", "channelId", lambda call: {"channel": _channel_json(call)}),
-    _function("getPlugin", "channelId pluginId", lambda call: {"plugin": _plugin(call)}),
-    _function("registerCommerce", "channelId pluginId appCommerce", _register_commerce),
-    _function("deregisterCommerce", "channelId pluginId appCommerce", _deregister_commerce),
-    _function("createEvent", "channelId userId name", _create_event),
-    _function("createAppSchemas", "channelId schemas", _create_schemas),
-    _function("searchUserSchemas", "channelId", _search_schemas),
-    _function("searchUserChatSchemas", "channelId", _search_schemas),
-    _function("searchEventSchemasByEventName", "channelId eventName", _event_schemas),
-    _function("issueEntityToken", "channelId entityType entityId", _entity_token),
-    _function("searchArticles", "channelId", lambda call: {"articles": page(call, [], str)[0]}),
-    _function("getArticle", "channelId", _missing("article")),
-    _function("getRevision", "channelId", _missing("revision")),
+    Function("findOrCreateContactAndUser", _find_or_create_contact),
+    Function("findContactsByUser", _contacts_by_user),
+    Function("findContactsByAddress", _contacts_by_address),
+    Function("createMediumLink", _create_link),
+    Function("deleteMediumLink", _delete_link),
+    Function("getChannel", lambda call: {"channel": _channel_json(call)}),
+    Function("getPlugin", lambda call: {"plugin": _plugin(call)}),
+    Function("registerCommerce", _register_commerce),
+    Function("deregisterCommerce", _deregister_commerce),
+    Function("createEvent", _create_event),
+    Function("createAppSchemas", _create_schemas),
+    Function("searchUserSchemas", _search_schemas),
+    Function("searchUserChatSchemas", _search_schemas),
+    Function("searchEventSchemasByEventName", _event_schemas),
+    Function("issueEntityToken", _entity_token),
+    Function("searchArticles", lambda _: {"articles": []}),
+    Function("getArticle", _missing("article")),
+    Function("getRevision", _missing("revision")),
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.desk import close_later
-from airflow_channel_provider.emulator.functions.base import CHANNEL, Function, merge_masked
+from airflow_channel_provider.emulator.functions.base import Function, merge_masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,48 +18,14 @@ __all__ = ["FUNCTIONS"]
 
 _WRITERS = {"botName": "bot", "managerId": "manager", "userId": "user"}
 _CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "customPayload", "options")
-_OPTION = "MESSAGE_OPTION_"
 _CHATS = {"userChat": "userChatId", "group": "groupId", "directChat": "directChatId"}
 
 
 def _writer(dto: JSONObject, wanted: str | None) -> tuple[str, str]:
-    if wanted is not None:
-        if not isinstance(dto.get(wanted), str) or not dto[wanted]:
-            raise core_refusal(422, f"dto.{wanted} is required")
-        return _WRITERS[wanted], dto[wanted]
-    for field, kind in _WRITERS.items():
-        if isinstance(dto.get(field), str) and dto[field]:
-            return kind, dto[field]
-    raise core_refusal(422, "dto needs one of botName, managerId, userId")
-
-
-def _check_content(dto: JSONObject) -> None:
-    for field, most in (("buttons", 2), ("files", 30)):
-        items = dto.get(field)
-        if items is None:
-            continue
-        if not isinstance(items, list) or len(items) > most:
-            raise core_refusal(422, f"dto.{field} must be a list of at most {most}")
-    for button in dto.get("buttons") or ():
-        title = button.get("title") if isinstance(button, dict) else None
-        if not isinstance(title, str) or not 1 <= len(title) <= 30 or not button.get("action"):
-            raise core_refusal(422, "each of dto.buttons needs a title of 1 to 30 characters and an action")
-    for file in dto.get("files") or ():
-        if not isinstance(file, dict) or not all(file.get(key) for key in ("url", "mime", "fileName")):
-            raise core_refusal(422, "each of dto.files needs url, mime and fileName")
-    _check_options(dto.get("options"))
-    if not isinstance(dto.get("plainText", ""), str | None) or not isinstance(
-        dto.get("blocks", []), list | None
-    ):
-        raise core_refusal(422, "dto.plainText must be a string and dto.blocks a list")
-
-
-def _check_options(options: JSON) -> None:
-    names = [] if options is None else options
-    if not isinstance(names, list) or not all(
-        isinstance(name, str) and name.startswith(_OPTION) for name in names
-    ):
-        raise core_refusal(422, f"dto.options must be a list of names that begin with {_OPTION}")
+    for field in [wanted] if wanted else _WRITERS:
+        if dto.get(field):
+            return _WRITERS[field], dto[field]
+    raise core_refusal(422, f"dto needs {wanted or 'a writer'}")
 
 
 def _check_people(call: Call, person: tuple[str, str]) -> None:
@@ -70,18 +36,15 @@ def _check_people(call: Call, person: tuple[str, str]) -> None:
 
 
 def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
-    channel, dto = call.channel(), call.object("dto")
+    channel, dto = call.channel(), call.params["dto"]
     chats = {"userChat": channel.user_chats, "group": channel.groups, "directChat": channel.direct_chats}
     chat = call.find(chats[chat_type], _CHATS[chat_type])
     request_id = dto.get("requestId")
-    if request_id is not None and not isinstance(request_id, str):
-        raise core_refusal(422, "dto.requestId must be a string")
     repeated = call.world.messages.repeated(channel.id, chat_type, chat["id"], request_id)
     if repeated is not None:
         call.repeated = True
         return {"message": repeated}
     person = _writer(dto, wanted)
-    _check_content(dto)
     _check_people(call, person)
     kind, name = person
     message: JSONObject = {
@@ -106,12 +69,19 @@ def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
     return {"message": call.world.messages.add(message)}
 
 
+def _is_chat_type(call: Call, chat_type: str) -> bool:
+    """Whether the call names this type, as one of the spellings that the vendor's documents have."""
+    named = call.text("chatType").upper().removeprefix("CHAT_TYPE_").replace("_", "")
+    return named == chat_type.upper()
+
+
 def _patch(call: Call) -> JSONObject:
     message = call.world.messages.get(call.text("messageId"))
     place = (call.text("channelId"), call.text("chatId"))
-    if message is None or (message["channelId"], message["chatId"]) != place:
+    there = message is not None and (message["channelId"], message["chatId"]) == place
+    if message is None or not there or (call.is_strict and not _is_chat_type(call, message["chatType"])):
         raise core_refusal(404, "message not found")
-    body = {k: v for k, v in call.object("body").items() if k in ("options", "state")}
+    body = {k: v for k, v in call.params["body"].items() if k in ("options", "state")}
     kept = {k: message[k] for k in ("id", "channelId", "chatType", "chatId", "requestId", "createdAt")}
     merge_masked(message, body, call.params["updateMask"])
     message.update(kept, version=message["version"] + 1)
@@ -123,8 +93,7 @@ def _writing(chat_type: str, wanted: str | None = None) -> Callable[[Call], JSON
 
 
 def _function(name: str, chat_type: str, wanted: str | None = None) -> Function:
-    required = ("channelId", _CHATS[chat_type], "dto")
-    return Function(name, CHANNEL, required, _writing(chat_type, wanted))
+    return Function(name, _writing(chat_type, wanted))
 
 
 FUNCTIONS = [
@@ -134,10 +103,5 @@ FUNCTIONS = [
     _function("writeUserChatMessageAsManager", "userChat", "managerId"),
     _function("writeUserChatMessageAsUser", "userChat", "userId"),
     _function("writeDirectChatMessageAsManager", "directChat", "managerId"),
-    Function(
-        "patchMessage",
-        CHANNEL,
-        ("channelId", "chatId", "chatType", "messageId", "body", "updateMask"),
-        _patch,
-    ),
+    Function("patchMessage", _patch),
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.contract.parts import USER_BODY
 from airflow_channel_provider.emulator.answers import core_refusal
-from airflow_channel_provider.emulator.functions.base import CHANNEL, Function, merge_masked, page
+from airflow_channel_provider.emulator.functions.base import Function, merge_masked, page
 
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
@@ -13,19 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FUNCTIONS", "add_user"]
 
-_PATCHABLE = frozenset(
-    {
-        "mobileNumberQualified",
-        "emailQualified",
-        "profile",
-        "profileOnce",
-        "tags",
-        "blocked",
-        "unsubscribeEmail",
-        "unsubscribeTexting",
-        "language",
-    }
-)
+_PATCHABLE = frozenset(USER_BODY.fields)
 
 
 def _get_manager(call: Call) -> JSON:
@@ -33,12 +22,12 @@ def _get_manager(call: Call) -> JSON:
 
 
 def _batch_get_managers(call: Call) -> JSON:
-    managers, ids = call.channel().managers, call.items("managerIds", least=1, most=50, of=str)
+    managers, ids = call.channel().managers, call.params["managerIds"]
     return {"managers": [managers[manager_id] for manager_id in ids if manager_id in managers]}
 
 
 def _search_managers(call: Call) -> JSON:
-    managers, more = page(call, call.channel().managers.values(), lambda manager: str(manager.get("name")))
+    managers, more = page(call, call.channel().managers.values(), lambda manager: str(manager["id"]))
     return {"managers": managers, **more}
 
 
@@ -87,19 +76,15 @@ def add_user(call: Call, profile: JSONObject, kind: str, **more: JSON) -> JSONOb
 
 
 def _create_lead(call: Call) -> JSON:
-    return {"user": add_user(call, call.object("profile"), "lead")}
+    return {"user": add_user(call, call.params["profile"], "lead")}
 
 
 def _create_user(call: Call) -> JSON:
-    return {"user": add_user(call, call.object("profile"), "member")}
+    return {"user": add_user(call, call.params["profile"], "member")}
 
 
 def _patch(user: JSONObject, call: Call) -> JSONObject:
-    body = {k: v for k, v in call.object("body").items() if k in _PATCHABLE}
-    if not isinstance(body.get("tags", []), list | None) or len(body.get("tags") or ()) > 20:
-        raise core_refusal(422, "body.tags must be a list of at most 20")
-    if not isinstance(body.get("profile", {}), dict | None):
-        raise core_refusal(422, "body.profile must be an object")
+    body = {k: v for k, v in call.params["body"].items() if k in _PATCHABLE}
     patched = dict(user)
     merge_masked(patched, body, call.params["updateMask"])
     user.update({k: v for k, v in patched.items() if k in _PATCHABLE}, updatedAt=call.stamp)
@@ -109,7 +94,6 @@ def _patch(user: JSONObject, call: Call) -> JSONObject:
 
 
 def _upsert_member(call: Call) -> JSON:
-    call.object("body")
     return {
         "user": _patch(_member(call) or add_user(call, {}, "member", memberId=call.text("memberId")), call)
     }
@@ -120,21 +104,21 @@ def _patch_user(call: Call) -> JSON:
 
 
 def _delete_user(call: Call) -> JSON:
-    # Deleting twice leaves the same state: no refusal the second time.
-    call.channel().users.pop(call.text("userId"), None)
+    user = call.find(call.channel().users, "userId")
+    del call.channel().users[user["id"]]
     return {}
 
 
 FUNCTIONS = [
-    Function("getManager", CHANNEL, ("channelId", "managerId"), _get_manager),
-    Function("batchGetManagers", CHANNEL, ("channelId", "managerIds"), _batch_get_managers),
-    Function("searchManagers", CHANNEL, ("channelId",), _search_managers),
-    Function("getRole", CHANNEL, ("channelId", "roleId"), _get_role),
-    Function("getUser", CHANNEL, ("channelId", "userId"), _get_user),
-    Function("searchUser", CHANNEL, ("channelId", "memberId"), _search_user),
-    Function("createLead", CHANNEL, ("channelId", "profile"), _create_lead),
-    Function("createUser", CHANNEL, ("channelId", "profile"), _create_user),
-    Function("upsertMember", CHANNEL, ("channelId", "memberId", "body", "updateMask"), _upsert_member),
-    Function("patchUser", CHANNEL, ("channelId", "userId", "body", "updateMask"), _patch_user),
-    Function("deleteUser", CHANNEL, ("channelId", "userId"), _delete_user),
+    Function("getManager", _get_manager),
+    Function("batchGetManagers", _batch_get_managers),
+    Function("searchManagers", _search_managers),
+    Function("getRole", _get_role),
+    Function("getUser", _get_user),
+    Function("searchUser", _search_user),
+    Function("createLead", _create_lead),
+    Function("createUser", _create_user),
+    Function("upsertMember", _upsert_member),
+    Function("patchUser", _patch_user),
+    Function("deleteUser", _delete_user),
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.answers import RefusalError
-from airflow_channel_provider.emulator.functions.base import APP, Function
+from airflow_channel_provider.contract.parts import OPERATOR_TYPE
+from airflow_channel_provider.contract.shapes import Flag, Text, is_number, is_object, type_of
+from airflow_channel_provider.emulator.answers import RefusalError, unprocessable
+from airflow_channel_provider.emulator.functions.base import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,18 +22,64 @@ __all__ = ["FUNCTIONS"]
 _ROWS_KEPT = 1_000_000
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _is_day(value: JSON) -> bool:
+    try:
+        return isinstance(value, str) and str(date.fromisoformat(value)) == value
+    except ValueError:
+        return False
+
+
+def _is_moment(value: JSON) -> bool:
+    return isinstance(value, str) and _MOMENT.fullmatch(value) is not None and _is_day(value[:10])
+
+
+def _list_of(is_item: Callable[[JSON], bool]) -> Callable[[JSON], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_item, value))
+
+
+_HOLDS: dict[str, Callable[[JSON], bool]] = {
+    "BOOLEAN": Flag().fits,
+    "NUMBER": is_number,
+    "STRING": Text().fits,
+    "DATE": _is_day,
+    "DATETIME": _is_moment,
+    "LIST_OF_STRING": _list_of(Text().fits),
+    "LIST_OF_NUMBER": _list_of(is_number),
+    "LIST_OF_OBJECT": _list_of(is_object),
+}
+"""What a cell of each type of column may be; the vendor's documents leave it open, these are what JSON suggests."""
+
+
+def _check_rows(schema: JSONObject, rows: list[JSONObject]) -> None:
+    columns = {column["key"]: column for column in schema["columns"]}
+    for index, row in enumerate(rows):
+        for key, value in row.items():
+            problem = _problem(columns.get(key), value)
+            if problem:
+                raise unprocessable(f"validation failed: rows[{index}].{key} {problem}")
+
+
+def _problem(column: JSONObject | None, value: JSON) -> str | None:
+    if column is None:
+        return "is no column of the table"
+    if value is None:
+        return "must not be null" if column.get("nullable") is False else None
+    holds = _HOLDS.get(column["type"].removeprefix(OPERATOR_TYPE.prefix))
+    if holds is None or holds(value):
+        return None
+    return f"does not fit {column['type']}, it is {type_of(value)}"
+
+
 def _request_id(call: Call) -> str:
     return call.world.new_id("request")
 
 
 def _schema(call: Call) -> JSONObject:
-    columns = call.items("columns", least=1)
-    for column in columns:
-        if not all(isinstance(column.get(key), str) and column[key] for key in ("key", "name", "type")):
-            raise RefusalError("each of columns needs key, name and type")
-    keys = call.params.get("primaryKeyColumns") or []
-    known = {column["key"] for column in columns}
-    if not isinstance(keys, list) or not all(isinstance(key, str) and key in known for key in keys):
+    columns, keys = call.params["columns"], call.params.get("primaryKeyColumns") or []
+    if not {column.get("key") for column in columns}.issuperset(keys):
         raise RefusalError("primaryKeyColumns must name columns")
     return {"tableName": call.text("tableName"), "columns": columns, "primaryKeyColumns": keys}
 
@@ -70,8 +120,10 @@ def _get_schema(call: Call) -> JSON:
 
 
 def _upsert(call: Call) -> JSON:
-    table, new = _table(call), call.items("rows", least=1)
+    table, new = _table(call), call.params["rows"]
     keys, rows = table["schema"]["primaryKeyColumns"], table["rows"]
+    if call.is_strict:
+        _check_rows(table["schema"], new)
     for row in new:
         if any(row.get(key) is None for key in keys):
             raise RefusalError("each of rows needs the primary key columns")
@@ -83,13 +135,13 @@ def _upsert(call: Call) -> JSON:
     return {"requestId": _request_id(call), "acceptedRowCount": len(new)}
 
 
-def _own(name: str, required: str, run: Callable[[Call], JSON]) -> Function:
-    return Function(name, APP, tuple(required.split()), run, proxied=False)
+def _own(name: str, run: Callable[[Call], JSON]) -> Function:
+    return Function(name, run, proxied=False)
 
 
 FUNCTIONS = [
-    _own("createAppDataTable", "appId tableName columns", _create_table),
-    _own("createAppDataTableSchema", "channelId appId tableName columns", _create_schema),
-    _own("getAppDataTableSchema", "channelId appId tableName", _get_schema),
-    _own("upsertAppDataTableRows", "channelId appId tableName rows", _upsert),
+    _own("createAppDataTable", _create_table),
+    _own("createAppDataTableSchema", _create_schema),
+    _own("getAppDataTableSchema", _get_schema),
+    _own("upsertAppDataTableRows", _upsert),
 ]

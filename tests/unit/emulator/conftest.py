@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.emulator import DEMO_SECRET
 from airflow_channel_provider.emulator.clock import Clock
 from airflow_channel_provider.emulator.service import NATIVE_PATH, Emulator
@@ -48,11 +49,20 @@ class Driver:
 
     def app_call(self, method: str, **params: Any) -> Any:
         token = self.emulator.world.tokens.mint("demo-app", None, self.time)["accessToken"]
-        body = self.native(method, {"appId": "demo-app", **params}, token)
+        owned = {"appId": "demo-app"} if CATALOGUE[method].needs("appId") else {}
+        body = self.native(method, {**owned, **params}, token)
         return body.get("result", body)
 
     def last(self) -> Any:
         return self.emulator.journal.since()[-1]
+
+
+def broken_rules(body: Any) -> list[str]:
+    """What a call was refused for, each with its path and its kind."""
+    error = body["error"]
+    assert (error["code"], error["type"]) == (1, "unprocessable")
+    told = error["message"].removeprefix("validation failed: ").split("; ")
+    return [f"{one.split()[0]} {one.rpartition('(')[2].removesuffix(')')}" for one in told]
 
 
 @pytest.fixture

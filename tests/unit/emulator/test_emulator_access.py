@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from unit.emulator.conftest import broken_rules
 
 from airflow_channel_provider.emulator import DEMO_SECRET
 from airflow_channel_provider.emulator.service import NATIVE_PATH
@@ -132,14 +133,14 @@ def test_a_wrong_address_is_404_with_a_body(driver: Driver, http_method: str, pa
 
 
 def test_a_missing_parameter_is_named(driver: Driver) -> None:
-    assert upstream(driver.call("getUser"))["errors"] == [{"message": "userId is required"}]
-    assert upstream(driver.call("getUser"))["type"] == "VALIDATION_FAILED"
+    message = "validation failed: userId is required, it is absent (required)"
+    assert driver.call("getUser") == {"error": {"type": "unprocessable", "message": message, "code": 1}}
 
 
 def test_a_value_of_the_wrong_type_is_refused_and_nothing_breaks(driver: Driver) -> None:
     values: list[Any] = [[], {}, 5, True, [[]]]
     for value in values:
-        assert upstream(driver.call("getUser", userId=value))["status"] == 422
+        assert broken_rules(driver.call("getUser", userId=value)) == ["userId type"]
 
 
 def test_the_rate_limit_is_told_in_headers_and_then_enforced(make_driver: type[Driver]) -> None:

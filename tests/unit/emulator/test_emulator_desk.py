@@ -94,8 +94,9 @@ def fill(driver: Driver) -> None:
 def listed(driver: Driver, method: str, place: dict[str, Any]) -> Any:
     more = {"mediumType": "email", "address": "a@example.com", "eventName": "order"}
     if LISTINGS[method].paging is Paging.CURSOR:
-        return driver.app_call(method, limit=place["limit"], cursor=place.get("since"))
-    return driver.call(method, pagination=place, **more)
+        cursor = {} if place.get("since") is None else {"cursor": place["since"]}
+        return driver.app_call(method, limit=place["limit"], **cursor)
+    return driver.call(method, pagination={"sortOrder": "SORT_ORDER_ASC", **place}, **more)
 
 
 @pytest.mark.parametrize(

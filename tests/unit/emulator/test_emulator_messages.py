@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from unit.emulator.conftest import broken_rules
 
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
@@ -83,34 +84,56 @@ def test_the_writer_is_who_the_dto_names(driver: Driver, method: str, params: An
     assert (message["personType"], message["personId"]) == person
 
 
-BUTTON = {"title": "t", "action": {"a": 1}}
+BUTTON = {"title": "t", "action": {"type": "web", "attributes": {"url": "u"}}}
 FILE = {"url": "u", "mime": "m", "fileName": "f"}
 
 
 @pytest.mark.parametrize(
-    ("dto", "message"),
+    ("dto", "rules"),
     [
-        ({"plainText": "x"}, "dto needs one of botName, managerId, userId"),
-        ({"botName": "b", "plainText": 5}, "dto.plainText must be a string and dto.blocks a list"),
-        ({"botName": "b", "requestId": 5}, "dto.requestId must be a string"),
-        (
-            {"botName": "b", "options": ["private"]},
-            "dto.options must be a list of names that begin with MESSAGE_OPTION_",
-        ),
-        ({"botName": "b", "buttons": [BUTTON] * 3}, "dto.buttons must be a list of at most 2"),
-        (
-            {"botName": "b", "buttons": [{**BUTTON, "title": "x" * 31}]},
-            "each of dto.buttons needs a title of 1 to 30 characters and an action",
-        ),
-        ({"botName": "b", "files": [FILE] * 31}, "dto.files must be a list of at most 30"),
-        ({"botName": "b", "files": [{"url": "u"}]}, "each of dto.files needs url, mime and fileName"),
-        ("text", "dto must be an object"),
+        ({"plainText": "x"}, ["dto one_of"]),
+        ({"botName": "b", "managerId": "manager-ch-1-1"}, ["dto one_of"]),
+        ({"botName": "b", "plainText": 5}, ["dto.plainText type"]),
+        ({"botName": "b", "blocks": [{"type": "divider"}]}, ["dto.blocks[0].type name"]),
+        ({"botName": "b", "blocks": "x"}, ["dto.blocks type"]),
+        ({"botName": "b", "requestId": 5}, ["dto.requestId type"]),
+        ({"botName": "b", "options": ["private"]}, ["dto.options[0] name"]),
+        ({"botName": "b", "options": ["MESSAGE_OPTION_LOUD"]}, ["dto.options[0] name"]),
+        ({"botName": "b", "buttons": [BUTTON] * 3}, ["dto.buttons count"]),
+        ({"botName": "b", "buttons": [{**BUTTON, "title": "x" * 31}]}, ["dto.buttons[0].title length"]),
+        ({"botName": "b", "buttons": [{"title": "t"}]}, ["dto.buttons[0].action required"]),
+        ({"botName": "b", "buttons": [{"title": "t", "action": {}}]}, ["dto.buttons[0].action one_of"]),
+        ({"botName": "b", "files": [FILE] * 31}, ["dto.files count"]),
+        ({"botName": "b", "files": [{"url": "u"}]}, ["dto.files[0].mime required", "dto.files[0].fileName required"]),
+        ({"botName": "b" * 31}, ["dto.botName length"]),
+        ({"botName": "b@c"}, ["dto.botName pattern"]),
+        ("text", ["dto type"]),
     ],
-)
-def test_a_message_beyond_the_limits_is_refused_and_not_kept(driver: Driver, dto: Any, message: str) -> None:
+)  # fmt: skip
+def test_a_message_beyond_the_limits_is_refused_and_not_kept(
+    driver: Driver, dto: Any, rules: list[str]
+) -> None:
     body = driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
-    assert refusal(body) == (422, message)
+    assert broken_rules(body) == rules
     assert driver.emulator.stats()["messages"] == 0
+
+
+@pytest.mark.parametrize("size", [10, 11, 30])
+def test_as_many_files_as_the_protos_say_are_taken(driver: Driver, size: int) -> None:
+    dto = {"botName": "b", "files": [FILE] * size}
+    message = driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)["message"]
+    assert len(message["files"]) == size
+
+
+def test_a_lenient_emulator_is_as_mild_as_can_be(make_driver: type[Driver]) -> None:
+    driver = make_driver(contract="lenient")
+    dto = {"botName": "b" * 99, "managerId": "nobody", "buttons": [{}] * 9, "options": ["loud"], "files": []}
+    assert "message" in driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
+    assert refusal(driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto={}))[0] == 422
+    for dto in ({"botName": 5}, {"botName": "b", "buttons": [5]}):
+        body = driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
+        assert [rule.split()[1] for rule in broken_rules(body)] == ["type"]
+    assert broken_rules(driver.call("writeUserChatMessage", dto={"botName": "b"})) == ["userChatId required"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +149,7 @@ def test_a_message_to_nobody_is_a_404(driver: Driver, params: Any, message: str)
 
 def test_as_manager_wants_a_manager(driver: Driver) -> None:
     body = driver.call("writeUserChatMessageAsManager", userChatId="chat-ch-1-1", dto={"botName": "b"})
-    assert refusal(body) == (422, "dto.managerId is required")
+    assert broken_rules(body) == ["dto.managerId required"]
 
 
 def test_a_thread_reply_names_its_root(driver: Driver) -> None:
@@ -143,13 +166,15 @@ def test_a_thread_reply_names_its_root(driver: Driver) -> None:
 def test_a_patched_message_keeps_its_identity(driver: Driver) -> None:
     message = dict(driver.call("writeUserChatMessage", **WRITE)["message"])
     place = {"chatId": "chat-ch-1-1", "chatType": "userChat", "messageId": message["id"]}
-    body = {"state": "removed", "id": "x", "plainText": "x"}
+    body = {"state": "MESSAGE_STATE_REMOVED", "id": "x", "plainText": "x"}
     patched = driver.call("patchMessage", **place, body=body, updateMask=["state", "id"])["message"]
-    assert patched == {**message, "state": "removed", "version": 2}
+    assert patched == {**message, "state": "MESSAGE_STATE_REMOVED", "version": 2}
     elsewhere = driver.call(
         "patchMessage", **{**place, "chatId": "chat-ch-1-2"}, body=body, updateMask="state"
     )
     assert refusal(elsewhere) == (404, "message not found")
+    other_type = driver.call("patchMessage", **{**place, "chatType": "group"}, body=body, updateMask="state")
+    assert refusal(other_type) == (404, "message not found")
 
 
 def test_old_messages_fall_off_with_their_request_ids(driver: Driver) -> None:

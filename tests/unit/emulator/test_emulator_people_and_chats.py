@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from unit.emulator.conftest import broken_rules
 
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
@@ -15,30 +16,34 @@ def refusal(body: Any) -> tuple[int, str]:
     return inner["status"], inner["errors"][0]["message"]
 
 
+ASCENDING = {"sortOrder": "SORT_ORDER_ASC"}
+
+
 def test_groups_are_listed_by_name_page_by_page(driver: Driver) -> None:
     channel = driver.emulator.world.channels["ch-1"]
     base = channel.groups["group-ch-1-1"]
     for n in range(3):
         channel.groups[f"g{n}"] = {**base, "id": f"g{n}", "title": f"Team {n}"}
     channel.groups["secret"] = {**base, "id": "secret", "title": "AAA", "scope": "private"}
-    seen, pagination = [], {"limit": 2}
+    pagination: dict[str, Any]
+    seen, pagination = [], {**ASCENDING, "limit": 2}
     for _ in range(3):
         answer = driver.call("searchGroups", pagination=pagination)
         seen.append([group["title"] for group in answer["groups"]])
-        pagination = {"limit": 2, "since": answer.get("next")}
+        pagination = {**ASCENDING, "limit": 2, "since": answer.get("next")}
     assert seen == [["Sales", "Support"], ["Team 0", "Team 1"], ["Team 2"]]
     assert pagination["since"] is None
 
 
 def test_a_group_added_between_pages_moves_no_other(driver: Driver) -> None:
     groups = driver.emulator.world.channels["ch-1"].groups
-    first = driver.call("searchGroups", pagination={"limit": 1})
+    first = driver.call("searchGroups", pagination={**ASCENDING, "limit": 1})
     groups["new"] = {**groups["group-ch-1-1"], "id": "new", "title": "Accounting"}
-    second = driver.call("searchGroups", pagination={"limit": 1, "since": first["next"]})
+    second = driver.call("searchGroups", pagination={**ASCENDING, "limit": 1, "since": first["next"]})
     assert [g["title"] for g in (*first["groups"], *second["groups"])] == ["Sales", "Support"]
 
 
-@pytest.mark.parametrize("order", ["SORT_ORDER_DESC", "desc", 2])
+@pytest.mark.parametrize("order", ["SORT_ORDER_DESC", 2])
 def test_managers_can_be_listed_backwards(driver: Driver, order: Any) -> None:
     options = {"limit": 1, "sortOrder": order}
     first = driver.call("searchManagers", pagination=options)
@@ -48,19 +53,35 @@ def test_managers_can_be_listed_backwards(driver: Driver, order: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "pagination", [{"limit": 501}, {"limit": -1}, {"limit": True}, {"limit": "5"}, [1], {"since": "%"}]
+    ("pagination", "rule"),
+    [
+        ({**ASCENDING, "limit": 501}, "pagination.limit range"),
+        ({**ASCENDING, "limit": -1}, "pagination.limit range"),
+        ({**ASCENDING, "limit": 0}, "pagination.limit range"),
+        ({**ASCENDING, "limit": True}, "pagination.limit type"),
+        ({**ASCENDING, "limit": "5"}, "pagination.limit type"),
+        (ASCENDING, "pagination.limit required"),
+        ({"limit": 5}, "pagination.sortOrder required"),
+        ({"limit": 5, "sortOrder": "asc"}, "pagination.sortOrder name"),
+        ({"limit": 5, "sortOrder": "SORT_ORDER_UNSPECIFIED"}, "pagination.sortOrder name"),
+        ({"limit": 5, "sortOrder": 0}, "pagination.sortOrder type"),
+        ([1], "pagination type"),
+    ],
 )
-def test_a_wrong_pagination_is_refused(driver: Driver, pagination: Any) -> None:
-    assert refusal(driver.call("searchManagers", pagination=pagination))[0] == 422
+def test_a_wrong_pagination_is_refused(driver: Driver, pagination: Any, rule: str) -> None:
+    assert broken_rules(driver.call("searchManagers", pagination=pagination)) == [rule]
+
+
+def test_a_cursor_of_nobody_is_refused(driver: Driver) -> None:
+    answer = driver.call("searchManagers", pagination={**ASCENDING, "limit": 5, "since": "%"})
+    assert refusal(answer)[0] == 422
 
 
 def test_managers_come_in_a_batch_of_those_that_exist(driver: Driver) -> None:
     answer = driver.call("batchGetManagers", managerIds=["manager-ch-1-2", "nobody", "manager-ch-1-1"])
     assert [manager["id"] for manager in answer["managers"]] == ["manager-ch-1-2", "manager-ch-1-1"]
-    assert refusal(driver.call("batchGetManagers", managerIds=["x"] * 51)) == (
-        422,
-        "managerIds must have 1 to 50 items",
-    )
+    for size in (0, 51):
+        assert broken_rules(driver.call("batchGetManagers", managerIds=["x"] * size)) == ["managerIds count"]
     assert driver.call("getManager", managerId="manager-ch-1-1")["manager"]["name"] == "Mina Seo"
     assert driver.call("getRole", roleId="role-1")["role"]["id"] == "role-1"
     assert refusal(driver.call("getRole", roleId="role-2")) == (404, "role not found")
@@ -82,12 +103,24 @@ def test_only_masked_fields_are_patched(driver: Driver, mask: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "mask"),
-    [({"tags": ["t"] * 21}, "tags"), ({"profile": 3}, "profile"), ({"tags": []}, 5), ([], "tags")],
+    ("body", "mask", "rule"),
+    [
+        ({"tags": ["t"] * 21}, "tags", "body.tags count"),
+        ({"profile": 3}, "profile", "body.profile type"),
+        ({"tags": []}, 5, "updateMask type"),
+        ({"tags": []}, "", "updateMask length"),
+        ({"tags": []}, [], "updateMask count"),
+        ({"tags": []}, {"paths": []}, "updateMask.paths count"),
+        ({"tags": []}, {}, "updateMask.paths required"),
+        ([], "tags", "body type"),
+    ],
 )
-def test_a_wrong_patch_is_refused_and_changes_nothing(driver: Driver, body: Any, mask: Any) -> None:
+def test_a_wrong_patch_is_refused_and_changes_nothing(
+    driver: Driver, body: Any, mask: Any, rule: str
+) -> None:
     before = dict(driver.emulator.world.channels["ch-1"].users["user-ch-1-1"])
-    assert refusal(driver.call("patchUser", userId="user-ch-1-1", body=body, updateMask=mask))[0] == 422
+    answer = driver.call("patchUser", userId="user-ch-1-1", body=body, updateMask=mask)
+    assert broken_rules(answer) == [rule]
     assert driver.emulator.world.channels["ch-1"].users["user-ch-1-1"] == before
 
 
@@ -105,7 +138,7 @@ def test_users_are_created_and_deleted_for_good(driver: Driver) -> None:
     member = driver.call("createUser", profile={"name": "M"})["user"]
     assert [(u["type"], u["name"]) for u in (lead, member)] == [("lead", "L"), ("member", "M")]
     assert driver.call("deleteUser", userId=lead["id"]) == {}
-    assert driver.call("deleteUser", userId=lead["id"]) == {}
+    assert refusal(driver.call("deleteUser", userId=lead["id"])) == (404, "user not found")
     assert refusal(driver.call("getUser", userId=lead["id"])) == (404, "user not found")
 
 
@@ -127,7 +160,6 @@ def test_a_contact_is_found_again_and_leads_to_its_chats(driver: Driver) -> None
     ("state", "kept", "stamped"),
     [
         ("USER_CHAT_STATE_CLOSED", "USER_CHAT_STATE_CLOSED", "closedAt"),
-        ("closed", "USER_CHAT_STATE_CLOSED", "closedAt"),
         ("USER_CHAT_STATE_SNOOZED", "USER_CHAT_STATE_SNOOZED", "snoozedAt"),
     ],
 )
@@ -139,12 +171,30 @@ def test_a_chat_changes_its_state(driver: Driver, state: str, kept: str, stamped
 
 
 @pytest.mark.parametrize(
-    ("state", "bot"), [("USER_CHAT_STATE_MISSED", "b"), ("closed", "a@b"), ("closed", "x" * 31)]
+    ("changed", "rule"),
+    [
+        ({"state": "closed"}, "state name"),
+        ({"botName": "a@b"}, "botName pattern"),
+        ({"botName": "x" * 31}, "botName length"),
+        ({"duration": {"seconds": 59}}, "duration range"),
+        ({"duration": "59.5s"}, "duration range"),
+        ({"duration": 60}, "duration type"),
+    ],
 )
-def test_a_wrong_state_or_bot_name_is_refused(driver: Driver, state: str, bot: str) -> None:
-    body = driver.call("updateUserChatState", userChatId="chat-ch-1-1", state=state, botName=bot)
-    assert refusal(body)[0] == 422
+def test_a_wrong_state_bot_name_or_duration_is_refused(driver: Driver, changed: Any, rule: str) -> None:
+    params = {"userChatId": "chat-ch-1-1", "state": "USER_CHAT_STATE_SNOOZED", "botName": "b", **changed}
+    assert broken_rules(driver.call("updateUserChatState", **params)) == [rule]
     assert driver.call("getUserChat", userChatId="chat-ch-1-1")["userChat"]["version"] == 1
+
+
+def test_nobody_can_miss_a_chat_on_purpose(driver: Driver) -> None:
+    params = {"userChatId": "chat-ch-1-1", "state": "USER_CHAT_STATE_MISSED", "botName": "b"}
+    assert refusal(driver.call("updateUserChatState", **params))[0] == 422
+
+
+@pytest.mark.parametrize("member_id", ["m" * 65, "m 1", "m\t"])
+def test_a_member_id_that_nobody_can_have_is_refused(driver: Driver, member_id: str) -> None:
+    assert broken_rules(driver.call("searchUser", memberId=member_id))[0].startswith("memberId ")
 
 
 def test_chats_are_opened_by_medium_once(driver: Driver) -> None:
@@ -164,7 +214,7 @@ def test_chats_are_opened_by_medium_once(driver: Driver) -> None:
 def test_the_rest_of_the_chat_functions_answer_the_chat(driver: Driver) -> None:
     calls: list[tuple[str, dict[str, Any]]] = [
         ("manageUserChat", {}),
-        ("updateUserChatStateByUser", {"state": "opened"}),
+        ("updateUserChatStateByUser", {"state": "USER_CHAT_STATE_OPENED"}),
         ("startUserChatFromUserByMedium", {"mediumType": "app"}),
         ("submitHandlingWorkflowButton", {}),
     ]

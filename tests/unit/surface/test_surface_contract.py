@@ -16,7 +16,7 @@ from airflow_channel_provider.contract.functions import lookup
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks import _contract, _request_id
 
-MESSAGE = {"channelId": "1", "userChatId": "2", "dto": {"plainText": "hi", "botName": "bot"}}
+MESSAGE: dict[str, Any] = {"channelId": "1", "userChatId": "2", "dto": {"plainText": "hi", "botName": "bot"}}
 CIRCLE: list[Any] = []
 CIRCLE.append(CIRCLE)
 SECRET = "hush"
