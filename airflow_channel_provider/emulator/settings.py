@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["ANSWER_SHAPES", "CONTRACTS", "DEMO_APP_ID", "DEMO_SECRET", "REFRESH_REFUSALS", "Settings"]
 
 ANSWER_SHAPES = tuple(EMPTY_ERRORS)
+# How a page says what follows: with next, which the last one lacks, or with hasNext beside a cursor that each one has.
+PAGE_SHAPES = ("next", "has_next")
 REFRESH_REFUSALS = ("empty_success", "envelope")
 # Which calls that break the vendor's contract are refused: all; or only those that lack something or have other types.
 CONTRACTS = ("strict", "lenient")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "quota_anchor": ANCHORS,
     "answer_shape": ANSWER_SHAPES,
+    "page_shape": PAGE_SHAPES,
     "refresh_refusal": REFRESH_REFUSALS,
     "contract": CONTRACTS,
     "quota_refusal_shape": ("token_fetch_fail", "http_429", "http_429_retry_after", "envelope_429"),
@@ -81,6 +84,7 @@ class Settings:
     rate_limit_shape: str = "body_epoch"
     contract: str = "strict"
     answer_shape: str = "seed"
+    page_shape: str = "next"
     proxied_errors: bool = True
     # Somebody at the desk closes a user chat this long after a message was written into it; None: nobody does.
     user_chats_close_after_seconds: float | None = None

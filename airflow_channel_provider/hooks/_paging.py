@@ -1,8 +1,12 @@
 """
 Follows the pages of a list to its end. Pure: a function that fetches one page comes from outside.
 
+The service has published two forms of a page: with ``next``, which the last page lacks, and with ``nextCursor`` and
+``hasNext``, where the last page may have a cursor all the same. Both are read, whatever the function.
+
 It never goes round in circles: a cursor that comes back, a page that comes back and a long row of empty pages are
-errors. What is answered is handed on as it is; nothing is skipped, and nothing is handed on twice.
+errors, and so is a page that says there is more and does not say where. What is answered is handed on as it is; nothing
+is skipped, and nothing is handed on twice.
 """
 
 from __future__ import annotations
@@ -17,16 +21,17 @@ from typing import Any
 from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
 from airflow_channel_provider.contract.model import Listing, Paging, RetryClass
+from airflow_channel_provider.contract.parts import PAGE_SIZE
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 
 __all__ = ["Pages", "listing_of"]
 
-MAX_PAGE_SIZE = 500
-"""The most that ``pagination`` accepts."""
-CURSOR_PAGE_SIZE = 100
-"""Where the limit is a parameter of its own, the most that it may be is published nowhere."""
+MAX_PAGE_SIZE = PAGE_SIZE.most or 0
+SORT_ORDER = "SORT_ORDER_ASC"
+"""Where the caller names none: the service refuses a ``pagination`` without one."""
 MAX_EMPTY_PAGES = 100
 _FIELD_NAME = re.compile(r"[A-Za-z]\w{0,29}", re.ASCII)
+_CURSORS = ("next", "nextCursor")
 
 
 def listing_of(method: str, items_field: str | None) -> Listing:
@@ -72,13 +77,14 @@ class Pages:
     _cursors: set[object] = field(default_factory=set, init=False)
     _seen: set[bytes] = field(default_factory=set, init=False)
     _empty: int = field(default=0, init=False)
+    _tells_more: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         for name, number in (("page_size", self.page_size), ("limit", self.limit)):
             is_whole = isinstance(number, int) and not isinstance(number, bool)
             if number is not None and (not is_whole or number < 1):
                 raise self._wrong(f"{name} must be a whole number of at least 1")
-        if (self.page_size or 0) > MAX_PAGE_SIZE and self.listing.paging is Paging.SINCE:
+        if (self.page_size or 0) > MAX_PAGE_SIZE and self.listing.paging is not Paging.WHOLE:
             raise self._wrong(f"page_size may be {MAX_PAGE_SIZE} at most")
         pagination = self.params.get("pagination") or {}
         if not isinstance(pagination, Mapping):
@@ -113,17 +119,19 @@ class Pages:
     def _params(self, cursor: object) -> dict[str, Any]:
         params = dict(self.params)
         if self.listing.paging is Paging.SINCE:
-            given = params.get("pagination") or {}
-            size = self._size(given.get("limit"), MAX_PAGE_SIZE)
-            after = {} if cursor is None else {"since": cursor}
-            params["pagination"] = {"sortOrder": "SORT_ORDER_ASC", **given, "limit": size, **after}
+            given = dict(params.get("pagination") or {})
+            given["sortOrder"] = given.get("sortOrder") or SORT_ORDER
+            given["limit"] = self._size(given.get("limit"))
+            params["pagination"] = given if cursor is None else {**given, "since": cursor}
         elif self.listing.paging is Paging.CURSOR:
-            params["limit"] = self._size(params.get("limit"), CURSOR_PAGE_SIZE)
-            params |= {} if cursor is None else {"cursor": cursor}
+            params["limit"] = self._size(params.get("limit"))
+            params["cursor"] = params.get("cursor") if cursor is None else cursor
+            if not params["cursor"]:  # an empty one is refused, where an empty since begins at the beginning
+                del params["cursor"]
         return params
 
-    def _size(self, given: Any, most: int) -> Any:
-        size = self.page_size or given or most
+    def _size(self, given: Any) -> Any:
+        size = self.page_size or given or MAX_PAGE_SIZE
         return min(size, self.limit) if self.limit and isinstance(size, int) else size
 
     def _page(self, result: Any) -> list[Any]:
@@ -170,19 +178,33 @@ class Pages:
     def _next(self, result: Any) -> object:
         if self.listing.paging is Paging.WHOLE or not isinstance(result, Mapping):
             return None
-        cursor = result.get(self.listing.next_field)
-        if cursor is None or cursor == "":
+        name = next((name for name in _CURSORS if result.get(name) not in (None, "")), None)
+        if not self._has_next(result, name):
             return None
+        cursor = None if name is None else result[name]
         if isinstance(cursor, bool) or not isinstance(cursor, (str, int)):
-            raise ChannelResponseError(
-                f"{self.method}: the answer's {self.listing.next_field} is no cursor but a "
-                f"{type(cursor).__name__}.",
-                method=self.method,
-            )
+            raise self._no_page(f"the answer's {name} is no cursor but a {type(cursor).__name__}")
         if cursor in self._cursors:
-            raise self._in_circles(f"its {self.listing.next_field} leads back to where it led before")
+            raise self._in_circles(f"its {name} leads back to where it led before")
         self._cursors.add(cursor)
         return cursor
+
+    def _has_next(self, result: Mapping[str, Any], name: str | None) -> bool:
+        """Tell whether another page follows; a list that has said so once says so each time, since JSON drops False."""
+        more = result.get("hasNext")
+        if more is None:
+            return name is not None and not self._tells_more
+        if not isinstance(more, bool):
+            raise self._no_page(f"the answer's hasNext is not true or false but a {type(more).__name__}")
+        self._tells_more = True
+        if more and name is None:
+            raise self._no_page(
+                "the answer says that there is more but names no cursor, so that the rest can't be read"
+            )
+        return more
+
+    def _no_page(self, what: str) -> ChannelResponseError:
+        return ChannelResponseError(f"{self.method}: {what}.", method=self.method)
 
     def _in_circles(self, what: str) -> ChannelResponseError:
         return ChannelResponseError(

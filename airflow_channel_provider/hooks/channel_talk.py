@@ -211,7 +211,7 @@ class ChannelTalkHook(ServiceHook):
         Yield the items of a list-like function, page by page, to the end of the list.
 
         :param method: name of the native function, such as ``searchManagers``.
-        :param params: its parameters; ``pagination.sortOrder`` and ``pagination.since`` are kept.
+        :param params: its parameters; ``pagination.sortOrder`` (default: ascending) and ``pagination.since`` are kept.
         :param channel_id: as for :meth:`call`.
         :param page_size: how many items to ask for at once, at most 500; default: as many as it may be.
         :param limit: how many items to yield at most; default: all.

@@ -29,8 +29,8 @@ class PagedReadOperator(FunctionParamsOperator):
     Reads all items of a list-like function, page by page, and returns them, or writes them to a file.
 
     :param method: name of the native function, such as ``searchManagers``. (templated)
-    :param params: the function's parameters, as for :class:`.NativeFunctionOperator`; ``pagination.sortOrder`` and
-        ``pagination.since`` are kept. (templated)
+    :param params: the function's parameters, as for :class:`.NativeFunctionOperator`; ``pagination.sortOrder``
+        (default: ascending) and ``pagination.since`` are kept. (templated)
     :param path: file that the items are written to, one line of JSON each: a path, or the address of an
         ``ObjectStoragePath`` such as ``s3://conn_id@bucket/managers.jsonl``. It is replaced as a whole. The task then
         returns ``path`` and ``count``; default: the task returns the items. (templated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import NO_RESULT, RefusalError
-from airflow_channel_provider.emulator.functions.base import Function
+from airflow_channel_provider.emulator.functions.base import Function, what_follows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +70,11 @@ def _oauth_targets(call: Call) -> JSON:
         for manager_id in channel.managers
     ]
     start = int(cursor[:18])
-    more = {"nextCursor": str(start + limit)} if start + limit < len(targets) else {}
-    return {"targets": targets[start : start + limit], **more}
+    end = start + limit
+    return {
+        "targets": targets[start:end],
+        **what_follows(call, "nextCursor", str(min(end, len(targets))), more=end < len(targets)),
+    }
 
 
 def _check_install(call: Call) -> JSON:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.state import App, Channel, World
     from airflow_channel_provider.emulator.tokens import AccessToken
 
-__all__ = ["Call", "Function", "merge_masked", "page"]
+__all__ = ["Call", "Function", "merge_masked", "page", "what_follows"]
 
 _TOKENS = {
     TokenScope.APP: frozenset({"app"}),
@@ -120,7 +120,7 @@ def page(
     :param call: its ``pagination`` has sortOrder, since and limit (1 to 500).
     :param items: all of them.
     :param key: what they are sorted by; ids break ties.
-    :return: the page, and ``{"next": cursor}`` or nothing at the end.
+    :return: the page, and what says whether another one follows.
     """
     options = call.params.get("pagination") or {}
     limit = max(1, int(options.get("limit") or _DEFAULT_LIMIT))
@@ -132,8 +132,21 @@ def page(
         last = _read_cursor(options["since"])
         ordered = [e for e in ordered if (e[:2] < last if falling else e[:2] > last)]
     chosen = ordered[:limit]
-    more = {"next": _write_cursor(chosen[-1][:2])} if len(ordered) > limit else {}
-    return [item for _, _, item in chosen], more
+    cursor = _write_cursor(chosen[-1][:2]) if chosen else ""
+    return [item for _, _, item in chosen], what_follows(call, "next", cursor, more=len(ordered) > limit)
+
+
+def what_follows(call: Call, name: str, cursor: str, *, more: bool) -> JSONObject:
+    """
+    What a page says of the next one, in the shape that is set.
+
+    :param name: of the cursor, where the shape is that of today's functions.
+    :param cursor: behind the page's last item; empty: it has none.
+    :param more: whether another page follows.
+    """
+    if call.world.settings.page_shape == "next":
+        return {name: cursor} if more else {}
+    return {"nextCursor": cursor, "hasNext": more}
 
 
 def _write_cursor(place: tuple[str, str]) -> str:

@@ -19,12 +19,35 @@ from airflow_channel_provider.hooks._paging import MAX_EMPTY_PAGES, Pages, listi
 SINCE, CURSOR = Listing("things"), Listing("things", Paging.CURSOR)
 
 
+def next_page(cursor: str, *, more: bool) -> dict[str, Any]:
+    return {"next": cursor} if more else {}
+
+
+def next_cursor(cursor: str, *, more: bool) -> dict[str, Any]:
+    return {"nextCursor": cursor} if more else {"nextCursor": ""}
+
+
+def has_next(cursor: str, *, more: bool) -> dict[str, Any]:
+    return {"nextCursor": cursor, "hasNext": more}
+
+
+def has_next_of_proto(cursor: str, *, more: bool) -> dict[str, Any]:
+    """As JSON that is made of a proto leaves out what is false."""
+    return {"nextCursor": cursor, "hasNext": True} if more else {"nextCursor": cursor}
+
+
+FORMS = [next_page, next_cursor, has_next, has_next_of_proto]
+
+
 class Service:
     """A list in pages. Now and then a page is empty and leads on all the same."""
 
-    def __init__(self, size: int, listing: Listing, empty_before: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, size: int, listing: Listing, form: Any = next_page, empty_before: frozenset[int] = frozenset()
+    ) -> None:
         self.things = [{"id": number} for number in range(size)]
         self.listing = listing
+        self.form = form
         self.empty_before = set(empty_before)
         self.asked: list[dict[str, Any]] = []
 
@@ -35,10 +58,9 @@ class Service:
         start = int(since.split("-")[0])
         if start in self.empty_before:
             self.empty_before.remove(start)
-            return {self.listing.next_field: f"{start}-again"}
+            return {"things": [], **self.form(f"{start}-again", more=True)}
         end = start + place["limit"]
-        more = {self.listing.next_field: str(end)} if end < len(self.things) else {}
-        return {"things": self.things[start:end], **more}
+        return {"things": self.things[start:end], **self.form(str(end), more=end < len(self.things))}
 
 
 def items(fetch: Any, listing: Listing = SINCE, **kwargs: Any) -> list[Any]:
@@ -51,15 +73,22 @@ def items(fetch: Any, listing: Listing = SINCE, **kwargs: Any) -> list[Any]:
     limit=st.none() | st.integers(1, 70),
     empty_before=st.frozensets(st.integers(0, 60), max_size=5),
     listing=st.sampled_from([SINCE, CURSOR]),
+    form=st.sampled_from(FORMS),
 )
 def test_every_item_comes_once_and_in_order(
-    size: int, page_size: int, limit: int | None, empty_before: frozenset[int], listing: Listing
+    size: int,
+    page_size: int,
+    limit: int | None,
+    empty_before: frozenset[int],
+    listing: Listing,
+    form: Any,
 ) -> None:
-    service = Service(size, listing, empty_before)
+    service = Service(size, listing, form, empty_before)
     found = items(service, listing, page_size=page_size, limit=limit)
     assert found == service.things[:limit]
     pages = -(-len(found) // min(page_size, limit or page_size))
-    assert len(service.asked) <= max(1, pages) + len(empty_before)
+    # Where a page of its own has a cursor and says no more, only the next one tells that it was the last.
+    assert len(service.asked) <= max(1, pages) + len(empty_before) + (form is has_next_of_proto)
 
 
 @given(
@@ -99,6 +128,24 @@ def test_a_cursor_that_leads_to_where_reading_began_is_an_error() -> None:
         items(lambda _: {"things": [1], "next": "start"}, params=params)
 
 
+@pytest.mark.parametrize("more", [{"hasNext": False}, {"hasNext": False, "next": ""}])
+@pytest.mark.parametrize("name", ["next", "nextCursor"])
+def test_a_cursor_on_a_page_that_says_it_is_the_last_leads_nowhere(name: str, more: dict[str, Any]) -> None:
+    asked = count()
+    assert items(lambda _: {"things": [next(asked)], name: "on", **more}) == [0]
+
+
+@pytest.mark.parametrize("cursor", [{}, {"next": ""}, {"nextCursor": None}])
+@pytest.mark.parametrize("listing", [SINCE, CURSOR])
+def test_a_page_that_says_there_is_more_but_not_where_is_no_end(
+    listing: Listing, cursor: dict[str, Any]
+) -> None:
+    found = Pages(lambda _: {"things": [1], "hasNext": True, **cursor}, "m", listing, {}).items()
+    assert next(found) == 1
+    with pytest.raises(ChannelResponseError, match="says that there is more but names no cursor"):
+        next(found)
+
+
 def test_a_page_is_only_asked_for_when_it_is_wanted() -> None:
     service = Service(10, SINCE)
     found: Iterator[Any] = Pages(service, "m", SINCE, {}, page_size=3).items()
@@ -122,7 +169,7 @@ def test_order_and_beginning_are_the_callers() -> None:
     ("listing", "sent"),
     [
         (SINCE, {"pagination": {"sortOrder": "SORT_ORDER_ASC", "limit": 500}}),
-        (CURSOR, {"limit": 100}),
+        (CURSOR, {"limit": 500}),
         (Listing("things", Paging.WHOLE), {}),
     ],
 )
@@ -130,6 +177,21 @@ def test_as_many_as_a_page_may_hold_are_asked_for(listing: Listing, sent: dict[s
     asked: list[Any] = []
     assert items(lambda params: asked.append(params), listing) == []
     assert asked == [sent]
+
+
+@pytest.mark.parametrize(
+    ("listing", "params", "sent"),
+    [
+        (SINCE, {"pagination": {"sortOrder": None, "since": ""}}, "pagination"),
+        (CURSOR, {"cursor": ""}, "limit"),
+        (CURSOR, {"cursor": None}, "limit"),
+    ],
+)
+def test_an_empty_cursor_begins_at_the_beginning(listing: Listing, params: dict[str, Any], sent: str) -> None:
+    asked: list[Any] = []
+    assert items(lambda given: asked.append(given), listing, params=params) == []
+    pagination = {"sortOrder": "SORT_ORDER_ASC", "since": "", "limit": 500}
+    assert asked == [{"pagination": pagination} if sent == "pagination" else {"limit": 500}]
 
 
 def test_a_list_in_one_answer_is_read_as_it_is() -> None:
@@ -146,7 +208,9 @@ def test_a_list_in_one_answer_is_read_as_it_is() -> None:
         ("things", "no list of things"),
         ([1], "no list of things"),
         ({"things": [], "next": True}, "no cursor but a bool"),
-        ({"things": [], "next": {"id": 1}}, "no cursor but a dict"),
+        ({"things": [], "next": {"id": 1}}, "next is no cursor but a dict"),
+        ({"things": [], "nextCursor": [1]}, "nextCursor is no cursor but a list"),
+        ({"things": [], "next": "n", "hasNext": "yes"}, "hasNext is not true or false but a str"),
     ],
 )
 def test_an_answer_that_is_no_page_is_an_error(answer: Any, words: str) -> None:
@@ -163,11 +227,13 @@ def test_an_answer_that_is_no_page_is_an_error(answer: Any, words: str) -> None:
         {"limit": 0},
         {"limit": 1.5},
         {"params": {"pagination": [1]}},
+        {"page_size": 501, "listing": CURSOR},
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_read(wrong: Any) -> None:
+    given = {"listing": SINCE, "params": {}, **wrong}
     with pytest.raises(ChannelConfigurationError, match=r"searchThings: (page_size|limit|params)"):
-        Pages(lambda _: None, "searchThings", SINCE, wrong.pop("params", {}), **wrong)
+        Pages(lambda _: None, "searchThings", **given)
 
 
 # What is known of the functions
