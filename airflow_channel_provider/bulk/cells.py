@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_channel_provider.bulk.items import native, plain
+from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 __all__ = [
     "BOOLEAN",
@@ -35,7 +36,7 @@ __all__ = [
 
 JSON = Any
 
-_PREFIX = "OPERATOR_TYPE_"
+_PREFIX = OPERATOR_TYPE.prefix
 STRING, NUMBER, BOOLEAN = _PREFIX + "STRING", _PREFIX + "NUMBER", _PREFIX + "BOOLEAN"
 DATE, DATETIME = _PREFIX + "DATE", _PREFIX + "DATETIME"
 LIST_OF_STRING, LIST_OF_NUMBER = _PREFIX + "LIST_OF_STRING", _PREFIX + "LIST_OF_NUMBER"

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.sources import Source
 
 ROWS_TO_LOOK_AT = 1_000
-MAX_BATCH_ROWS = 100
 
 __all__ = ["BulkNativeFunctionOperator", "DataTableLoadOperator"]
 
@@ -195,7 +194,7 @@ class DataTableLoadOperator(BulkBaseOperator):
         table_name: str,
         primary_key: Sequence[str] | str | None = None,
         columns: Sequence[Mapping[str, Any]] | str | None = None,
-        batch_rows: int = MAX_BATCH_ROWS,
+        batch_rows: int = 100,
         batch_bytes: int = 1_000_000,
         concurrency: int = 4,
         **kwargs: Any,
@@ -248,10 +247,12 @@ class DataTableLoadOperator(BulkBaseOperator):
         )
 
     def _check_batch_rows(self) -> None:
+        from airflow_channel_provider.contract.parts import ROWS
+
         is_whole = isinstance(self.batch_rows, int) and not isinstance(self.batch_rows, bool)
-        if not (is_whole and 1 <= self.batch_rows <= MAX_BATCH_ROWS):
+        if not (is_whole and 1 <= self.batch_rows <= (ROWS.most or 0)):
             raise ChannelConfigurationError(
-                f"batch_rows must be from 1 to {MAX_BATCH_ROWS}: the service takes no more rows in one call."
+                f"batch_rows must be from 1 to {ROWS.most}: the service takes no more rows in one call."
             )
 
 

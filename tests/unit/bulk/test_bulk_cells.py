@@ -29,6 +29,7 @@ from airflow_channel_provider.bulk.cells import (
     type_of,
 )
 from airflow_channel_provider.bulk.items import duration_text, plain
+from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 KST = timezone(timedelta(hours=9))
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=KST)
@@ -166,6 +167,10 @@ def test_what_a_column_cannot_hold_is_refused_without_a_word_of_it(value: Any, k
     with pytest.raises(UnfitValueError, match=words) as caught:
         cell(value, kind)
     assert str(value) not in str(caught.value) or str(value) in ("a", "{}")
+
+
+def test_each_type_of_the_service_is_known() -> None:
+    assert set(KINDS[:-1]) == set(OPERATOR_TYPE.spelt)
 
 
 @pytest.mark.parametrize("spelling", ["number", "NUMBER", "operator_type_number", NUMBER])

@@ -60,7 +60,9 @@ class Service:
             self.empty_before.remove(start)
             return {"things": [], **self.form(f"{start}-again", more=True)}
         end = start + place["limit"]
-        return {"things": self.things[start:end], **self.form(str(end), more=end < len(self.things))}
+        page = self.things[start:end]
+        # A cursor is a place behind an item.
+        return {"things": page, **self.form(str(end) if page else "", more=end < len(self.things))}
 
 
 def items(fetch: Any, listing: Listing = SINCE, **kwargs: Any) -> list[Any]:
