@@ -29,6 +29,7 @@ __all__ = [
     "BOT_NAME",
     "BUTTON",
     "BUTTONS",
+    "BUTTON_TITLE",
     "COLUMN",
     "COMMAND",
     "COMMANDS",
@@ -134,7 +135,8 @@ MESSAGE_COLOR = Enumeration(
 # The sources show an action in three shapes, and none says which of them is taken: with one of three names for what it
 # does, or with a type and either attributes or fields of its own.
 ACTION = record(SDK, one_of=("type", "webAction", "commandAction", "wamAction"))
-BUTTON = record(HACK, {"title": Text(least=1, most=30), "action": ACTION}, {"colorVariant": MESSAGE_COLOR})
+BUTTON_TITLE = Text(least=1, most=30)
+BUTTON = record(HACK, {"title": BUTTON_TITLE, "action": ACTION}, {"colorVariant": MESSAGE_COLOR})
 BUTTONS = ListOf(BUTTON, HACK, most=2)
 FILE = record(HACK, {"url": ID, "mime": ID, "fileName": ID})
 # The protos of the server behind take 10 files, of another shape, where a message is made.

@@ -1,8 +1,8 @@
 """What hangs on a message beside its text: files by URL, and buttons.
 
-The sources disagree on the ``action`` of a button, so that a caller's own is passed on as it is, once its addresses are
-known to be ones that people may be sent to; what is built here has the shape of the published protocol of native
-functions.
+The service has published the ``action`` of a button in three shapes and says nowhere which of them it takes. What is
+built here has the newest of them: a type and its attributes, as the contract of the server behind and its Open API show
+it. A caller's own is passed on as it is, once its addresses are known to be ones that people may be sent to.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from airflow_channel_provider.contract.parts import BUTTON_TITLE, BUTTONS, FILES, MESSAGE_COLOR
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 __all__ = [
@@ -30,12 +31,11 @@ __all__ = [
     "web_button",
 ]
 
-# Limits of the service's message contract.
-MAX_BUTTONS = 2
-MAX_FILES = 30
-TITLE_LENGTH = 30
-COLORS = ("BLACK", "COBALT", "GREEN", "ORANGE", "PINK", "PURPLE", "RED")
-COLOR_PREFIX = "MESSAGE_COLOR_VARIANT_"
+MAX_BUTTONS = BUTTONS.most or 0
+MAX_FILES = FILES.most or 0
+TITLE_LENGTH = BUTTON_TITLE.most or 0
+COLORS = tuple(sorted(MESSAGE_COLOR.names))
+COLOR_PREFIX = MESSAGE_COLOR.prefix
 UNKNOWN_MIME = "application/octet-stream"
 
 LINK_SCHEMES = ("http", "https", "mailto", "tel")
@@ -129,14 +129,16 @@ def message_button(given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ChannelConfigurationError(f"A button must be a mapping, not {type(given).__name__}.")
     title = given.get("title")
-    if not isinstance(title, str) or not 1 <= len(title.strip()) <= TITLE_LENGTH:
+    if isinstance(title, str) and not given.get("action"):
+        title = title.strip()
+    if not isinstance(title, str) or not title.strip() or len(title) > TITLE_LENGTH:
         raise ChannelConfigurationError(f"The title of a button has 1 to {TITLE_LENGTH} characters.")
     if given.get("action"):
         check_addresses("The action of a button", given)
         return dict(given)
     if not is_web_url(given.get("url")):
         raise ChannelConfigurationError("A button needs a whole http or https url, or an action of its own.")
-    return web_button(title.strip(), given["url"], given.get("color"))
+    return web_button(title, given["url"], given.get("color"))
 
 
 def web_button(title: str, url: str, color: str | None = None) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def web_button(title: str, url: str, color: str | None = None) -> dict[str, Any]
     :param color: such as ``green``; default: the service's.
     :raises ChannelConfigurationError: the colour is unknown.
     """
-    button: dict[str, Any] = {"title": title, "action": {"webAction": {"attributes": {"url": url}}}}
+    button: dict[str, Any] = {"title": title, "action": {"type": "web", "attributes": {"url": url}}}
     return button if color is None else {**button, "colorVariant": _color(color)}
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_channel_provider.contract.parts import BOT_NAME
+from airflow_channel_provider.contract.sources import CORE
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.messages import markup
 from airflow_channel_provider.messages.attachments import (
@@ -21,7 +23,7 @@ from airflow_channel_provider.messages.attachments import (
 )
 from airflow_channel_provider.messages.options import message_options
 
-__all__ = ["message_dto", "message_id"]
+__all__ = ["checked_bot_name", "message_dto", "message_id"]
 
 _CONTENT = ("plainText", "blocks", "files", "webPage", "form")
 _NOTHING: tuple[object, ...] = (None, "", [], {})
@@ -32,7 +34,7 @@ def message_dto(
     text: str | None = None,
     markdown: str | None = None,
     blocks: Any = None,
-    bot_name: str | None = None,
+    bot_name: str | float | None = None,
     buttons: Any = None,
     files: Any = None,
     options: Any = None,
@@ -49,6 +51,7 @@ def message_dto(
     :param markdown: Markdown, see :mod:`airflow_channel_provider.messages.markdown`; its buttons and files come before
         those of the arguments.
     :param blocks: blocks as the service takes them; their text is markup.
+    :param bot_name: who writes; 1 to 30 characters without ``@ # $ % : /``. A number is its text.
     :param buttons: at most 2, see :func:`~airflow_channel_provider.messages.attachments.message_button`.
     :param files: at most 30, see :func:`~airflow_channel_provider.messages.attachments.message_file`.
     :param options: names such as ``MESSAGE_OPTION_IMMUTABLE``.
@@ -62,7 +65,7 @@ def message_dto(
     check_addresses("web_page", web_page)
     read = _read(markdown, given_blocks)
     content = {
-        "botName": bot_name,
+        "botName": checked_bot_name(bot_name),
         "plainText": None if text is None or not str(text).strip() else str(text),
         "blocks": read["blocks"] or given_blocks,
         "buttons": _at_most(
@@ -77,6 +80,23 @@ def message_dto(
     dto = {name: value for name, value in content.items() if value not in _NOTHING}
     _check(dto)
     return dto
+
+
+def checked_bot_name(value: object) -> str:
+    """
+    Return the name under which something is written or done.
+
+    :param value: a text, or a number that a template or another task has made of one.
+    :raises ChannelConfigurationError: it is none, or none that the service accepts.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, type(None))):
+        raise ChannelConfigurationError(f"bot_name must be a text, not {type(value).__name__}.")
+    name = "" if value is None else str(value)
+    if not name.strip():
+        raise ChannelConfigurationError("There is no writer: give bot_name.")
+    for violation in BOT_NAME.check(name, CORE):
+        raise ChannelConfigurationError(f"bot_name {violation.rule}.")
+    return name
 
 
 def message_id(result: Any) -> str | None:
@@ -101,8 +121,6 @@ def _check(dto: Mapping[str, Any]) -> None:
         raise ChannelConfigurationError(
             "The message is empty: give it text, markdown or blocks, or files, a web page or a form."
         )
-    if "botName" not in dto:
-        raise ChannelConfigurationError("The message has no writer: give bot_name.")
 
 
 def _check_links(blocks: Sequence[Any]) -> None:

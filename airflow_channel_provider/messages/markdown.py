@@ -12,7 +12,8 @@ Markdown -> blocks, link buttons and files.
 ``> quote``                        a text with ``>`` in front of each line
 a fenced block                     a code block with its language; what follows that becomes a text above it
 code within a text                 the same, backticks included: the service has no such markup
-``---``                            a divider
+``---``                            a line of dashes: the service's own list of blocks has none that divides
+``:name:``, ``${name}``            an emoji of the service; the text itself, for the service would put a value there
 =================================  ==========================================================================
 
 No text is refused and no word is lost: what cannot be shown as it is meant - a third button, a title that is too long,
@@ -50,6 +51,7 @@ Block = dict[str, Any]
 
 MANAGER = "manager:"
 BUTTON = "button"
+RULE = "\u2014" * 3
 # What is nested deeper, the parser drops.
 MAX_NESTING = 20
 _NOT_READ = ("reference", "html_block", "html_inline")
@@ -122,7 +124,7 @@ class _Reader:
         yield _code(node.content)
 
     def _hr(self, node: SyntaxTreeNode) -> Iterator[Block]:
-        yield {"type": "divider"}
+        yield _text(RULE)
 
     def _blockquote(self, node: SyntaxTreeNode) -> Iterator[Block]:
         yield from map(_quoted, self.blocks(node.children))
@@ -159,7 +161,7 @@ class _Reader:
             return "\n"
         if node.children:
             return self._markup(node.children, bold=bold, italic=italic)
-        return markup.escape(node.content)
+        return markup.escape(node.content, emoji=True)
 
     def _link(self, node: SyntaxTreeNode, shown: str) -> str:
         url, title = str(node.attrs.get("href", "")), str(node.attrs.get("title", ""))

@@ -2,6 +2,10 @@
 
 Text that comes from people has to go through :func:`escape`; everything else here takes markup and returns markup, and
 escapes what it puts into an attribute. The ``value`` of a code block is no markup and is never escaped.
+
+The service also reads ``:name:`` as an emoji and ``${name}`` as a variable, and publishes no way to write them
+otherwise. So a character without width comes between their first two characters: what is read looks the same, and means
+itself. ``12:30:45`` holds no emoji, none is called by a number.
 """
 
 from __future__ import annotations
@@ -15,15 +19,20 @@ __all__ = ["bold", "escape", "italic", "link", "links", "mention", "plain"]
 _LINK = re.compile(r"""<link\b((?:"[^"]*"?|'[^']*'?|[^<>"'])*)""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b([a-zA-Z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)|'([^']*)|([^\s"']+))""")
 _TAG = re.compile(r"</?(?:b|i|link)(?: [^<>]*)?>")
+_WORD_JOINER = "\u2060"
+_EMOJI = re.compile(r":(?=[-+]\d+:|[-+_0-9]*[a-zA-Z][-+_0-9a-zA-Z]*:)", re.ASCII)
+_JOINED = re.compile(rf"(?<=:){_WORD_JOINER}(?=[-+_0-9a-zA-Z])|(?<=\$){_WORD_JOINER}(?={{)", re.ASCII)
 
 
-def escape(text: str) -> str:
+def escape(text: str, *, emoji: bool = False) -> str:
     """
     Return text that means itself, whatever characters it has.
 
     :param text: what people wrote.
+    :param emoji: whether ``:name:`` stays an emoji.
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    kept = text if emoji else _EMOJI.sub(f":{_WORD_JOINER}", text)
+    return _entities(kept.replace("${", f"${_WORD_JOINER}{{"))
 
 
 def bold(markup: str) -> str:
@@ -68,8 +77,12 @@ def links(markup: str) -> Iterator[str]:
 
 def plain(markup: str) -> str:
     """Return what is left to read when nothing is bold, and no link leads anywhere."""
-    return html.unescape(_TAG.sub("", markup))
+    return _JOINED.sub("", html.unescape(_TAG.sub("", markup)))
+
+
+def _entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _attribute(text: str) -> str:
-    return escape(text).replace('"', "&quot;")
+    return _entities(text).replace('"', "&quot;")

@@ -9,27 +9,13 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from airflow_channel_provider.contract.parts import MESSAGE_OPTION
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 __all__ = ["OPTIONS", "message_options"]
 
-PREFIX = "MESSAGE_OPTION_"
-OPTIONS = tuple(
-    PREFIX + name
-    for name in (
-        "ACT_AS_MANAGER",
-        "DISPLAY_AS_CHANNEL",
-        "DO_NOT_POST",
-        "DO_NOT_SEARCH",
-        "DO_NOT_SEND_APP",
-        "DO_NOT_UPDATE_DESK",
-        "IMMUTABLE",
-        "PRIVATE",
-        "SILENT",
-        "SILENT_TO_MANAGER",
-        "SILENT_TO_USER",
-    )
-)
+PREFIX = MESSAGE_OPTION.prefix
+OPTIONS = MESSAGE_OPTION.spelt
 """What the service knows; ``SILENT`` is deprecated there."""
 
 _SILENT = {

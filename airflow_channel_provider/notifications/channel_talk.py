@@ -18,7 +18,6 @@ from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import redacted
-from airflow_channel_provider.messages.dto import message_dto, message_id
 from airflow_channel_provider.notifications._event import Event, blocks_of, buttons_of, event_of
 from airflow_channel_provider.notifications._within import run_within
 from airflow_channel_provider.operators._write_message import CONTENT_FIELDS, content_of
@@ -171,6 +170,7 @@ class ChannelTalkNotifier(BaseNotifier):
 
     def _deliver(self, event: Event) -> None:
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+        from airflow_channel_provider.messages.dto import message_dto
 
         dto = message_dto(**self._content(event), request_id=self._request_id(event))
         hook = ChannelTalkHook(
@@ -194,6 +194,8 @@ class ChannelTalkNotifier(BaseNotifier):
         return _request_id.for_event("alert", *event.key, self._written_as or self._fingerprint())
 
     def _write(self, hook: ChannelTalkHook, dto: Mapping[str, Any]) -> str | None:
+        from airflow_channel_provider.messages.dto import message_id
+
         with hook:
             method, target = self._target(hook)
             return message_id(hook.call(method, {**target, "dto": dto}, channel_id=self.channel_id))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.links import OpenChatLink
-from airflow_channel_provider.messages.dto import message_dto, message_id
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._json import json_value
 
@@ -81,6 +80,8 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
         :param method: the native function.
         :param target: its other parameters: where the message goes.
         """
+        from airflow_channel_provider.messages.dto import message_dto, message_id
+
         dto = message_dto(
             **content_of(self), request_id=self.request_id(context) if self.deduplicate else None
         )

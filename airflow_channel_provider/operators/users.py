@@ -21,10 +21,6 @@ __all__ = ["UpdateUserChatStateOperator", "UpsertMemberOperator"]
 
 STATES = ("opened", "closed", "snoozed")
 STATE_PREFIX = "USER_CHAT_STATE_"
-# What the service accepts as the name of who changes a chat.
-BOT_NAME_LENGTH = 30
-NOT_IN_A_BOT_NAME = "@#$%:/"
-MAX_TAGS = 20
 
 
 class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
@@ -33,8 +29,8 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
 
     :param user_chat_id: the user chat. (templated)
     :param state: ``opened``, ``closed`` or ``snoozed``. (templated)
-    :param snooze_seconds: after how many seconds a snoozed chat wakes up, or a ``timedelta``; default: the service's.
-        (templated)
+    :param snooze_seconds: after how many seconds a snoozed chat wakes up, at least 60, or a ``timedelta``; default:
+        the service's. (templated)
     :param bot_name: under which name that is done: 1 to 30 characters without ``@ # $ % : /``. (templated)
     """
 
@@ -67,13 +63,15 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
 
     def call_service(self, context: Context) -> Any:
         """Change the state."""
+        from airflow_channel_provider.messages.dto import checked_bot_name
+
         state, duration = _state(self.state), _duration(self.snooze_seconds)
         if duration is not None and state != "snoozed":
             raise ChannelConfigurationError(f"snooze_seconds has no meaning for a chat that is {state}.")
         params: dict[str, Any] = {
             "userChatId": _given("user_chat_id", self.user_chat_id),
             "state": STATE_PREFIX + state.upper(),
-            "botName": _bot_name(self.bot_name),
+            "botName": checked_bot_name(self.bot_name),
         }
         if duration is not None:
             params["duration"] = duration
@@ -181,23 +179,19 @@ def _state(value: object) -> str:
 def _duration(value: float | timedelta | str | None) -> dict[str, int] | None:
     if value is None or value == "":
         return None
+    from airflow_channel_provider.contract.parts import SNOOZE
+
     try:
         seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     except (TypeError, ValueError):
         seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise ChannelConfigurationError("snooze_seconds must be a number of seconds above 0.")
-    whole, nanos = divmod(round(seconds * 1e9), 1_000_000_000)
-    return {"seconds": whole, "nanos": nanos}
-
-
-def _bot_name(value: object) -> str:
-    name = str(value or "")
-    if not 1 <= len(name) <= BOT_NAME_LENGTH or set(name) & set(NOT_IN_A_BOT_NAME):
+    nanoseconds = round(seconds * 1e9) if math.isfinite(seconds) else 0
+    if nanoseconds < (SNOOZE.least_seconds or 0) * 1e9:
         raise ChannelConfigurationError(
-            f"bot_name must have 1 to {BOT_NAME_LENGTH} characters and none of {' '.join(NOT_IN_A_BOT_NAME)}"
+            f"snooze_seconds must be a number of seconds, at least {SNOOZE.least_seconds:g}."
         )
-    return name
+    whole, nanos = divmod(nanoseconds, 1_000_000_000)
+    return {"seconds": whole, "nanos": nanos}
 
 
 def _mapping(name: str, value: Any) -> dict[str, Any] | None:
@@ -215,8 +209,10 @@ def _tags(value: Any) -> list[Any] | None:
         return None
     if isinstance(value, (Mapping, str)) or not isinstance(value, Sequence):
         raise ChannelConfigurationError(f"tags must be a list, not {type(value).__name__}.")
-    if len(value) > MAX_TAGS:
-        raise ChannelConfigurationError(f"A user has at most {MAX_TAGS} tags, not {len(value)}.")
+    from airflow_channel_provider.contract.parts import TAGS
+
+    if len(value) > (TAGS.most or 0):
+        raise ChannelConfigurationError(f"A user has at most {TAGS.most} tags, not {len(value)}.")
     return list(value)
 
 

@@ -93,7 +93,7 @@ def test_a_failing_task_sends_what_has_happened_without_the_secret(
     assert duration.startswith("Duration: <b>")
     assert error == {"type": "code", "value": "ConnectionError: <no> answer & ***"}
     (button,) = message["buttons"]
-    url = button["action"]["webAction"]["attributes"]["url"]
+    url = button["action"]["attributes"]["url"]
     log = "/tasks/t?try_number=1" if has(LOG_ADDRESS) else ""  # Airflow 3.0 knows no address of a log
     assert url == f"https://airflow.example.com/dags/d/runs/r{log}"
     assert CANARY not in json.dumps(emulator.messages()) + json.dumps(emulator.journal())
@@ -277,7 +277,7 @@ def test_a_missed_deadline_is_told_from_the_event_loop(
         "State: <b>running</b>",
         "Deadline: <b>2026-01-01T00:00:00Z</b>",
     ]
-    url = message["buttons"][0]["action"]["webAction"]["attributes"]["url"]
+    url = message["buttons"][0]["action"]["attributes"]["url"]
     assert url == "https://airflow.example.com/dags/d/runs/r%201"
 
 

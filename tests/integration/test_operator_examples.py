@@ -174,7 +174,7 @@ def test_alert_of_a_failed_try_and_of_its_recovery_arrive(ran: Ran) -> None:
         else ["ConnectionError: The orders of today are not there yet"]
     )
     (button,) = first["buttons"]
-    url = button["action"]["webAction"]["attributes"]["url"]
+    url = button["action"]["attributes"]["url"]
     assert url.startswith(f"{AIRFLOW_URL}/dags/example_channel_talk_alerts/")
     assert re.fullmatch("<b>load_orders</b> of `.+` is done in try 2.", second["blocks"][0]["value"])
 

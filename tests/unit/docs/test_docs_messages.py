@@ -46,7 +46,9 @@ SYNTAX_KINDS = [
     ("> quote", "text"),
     ("a fenced block", "code"),
     ("`` `code` ``", "text"),
-    ("---", "divider"),
+    ("---", "text"),
+    (":name:", "text"),
+    ("${name}", "text"),
 ]
 
 

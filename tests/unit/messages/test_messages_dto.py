@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from airflow_channel_provider.contract.parts import DTO
+from airflow_channel_provider.contract.sources import HACK
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.messages import markdown as markdown_module
 from airflow_channel_provider.messages.attachments import COLORS, message_button, message_file
@@ -12,7 +14,7 @@ from airflow_channel_provider.messages.dto import message_dto, message_id
 from airflow_channel_provider.messages.options import OPTIONS, message_options
 
 HOST = "https://example.com"
-WEB = {"webAction": {"attributes": {"url": HOST}}}
+WEB = {"type": "web", "attributes": {"url": HOST}}
 
 
 def test_everything_at_once() -> None:
@@ -54,6 +56,13 @@ def test_everything_at_once() -> None:
         ({"markdown": "-"}, "message is empty"),
         ({"markdown": f'[A]({HOST} "button")'}, "message is empty"),
         ({"text": "x", "bot_name": ""}, "no writer"),
+        ({"text": "x", "bot_name": None}, "no writer"),
+        ({"text": "x", "bot_name": "x" * 31}, "bot_name must have 1 to 30 characters"),
+        *(
+            ({"text": "x", "bot_name": f"a{character}b"}, "bot_name must have none of @ # ")
+            for character in "@#$%:/"
+        ),
+        ({"text": "x", "bot_name": True}, "bot_name must be a text, not bool"),
         ({"markdown": "x", "blocks": [{"type": "divider"}]}, "either markdown or blocks"),
         ({"markdown": f'x [A]({HOST} "button")', "buttons": [{"title": "B", "url": HOST}] * 2}, "not 3"),
         ({"markdown": f"x ![]({HOST}/a)", "files": [HOST] * 30}, "at most 30 files, not 31"),
@@ -160,6 +169,28 @@ def test_colors(color: str) -> None:
         assert button == {"title": "A", "action": WEB, "colorVariant": f"MESSAGE_COLOR_VARIANT_{color}"}
 
 
+def test_a_title_is_measured_as_it_is_sent() -> None:
+    assert message_button({"title": f" {'A' * 30} ", "url": HOST})["title"] == "A" * 30
+    own = {"title": f" {'A' * 29}", "action": {"type": "web"}}
+    assert message_button(own) == own
+
+
+def test_a_number_is_the_name_of_a_bot() -> None:
+    assert message_dto(text="x", bot_name=2026)["botName"] == "2026"
+
+
+def test_what_is_built_keeps_the_contract() -> None:
+    dto = message_dto(
+        markdown=f'# Hi\n\n---\n\n- a\n\n```sql\nb\n```\n[A]({HOST} "button red") ![]({HOST}/a.png)',
+        bot_name="bot",
+        private=True,
+        silent=True,
+        request_id="r",
+    )
+    assert {block["type"] for block in dto["blocks"]} == {"text", "bullets", "code"}
+    assert DTO.check(dto, HACK) == []
+
+
 def test_an_action_of_ones_own_is_passed_on() -> None:
     button = {"title": "A" * 30, "action": {"type": "wam"}, "colorVariant": "whatever"}
     assert message_button(button) == button
@@ -171,6 +202,8 @@ def test_an_action_of_ones_own_is_passed_on() -> None:
         ("A", "mapping, not str"),
         ({"url": HOST}, "title"),
         ({"title": " ", "url": HOST}, "1 to 30"),
+        ({"title": " ", "action": {"type": "web"}}, "1 to 30"),
+        ({"title": f" {'A' * 30}", "action": {"type": "web"}}, "1 to 30"),
         ({"title": "A" * 31, "url": HOST}, "1 to 30"),
         ({"title": "A"}, "url, or an action"),
         ({"title": "A", "url": "page"}, "url, or an action"),

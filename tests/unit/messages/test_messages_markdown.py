@@ -11,6 +11,7 @@ from airflow_channel_provider.messages import markup
 from airflow_channel_provider.messages.markdown import read_markdown
 
 HOST = "https://example.com"
+WORD_JOINER = "\u2060"
 
 
 def text(value: str) -> dict[str, Any]:
@@ -57,7 +58,16 @@ def link(value: str, url: str = HOST) -> str:
         ("~~~\nplain & simple\n~~~", [code("plain & simple")]),
         ("```sql query.sql\nSELECT 1\n```", [text("query.sql"), code("SELECT 1", language="sql")]),
         ("    indented", [code("indented")]),
-        ("one\n\n---\n\ntwo", [text("one"), {"type": "divider"}, text("two")]),
+        ("one\n\n---\n\ntwo", [text("one"), text("———"), text("two")]),
+        ("> ---", [text("&gt; ———")]),
+        ("- a\n\n  ***", [bullets(text("a\n———"))]),
+        ("done :tada: for ${HOME|you}", [text(f"done :tada: for ${WORD_JOINER}{{HOME|you}}")]),
+        ("run `:tada:`", [text(f"run `:{WORD_JOINER}tada:`")]),
+        ("```\n${HOME} :tada:\n```", [code("${HOME} :tada:")]),
+        (
+            "[a](https://example.com/${b}:c:)",
+            [text('<link type="url" value="https://example.com/$%7Bb%7D:c:">a</link>')],
+        ),
         ("- a\n- *b*", [bullets(text("a"), text("<i>b</i>"))]),
         ("- a\n  - b\n    - c\n- d", [bullets(text("a"), bullets(text("b"), bullets(text("c"))), text("d"))]),
         ("- a\n\n  more\n- b", [bullets(text("a\nmore"), text("b"))]),
@@ -74,7 +84,7 @@ def test_markdown_becomes_blocks(source: str, blocks: list[Any]) -> None:
 
 
 def button(title: str, color: str | None = None) -> dict[str, Any]:
-    made: dict[str, Any] = {"title": title, "action": {"webAction": {"attributes": {"url": HOST}}}}
+    made: dict[str, Any] = {"title": title, "action": {"type": "web", "attributes": {"url": HOST}}}
     return made if color is None else {**made, "colorVariant": f"MESSAGE_COLOR_VARIANT_{color}"}
 
 
@@ -203,7 +213,29 @@ def test_no_word_is_lost(pieces: list[str]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(max_size=60))
+@given((st.text() | st.text(alphabet=":${}ab1-+&<>;")).filter(lambda source: WORD_JOINER not in source))
 def test_what_was_escaped_is_read_as_it_was(source: str) -> None:
     assert markup.plain(markup.bold(markup.escape(source))) == source
     assert markup.plain(markup.mention("1", source)) == f"@{source}"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (":smile:", ":|smile:"),
+        ("a:b:c:d", "a:|b:|c:d"),
+        (":+1: :-1: :1up:", ":|+1: :|-1: :|1up:"),
+        ("2026-01-31T08:10:00+00:00", "2026-01-31T08:10:00+00:00"),
+        ("at 08:10:45, ratio 1:2:3", "at 08:10:45, ratio 1:2:3"),
+        ("key: value: other", "key: value: other"),
+        (":보고:", ":보고:"),
+        ("${name} ${name|you} $name {name}", "$|{name} $|{name|you} $name {name}"),
+        ("<${a}>", "&lt;$|{a}&gt;"),
+    ],
+)
+def test_what_the_service_would_read_as_more_than_text_means_itself(source: str, shown: str) -> None:
+    assert markup.escape(source).replace(WORD_JOINER, "|") == shown
+
+
+def test_an_address_is_left_as_it_is() -> None:
+    assert markup.link("https://a/${b}:c:", "x") == '<link type="url" value="https://a/${b}:c:">x</link>'

@@ -62,7 +62,7 @@ def test_group_message_in_a_thread(doors: Any) -> None:
                         {"title": "a", "action": {"x": 1}},
                         {
                             "title": "b",
-                            "action": {"webAction": {"attributes": {"url": "https://example.io"}}},
+                            "action": {"type": "web", "attributes": {"url": "https://example.io"}},
                         },
                     ],
                     "options": ["MESSAGE_OPTION_PRIVATE"],

@@ -54,12 +54,14 @@ def test_chat_is_snoozed_for_as_long_as_said(doors: Any, given: Any, expected: A
     [
         ({"state": "open"}, "one of opened, closed, snoozed"),
         ({"user_chat_id": " "}, "user_chat_id is empty"),
-        ({"snooze_seconds": 5}, "no meaning for a chat that is closed"),
-        ({"state": "snoozed", "snooze_seconds": 0}, "above 0"),
-        ({"state": "snoozed", "snooze_seconds": "soon"}, "above 0"),
-        ({"state": "snoozed", "snooze_seconds": "inf"}, "above 0"),
-        ({"state": "snoozed", "snooze_seconds": [5]}, "above 0"),
-        ({"bot_name": ""}, "1 to 30"),
+        ({"snooze_seconds": 60}, "no meaning for a chat that is closed"),
+        *(
+            ({"state": "snoozed", "snooze_seconds": given}, "a number of seconds, at least 60")
+            for given in (0, 59.9, "59", timedelta(seconds=59), "soon", "inf", "nan", [60])
+        ),
+        ({"bot_name": ""}, "no writer"),
+        ({"bot_name": " "}, "no writer"),
+        ({"bot_name": ["Shop"]}, "bot_name must be a text, not list"),
         ({"bot_name": "x" * 31}, "1 to 30"),
         *(({"bot_name": f"a{character}b"}, "none of @ # ") for character in "@#$%:/"),
     ],
@@ -68,6 +70,12 @@ def test_a_state_that_is_none_is_refused_before_anything_is_sent(doors: Any, kwa
     with pytest.raises(ChannelConfigurationError, match=words):
         fit(state(**kwargs), doors).execute({})
     assert doors.client.calls == []
+
+
+@pytest.mark.parametrize(("given", "sent"), [(2026, "2026"), ("x" * 30, "x" * 30), ("배송 봇", "배송 봇")])
+def test_the_name_of_a_bot_is_a_text_or_the_text_of_a_number(doors: Any, given: Any, sent: str) -> None:
+    fit(state(bot_name=given), doors).execute({})
+    assert params(doors)["botName"] == sent
 
 
 def member(**kwargs: Any) -> UpsertMemberOperator:
