@@ -15,7 +15,13 @@ author = "The airflow-channel-provider maintainers"
 project_copyright = author
 release = version = __version__
 
-extensions = ["myst_parser", "readme_sections", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "readme_sections",
+    "contract_tables",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"airflow-channel-provider {__version__}"

@@ -53,8 +53,9 @@ from airflow_channel_provider.contract.parts import (
     USER_BODY,
     USER_CHAT_STATE,
 )
-from airflow_channel_provider.contract.shapes import ListOf, Shape, record
+from airflow_channel_provider.contract.shapes import Shape
 from airflow_channel_provider.contract.sources import CORE, GUIDE, HACK, OLD_SERVER, SCHEMA, SDK, Source
+from airflow_channel_provider.contract.structures import ListOf, record
 
 __all__ = ["CATALOGUE", "LISTINGS", "is_token_request", "lookup"]
 

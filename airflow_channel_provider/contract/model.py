@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from airflow_channel_provider.contract.shapes import Record, Violation
+from airflow_channel_provider.contract.shapes import Violation
+from airflow_channel_provider.contract.structures import Record
 
 __all__ = ["Listing", "NativeFunction", "Paging", "RetryClass", "TokenScope"]
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from airflow_channel_provider.contract.shapes import (
     Duration,
-    Either,
     Enumeration,
     Flag,
-    ListOf,
-    MapOf,
     Number,
     Text,
     Whole,
-    record,
 )
 from airflow_channel_provider.contract.sources import COMMAND_SCHEMA, CORE, HACK, INFERRED, SCHEMA, SDK
+from airflow_channel_provider.contract.structures import Either, ListOf, MapOf, record
 
 __all__ = [
     "ALF_TURN_MODE",
@@ -159,10 +156,9 @@ _CONTENT = {
     "requestId": TEXT,
 }
 _WRITERS = {"botName": BOT_NAME, "managerId": TEXT, "userId": TEXT}
-_WRITTEN = {**_WRITERS, **_CONTENT}
-DTO = record(HACK, takes=_WRITTEN, one_of=tuple(_WRITERS))
-DTO_OF_MANAGER = record(HACK, {"managerId": (ID, SDK)}, _WRITTEN, one_of=tuple(_WRITERS))
-DTO_OF_USER = record(HACK, {"userId": (ID, SDK)}, _WRITTEN, one_of=tuple(_WRITERS))
+DTO = record(HACK, takes={**_WRITERS, **_CONTENT}, one_of=tuple(_WRITERS))
+DTO_OF_MANAGER = record(HACK, {"managerId": (ID, SDK)}, _CONTENT, one_of=tuple(_WRITERS))
+DTO_OF_USER = record(HACK, {"userId": (ID, SDK)}, _CONTENT, one_of=tuple(_WRITERS))
 MESSAGE_BODY = record(SDK, takes={"options": ListOf(MESSAGE_OPTION), "state": MESSAGE_STATE})
 
 # ---- commands

@@ -159,10 +159,10 @@ def _check_allowed(function: Function, call: Call) -> None:
     if kind == "channel" and permissions is not None and function.name not in permissions:
         raise _forbidden(function, "service, action check fail")
     channel_id = call.params.get("channelId")
-    if kind == "channel" and channel_id is not None and channel_id != call.token.channel_id:
+    if kind == "channel" and isinstance(channel_id, str) and channel_id != call.token.channel_id:
         raise _forbidden(function, "scope check fail")
     app_id = _app_id_of(call.params)
-    if app_id is not None and app_id != call.app.app_id:
+    if isinstance(app_id, str) and app_id != call.app.app_id:
         raise _forbidden(function, "scope check fail")
 
 
@@ -179,18 +179,18 @@ def _check_contract(function: Function, call: Call) -> None:
     counts = _counts_always if call.world.settings.contract == "lenient" else _counts
     found = [violation for violation in function.contract.violations(call.params) if counts(violation)]
     if found:
-        told = "; ".join(f"{violation} ({violation.kind})" for violation in found[:_TOLD_AT_MOST])
+        told = "; ".join(f"{violation} ({violation.rule.kind})" for violation in found[:_TOLD_AT_MOST])
         raise unprocessable(f"validation failed: {told}")
 
 
 def _counts(violation: Violation) -> bool:
-    return violation.source.strength is not Strength.INFERRED
+    return violation.rule.source.strength is not Strength.INFERRED
 
 
 def _counts_always(violation: Violation) -> bool:
     """Without it there is no call to carry out: parameters that are missing, and values of another type."""
     at_the_top = "." not in violation.path and "[" not in violation.path
-    return violation.kind == "type" or (violation.kind == "required" and at_the_top)
+    return violation.rule.kind == "type" or (violation.rule.kind == "required" and at_the_top)
 
 
 # ---- app functions

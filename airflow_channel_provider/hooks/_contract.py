@@ -43,7 +43,7 @@ def check(function: NativeFunction, params: Mapping[str, Any], *, enforced: bool
     _refuse_unwritable(function.name, params)
     if not enforced or not (found := function.violations(params)):
         return
-    if certain := [violation for violation in found if violation.source.strength.is_certain]:
+    if certain := [violation for violation in found if violation.rule.source.strength.is_certain]:
         raise ChannelConfigurationError(f"{function.name}: {_told(certain)}. {WAY_OUT}", method=function.name)
     if new := _warned.new(function.name, found):
         log.warning(
@@ -65,7 +65,7 @@ def _refuse_unwritable(method: str, params: Mapping[str, Any]) -> None:
 
 
 def _told(found: Sequence[Violation]) -> str:
-    told = [f"{violation.under('params')} ({violation.source})" for violation in found[:_TOLD_AT_MOST]]
+    told = [f"{violation.under('params')} ({violation.rule.source})" for violation in found[:_TOLD_AT_MOST]]
     more = len(found) - len(told)
     return "; ".join([*told, *([f"and {more} more"] if more else [])])
 
@@ -86,7 +86,7 @@ class _Warned:
             if task != self._task:
                 self._task, self._rules = task, set()
             for violation in found:
-                rule = (method, violation.kind, re.sub(r"\[\d+\]", "[]", violation.path))
+                rule = (method, violation.rule.kind, re.sub(r"\[\d+\]", "[]", violation.path))
                 if rule not in self._rules:
                     self._rules.add(rule)
                     new.append(violation)

@@ -116,7 +116,7 @@ def test_the_overview_shows_chats_by_their_last_message(make_driver: type[Driver
         ("Ben Okafor", "opened", 1),
     ]
     message = chats[0]["messages"][0]
-    assert (message["writer"], message["text"]) == ("Mina Seo", "a\n———\n• x\n")
+    assert (message["writer"], message["text"]) == ("Mina Seo", "a\n———\n• x")
 
 
 def test_the_overview_shows_text_without_its_markup_and_lists_as_they_are_nested(driver: Driver) -> None:

@@ -127,7 +127,13 @@ def test_as_many_files_as_the_protos_say_are_taken(driver: Driver, size: int) ->
 
 def test_a_lenient_emulator_is_as_mild_as_can_be(make_driver: type[Driver]) -> None:
     driver = make_driver(contract="lenient")
-    dto = {"botName": "b" * 99, "managerId": "nobody", "buttons": [{}] * 9, "options": ["loud"], "files": []}
+    dto: Any = {
+        "botName": "b" * 99,
+        "managerId": "nobody",
+        "buttons": [{}] * 9,
+        "options": ["loud"],
+        "files": [],
+    }
     assert "message" in driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto=dto)
     assert refusal(driver.call("writeUserChatMessage", userChatId="chat-ch-1-1", dto={}))[0] == 422
     for dto in ({"botName": 5}, {"botName": "b", "buttons": [5]}):

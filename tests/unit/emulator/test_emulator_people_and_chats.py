@@ -63,7 +63,7 @@ def test_managers_can_be_listed_backwards(driver: Driver, order: Any) -> None:
         (ASCENDING, "pagination.limit required"),
         ({"limit": 5}, "pagination.sortOrder required"),
         ({"limit": 5, "sortOrder": "asc"}, "pagination.sortOrder name"),
-        ({"limit": 5, "sortOrder": "SORT_ORDER_UNSPECIFIED"}, "pagination.sortOrder name"),
+        ({"limit": 5, "sortOrder": "SORT_ORDER_UNSPECIFIED"}, "pagination.sortOrder specified"),
         ({"limit": 5, "sortOrder": 0}, "pagination.sortOrder type"),
         ([1], "pagination type"),
     ],

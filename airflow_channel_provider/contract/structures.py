@@ -1,0 +1,218 @@
+"""Shapes that hold others: lists, objects, and one of several. Pure, as those that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from airflow_channel_provider.contract.shapes import (
+    JSON,
+    Rule,
+    Shape,
+    Text,
+    Violation,
+    extent,
+    is_object,
+    plural,
+)
+from airflow_channel_provider.contract.sources import INFERRED, Source, Strength
+
+__all__ = ["Either", "Field", "ListOf", "MapOf", "Record", "record"]
+
+
+@dataclass(frozen=True)
+class ListOf(Shape):
+    """
+    A list.
+
+    :param of: what each of its items is.
+    :param least: fewest items.
+    :param most: most items.
+    :param advised: number of items above which it is not sure that the service takes them.
+    """
+
+    of: Shape
+    by: Source | None = None
+    least: int = 0
+    most: int | None = None
+    advised: int | None = None
+
+    words = "a list"
+
+    def fits(self, value: JSON) -> bool:
+        return isinstance(value, (list, tuple))
+
+    def limits(self, by: Source) -> Sequence[Rule]:
+        found = []
+        if self.least or self.most is not None:
+            size = f"{extent(self.least, self.most)} {plural('item', self.most or self.least)}"
+            found.append(Rule("count", f"must have {size}", by))
+        if self.advised is not None:
+            found.append(Rule("advice", f"should have at most {self.advised} items", INFERRED))
+        return found
+
+    def beyond(self, value: JSON, by: Source) -> Sequence[Violation]:
+        size, of = len(value), self.of
+        if size < self.least or (self.most is not None and size > self.most):
+            return self.broken("count", by, f"has {size}")
+        found: list[Violation] = []
+        if self.advised is not None and size > self.advised:
+            found += self.broken("advice", by, f"has {size}")
+        for index, item in enumerate(value):
+            if inner := of.check(item, by):
+                found += [violation.under(f"[{index}]") for violation in inner]
+        return found
+
+
+@dataclass(frozen=True)
+class MapOf(Shape):
+    """
+    An object with whatever keys, such as languages.
+
+    :param of: what each of its values is; None: whatever JSON holds.
+    """
+
+    of: Shape | None = None
+
+    words = "an object"
+
+    def fits(self, value: JSON) -> bool:
+        return is_object(value)
+
+    def beyond(self, value: JSON, by: Source) -> Sequence[Violation]:
+        of = self.of
+        if of is None:
+            return ()
+        return [found.under(str(key)) for key, item in value.items() for found in of.check(item, by)]
+
+
+@dataclass(frozen=True)
+class Either(Shape):
+    """
+    One of some shapes, told apart by their types.
+
+    :param shapes: which.
+    """
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        """All of them."""
+        return " or ".join(shape.words for shape in self.shapes)
+
+    def fits(self, value: JSON) -> bool:
+        return any(shape.fits(value) for shape in self.shapes)
+
+    def beyond(self, value: JSON, by: Source) -> Sequence[Violation]:
+        return next(shape.check(value, by) for shape in self.shapes if shape.fits(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """
+    A parameter, or a field of an object.
+
+    :param shape: what it may be.
+    :param required: who says that it must be there; None: nobody.
+    """
+
+    shape: Shape
+    required: Source | None = None
+
+    def rules(self, by: Source) -> Sequence[Rule]:
+        """
+        Return all rules for it, that it is required among them.
+
+        :param by: who names it.
+        """
+        rules = self.shape.rules(by)
+        if self.required is None:
+            return rules
+        # A text that is too short is as good as none, where one is required.
+        covered = isinstance(self.shape, Text) and self.shape.most is None
+        kept = [rule for rule in rules if rule.kind != "length" or not covered]
+        return [Rule("required", "is required", self.required), *kept]
+
+
+@dataclass(frozen=True)
+class Record(Shape):
+    """
+    An object whose fields are known; see :func:`record`.
+
+    :param by: who names the fields.
+    :param fields: by name.
+    :param closed: whether it may have no other fields.
+    :param one_of: fields of which exactly one has to be filled.
+    """
+
+    by: Source
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    closed: bool = False
+    one_of: tuple[str, ...] = ()
+
+    words = "an object"
+
+    def __getitem__(self, name: str) -> Shape:
+        """What one of its fields may be."""
+        return self.fields[name].shape
+
+    def fits(self, value: JSON) -> bool:
+        return is_object(value)
+
+    def limits(self, by: Source) -> Sequence[Rule]:
+        found = [Rule("one_of", f"needs exactly one of {', '.join(self.one_of)}", by)] if self.one_of else []
+        return [*found, Rule("unknown", "is no field here", by)] if self.closed else found
+
+    def beyond(self, value: JSON, by: Source) -> Sequence[Violation]:
+        found: list[Violation] = []
+        for name, known in self.fields.items():
+            item, shape = value.get(name), known.shape
+            if item is None and isinstance(shape, Text) and shape.also:
+                item = value.get(shape.also)
+            if known.required is not None and shape.is_absent(item):
+                absent = "is absent" if item is None else "is empty"
+                found.append(Violation(known.rules(by)[0], absent, name))
+            # A schema takes no null for what is optional; elsewhere it is the same as nothing.
+            elif (item is not None or (name in value and by.strength is Strength.SCHEMA)) and (
+                inner := shape.check(item, by)
+            ):
+                found += [violation.under(name) for violation in inner]
+        return [*found, *self._keys(value, by)] if self.closed or self.one_of else found
+
+    def _keys(self, value: Mapping[str, JSON], by: Source) -> Sequence[Violation]:
+        found: list[Violation] = []
+        if self.closed:
+            also = {known.shape.also for known in self.fields.values() if isinstance(known.shape, Text)}
+            unknown = [str(name) for name in value if name not in self.fields and name not in also]
+            found += [self.broken("unknown", by, "is given")[0].under(name) for name in unknown]
+        if self.one_of:
+            filled = [name for name in self.one_of if value.get(name) not in (None, "")]
+            if len(filled) != 1:
+                found += self.broken("one_of", by, f"has {' and '.join(filled) or 'none'}")
+        return found
+
+
+def record(
+    by: Source,
+    needs: Mapping[str, Shape | tuple[Shape, Source]] | None = None,
+    takes: Mapping[str, Shape] | None = None,
+    *,
+    closed: bool = False,
+    one_of: tuple[str, ...] = (),
+) -> Record:
+    """
+    Declare an object.
+
+    :param by: who names its fields, and which of them are needed.
+    :param needs: the fields that must be there; with who says so, where that is somebody else.
+    :param takes: the fields that may be there.
+    :param closed: whether it may have no other fields.
+    :param one_of: fields of which exactly one has to be filled.
+    """
+    needed = {
+        name: Field(*given) if isinstance(given, tuple) else Field(given, by)
+        for name, given in (needs or {}).items()
+    }
+    taken = {name: Field(shape) for name, shape in (takes or {}).items() if name not in needed}
+    return Record(by, {**needed, **taken}, closed, one_of)

@@ -1,0 +1,130 @@
+"""
+Writes the tables of native functions into a page of the site, from the contract itself.
+
+A line ``<!-- CONTRACT -->`` is replaced by a section for each function, and one for each object that several of them
+share. What the tables say is what the provider checks: the words of the rules are those of its error messages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.contract import parts
+from airflow_channel_provider.contract.functions import CATALOGUE
+from airflow_channel_provider.contract.model import NativeFunction
+from airflow_channel_provider.contract.shapes import Rule, Shape
+from airflow_channel_provider.contract.sources import Source
+from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, Record
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+PLACE = "<!-- CONTRACT -->"
+SHARED = {id(shape): name for name, shape in vars(parts).items() if isinstance(shape, Record)}
+"""Name of each shared object, by its identity."""
+
+_VERB = re.compile(r"^(?:must (?:have|be) |is )")
+_TOKENS = {"none": "no token", "app": "app token", "channel": "channel token", "any": "app or channel token"}
+_REPEATED = {
+    "read": "changes nothing",
+    "idempotent": "twice is the same as once",
+    "request_id": "twice is the same as once with the same `dto.requestId`",
+    "unsafe": "never repeated after an unclear outcome",
+}
+
+
+def page() -> str:
+    """Return the sections of all functions, and of what they share."""
+    functions = "\n".join(_function(function) for function in CATALOGUE.values())
+    shared = "\n".join(_shared(name) for name in sorted(SHARED.values()))
+    return f"## Functions\n\n{functions}\n## Objects\n\n{shared}"
+
+
+def _function(function: NativeFunction) -> str:
+    told = [_TOKENS[function.scope.value], _REPEATED[function.retry.value]]
+    if function.listing is not None:
+        told.append(f"lists `{function.listing.items}`, pages by `{function.listing.paging.value}`")
+    return f"### {function.name}\n\n{'; '.join(told)}.\n\n{_table(function.params)}"
+
+
+def _shared(name: str) -> str:
+    return f"### {_title(name)}\n\n{_table(getattr(parts, name))}"
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _table(shape: Record) -> str:
+    rows = [
+        f"| `{name}` | {_kind(field.shape)} | {_rules(field, shape.by)} |"
+        for name, field in shape.fields.items()
+    ]
+    table = (
+        ["| parameter | what it is | rules |", "|---|---|---|", *rows] if rows else ["No parameter is known."]
+    )
+    whole = [f"It {_rule(rule)}." for rule in shape.limits(shape.by) if rule.kind == "one_of"]
+    closed = ["No other is allowed."] if shape.closed else []
+    return "\n".join([*table, "", *([" ".join([*whole, *closed]), ""] if whole or closed else [])])
+
+
+def _kind(shape: Shape) -> str:
+    if isinstance(shape, Record) and id(shape) in SHARED:
+        title = _title(SHARED[id(shape)])
+        return f"[{title}](#{title.lower().replace(' ', '-')})"
+    if isinstance(shape, ListOf):
+        return f"list: {_kind(shape.of)}"
+    if isinstance(shape, MapOf):
+        return "object" if shape.of is None else f"object, by language: {_inside(shape.of)}"
+    if isinstance(shape, Either):
+        return " or ".join(_kind(one) for one in shape.shapes)
+    return _inside(shape) if isinstance(shape, Record) else shape.words.removeprefix("a ")
+
+
+def _inside(shape: Shape) -> str:
+    if not isinstance(shape, Record):
+        return _kind(shape)
+    fields = (
+        f"`{name}` ({_rules(field, shape.by) or _kind(field.shape)})" for name, field in shape.fields.items()
+    )
+    return "object with " + ", ".join(fields)
+
+
+def _rules(field: Field, by: Source) -> str:
+    own = field.rules(by)
+    covered = set(field.shape.rules(by)).difference(own)
+    required = [rule for rule in own if rule.kind == "required"]
+    limits = [rule for rule in _limits(field.shape, by) if rule not in covered]
+    return "; ".join(map(_rule, [*required, *limits]))
+
+
+def _limits(shape: Shape, by: Source) -> Iterator[Rule]:
+    """Yield the rules of a value and of its items that stand in no table of their own."""
+    of = shape.by or by
+    if isinstance(shape, Record):
+        return
+    yield from (rule for rule in shape.limits(of) if rule.kind != "specified")
+    if isinstance(shape, ListOf):
+        yield from (Rule(rule.kind, f"each {rule.text}", rule.source) for rule in _limits(shape.of, of))
+    elif isinstance(shape, Either):
+        for one in shape.shapes:
+            yield from _limits(one, of)
+
+
+def _rule(rule: Rule) -> str:
+    text = _VERB.sub("", rule.text)
+    return f"{text} `{rule.source.strength.value}`".replace("|", "\\|")
+
+
+def fill_in(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Replace the place of one page."""
+    if PLACE in source[0]:
+        source[0] = source[0].replace(PLACE, page())
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Tell Sphinx."""
+    app.connect("source-read", fill_in)
+    return {"parallel_read_safe": True}
