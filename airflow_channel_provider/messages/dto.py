@@ -95,7 +95,7 @@ def checked_bot_name(value: object) -> str:
     if not name.strip():
         raise ChannelConfigurationError("There is no writer: give bot_name.")
     for violation in BOT_NAME.check(name, CORE):
-        raise ChannelConfigurationError(f"bot_name {violation.rule}.")
+        raise ChannelConfigurationError(f"bot_name {violation.rule.text}.")
     return name
 
 

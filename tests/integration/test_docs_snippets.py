@@ -92,6 +92,7 @@ def test_there_is_a_test_for_each_snippet() -> None:
         "escaped_blocks",
         "pytest_dag",
         "pytest_file",
+        "pytest_settings",
         "retry_policy",
     }
 
@@ -182,10 +183,13 @@ def test_task_with_a_retry_policy(emulator: EmulatorThread) -> None:
     assert run("retry_policy")["name_of_the_channel"].function() == "Cafe Morning"
 
 
+PYTEST = ("pytest_file", "pytest_settings", "pytest_dag")
+
+
 @needs(*DAG_BAG)
 def test_tests_of_dags_pass(tmp_path: Path) -> None:
     file = tmp_path / "test_my_dag.py"
-    file.write_text(RUN["pytest_file"] + "\n\n" + RUN["pytest_dag"], encoding="utf-8")
+    file.write_text("\n\n".join(RUN[name] for name in PYTEST), encoding="utf-8")
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path / "airflow"),

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_channel_provider.emulator import DEMO_SECRET
+from airflow_channel_provider.emulator import DEMO_SECRET, __main__
 from airflow_channel_provider.emulator.clock import Clock
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.settings import Settings
@@ -33,6 +34,7 @@ def test_the_defaults_are_the_published_limits() -> None:
     [
         ({"quota": 1}, "no setting 'quota'; there are answer_shape, apps"),
         ({"quota_anchor": "x"}, "quota_anchor must be one of first, clock"),
+        ({"contract": "mild"}, "contract must be one of strict, lenient"),
         ({"answer_shape": None}, "answer_shape must be one of seed, live, live_empty_error"),
         ({"quota_limit": 1.5}, "quota_limit must be a whole number"),
         ({"quota_limit": None}, "quota_limit must be a whole number"),
@@ -53,6 +55,22 @@ def test_the_defaults_are_the_published_limits() -> None:
 def test_a_wrong_setting_is_refused_by_name(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings.from_mapping(values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "contract"),
+    [
+        ([], "strict"),
+        (["--contract", "lenient"], "lenient"),
+        (["--settings", "{file}"], "lenient"),
+        (["--settings", "{file}", "--contract", "strict"], "strict"),
+    ],
+)
+def test_the_contract_is_set_on_the_command_line(tmp_path: Path, arguments: list[str], contract: str) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"contract": "lenient"}')
+    given = __main__._parser().parse_args([argument.format(file=file) for argument in arguments])
+    assert __main__._read_settings(given).contract == contract
 
 
 def test_what_people_see_holds_no_secret() -> None:
