@@ -22,6 +22,7 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
+from airflow_channel_provider.operators.commands import Command
 
 USER_CHAT = "chat-ch-1-1"
 
@@ -33,14 +34,24 @@ def example_channel_talk_message() -> None:
     register_commands = RegisterCommandsOperator(
         task_id="register_commands",
         commands=[
-            {
-                "name": "order",
-                "scope": "desk",
-                "actionFunctionName": "showOrder",
-                "description": "Shows an order",
-                "paramDefinitions": [{"name": "number", "type": "string", "required": True}],
-            },
-            {"name": "track", "scope": "front", "actionFunctionName": "trackParcel"},
+            Command(
+                name="order",
+                scope="desk",
+                actionFunctionName="showOrder",
+                description="Shows an order",
+                nameDescI18nMap={"ko": {"name": "주문", "description": "주문을 보여 줍니다"}},
+                paramDefinitions=[
+                    {"name": "number", "type": "string", "required": True, "autoComplete": True},
+                    {
+                        "name": "part",
+                        "type": "string",
+                        "required": False,
+                        "choices": [{"name": "Items", "value": "items"}, {"name": "Bill", "value": "bill"}],
+                    },
+                ],
+                autoCompleteFunctionName="suggestOrders",
+            ),
+            Command(name="track", scope="front", actionFunctionName="trackParcel", alfMode="recommend"),
         ],
     )
     # [END register_commands]

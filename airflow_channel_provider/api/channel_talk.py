@@ -70,6 +70,7 @@ class ChannelTalkClient:
         *,
         access_token: str,
         context: Mapping[str, JSON] | None = None,
+        system_version: str | None = None,
     ) -> JSON:
         """
         Call a function that an app offers, through the service, once.
@@ -78,15 +79,16 @@ class ChannelTalkClient:
         :param method: name of the app's function.
         :param params: complete; None: none are sent.
         :param access_token: the caller's token.
-        :param context: of the call (channel, caller); None: none is sent.
+        :param context: of the call (channel, caller), which functions read; None: an empty one.
+        :param system_version: of the function; None: as the service has it.
         :return: whatever the app's function returns.
         :raises ChannelConfigurationError: an argument is empty or can't be written as JSON.
         :raises ChannelError: what :meth:`Transport.send` and :func:`read_native` raise.
         """
         path = f"/general/v1/apps/{_app_in_path(app_id, method)}/functions"
-        request = _request(method, params)
-        if context is not None:
-            request["context"] = dict(context)
+        request = {**_request(method, params), "context": dict(context or {})}
+        if system_version:
+            request["systemVersion"] = system_version
         return self._call(path, request, method, access_token, app_function=True)
 
     def issue_token(self, secret: str, channel_id: str | None) -> TokenAnswer:

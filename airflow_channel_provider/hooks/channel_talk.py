@@ -244,6 +244,7 @@ class ChannelTalkHook(ServiceHook):
         *,
         context: Mapping[str, Any] | None = None,
         channel_id: str | None = None,
+        system_version: str | None = None,
     ) -> Any:
         """
         Call a function that an app offers through the App Store. Nothing is known about it, so it is never repeated
@@ -252,8 +253,9 @@ class ChannelTalkHook(ServiceHook):
         :param app_id: the app whose function it is.
         :param method: name of the function.
         :param params: its parameters.
-        :param context: the function's ``context``: on whose behalf it acts.
+        :param context: the function's ``context``: on whose behalf it acts; default: the channel, where there is one.
         :param channel_id: the channel to act in; default: the connection's, and without one the app token is used.
+        :param system_version: which version of the function is meant, such as ``v1``; default: as the service has it.
         :return: the result.
         :raises ChannelError: as for :meth:`call`.
         """
@@ -262,8 +264,18 @@ class ChannelTalkHook(ServiceHook):
         given = _arguments.as_mapping(method, params)
         channel = _arguments.as_id(channel_id) or self.settings.channel_id
 
+        if context is None:
+            context = {"channel": {"id": channel}} if channel else {}
+
         def send(token: str) -> Any:
-            return self.client.call_app_function(app_id, method, given, access_token=token, context=context)
+            return self.client.call_app_function(
+                app_id,
+                method,
+                given,
+                access_token=token,
+                context=context,
+                system_version=system_version,
+            )
 
         return self._carry_through(method, RetryClass.UNSAFE, channel, send)
 

@@ -19,6 +19,8 @@ from airflow_channel_provider.operators._write_message import WriteMessageBaseOp
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_channel_provider.operators.commands import Command
+
 __all__ = [
     "AppFunctionOperator",
     "NativeFunctionOperator",
@@ -27,10 +29,7 @@ __all__ = [
     "WriteUserChatMessageOperator",
 ]
 
-MAX_COMMANDS = 30  # seed "Authentication" points to the command page, which sets this limit per app
 _TOKEN_ANSWERS = ("issueEntityToken",)
-_COMMAND_FIELDS = ("name", "scope", "actionFunctionName")
-_COMMAND_SCOPES = ("desk", "front")
 
 
 class NativeFunctionOperator(FunctionParamsOperator):
@@ -90,13 +89,17 @@ class AppFunctionOperator(FunctionParamsOperator):
     :param app_id: the app whose function it is. (templated)
     :param method: name of the function. (templated)
     :param params: the function's parameters, as for :class:`NativeFunctionOperator`. (templated)
-    :param function_context: on whose behalf the function acts: its ``context``. (templated)
+    :param function_context: on whose behalf the function acts: its ``context``; default: the channel, where there is
+        one. (templated)
+    :param system_version: which version of the function is meant, such as ``v1``; default: as the service has it.
+        (templated)
     """
 
     template_fields: Sequence[str] = (
         "app_id",
         "method",
         "function_context",
+        "system_version",
         *FunctionParamsOperator.template_fields,
     )
     template_fields_renderers = {"function_params": "json", "function_context": "json"}
@@ -108,12 +111,14 @@ class AppFunctionOperator(FunctionParamsOperator):
         method: str,
         params: Mapping[str, Any] | str | None = None,
         function_context: Mapping[str, Any] | str | None = None,
+        system_version: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(params=params, **kwargs)
         self.app_id = app_id
         self.method = method
         self.function_context = function_context
+        self.system_version = system_version
 
     def describe(self) -> str:
         """Name the call for the log."""
@@ -127,6 +132,7 @@ class AppFunctionOperator(FunctionParamsOperator):
             params_mapping(self.function_params),
             context=json_value("function_context", self.function_context),
             channel_id=self.channel_id,
+            system_version=self.system_version,
         )
 
 
@@ -134,7 +140,10 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
     """
     Declares the commands of an app. The list is complete: the service removes each command that is not in it.
 
-    :param commands: at most 30 commands, each with ``name``, ``scope`` (desk or front) and ``actionFunctionName``, or a
+    Today the service recommends another way: ``registerExtension`` with the extension ``command``, whereupon it asks
+    the app's own endpoint for its commands. This operator is for apps without one.
+
+    :param commands: at most 30 commands, see :class:`.commands.Command`: mappings whose texts may be templates, or a
         template that renders to JSON text of such a list. (templated)
     :param app_id: App ID; default: the connection's. (templated)
     """
@@ -143,7 +152,11 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
     template_fields_renderers = {"commands": "json"}
 
     def __init__(
-        self, *, commands: Sequence[Mapping[str, Any]] | str, app_id: str | None = None, **kwargs: Any
+        self,
+        *,
+        commands: Sequence[Command | Mapping[str, Any]] | str,
+        app_id: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.commands = commands
@@ -155,15 +168,13 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
 
     def call_service(self, context: Context) -> list[str]:
         """Declare the commands and return their names."""
-        commands = _checked_commands(json_value("commands", self.commands))
-        names = [str(command["name"]) for command in commands]
-        self.log.warning(
-            "Declaring %d commands; each other command of the app is removed: %s", len(names), names
-        )
+        commands = _commands(json_value("commands", self.commands))
         params: dict[str, Any] = {"commands": commands}
         if self.app_id:
             params["appId"] = self.app_id
         self.hook.call("registerCommands", params)
+        names = [str(command["name"]) for command in commands]
+        self.log.warning("Declared %d commands; each other command of the app is gone: %s", len(names), names)
         return names
 
 
@@ -273,19 +284,13 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
         return group_id_of(self.hook, name, channel_id=self.channel_id)
 
 
-def _checked_commands(commands: Any) -> list[Mapping[str, Any]]:
-    if isinstance(commands, (Mapping, str)) or not isinstance(commands, Sequence):
-        raise ChannelConfigurationError(f"commands must be a list, not {type(commands).__name__}.")
-    if len(commands) > MAX_COMMANDS:
-        raise ChannelConfigurationError(f"An app has at most {MAX_COMMANDS} commands, not {len(commands)}.")
-    for number, command in enumerate(commands, start=1):
+def _commands(given: Any) -> list[dict[str, Any]]:
+    """Return the commands; whether each is as the service wants it, the hook checks."""
+    if isinstance(given, (Mapping, str)) or not isinstance(given, Sequence):
+        raise ChannelConfigurationError(f"commands must be a list, not {type(given).__name__}.")
+    for number, command in enumerate(given, start=1):
         if not isinstance(command, Mapping):
             raise ChannelConfigurationError(
                 f"Command {number} must be a mapping, not {type(command).__name__}."
             )
-        missing = [name for name in _COMMAND_FIELDS if not command.get(name)]
-        if missing:
-            raise ChannelConfigurationError(f"Command {number} lacks {', '.join(missing)}.")
-        if command["scope"] not in _COMMAND_SCOPES:
-            raise ChannelConfigurationError(f"The scope of command {number} must be desk or front.")
-    return list(commands)
+    return [{"alfMode": "disable", **command} for command in given]

@@ -85,10 +85,12 @@ def test_an_app_function_call_on_the_wire(app_id: str, path: str) -> None:
     context = {"channel": {"id": "1"}}
     assert talk.call_app_function(app_id, "f", {"a": 1}, access_token=TOKEN, context=context) == "done"
     talk.call_app_function(app_id, "f", None, access_token=TOKEN)
-    assert [call["path"] for call in transport.sent] == [path, path]
+    talk.call_app_function(app_id, "f", None, access_token=TOKEN, system_version="v2")
+    assert [call["path"] for call in transport.sent] == [path] * 3
     assert [call["body"] for call in transport.sent] == [
         b'{"method":"f","params":{"a":1},"context":{"channel":{"id":"1"}}}',
-        b'{"method":"f"}',
+        b'{"method":"f","context":{}}',
+        b'{"method":"f","context":{},"systemVersion":"v2"}',
     ]
     assert transport.sent[0]["headers"]["x-access-token"] == TOKEN
 

@@ -64,6 +64,7 @@ class FakeClient:
         self.script: list[Any] = [None]
         self.calls: list[tuple[str, Any, str | None]] = []
         self.contexts: list[Any] = []
+        self.versions: list[str | None] = []
 
     def call_native(self, method: str, params: Any, *, access_token: str | None) -> Any:
         self.calls.append((method, params, access_token))
@@ -73,9 +74,17 @@ class FakeClient:
         return answer
 
     def call_app_function(
-        self, app_id: str, method: str, params: Any, *, access_token: str, context: Any = None
+        self,
+        app_id: str,
+        method: str,
+        params: Any,
+        *,
+        access_token: str,
+        context: Any = None,
+        system_version: str | None = None,
     ) -> Any:
         self.contexts.append(context)
+        self.versions.append(system_version)
         return self.call_native(f"{app_id}/{method}", params, access_token=access_token)
 
 

@@ -297,6 +297,25 @@ def test_app_function_is_called_with_the_channel_token_and_its_context(doors: An
     assert hook.call_app_function("app-2", "sum", {"a": 1}, context={"caller": 1}) == {"ok": True}
     assert doors.client.calls == [("app-2/sum", {"a": 1}, "access-channel:ch-1-0")]
     assert doors.client.contexts == [{"caller": 1}]
+    assert doors.client.versions == [None]
+
+
+@pytest.mark.parametrize(
+    ("extra", "channel_id", "sent"),
+    [
+        ({"channel_id": "ch-1"}, None, {"channel": {"id": "ch-1"}}),
+        ({"channel_id": "ch-1"}, 5, {"channel": {"id": "5"}}),
+        ({}, None, {}),
+    ],
+)
+def test_app_function_is_told_the_channel_and_the_version(
+    doors: Any, set_connection: Any, extra: Any, channel_id: Any, sent: Any
+) -> None:
+    fields = {"conn_type": "channel_talk", "host": "127.0.0.1", "login": "app-1", "password": "s3cr3t"}
+    set_connection(**fields, extra=extra)
+    doors.hook().call_app_function("app-2", "sum", channel_id=channel_id, system_version="v2")
+    assert doors.client.contexts == [sent]
+    assert doors.client.versions == ["v2"]
 
 
 def test_app_function_is_not_repeated_after_an_unclear_outcome(doors: Any) -> None:

@@ -12,6 +12,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred, redact
 from support.airflow_features import date_time_trigger, reschedule_exception
 from support.operator_runs import WRITTEN, context, fit, rendered, sent
 
+from airflow_channel_provider.contract.parts import CHOICE, COMMAND_PARAMETER
+from airflow_channel_provider.contract.parts import COMMAND as COMMAND_SHAPE
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelRateLimitError,
@@ -26,6 +28,7 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
+from airflow_channel_provider.operators.commands import Command, CommandChoice, CommandParameter
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 
@@ -45,7 +48,72 @@ def test_commands_are_declared_with_a_warning(doors: Any, capsys: pytest.Capture
     assert doors.client.calls == [
         ("registerCommands", {"commands": [COMMAND], "appId": "app-9"}, "access-app-0")
     ]
-    assert "each other command of the app is removed: ['order']" in capsys.readouterr().out
+    assert "each other command of the app is gone: ['order']" in capsys.readouterr().out
+
+
+FULL = Command(
+    name="order",
+    scope="desk",
+    actionFunctionName="showOrder",
+    alfMode="recommend",
+    alfDescription="Shows the order {{ ds }}",
+    description="d" * 100,
+    nameDescI18nMap={"ko": {"name": "주문", "description": "{{ ds }}"}},
+    buttonName="Order",
+    buttonNameI18nMap={"ko": {"name": "주문"}},
+    paramDefinitions=[
+        {
+            "name": "part",
+            "type": "string",
+            "required": True,
+            "description": "Which",
+            "alfDescription": "Which part",
+            "nameDescI18nMap": {"ko": {"name": "부분", "description": "어느 부분"}},
+            "choices": [
+                {
+                    "name": "All",
+                    "value": "all",
+                    "nameDescI18nMap": {"ko": {"name": "모두", "description": "x"}},
+                },
+                {"name": "Two", "value": 2},
+                {"name": "Yes", "value": True},
+            ],
+            "autoComplete": True,
+        }
+    ],
+    autoCompleteFunctionName="suggest",
+    systemVersion="v1",
+    enabledByDefault=True,
+)
+
+
+def test_a_command_has_all_that_the_service_knows_and_is_rendered(doors: Any) -> None:
+    operator = RegisterCommandsOperator(task_id="t", commands=[FULL])
+    fit(rendered(operator, ds="2026-01-31"), doors, None).execute_complete(context())
+    (command,) = sent(doors)[0][1]["commands"]
+    assert command.keys() == COMMAND_SHAPE.fields.keys()
+    assert command["alfDescription"] == "Shows the order 2026-01-31"
+    assert command["nameDescI18nMap"] == {"ko": {"name": "주문", "description": "2026-01-31"}}
+    assert command["paramDefinitions"] == FULL["paramDefinitions"]
+    assert command["paramDefinitions"][0].keys() == COMMAND_PARAMETER.fields.keys()
+    assert command["paramDefinitions"][0]["choices"][0].keys() == CHOICE.fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [(Command, COMMAND_SHAPE), (CommandParameter, COMMAND_PARAMETER), (CommandChoice, CHOICE)],
+)
+def test_what_an_editor_shows_is_what_the_contract_says(kind: Any, shape: Any) -> None:
+    assert kind.__annotations__.keys() == shape.fields.keys()
+    # alfMode is needed as well; the operator fills it in.
+    assert {*kind.__required_keys__, *(["alfMode"] if kind is Command else [])} == set(shape.required)
+
+
+def test_a_command_that_does_not_speak_of_alf_is_not_offered_by_it(doors: Any) -> None:
+    short = {name: value for name, value in COMMAND.items() if name != "alfMode"}
+    operator = RegisterCommandsOperator(task_id="t", commands=[short])
+    fit(operator, doors, None).execute_complete(context())
+    assert sent(doors)[0][1]["commands"] == [COMMAND]
 
 
 @pytest.mark.parametrize("count", [0, 30])
@@ -57,10 +125,17 @@ def test_up_to_thirty_commands_are_taken(doors: Any, count: int) -> None:
 @pytest.mark.parametrize(
     ("commands", "words"),
     [
-        ([COMMAND] * 31, "at most 30 commands, not 31"),
-        ([COMMAND, {"name": "x", "scope": "desk"}], "Command 2 lacks actionFunctionName"),
-        ([{**COMMAND, "name": ""}], "Command 1 lacks name"),
-        ([{**COMMAND, "scope": "back"}], "scope of command 1 must be desk or front"),
+        ([COMMAND] * 31, r"params\.commands must have at most 30 items, it has 31"),
+        ([COMMAND, {"name": "x", "scope": "desk"}], r"params\.commands\[1\]\.actionFunctionName is required"),
+        ([{**COMMAND, "name": ""}], r"params\.commands\[0\]\.name is required, it is empty"),
+        (
+            [{**COMMAND, "name": "x" * 31}],
+            r"params\.commands\[0\]\.name must have 1 to 30 characters, it has 31",
+        ),
+        ([{**COMMAND, "scope": "back"}], r"params\.commands\[0\]\.scope must be one of front, desk"),
+        ([{**COMMAND, "alfMode": "on"}], r"params\.commands\[0\]\.alfMode must be one of disable, recommend"),
+        ([{**COMMAND, "descripton": "x"}], r"params\.commands\[0\]\.descripton is no field here"),
+        ([{**COMMAND, "paramDefinitions": [{"name": "a", "type": "text"}]}], r"paramDefinitions\[0\]"),
         (["order"], "Command 1 must be a mapping, not str"),
         ({"name": "x"}, "must be a list, not dict"),
         ("order", "no JSON"),
@@ -142,11 +217,17 @@ def test_token_as_a_result_is_kept_out_of_xcom(doors: Any, do_xcom_push: bool, c
 
 def test_app_function_is_called(doors: Any) -> None:
     operator = AppFunctionOperator(
-        task_id="t", app_id="app-2", method="sum", params={"a": 1}, function_context='{"caller": {"id": "1"}}'
+        task_id="t",
+        app_id="app-2",
+        method="sum",
+        params={"a": 1},
+        function_context='{"caller": {"id": "1"}}',
+        system_version="{{ version }}",
     )
-    assert fit(operator, doors, 3).execute_complete(context()) == 3
+    assert fit(rendered(operator, version="v2"), doors, 3).execute_complete(context()) == 3
     assert sent(doors) == [("app-2/sum", {"a": 1})]
     assert doors.client.contexts == [{"caller": {"id": "1"}}]
+    assert doors.client.versions == ["v2"]
 
 
 # Waiting
