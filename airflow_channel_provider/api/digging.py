@@ -2,6 +2,9 @@
 What a refusal says, wherever it hides: in an envelope, in a plain error body, or in a text that quotes
 another answer.
 
+The newest error body names its kind (``commonErrorCode``, or ``operationErrorCode``) and lists what is wrong
+(``details``), each with the value at fault, which is never told.
+
 Pure and total: any JSON is accepted, of any nesting and size, and nothing is raised; of what is longer or wider than a
 refusal has a reason to be, the beginning is read.
 """
@@ -15,13 +18,32 @@ from itertools import islice
 
 from airflow_channel_provider.api.json_body import JSON, first_json
 
-__all__ = ["Refusal", "dig", "from_body", "from_error", "is_error_body", "is_failure", "texts_of"]
+__all__ = [
+    "Refusal",
+    "dig",
+    "from_body",
+    "from_error",
+    "is_error_body",
+    "is_failure",
+    "named_status",
+    "texts_of",
+]
 
 _QUOTED_ANSWER = re.compile(r"request failed,? {0,4}body: ?", re.IGNORECASE)
 _QUOTED_TOKEN_ANSWER = re.compile(r"token fetch fail(?:ed)?,? {0,4}response: ?", re.IGNORECASE)
 _HTML_STATUS = re.compile(r"<title>\s{0,20}(?:HTTP Status |Error |HTTP )?([45]\d\d)\b", re.IGNORECASE)
 _TEXT_KEYS = ("message", "error_description", "errorMessage", "detail")
-_ERROR_KEYS = {"status", "type", "errors", "error", "message", "error_description", "code"}
+_ERROR_CODES = ("commonErrorCode", "operationErrorCode")
+_ERROR_KEYS = {"status", "type", "errors", "error", "message", "error_description", "code", *_ERROR_CODES}
+_STATUS_BY_COMMON_CODE = {
+    "entitynotfound": 404,
+    "validationfailed": 422,
+    "invalidcursor": 422,
+    "internalerror": 500,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "ratelimitexceeded": 429,
+}
 _DEPTH_LIMIT = 4
 _TEXTS_LIMIT = 20
 _WIDTH_LIMIT = 100
@@ -60,7 +82,7 @@ class Refusal:
 def is_failure(error: JSON) -> bool:
     """Whether the ``error`` of an envelope says that the call failed; empty ones come with success."""
     if isinstance(error, dict):
-        return any((_text(error.get("type")), _text(error.get("message")), _code(error.get("code"))))
+        return any((_type(error), _text(error.get("message")), _code(error.get("code"))))
     if isinstance(error, str):
         return bool(error.strip())
     return bool(error)
@@ -71,17 +93,30 @@ def is_error_body(body: JSON) -> bool:
     return isinstance(body, dict) and not _ERROR_KEYS.isdisjoint(body)
 
 
-def from_error(error: JSON, *, status: int, body: JSON) -> Refusal:
-    """Read the ``error`` of an envelope."""
+def named_status(body: dict[str, JSON]) -> int | None:
+    """Return the status of an error body of the newest kind, which has a code of its own; None for any other body."""
+    if any(_text(body.get(key)) for key in _ERROR_CODES):
+        return _status(body.get("status")) or _common_status(body)
+    return None
+
+
+def from_error(error: JSON, *, status: int, body: JSON, believed: bool = True) -> Refusal:
+    """
+    Read the ``error`` of an envelope.
+
+    :param believed: whether a common error code in it stands for a status.
+    """
     if not isinstance(error, dict):
         return Refusal(status, text=texts_of(error), evidence=body, in_envelope=True)
+    named = named_status(error) if believed and status < 400 else None
     return Refusal(
-        status,
+        named or status,
         code=_code(error.get("code")),
-        type=_text(error.get("type")),
-        text=texts_of(error.get("message")),
+        type=_type(error),
+        text=texts_of([error.get("message"), _details(error)]),
         evidence=body,
         in_envelope=True,
+        explained=named is not None,
     )
 
 
@@ -89,9 +124,7 @@ def from_body(body: JSON, *, status: int) -> Refusal:
     """Read a plain error body such as ``{"status": 422, "type": "...", "errors": [{"message": "..."}]}``."""
     if not isinstance(body, dict):
         return Refusal(status)
-    return Refusal(
-        status, code=_code(body.get("code")), type=_text(body.get("type")), text=texts_of(body), evidence=body
-    )
+    return Refusal(status, code=_code(body.get("code")), type=_type(body), text=texts_of(body), evidence=body)
 
 
 def dig(refusal: Refusal) -> Refusal:
@@ -119,7 +152,8 @@ def _behind(refusal: Refusal, quoted: str) -> Refusal:
     status = next(
         filter(None, (_status(part.get(key)) for part in (body, inner) for key in _STATUS_KEYS)), None
     )
-    text, kind = texts_of(body), _text(body.get("type")) or _text(inner.get("type"))
+    status = status or _common_status(body) or _common_status(inner)
+    text, kind = texts_of(body), _type(body) or _type(inner)
     return replace(
         refusal,
         status=status or refusal.status,
@@ -165,8 +199,37 @@ def _texts(value: JSON, depth: int) -> Iterator[str]:
             yield from _texts(item, depth - 1)
     elif depth and isinstance(value, dict):
         known = [value[key] for key in ("error", *_TEXT_KEYS, "errors") if value.get(key)]
-        for item in known or islice(value.values(), _WIDTH_LIMIT):
+        others = (inner for key, inner in value.items() if key != "details")
+        for item in [*known, *_details(value)] or islice(others, _WIDTH_LIMIT):
             yield from _texts(item, depth - 1)
+
+
+def _details(body: dict[str, JSON]) -> list[str]:
+    """What is wrong with which field, a text each."""
+    details = body.get("details")
+    found = details[:_WIDTH_LIMIT] if isinstance(details, list) else ()
+    return [text for detail in found if isinstance(detail, dict) and (text := _detail(detail))]
+
+
+def _detail(detail: dict[str, JSON]) -> str:
+    """Where, what and by which rule: all of a detail but its value."""
+    index, rule = detail.get("index"), _text(detail.get("protoConstraint"))
+    is_place = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 10**_CODE_DIGITS
+    place = ".".join(filter(None, (_text(detail.get("model")), _text(detail.get("field")))))
+    words = " ".join(filter(None, (_text(detail.get("message")), f"({rule})" if rule else "")))
+    return ": ".join(filter(None, (place + (f"[{index}]" if is_place else ""), words)))
+
+
+def _type(body: dict[str, JSON]) -> str:
+    """Return the kind of an error, in whichever field it is named."""
+    named = (_text(body.get(key)) for key in ("type", *_ERROR_CODES))
+    return next((name for name in named if name and not name.endswith("_UNSPECIFIED")), "")
+
+
+def _common_status(body: dict[str, JSON]) -> int | None:
+    """Return the HTTP status that a common error code stands for, in either of its spellings."""
+    word = _text(body.get("commonErrorCode")).lower().removeprefix("common_error_code_").replace("_", "")
+    return _STATUS_BY_COMMON_CODE.get(word)
 
 
 def _text(value: JSON) -> str:

@@ -21,6 +21,7 @@ from airflow_channel_provider.api.digging import (
     from_error,
     is_error_body,
     is_failure,
+    named_status,
     texts_of,
 )
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
@@ -101,11 +102,14 @@ def _refusal(body: dict[str, JSON], status: int, *, app_function: bool) -> Refus
     """None for success."""
     error = body.get("error")
     if error and is_failure(error):
-        return from_error(error, status=status, body=body)
+        return from_error(error, status=status, body=body, believed=not app_function)
     bare = "result" not in body and "error" not in body
     if bare and isinstance(body.get("errors"), list) and _is_error_status(body.get("status")):
         # An error answer that lost its status on the way; an app's own answer never had one.
         return from_body(body, status=status if app_function else body["status"])
+    named = named_status(body) if bare and not app_function else None
+    if named is not None:
+        return from_body(body, status=named)
     result = body if bare else body.get("result")
     if not app_function and isinstance(result, dict) and result.get("success") is False:
         texts = texts_of([result.get("errorMessage"), result.get("validationErrors")])

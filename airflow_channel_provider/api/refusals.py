@@ -95,8 +95,9 @@ _TROUBLE_WORDS = re.compile(
 _OAUTH_WORDS = re.compile(
     r"invalid_(?:client|grant|request|token|scope)|access_denied|unauthor", re.IGNORECASE
 )
-_UNAUTHORIZED_CODES = ("4", "401")  # of the shared wire contract, and as the vendor's own tests have it
-_UNAUTHORIZED_TYPES = ("", "common", "unauthorized", "unauthenticated")
+# Of the vendor's two SDKs one calls 4 unauthorized and the other a conflict: only the type tells. Its tests have 401.
+_UNAUTHORIZED_TYPES = ("unauthorized", "unauthenticated")
+_TYPES_BY_CODE = {"4": _UNAUTHORIZED_TYPES, "401": ("", "common", *_UNAUTHORIZED_TYPES)}
 _UNKNOWN_METHOD_CODE, _INTERNAL_ERROR_CODE = -32601, -32603
 _BY_NUMBER = {401: Kind.AUTHENTICATION, 403: Kind.PERMISSION, 429: Kind.RATE_LIMIT}
 
@@ -158,7 +159,7 @@ def _is_limit(refusal: Refusal, *, token_request: bool) -> bool:
 def _kind_by_code(refusal: Refusal) -> Kind | None:
     if not refusal.in_envelope:
         return None
-    if str(refusal.code) in _UNAUTHORIZED_CODES and refusal.type.lower() in _UNAUTHORIZED_TYPES:
+    if refusal.type.lower() in _TYPES_BY_CODE.get(str(refusal.code), ()):
         return Kind.AUTHENTICATION
     return Kind.PERMISSION if str(refusal.code) == "403" else None
 

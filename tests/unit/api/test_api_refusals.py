@@ -55,6 +55,11 @@ class Refused:
     says: str = ""
 
 
+def _camel(name: str) -> str:
+    first, *rest = name.lower().split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 EPOCH: Any = int(NOW) + 90
 LIMIT: dict[str, Any] = {
     "X-Rate-Limit-Limit": 10,
@@ -132,15 +137,128 @@ REFUSED = [
         "code 401", {"error": {"code": 401, "message": "Unauthorized"}}, AUTH, 200, "Unauthorized", code=401
     ),
     Refused("code 401 as text", {"error": {"code": "401"}}, AUTH, 200, "", code="401"),
-    Refused("common code 4", common("no", code=4), AUTH, 200, "no", code=4, error_type="common"),
+    *(
+        Refused(
+            f"code 4 of type {kind!r}",
+            {"error": {"code": 4, "type": kind, "message": "no"}},
+            error,
+            200,
+            "no",
+            code=4,
+            error_type=kind or None,
+        )
+        for kind, error in (
+            ("unauthorized", AUTH),
+            ("Unauthenticated", AUTH),
+            ("", OTHER),
+            ("common", OTHER),
+            ("conflict", OTHER),
+            ("mine", OTHER),
+        )
+    ),
+    Refused("common code 401", common("no", code=401), AUTH, 200, "no", code=401, error_type="common"),
+    # The newest error body, as a body of its own, behind a text, and in an envelope.
+    *(
+        Refused(
+            f"{word} behind",
+            proxied({"commonErrorCode": word, "message": "no"}),
+            error,
+            status,
+            "no",
+            error_type=word,
+        )
+        for spelled, status, error in (
+            ("ENTITY_NOT_FOUND", 404, OTHER),
+            ("VALIDATION_FAILED", 422, OTHER),
+            ("INVALID_CURSOR", 422, OTHER),
+            ("INTERNAL_ERROR", 500, OTHER),
+            ("UNAUTHORIZED", 401, AUTH),
+            ("FORBIDDEN", 403, PERMISSION),
+            ("RATE_LIMIT_EXCEEDED", 429, LIMITED),
+        )
+        for word in (f"COMMON_ERROR_CODE_{spelled}", _camel(spelled))
+    ),
     Refused(
-        "code 4 of another contract",
-        {"error": {"code": 4, "type": "mine", "message": "no"}},
+        "newest error body",
+        {"status": 404, "operationErrorCode": "RESOURCE_NOT_FOUND", "message": "no such thing"},
+        OTHER,
+        404,
+        "no such thing",
+        status=404,
+        error_type="RESOURCE_NOT_FOUND",
+    ),
+    Refused(
+        "newest error body with HTTP 200",
+        {"commonErrorCode": "COMMON_ERROR_CODE_FORBIDDEN", "message": "no"},
+        PERMISSION,
+        403,
+        "no",
+        error_type="COMMON_ERROR_CODE_FORBIDDEN",
+    ),
+    Refused(
+        "newest error in an envelope",
+        {"error": {"commonErrorCode": "unauthorized", "message": "no"}},
+        AUTH,
+        401,
+        "no",
+        error_type="unauthorized",
+    ),
+    Refused(
+        "rate limit by its code",
+        proxied({"commonErrorCode": "rateLimitExceeded", "message": "no"}),
+        LIMITED,
+        429,
+        "no",
+        error_type="rateLimitExceeded",
+        headers={"Retry-After": "30"},
+        after=30.0,
+    ),
+    Refused(
+        "unspecified code",
+        {"error": {"commonErrorCode": "COMMON_ERROR_CODE_UNSPECIFIED", "message": "no"}},
         OTHER,
         200,
         "no",
-        code=4,
-        error_type="mine",
+    ),
+    Refused(
+        "details, without their values",
+        {
+            "status": 422,
+            "commonErrorCode": "validationFailed",
+            "message": "invalid request",
+            "details": [
+                {
+                    "model": "MessageDto",
+                    "field": "buttons",
+                    "index": 1,
+                    "value": "the customer's words",
+                    "message": "is too long",
+                    "protoPackagePath": "core.v1",
+                    "protoConstraint": "string.maxLen",
+                },
+                {"field": "botName", "value": "x", "protoConstraint": "string.pattern"},
+                {"value": "the customer's words"},
+                "no detail",
+            ],
+        },
+        OTHER,
+        422,
+        "invalid request; MessageDto.buttons[1]: is too long (string.maxLen); botName: (string.pattern)",
+        status=422,
+        error_type="validationFailed",
+    ),
+    Refused(
+        "details alone",
+        {
+            "status": 422,
+            "commonErrorCode": "validationFailed",
+            "details": [{"value": "the customer's words"}],
+        },
+        OTHER,
+        422,
+        "validationFailed",
+        status=422,
+        error_type="validationFailed",
     ),
     Refused("unauthorized", common("Unauthorized"), AUTH, 200, "Unauthorized", error_type="common"),
     Refused("code 403", common("no", code=403), PERMISSION, 200, "no", code=403, error_type="common"),

@@ -56,6 +56,8 @@ def refusal(body: Any, status: int = 200, method: str = "f", **kwargs: Any) -> C
         own(code=-32603),
         common("no", code=401),
         common("no", code=4),
+        {"error": {"type": "unauthorized", "message": "no", "code": 4}},
+        {"error": {"commonErrorCode": "unauthorized", "message": "no"}},
         common("token is expired"),
         common("Unauthorized"),
         common("Rate limit exceeded"),
