@@ -98,6 +98,10 @@ def _text_or_parts(scalar: Any) -> Any:
 
     if isinstance(scalar, pyarrow.StructScalar):
         return {name: _value(inner) for name, inner in scalar.items()}
+    if isinstance(scalar, pyarrow.DictionaryScalar):
+        return _value(scalar.value)
+    if isinstance(scalar, pyarrow.MapScalar):
+        return [(_value(pair[0]), _value(pair[1])) for pair in scalar.values]
     if isinstance(scalar, pyarrow.ListScalar):
         return [_value(inner) for inner in scalar.values]
     if isinstance(scalar, pyarrow.DurationScalar):

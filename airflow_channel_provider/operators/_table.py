@@ -115,7 +115,7 @@ class Table:
         return found if isinstance(found, Mapping) and found.get("columns") else None
 
     def revise(self, columns: Sequence[Mapping[str, JSON]], primary_key: Sequence[str]) -> None:
-        """Create the table, or revise its schema."""
+        """Create the table, or revise its schema: for a table of a channel one function does both."""
         params = {"columns": list(columns), "primaryKeyColumns": list(primary_key)}
         self._call("createAppDataTableSchema", params)
 

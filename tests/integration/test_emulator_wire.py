@@ -339,7 +339,7 @@ def test_the_same_request_id_is_the_same_message(caller: Caller) -> None:
 
 def test_commands_can_be_read_back(caller: Caller) -> None:
     caller.token = caller.issue(None)["accessToken"]
-    command = {"name": "a", "scope": "desk", "actionFunctionName": "f"}
+    command = {"name": "a", "scope": "desk", "actionFunctionName": "f", "alfMode": "disable"}
     caller.native("registerCommands", {"appId": "demo-app", "commands": [command]})
     assert [entry["name"] for entry in caller.emulator.commands("demo-app")] == ["a"]
 

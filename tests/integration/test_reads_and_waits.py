@@ -77,7 +77,7 @@ def test_no_more_is_read_than_is_wanted(emulator: EmulatorProcess) -> None:
     with ChannelTalkHook() as hook:
         backwards = {"pagination": {"sortOrder": "SORT_ORDER_DESC"}}
         found = list(hook.iterate("searchManagers", backwards, limit=30, page_size=20))
-    assert [manager["name"] for manager in found] == ["Manager 6"] * 30
+    assert [manager["id"] for manager in found] == [manager["id"] for manager in MANAGERS[:-31:-1]]
     assert len(calls(emulator, "searchManagers")) == 2
 
 

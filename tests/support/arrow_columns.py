@@ -105,6 +105,12 @@ COLUMNS: dict[str, ArrowColumn] = {
     ),
     "struct": ArrowColumn(pyarrow.struct([("a", pyarrow.int64())]), {"a": 1}, STRING, '{"a": 1}'),
     "map": ArrowColumn(pyarrow.map_(pyarrow.string(), pyarrow.int64()), {"a": 1}, STRING, '{"a": 1}'),
+    "map_of_timestamp_ns": ArrowColumn(
+        pyarrow.map_(pyarrow.string(), pyarrow.timestamp("ns")),
+        {"a": 1_769_860_800_123_456_789, "b": 0},
+        STRING,
+        '{"a": "2026-01-31T12:00:00.123456789", "b": "1970-01-01T00:00:00"}',
+    ),
     "map_twice": ArrowColumn(
         pyarrow.map_(pyarrow.string(), pyarrow.int64()),
         [("a", 1), ("a", 2)],
