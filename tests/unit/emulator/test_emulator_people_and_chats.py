@@ -43,6 +43,13 @@ def test_a_group_added_between_pages_moves_no_other(driver: Driver) -> None:
     assert [g["title"] for g in (*first["groups"], *second["groups"])] == ["Sales", "Support"]
 
 
+def test_managers_come_by_their_ids_and_not_by_their_names(driver: Driver) -> None:
+    managers = driver.emulator.world.channels["ch-1"].managers
+    managers["a-0"] = {**managers["manager-ch-1-1"], "id": "a-0", "name": "Zoe"}
+    found = driver.call("searchManagers", pagination={**ASCENDING, "limit": 500})["managers"]
+    assert [manager["id"] for manager in found] == ["a-0", "manager-ch-1-1", "manager-ch-1-2"]
+
+
 @pytest.mark.parametrize("order", ["SORT_ORDER_DESC", 2])
 def test_managers_can_be_listed_backwards(driver: Driver, order: Any) -> None:
     options = {"limit": 1, "sortOrder": order}
