@@ -103,9 +103,13 @@ def merged_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Colum
 
 
 def is_as_wanted(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mapping[str, JSON]]) -> bool:
-    """Tell whether a table has these columns and no others; it may know more about each than was asked for."""
+    """
+    Tell whether a table has these columns and no others.
+
+    It may know more about each than was asked for, and leaves out what is false or empty.
+    """
     return [column["key"] for column in existing] == [column["key"] for column in wanted] and all(
-        column.get(name) == value
+        column.get(name) == value or (not value and name not in column)
         for column, asked in zip(existing, wanted, strict=True)
         for name, value in asked.items()
     )
@@ -143,6 +147,7 @@ class Batches:
         self._rows = rows
         self._primary_key = primary_key
         self._types = None if columns is None else {c["key"]: str(c.get("type")) for c in columns}
+        self._never_null = {c["key"] for c in columns or () if c.get("nullable") is False}
         self._leave_out = leave_out
         self._most_rows = most_rows
         self._most_bytes = most_bytes
@@ -183,29 +188,32 @@ class Batches:
         if self._types is not None and self._leave_out:
             given = {name: given[name] for name in self._types if name in given}
         try:
-            value, unfit = self._cells(given, self._types or {}), ""
+            value, unfit = self._cells(given), ""
         except UnfitValueError as error:
             value, unfit = plain(given), str(error)
         return Row(value, self._key_of(entry.key, value, number), unfit)
 
-    def _cells(self, row: Mapping[str, object], types: Mapping[str, str]) -> dict[str, JSON]:
-        cells = {name: self._cell(name, value, types) for name, value in row.items()}
+    def _cells(self, row: Mapping[str, object]) -> dict[str, JSON]:
+        cells = {name: self._cell(name, value) for name, value in row.items()}
         for name in self._primary_key:
             if cells.get(name) is None:
                 raise UnfitValueError(f"Column {name!r} of the primary key is null.")
+        for name in self._never_null:
+            if cells.get(name, "") is None:
+                raise UnfitValueError(f"Column {name!r} is null, which it must not be.")
         return cells
 
-    def _cell(self, name: str, value: object, types: Mapping[str, str]) -> JSON:
+    def _cell(self, name: str, value: object) -> JSON:
         if self._types is None:
             return plain(value)
-        if name not in types:
+        if name not in self._types:
             raise UnfitValueError(
                 f"The table has no column {name!r}, and the first rows did not show it; give columns."
             )
         try:
-            return cell(value, types[name])
+            return cell(value, self._types[name])
         except UnfitValueError as error:
-            raise UnfitValueError(f"Column {name!r} is {types[name]}, and the value {error}.") from None
+            raise UnfitValueError(f"Column {name!r} is {self._types[name]}, and the value {error}.") from None
 
     def _key_of(self, known: str | None, row: Mapping[str, JSON], number: int) -> str:
         if known is not None:

@@ -19,6 +19,7 @@ from support.airflow_features import attach
 
 from airflow_channel_provider.bulk.cells import BOOLEAN, LIST_OF_STRING, NUMBER, STRING
 from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
+from airflow_channel_provider.bulk.items import plain
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome
 from airflow_channel_provider.bulk.sources import FileSource, ListSource, Peeked, SqlSource
 from airflow_channel_provider.bulk.tables import (
@@ -275,9 +276,16 @@ def test_a_table_keeps_its_columns_and_gets_what_it_lacks() -> None:
     assert not is_as_wanted(existing, merged)
     assert is_as_wanted(existing, [{"key": "a", "type": STRING}])
     assert not is_as_wanted(existing, [{"key": "a", "type": NUMBER}])
+    assert is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": False}])
+    assert not is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": True}])
+    assert not is_as_wanted([{**existing[0], "nullable": True}], [{"key": "a", "nullable": False}])
 
 
-COLUMNS: list[dict[str, Any]] = [{"key": "id", "type": NUMBER}, {"key": "name", "type": STRING}]
+COLUMNS: list[dict[str, Any]] = [
+    {"key": "id", "type": NUMBER},
+    {"key": "name", "type": STRING},
+    {"key": "state", "type": STRING, "nullable": False},
+]
 
 
 def test_values_become_what_the_columns_of_the_table_hold() -> None:
@@ -295,6 +303,7 @@ def test_values_become_what_the_columns_of_the_table_hold() -> None:
         ),
         ({"id": None, "name": "a"}, "Column 'id' of the primary key is null."),
         ({"name": "a"}, "Column 'id' of the primary key is null."),
+        ({"id": 1, "state": float("nan")}, "Column 'state' is null, which it must not be."),
         ({"id": 1, "late": 3}, "The table has no column 'late', and the first rows did not show it;"),
     ],
 )
@@ -303,7 +312,7 @@ def test_a_row_that_the_table_cannot_hold_stays_as_it_was_and_says_why(
 ) -> None:
     (item,) = Batches([row], ["id"], columns=COLUMNS)
     (found,) = item.value
-    assert found.value == row
+    assert found.value == plain(row)
     assert found.unfit.startswith(words)
 
 
