@@ -16,10 +16,10 @@ from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
 from airflow_channel_provider.api.channel_talk import ChannelTalkClient
 from airflow_channel_provider.api.digging import dig, from_body, from_error, is_error_body, is_failure
 from airflow_channel_provider.api.json_body import MAX_DEPTH
-from airflow_channel_provider.api.listings import Listing, Paging
 from airflow_channel_provider.api.rate_limit import MAX_DELAY_SECONDS, retry_after_seconds
 from airflow_channel_provider.api.token_answer import TokenAnswer, is_header_safe
 from airflow_channel_provider.api.transport import Response, Transport
+from airflow_channel_provider.contract.model import Listing, Paging
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks._paging import Pages
 from airflow_channel_provider.retry import is_outcome_unclear, told_wait_seconds
