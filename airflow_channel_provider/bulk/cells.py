@@ -29,8 +29,8 @@ __all__ = [
     "NUMBER",
     "STRING",
     "UnfitValueError",
-    "cell",
     "column_type",
+    "converter",
     "type_of",
 ]
 
@@ -110,18 +110,24 @@ def column_type(kinds: Iterable[str | None]) -> str:
 # ---- cells
 
 
-def cell(value: object, kind: str) -> JSON:
+def converter(kind: str) -> Callable[[object], JSON]:
     """
-    Return a value as a column of this type holds it: null, NaN and what pandas calls missing are null.
+    Return what makes a value the cell of a column; it raises :class:`UnfitValueError` where the column can't hold it.
 
-    :param kind: any spelling of the service's; of a type that is none of them the value stays as JSON holds it.
-    :raises UnfitValueError: the column can't hold it.
+    Null, NaN and what pandas calls missing are null.
+
+    :param kind: any spelling of the service's; of a type that is none of them a value stays as JSON holds it.
     """
-    value = native(value)
-    if value is None or _is_nan(value):
-        return None
-    convert = _CELLS.get(_PREFIX + kind.upper().removeprefix(_PREFIX))
-    return plain(value) if convert is None else convert(value)
+    name = _PREFIX + kind.upper().removeprefix(_PREFIX)
+    convert, own = _CELLS.get(name, plain), _OWN.get(name)
+
+    def cell(value: object) -> JSON:
+        if value.__class__ is own:
+            return value
+        value = native(value)
+        return None if value is None or _is_nan(value) else convert(value)
+
+    return cell
 
 
 def _text(value: object) -> str:
@@ -137,6 +143,8 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> JSON:
+    if value.__class__ is int and -MOST_EXACT <= value <= MOST_EXACT:
+        return value
     if isinstance(value, str):
         if not value.strip():
             return None
@@ -247,6 +255,8 @@ _CELLS: Mapping[str, Callable[[object], JSON]] = {
     LIST_OF_NUMBER: _list_of(_number),
     LIST_OF_OBJECT: _list_of(_object),
 }
+_OWN = {STRING: str, BOOLEAN: bool}
+"""The class of values that a cell takes as they are."""
 
 
 # ---- numbers

@@ -14,8 +14,8 @@ from airflow_channel_provider.bulk.cells import (
     LISTS,
     NUMBER,
     UnfitValueError,
-    cell,
     column_type,
+    converter,
     type_of,
 )
 from airflow_channel_provider.bulk.items import Entry, Item, entries, plain
@@ -147,6 +147,7 @@ class Batches:
         self._rows = rows
         self._primary_key = primary_key
         self._types = None if columns is None else {c["key"]: str(c.get("type")) for c in columns}
+        self._converters = {name: converter(kind) for name, kind in (self._types or {}).items()}
         self._never_null = {c["key"] for c in columns or () if c.get("nullable") is False}
         self._leave_out = leave_out
         self._most_rows = most_rows
@@ -211,7 +212,7 @@ class Batches:
                 f"The table has no column {name!r}, and the first rows did not show it; give columns."
             )
         try:
-            return cell(value, self._types[name])
+            return self._converters[name](value)
         except UnfitValueError as error:
             raise UnfitValueError(f"Column {name!r} is {self._types[name]}, and the value {error}.") from None
 

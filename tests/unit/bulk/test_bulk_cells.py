@@ -24,8 +24,8 @@ from airflow_channel_provider.bulk.cells import (
     NUMBER,
     STRING,
     UnfitValueError,
-    cell,
     column_type,
+    converter,
     type_of,
 )
 from airflow_channel_provider.bulk.items import duration_text, plain
@@ -34,6 +34,11 @@ from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 KST = timezone(timedelta(hours=9))
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=KST)
 FIVE_O_THREE = timezone(timedelta(hours=8, minutes=27, seconds=52))  # Seoul, before 1908
+
+
+def cell(value: object, kind: str) -> Any:
+    return converter(kind)(value)
+
 
 # A value, the type of a column for it, and what it is there.
 OWN = [

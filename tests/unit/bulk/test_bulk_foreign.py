@@ -14,12 +14,17 @@ from airflow_channel_provider.bulk.cells import (
     LIST_OF_NUMBER,
     NUMBER,
     STRING,
-    cell,
+    converter,
     type_of,
 )
 
 numpy: Any = pytest.importorskip("numpy")
 pandas: Any = pytest.importorskip("pandas")
+
+
+def cell(value: object, kind: str) -> Any:
+    return converter(kind)(value)
+
 
 NANOSECONDS = "2026-01-31T12:00:00.123456789"
 
