@@ -226,7 +226,8 @@ def lookup(method: str) -> NativeFunction:
 
     :param method: name on the wire, case matters.
     """
-    return CATALOGUE.get(method) or NativeFunction(method, _ANY, _UNSAFE, _OPEN)
+    known = CATALOGUE.get(method) if isinstance(method, str) else None
+    return known or NativeFunction(method, _ANY, _UNSAFE, _OPEN)
 
 
 def is_token_request(method: str) -> bool:

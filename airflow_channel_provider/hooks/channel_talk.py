@@ -172,6 +172,10 @@ class ChannelTalkHook(ServiceHook):
         """
         from airflow_channel_provider.contract import functions
 
+        if not isinstance(method, str):
+            raise ChannelConfigurationError(
+                f"The name of the function (method) is a text, not {type(method).__name__}."
+            )
         if functions.is_token_request(method):
             raise ChannelConfigurationError(
                 f"{method} is not called directly, since that would spend the quota of 10 token requests in 30 minutes "

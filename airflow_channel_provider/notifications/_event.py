@@ -17,7 +17,6 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.messages import markup
-from airflow_channel_provider.messages.attachments import is_web_url
 
 __all__ = ["Event", "blocks_of", "buttons_of", "event_of"]
 
@@ -74,6 +73,8 @@ def blocks_of(event: Event) -> list[dict[str, Any]]:
 
 def buttons_of(event: Event) -> list[dict[str, Any]]:
     """Return the button that leads to an event's log or run, where there is one."""
+    from airflow_channel_provider.messages.attachments import is_web_url
+
     return [{"title": "Open in Airflow", "url": event.url}] if is_web_url(event.url) else []
 
 

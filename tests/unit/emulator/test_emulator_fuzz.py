@@ -105,9 +105,9 @@ ANY_JSON = st.recursive(
     ),
     max_leaves=12,
 )
-REQUIRED = sorted({name for function in FUNCTIONS.values() for name in function.required})
+NAMES = sorted({name for function in FUNCTIONS.values() for name in function.contract.params.fields})
 PARAMS = st.dictionaries(
-    st.sampled_from(REQUIRED) | KNOWN_KEYS,
+    st.sampled_from(NAMES) | KNOWN_KEYS,
     IDS | ANY_JSON,
     max_size=8,
 ).map(lambda params: {"channelId": "ch-1", "appId": DEMO_APP_ID, **params})
