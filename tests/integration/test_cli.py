@@ -165,7 +165,7 @@ def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["getUserChat"], "getUserChat: params lack userChatId."),
+        (["getUserChat"], "getUserChat: params.userChatId is required, it is absent"),
         (
             ["getChannel", "--params", "[]"],
             """--params is no JSON object; write it as '{"name": "value"}'.""",

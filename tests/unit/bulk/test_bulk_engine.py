@@ -78,7 +78,7 @@ def test_every_item_is_sent_once() -> None:
 def test_failures_do_not_stop_the_rest() -> None:
     errors: dict[int, ChannelError] = {
         3: refused(),
-        4: ChannelConfigurationError("params lack userChatId"),
+        4: ChannelConfigurationError("params.userChatId is required"),
         5: ChannelAmbiguousResultError("who knows"),
         6: ChannelRequestError("inside", http_status=500),
     }
