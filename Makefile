@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment or on the caller's AIRFLOW_* variables.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-bulk test-sensors test-fleet test-ui fuzz docs lint format bench pins clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-sensors test-fleet test-ui fuzz docs lint format bench pins clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -58,8 +58,11 @@ test: setup servers ## Everything that has to pass, but for the fleet
 test-package: setup ## The wheel, its types and each extra of it, in clean environments
 	@$(BIN)/python -m pytest tests/package
 
-test-matrix: setup servers ## Each Airflow that the metadata promises (VERSIONS="2.11 3.3": these; --in-turn: two of them)
+test-matrix: setup servers ## Each Airflow that the metadata promises (VERSIONS="2.11 3.3": these; --in-turn: some of them)
 	@$(BIN)/python -m tools.matrix $(VERSIONS)
+
+test-floors: setup servers ## The lowest version of every package that the metadata allows
+	@$(BIN)/python -m tools.matrix floors
 
 test-fleet: setup servers ## A fleet of Celery workers on PostgreSQL and Redis, calm and with accidents
 	@$(STEP) "fleet" $(BIN)/python -m pytest tests/fleet -s
@@ -98,7 +101,7 @@ bench: setup ## Run the benchmarks
 	@$(BIN)/python tools/bench.py
 
 pins: setup ## Compile requirements/dev.txt anew, as of PINS_DATE, and the lists of the matrix
-	@$(BIN)/uv pip compile requirements/dev.in --output-file requirements/dev.txt --quiet --upgrade --universal \
+	@$(BIN)/uv pip compile requirements/dev.in pyproject.toml --all-extras --output-file requirements/dev.txt --quiet --upgrade --universal \
 	  --python-version 3.10 --exclude-newer $(PINS_DATE) --no-header --no-annotate
 	@$(BIN)/python -m tools.matrix.pins
 

@@ -1,5 +1,6 @@
 """
-``make test-matrix``: run the provider on each Airflow that its metadata promises, one after the other.
+``make test-matrix``: run the provider on each Airflow that its metadata promises, one after the other, and at the
+floors of what it needs.
 
 It exits with 1 when something failed, or did not run, on one of them.
 """
@@ -32,8 +33,8 @@ def build_wheel(folder: Path) -> Path:
 def main(arguments: list[str]) -> int:
     """Run the versions that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tools.matrix", description=__doc__)
-    parser.add_argument("versions", nargs="*", help="such as 2.11 or 3.1.8; all by default")
-    parser.add_argument("--in-turn", action="store_true", help="the oldest, and one more that changes daily")
+    parser.add_argument("versions", nargs="*", help="such as 2.11 or 3.1.8, or floors; all by default")
+    parser.add_argument("--in-turn", action="store_true", help="the oldest, the floors, and one that changes")
     wanted = parser.parse_args(arguments)
     versions = in_turn(date.today()) if wanted.in_turn else select(wanted.versions)  # noqa: DTZ011 - any day will do
     FOLDER.mkdir(exist_ok=True)
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         wheel = build_wheel(Path(folder))
         for version in versions:
-            print(f"Airflow {version.airflow} ...", flush=True)
+            print(f"Airflow {version.title} ...", flush=True)
             results.append(check(version, wheel, FOLDER))
             print(details(results[-1], FOLDER.relative_to(ROOT)), flush=True)
     print(f"\n{table(results)}")

@@ -18,7 +18,7 @@ from tools.demo.environment import clean_environment
 from tools.matrix import pythons
 from tools.matrix.environment import PythonEnvironment
 from tools.matrix.outcome import Outcome, read
-from tools.matrix.versions import NEWEST, OLDEST, ROOT
+from tools.matrix.versions import NEWEST, OLDEST, ROOT, VERSIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ SHOWN = {
     "form": "test_provider_connection_form",
 }
 IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile")
-RUNS: dict[str, tuple[str, ...]] = {"unit": IN_PARALLEL, "integration": IN_PARALLEL, "page": ()}
+OPTIONS: dict[str, tuple[str, ...]] = {"unit": IN_PARALLEL, "integration": IN_PARALLEL, "page": ()}
 # Packages of an older Airflow's time warn about each other; of ours, no warning passes anywhere.
 OLDER_WARNINGS = "filterwarnings=default\nerror:::airflow_channel_provider"
 
@@ -74,11 +74,12 @@ def check(version: AirflowVersion, wheel: Path, folder: Path) -> Result:
     environment.make(interpreter, version.pins)
     environment.install("--no-deps", "--reinstall", str(wheel))
     reports = {
-        name: _pytest(environment.python, version, name, folder, f"tests/{name}", *options)
-        for name, options in RUNS.items()
+        name: _pytest(environment.python, version, name, folder, *files, *OPTIONS[name])
+        for name, files in version.tests.items()
     }
     result.outcomes = {name: read(report) for name, report in reports.items()}
-    result.outcomes |= {column: read(reports["integration"], module) for column, module in SHOWN.items()}
+    if version in VERSIONS:
+        result.outcomes |= {column: read(reports["integration"], module) for column, module in SHOWN.items()}
     if version in (OLDEST, NEWEST):
         alone = ["tests/package/test_package_alone.py", "--airflow", version.name]
         result.outcomes["wheel alone"] = read(_pytest(sys.executable, version, "wheel", folder, *alone))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tools.matrix.checks import RUNS
+from tools.matrix.checks import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tools.matrix.checks import Result
 
-COLUMNS = (*RUNS, "examples", "providers", "form", "wheel alone")
+COLUMNS = (*OPTIONS, "examples", "providers", "form", "wheel alone")
 
 
 def table(results: Iterable[Result]) -> str:
@@ -29,22 +29,22 @@ def _row(result: Result) -> tuple[str, ...]:
     python = result.python if result.python == wanted else f"{result.python} (no {wanted} here)"
     cells = [str(result.outcomes[name]) if name in result.outcomes else "-" for name in COLUMNS]
     verdict = "ok" if result.green else "RED"
-    return (result.version.airflow, python, *cells, f"{result.took_seconds:.0f}", verdict)
+    return (result.version.title, python, *cells, f"{result.took_seconds:.0f}", verdict)
 
 
 def details(result: Result, folder: Path) -> str:
     """Return what failed on a version, and what it cannot do."""
-    failures = [name for column in RUNS for name in _failures(result, column)]
+    failures = [name for column in OPTIONS for name in _failures(result, column)]
     failures += _failures(result, "wheel alone")
     reasons: Counter[str] = Counter()
-    for column in RUNS:
+    for column in OPTIONS:
         if column in result.outcomes:
             reasons += result.outcomes[column].reasons
     lines = [f"  FAILED {name}" for name in failures]
     lines += [f"  {number:4} left out: {reason}" for reason, number in sorted(reasons.items())]
     if failures:
         lines.append(f"  see {folder}/{result.version.name}-*.log")
-    return "\n".join([f"Airflow {result.version.airflow}", *lines])
+    return "\n".join([f"Airflow {result.version.title}", *lines])
 
 
 def _failures(result: Result, column: str) -> list[str]:

@@ -2,7 +2,8 @@
 Which versions of Airflow the provider is run on, each with the Python it gets.
 
 Invariant: the oldest one is the floor in pyproject.toml, the newest one is what the development environment holds. The
-packages of a version are those of its time: today's can break an Airflow that is a year old.
+packages of a version are those of its time: today's can break an Airflow that is a year old. One more run has the
+lowest version of everything that pyproject.toml allows.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL_TESTS = {name: (f"tests/{name}",) for name in ("unit", "integration", "page")}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class AirflowVersion:
     :param later: packages that have to be newer than that, by day.
     :param beside: packages that only this version is installed with.
     :param without: runs whose tests have nothing to look at there.
+    :param tests: what each run consists of.
+    :param at_floors: whether it gets the lowest version of each package that the provider allows.
     """
 
     airflow: str
@@ -36,16 +41,23 @@ class AirflowVersion:
     later: dict[str, str] = field(default_factory=dict, hash=False)
     beside: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: ALL_TESTS, hash=False)
+    at_floors: bool = False
 
     @property
     def name(self) -> str:
         """The minor version: ``3.1``."""
-        return self.airflow.rpartition(".")[0]
+        return "floors" if self.at_floors else self.airflow.rpartition(".")[0]
+
+    @property
+    def title(self) -> str:
+        """What people read: ``3.1.8``."""
+        return f"{self.airflow}, floors" if self.at_floors else self.airflow
 
     @property
     def pins(self) -> Path:
         """The list of its packages."""
-        return ROOT / "requirements" / f"airflow-{self.name}.txt"
+        return ROOT / "requirements" / ("floors.txt" if self.at_floors else f"airflow-{self.name}.txt")
 
 
 VERSIONS = (
@@ -54,8 +66,8 @@ VERSIONS = (
         "3.0.6",
         python="3.11",
         as_of="2025-09-15",
-        # The compatibility package that this provider needs came later.
-        later={"apache-airflow-providers-common-compat": "2026-01-25"},
+        # What this provider needs of these came later.
+        later={"apache-airflow-providers-common-compat": "2026-01-25", "urllib3": "2026-01-25"},
         # Without it, this version shows no provider's own fields in the connection form.
         beside=("apache-airflow-providers-fab",),
         without=("page",),
@@ -65,28 +77,44 @@ VERSIONS = (
     AirflowVersion("3.3.2", python="3.13", as_of="2026-11-21"),
 )
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
+FLOORS = AirflowVersion(
+    "2.11.0",
+    python="3.10",
+    as_of="2025-06-15",
+    later={"apache-airflow-providers-common-compat": "2026-01-25", "urllib3": "2026-01-25"},
+    # The files that go through the packages themselves: drivers of stores, and HTTP.
+    tests={
+        "unit": ("tests/unit",),
+        "integration": (
+            "tests/integration/test_store_conformance.py",
+            "tests/integration/test_api_transport.py",
+        ),
+    },
+    at_floors=True,
+)
+RUNS = (*VERSIONS, FLOORS)
 
 
 def in_turn(day: date) -> list[AirflowVersion]:
     """
-    Return the versions for one of many runs: the oldest, and one of the others that changes from day to day.
+    Return the runs for one of many: the oldest, the floors, and one of the others that changes from day to day.
 
     The newest is what ``make test`` runs each time, on the Python of the development environment.
     """
-    return [OLDEST, VERSIONS[1:][day.toordinal() % (len(VERSIONS) - 1)]]
+    return [OLDEST, FLOORS, VERSIONS[1:][day.toordinal() % (len(VERSIONS) - 1)]]
 
 
 def select(names: list[str]) -> list[AirflowVersion]:
     """
-    Return some of the versions, in order.
+    Return some of the runs, in order.
 
-    :param names: minor versions or releases; all of them where none is given.
+    :param names: minor versions or releases, ``floors``; all of them where none is given.
     :raises ValueError: there is no such version.
     """
-    known = {key: version for version in VERSIONS for key in (version.name, version.airflow)}
+    known = {key: version for version in RUNS for key in (version.name, version.airflow)}
     if unknown := sorted(set(names) - set(known)):
         raise ValueError(
-            f"no such version: {', '.join(unknown)}; there are {', '.join(v.name for v in VERSIONS)}"
+            f"no such version: {', '.join(unknown)}; there are {', '.join(v.name for v in RUNS)}"
         )
-    wanted = {known[name] for name in names} or set(VERSIONS)
-    return [version for version in VERSIONS if version in wanted]
+    wanted = {known[name] for name in names} or set(RUNS)
+    return [version for version in RUNS if version in wanted]

@@ -11,7 +11,7 @@ import pytest
 from tools.matrix.checks import Result
 from tools.matrix.outcome import Outcome, read
 from tools.matrix.table import details, table
-from tools.matrix.versions import NEWEST, OLDEST, VERSIONS, in_turn, select
+from tools.matrix.versions import FLOORS, NEWEST, OLDEST, RUNS, VERSIONS, in_turn, select
 
 REPORT = """<?xml version="1.0"?>
 <testsuites><testsuite>
@@ -31,8 +31,9 @@ def report(tmp_path: Path) -> Path:
 
 
 def test_all_versions_are_run_unless_some_are_named() -> None:
-    assert select([]) == list(VERSIONS)
+    assert select([]) == list(RUNS) == [*VERSIONS, FLOORS]
     assert select(["3.3.2", OLDEST.name]) == [OLDEST, NEWEST]
+    assert select(["floors"]) == [FLOORS]
     with pytest.raises(ValueError, match=r"no such version: 1\.10; there are 2\.11"):
         select(["1.10"])
 
@@ -40,8 +41,8 @@ def test_all_versions_are_run_unless_some_are_named() -> None:
 def test_some_days_in_a_row_run_all_of_them() -> None:
     days = [date(2026, 12, 30) + timedelta(days=number) for number in range(len(VERSIONS) - 1)]
     each = [in_turn(day) for day in days]
-    assert all(len(run) == 2 and run[0] == OLDEST for run in each)
-    assert {version.name for run in each for version in run} == {version.name for version in VERSIONS}
+    assert all(len(run) == 3 and run[:2] == [OLDEST, FLOORS] for run in each)
+    assert {version.name for run in each for version in run} == {version.name for version in RUNS}
 
 
 def test_a_run_that_was_left_out_is_green_only_where_it_may_be() -> None:
@@ -87,6 +88,7 @@ def test_table_tells_what_ran_on_what(report: Path) -> None:
     assert "3.11 (no 3.10 here)" in lines[1]
     assert lines[1].endswith("ok")
     assert lines[2].endswith("RED")
+    assert table([Result(FLOORS, "3.10", {"unit": green})]).splitlines()[1].startswith("2.11.0, floors  3.10")
     told = details(Result(NEWEST, "3.13", {"unit": red, "integration": Outcome()}), Path(".matrix"))
     assert "FAILED tests.integration.test_two::bad" in told
     assert "1 left out: No page." in told
