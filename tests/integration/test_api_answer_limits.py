@@ -25,6 +25,8 @@ from airflow_channel_provider.exceptions import (
 )
 from airflow_channel_provider.retry import is_outcome_unclear, is_repeatable
 
+pytestmark = pytest.mark.promise(name="limits")
+
 BODY = b'{"result": 7}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n" + BODY
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

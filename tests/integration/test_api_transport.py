@@ -152,6 +152,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificate(tmp_path_factory.mktemp("tls") / "both.pem")
 
 
+@pytest.mark.promise(name="tls")
 def test_a_certificate_of_nobody_is_not_sent(certificate: Path) -> None:
     with tls_serving(certificate, answering(OK)) as server:
         error = failure(Transport(f"https://127.0.0.1:{server.port}"))
@@ -160,6 +161,7 @@ def test_a_certificate_of_nobody_is_not_sent(certificate: Path) -> None:
     assert "REQUESTS_CA_BUNDLE" in str(error)
 
 
+@pytest.mark.promise(name="tls")
 def test_a_private_authority_of_the_environment_is_trusted(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_plain_proxy_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
             assert send(door).status == 200
 
 
+@pytest.mark.promise(name="one-host")
 def test_a_header_that_no_wire_can_carry_is_refused_without_quoting_it() -> None:
     with pytest.raises(ChannelConfigurationError) as caught:
         Transport("http://127.0.0.1:9").send(
@@ -315,6 +318,7 @@ def drip(peer: socket.socket) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.promise(name="limits")
 @pytest.mark.parametrize("handler", [drip, silent, silent_in_the_middle])
 def test_the_deadline_holds_whatever_the_server_does(handler: Handler) -> None:
     with serving(handler) as server:
@@ -396,6 +400,7 @@ def test_what_is_sent() -> None:
     ]
 
 
+@pytest.mark.promise(name="one-host")
 def test_cookies_and_netrc_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password something\n")
@@ -415,6 +420,7 @@ def test_cookies_and_netrc_are_left_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(b"cookie" not in request for request in seen)
 
 
+@pytest.mark.promise(name="one-host")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_the_other_host_sees_nothing(status: int) -> None:
     with serving(answering(OK)) as other:
@@ -472,6 +478,7 @@ def bomb(peer: socket.socket) -> None:
     peer.sendall(with_head(b"Content-Encoding: gzip\r\nContent-Length: %d" % len(packed), packed))
 
 
+@pytest.mark.promise(name="limits")
 @pytest.mark.parametrize("handler", [announced, unannounced, bomb])
 def test_50_megabytes_are_too_much(handler: Handler) -> None:
     with serving(handler) as server:

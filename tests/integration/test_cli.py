@@ -242,6 +242,7 @@ def said_by(shell: Shell, *arguments: str) -> str:
         return error.code if isinstance(error.code, str) else ""
 
 
+@pytest.mark.promise(name="page")
 def test_what_a_terminal_would_obey_is_shown_as_an_escape(
     shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.plugins._report import report
 
+pytestmark = pytest.mark.promise(name="secrets")
+
 APP_SECRET = "aB3-x/Y+z_9Qw=ErTy7UioP8as=="
 TOKEN = "tOk3n-4Hq/Lp+7Zx_2Vb9Nm5Kd8Wr1Tc6Yf0Gs=="
 CLIENT_SECRET, USER_PASSWORD = "cL13nt-8Dg/Wq+5Rt_1Xz7Pk", "p@ss w=rd/9Fk+2Lm Zx8"

@@ -452,6 +452,7 @@ def test_faults_never_befall_the_control_plane(caller: Caller) -> None:
     assert caller.emulator.faults()[0]["remaining"] == 5
 
 
+@pytest.mark.promise(name="emulator")
 def test_every_answer_tells_browsers_not_to_guess_what_it_is(caller: Caller) -> None:
     def seen(method: str, path: str, **more: Any) -> requests.Response:
         return caller.session.request(method, caller.emulator.url + path, timeout=10, **more)
@@ -481,6 +482,7 @@ def test_every_answer_tells_browsers_not_to_guess_what_it_is(caller: Caller) -> 
 LINES = st.binary(max_size=20).map(lambda line: line.translate(None, b"\r\n\0"))
 
 
+@pytest.mark.promise(name="emulator")
 @pytest.mark.fuzz
 @cases(40)
 @given(

@@ -255,6 +255,7 @@ def test_the_connection_test_asks_in_spite_of_a_remembered_refusal(
     assert len(grants(emulator)) == 2
 
 
+@pytest.mark.promise(name="secrets")
 def test_nothing_secret_is_written_anywhere(emulator: EmulatorThread, tmp_path: Path) -> None:
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -283,6 +284,7 @@ def test_nothing_secret_is_written_anywhere(emulator: EmulatorThread, tmp_path: 
     assert b"mina" not in stored
 
 
+@pytest.mark.promise(name="sealed")
 def test_the_store_lets_nobody_try_passwords_quickly(emulator: EmulatorThread, tmp_path: Path) -> None:
     hook = new_hook()
     hook.get_access_token()

@@ -79,6 +79,7 @@ def shown(message: Any) -> list[str]:
 # In a task process
 
 
+@pytest.mark.promise(name="secrets")
 def test_a_failing_task_sends_what_has_happened_without_the_secret(
     emulator: EmulatorThread, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -245,6 +245,7 @@ def test_missing_permission_fails_the_task(emulator: EmulatorThread, run: Run) -
 # Secrets
 
 
+@pytest.mark.promise(name="secrets")
 def test_neither_token_nor_secret_reaches_the_supervisor_but_to_be_masked(
     emulator: EmulatorThread, run: Run
 ) -> None:

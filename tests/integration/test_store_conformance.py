@@ -139,6 +139,7 @@ def test_50_processes_that_store_a_token_leave_one_of_theirs(shared: Backend) ->
     assert len(set(blob)) == 1
 
 
+@pytest.mark.promise(name="plausible")
 @pytest.mark.parametrize(
     "content",
     [

@@ -18,6 +18,8 @@ from airflow_channel_provider.tokens.stores import envelope
 from airflow_channel_provider.tokens.stores.base import Anew
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
+pytestmark = pytest.mark.promise(name="plausible")
+
 INDEX = "channel_talk:documents"
 
 

@@ -136,6 +136,7 @@ def test_followers_go_on_at_once_when_the_leader_is_killed(
     assert used >= counted
 
 
+@pytest.mark.promise(name="quota")
 def test_when_every_leader_dies_the_quota_still_holds(
     service: EmulatorProcess, crowded: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_ten_scopes_start_side_by_side_under_one_count(crowded: Backend) -> None
         assert service.stats()["quota_refusals"] == 0
 
 
+@pytest.mark.promise(name="quota")
 def test_more_scopes_than_the_quota_get_ten_tokens_and_honest_answers(crowded: Backend) -> None:
     channels = [f"ch-{i}" for i in range(25)]
     app = {"app_id": "demo-app", "secret": "ZW11bGF0b3ItZGVtby1zZQ==", "channels": channels}
@@ -84,6 +85,7 @@ def test_more_scopes_than_the_quota_get_ten_tokens_and_honest_answers(crowded: B
         assert service.stats()["quota_refusals"] == 0
 
 
+@pytest.mark.promise(name="quota")
 def test_a_wrong_secret_costs_one_request_for_100_processes(
     service: EmulatorProcess, crowded: Backend
 ) -> None:

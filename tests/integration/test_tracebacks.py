@@ -24,7 +24,7 @@ from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _forgetting, _tokens
 from tools.demo.environment import clean_environment
 
-pytestmark = pytest.mark.usefixtures("errors_as_they_are")
+pytestmark = [pytest.mark.usefixtures("errors_as_they_are"), pytest.mark.promise(name="secrets")]
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = ("token_answer_lost", "login_misread", "test_button")

@@ -112,6 +112,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FileStore:
 # ---------------------------------------------------------------------------------------------------- who may what
 
 
+@pytest.mark.promise(name="page")
 @pytest.mark.parametrize(
     ("role", "read", "edit"),
     [(None, 401, 401), ("viewer", 403, 403), ("user", 403, 403), ("op", 200, 200), ("admin", 200, 200)],
@@ -131,6 +132,7 @@ def test_each_role_gets_what_it_may(
         assert client.get(f"{BASE}/channel-talk/{path}").status_code == 404
 
 
+@pytest.mark.promise(name="page")
 @pytest.mark.parametrize(
     "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
 )
@@ -154,6 +156,7 @@ def test_a_form_of_another_site_changes_nothing(site: Site, store: FileStore, co
     assert store.load("busy").state == before
 
 
+@pytest.mark.promise(name="page")
 def test_the_right_is_asked_for_before_the_request_is_looked_at(site: Site, store: FileStore) -> None:
     for content in (b"", b"{", b"app=busy"):
         assert site.anonymous.post(DROP, content=content).status_code == 401
@@ -175,6 +178,7 @@ def test_airflow_knows_the_page_and_its_address_leads_there(site: Site, store: F
     assert admin.get(f"{BASE}/api/v2/plugins/importErrors").json()["import_errors"] == []
 
 
+@pytest.mark.promise(name="dropped")
 def test_a_dropped_token_is_renewed_by_the_next_task(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -229,6 +233,7 @@ def pieces(secret: str, length: int = 8) -> set[str]:
     return {secret[i : i + length] for i in range(len(secret) - length + 1)}
 
 
+@pytest.mark.promise(name="page")
 def test_no_part_of_a_secret_or_a_token_is_in_any_answer(
     site: Site,
     shared: Backend,
@@ -290,6 +295,7 @@ ASKED = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.promise(name="page")
 @pytest.mark.fuzz
 @cases(60)
 @given(asked=ASKED)

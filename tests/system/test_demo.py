@@ -85,6 +85,7 @@ def test_the_search_for_secrets_finds_one_that_is_planted_among_what_the_run_lef
     } <= set(find_leaks(home, secrets))
 
 
+@pytest.mark.promise(name="secrets")
 def test_no_secret_is_left_in_logs_xcoms_rendered_fields_database_or_token_store(
     system_run: SystemRun,
 ) -> None:
@@ -92,6 +93,7 @@ def test_no_secret_is_left_in_logs_xcoms_rendered_fields_database_or_token_store
     assert system_run.leaks_after == []
 
 
+@pytest.mark.promise(name="emulator")
 def test_only_loopback_is_listened_on(system_run: SystemRun) -> None:
     listeners = system_run.result.listeners
     assert {ip for ip, _ in listeners} == {"127.0.0.1"}

@@ -62,5 +62,6 @@ def test_all_of_it_costs_one_token_request(sensing_run: SensingRun) -> None:
     assert [entry["scope"] for entry in sensing_run.token_requests] == ["channel:ch-1"]
 
 
+@pytest.mark.promise(name="secrets")
 def test_no_secret_is_left_in_logs_database_or_token_store(sensing_run: SensingRun) -> None:
     assert sensing_run.leaks == []

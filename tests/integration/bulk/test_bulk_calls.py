@@ -86,6 +86,7 @@ def test_params_may_be_made_by_a_callable(emulator: EmulatorProcess) -> None:
     assert len(emulator.messages()) == 20
 
 
+@pytest.mark.promise(name="templates")
 def test_what_an_item_holds_is_no_template(emulator: EmulatorProcess) -> None:
     items = [{"n": "{{ ds }}", "chat": CHATS[0]}, {"n": None, "chat": CHATS[1]}]
     execute(campaign(items=items, item_key="chat"))

@@ -25,6 +25,8 @@ from airflow_channel_provider.api.transport import Response
 from airflow_channel_provider.api.wire import Attempt
 from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError, ChannelResponseError
 
+pytestmark = pytest.mark.promise(name="limits")
+
 SECRET = "c2VjcmV0-of-the-call"
 ANSWER_BYTES = 32 * 2**20
 

@@ -24,6 +24,8 @@ from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks._paging import Pages
 from airflow_channel_provider.retry import is_outcome_unclear, told_wait_seconds
 
+pytestmark = pytest.mark.promise(name="plausible")
+
 SECRET, OTHER_SECRET = "c2VjcmV0-of-the-call_0==", "the-client.secret~of-the-app"
 NOW = 1_764_288_000.0
 ECHOED = (SECRET, OTHER_SECRET, f"Bearer {SECRET}", f'{{"secret": "{SECRET}"}}')

@@ -125,6 +125,7 @@ def test_a_broken_token_answer_is_never_quoted() -> None:
         )
 
 
+@pytest.mark.promise(name="secrets")
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -212,6 +213,7 @@ HEADERS = st.dictionaries(
 )
 
 
+@pytest.mark.promise(name="plausible")
 @settings(deadline=None)
 @given(
     body=BODIES,

@@ -15,6 +15,8 @@ from support.fuzzing import cases
 from airflow_channel_provider.api.meaning import DEPTH_LIMIT, meaning_of
 from airflow_channel_provider.api.redaction import BLOT, base64_of, blot, blot_known, quote, spellings_of
 
+pytestmark = pytest.mark.promise(name="secrets")
+
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"
 
 

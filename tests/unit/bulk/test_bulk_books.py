@@ -140,6 +140,7 @@ _json_values = st.recursive(
 )
 
 
+@pytest.mark.promise(name="plausible")
 @pytest.mark.fuzz
 @cases(200)
 @given(st.dictionaries(st.sampled_from(sorted(NOTED)), _json_values, min_size=1))

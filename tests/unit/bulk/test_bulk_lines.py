@@ -23,6 +23,8 @@ from airflow_channel_provider.bulk import lines
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
+pytestmark = pytest.mark.promise(name="limits")
+
 STATED_LIMIT = lines.MOST_ITEM_BYTES
 LIMIT = 1_000
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -22,6 +22,8 @@ from airflow_channel_provider.bulk.items import Items
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
+pytestmark = pytest.mark.promise(name="files")
+
 LOSS = Loss({"id": 1}, "1", Outcome.FAILED, "ChannelRequestError", "no")
 OTHERS = "what somebody else has written\n"
 

@@ -119,6 +119,7 @@ def test_the_overview_shows_chats_by_their_last_message(make_driver: type[Driver
     assert (message["writer"], message["text"]) == ("Mina Seo", "a\n———\n• x")
 
 
+@pytest.mark.promise(name="emulator")
 def test_the_overview_shows_text_without_its_markup_and_lists_as_they_are_nested(driver: Driver) -> None:
     inner = {"type": "bullets", "blocks": [{"type": "text", "value": "c"}, {"type": "text", "value": "d"}]}
     blocks = [
@@ -143,6 +144,7 @@ def test_the_overview_is_bounded(driver: Driver) -> None:
     assert shown["errors"][0]["error"] == "method not found: noSuchThing"
 
 
+@pytest.mark.promise(name="emulator")
 def test_the_overview_holds_no_secret(make_driver: type[Driver]) -> None:
     driver = make_driver(token_prefix="CANARY-")
     pair = driver.issue()

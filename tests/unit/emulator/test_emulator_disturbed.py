@@ -103,6 +103,7 @@ def test_a_refresh_dropped_before_it_was_done_has_not(driver: Driver) -> None:
     assert driver.refresh(pair["refreshToken"])["expiresIn"] == 1800
 
 
+@pytest.mark.promise(name="emulator")
 def test_the_journal_knows_no_secret_and_no_token(make_driver: type[Driver]) -> None:
     driver = make_driver(token_prefix="CANARY-")
     pair = driver.issue()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.visit import Exchange
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.promise(name="emulator")]
 
 NUMBERS = (
     st.sampled_from([0, 1, -1, 10**400, 1e300, -1e300, 1e-300, 0.5, 2**63]) | st.integers() | st.floats()

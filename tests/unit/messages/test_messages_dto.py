@@ -196,6 +196,7 @@ def test_an_action_of_ones_own_is_passed_on() -> None:
     assert message_button(button) == button
 
 
+@pytest.mark.promise(name="messages")
 @pytest.mark.parametrize(
     ("button", "words"),
     [

@@ -14,6 +14,8 @@ from airflow_channel_provider.messages.attachments import LINK_SCHEMES, check_li
 from airflow_channel_provider.messages.dto import message_dto
 from airflow_channel_provider.messages.markdown import read_markdown
 
+pytestmark = pytest.mark.promise(name="messages")
+
 GOOD = [
     "https://example.com/a?b=c:d#e",
     "HTTP://EXAMPLE.COM",

@@ -186,6 +186,7 @@ def values(blocks: list[dict[str, Any]], kind: str) -> list[str]:
     return found + [value for block in blocks for value in values(block.get("blocks", []), kind)]
 
 
+@pytest.mark.promise(name="messages")
 @settings(max_examples=400, deadline=None)
 @given(SOURCES)
 def test_no_character_of_the_source_is_markup_by_itself(source: str) -> None:

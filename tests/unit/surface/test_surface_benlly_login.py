@@ -192,6 +192,7 @@ def test_a_password_is_worked_on_once_per_process_and_salted_with_its_user(
     assert derivations == [{"dklen": 32, "n": 16384, "r": 8, "p": 1, "maxmem": 2**25}] * 2
 
 
+@pytest.mark.promise(name="sealed")
 def test_nothing_but_the_slow_derivation_stands_for_a_password() -> None:
     secret = _benlly_tokens.secret_of(ADA)
     assert json.loads(secret)[::2] == ["client-secret", None]

@@ -21,6 +21,7 @@ def dag() -> Iterator[DAG]:
         yield dag
 
 
+@pytest.mark.promise(name="templates")
 def test_params_of_an_item_are_no_templates_of_the_task(dag: DAG) -> None:
     operator = BulkNativeFunctionOperator(
         task_id="t",

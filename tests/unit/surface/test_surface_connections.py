@@ -110,6 +110,7 @@ def test_secret_with_padding_and_url_safe_signs_survives_a_connection_uri(
     assert (settings.secret, settings.base_url) == (secret, "https://example.io")
 
 
+@pytest.mark.promise(name="secrets")
 def test_settings_show_no_secret(set_connection: Callable[..., None]) -> None:
     set_connection("c", **CHANNEL_TALK)
     set_connection("b", **BENLLY)

@@ -124,6 +124,7 @@ def test_key_belongs_to_what_has_happened(change: Any, same: bool) -> None:
     assert (event_of({"ti": task()}).key == event_of({"ti": task(**change)}).key) is same
 
 
+@pytest.mark.promise(name="messages")
 def test_names_are_escaped_in_blocks() -> None:
     (_, bullets) = blocks_of(event_of({"ti": task(dag_id="a<b>&c")}))
     assert bullets["blocks"][0] == {"type": "text", "value": "DAG: <b>a&lt;b&gt;&amp;c</b>"}

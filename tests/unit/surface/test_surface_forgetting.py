@@ -11,6 +11,8 @@ import pytest
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks._forgetting import forget_values, forgetting_values
 
+pytestmark = pytest.mark.promise(name="secrets")
+
 
 def beneath(secret: str) -> None:
     copy = f"{secret} again"

@@ -412,6 +412,7 @@ def test_unknown_connection_is_an_airflow_error() -> None:
         ChannelTalkHook("nowhere").call("getChannel")
 
 
+@pytest.mark.promise(name="secrets")
 def test_hook_pickles_without_secret_client_or_tokens(doors: Any) -> None:
     hook = doors.hook(call_attempts=3)
     hook.call("getChannel")
@@ -423,6 +424,7 @@ def test_hook_pickles_without_secret_client_or_tokens(doors: Any) -> None:
     assert copy._policy.attempts == 3
 
 
+@pytest.mark.promise(name="secrets")
 def test_secret_is_masked_once_the_connection_is_read(channel_talk: None) -> None:
     assert ChannelTalkHook().settings.app_id == "app-1"
     assert redact(f"sent {SECRET} away") == "sent *** away"

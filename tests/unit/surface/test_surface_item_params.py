@@ -59,6 +59,7 @@ def test_what_does_not_mention_the_item_is_rendered_once() -> None:
     assert Counting.calls == 1
 
 
+@pytest.mark.promise(name="templates")
 def test_an_item_is_no_template_and_null_is_an_empty_text() -> None:
     assert made({"a": "{{ item.x }}", "b": "{{ item.y }}!"}, {"x": "{{ ds }}", "y": None}) == {
         "a": "{{ ds }}",

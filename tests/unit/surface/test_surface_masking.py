@@ -19,6 +19,8 @@ from airflow_channel_provider import masking
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.masking import mask_credential, mask_secret, redacted
 
+pytestmark = pytest.mark.promise(name="secrets")
+
 SECRETS = ("p@ss w=rd/+one", 'it\'s "quoted" \\ & 비밀', "abcdefgh-plain")
 
 

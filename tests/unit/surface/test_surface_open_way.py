@@ -15,6 +15,8 @@ from airflow_channel_provider.hooks import _base
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
+pytestmark = pytest.mark.promise(name="one-host")
+
 OPEN = "http://shop.invalid"
 WARNING = (
     "Connection 'c' leads to http://shop.invalid: secrets and tokens can be read on the way, since http:// is not "

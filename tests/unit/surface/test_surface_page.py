@@ -187,6 +187,7 @@ def task_of(store: FileStore, service: TokenService) -> TokenManager:
     )
 
 
+@pytest.mark.promise(name="dropped")
 def test_a_dropped_token_does_not_come_back_though_the_record_is_lost(
     store: FileStore, tmp_path: Path
 ) -> None:
@@ -202,6 +203,7 @@ def test_a_dropped_token_does_not_come_back_though_the_record_is_lost(
     assert task_of(store, service).get("1").access_token == "access-1"
 
 
+@pytest.mark.promise(name="plausible")
 def test_a_broken_record_hides_no_other_app(
     store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -321,6 +323,7 @@ def test_every_answer_has_the_headers(client: Any, store: FileStore) -> None:
     assert client.get("/openapi.json").status_code == client.get("/docs").status_code == 404
 
 
+@pytest.mark.promise(name="page")
 def test_policy_lets_in_the_page_s_own_scripts_and_style_alone() -> None:
     policy = dict(part.split(" ", 1) for part in _page.headers()["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'none'"
@@ -334,6 +337,7 @@ def test_policy_lets_in_the_page_s_own_scripts_and_style_alone() -> None:
     assert "unsafe" not in str(policy)
 
 
+@pytest.mark.promise(name="page")
 @pytest.mark.parametrize(
     ("status", "headers", "body"),
     [
@@ -446,6 +450,7 @@ def test_a_person_without_the_right_reads_why(client: Any) -> None:
     assert told.json() == {"detail": "Forbidden"}
 
 
+@pytest.mark.promise(name="page")
 def test_names_that_are_html_stay_json(client: Any, store: FileStore) -> None:
     hostile = '</script><img src=x onerror="alert(1)">'
     record = app_record(now_of(store), hostile, ages=[10], requests=1, connections=(hostile,))

@@ -20,7 +20,7 @@ from support.records import app_record, now_of, write
 from airflow_channel_provider.plugins import _page, channel_talk
 from airflow_channel_provider.tokens.stores.file import FileStore
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.promise(name="page")]
 
 ROLES = ["viewer", "user", "op", "admin"]
 EDITORS = {"op", "admin"}

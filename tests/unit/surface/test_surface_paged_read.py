@@ -134,6 +134,7 @@ def test_what_a_killed_try_left_behind_is_removed_by_the_next(doors: Any, tmp_pa
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.promise(name="files")
 def test_the_file_is_for_this_user_alone_whoever_might_read_the_one_before(
     doors: Any, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_what_serialize_returns_makes_the_same_trigger_again(waiting: Waiting) -
     assert again.serialize() == trigger.serialize()
 
 
+@pytest.mark.promise(name="secrets")
 def test_arguments_hold_no_secret(doors: Any, waiting: Waiting) -> None:
     doors.client.script = [CLOSED]
     trigger = waiting.trigger()

@@ -81,6 +81,7 @@ class Day:
         return self
 
 
+@pytest.mark.promise(name="quota")
 @pytest.mark.parametrize("anchor", ["first", "clock"])
 @pytest.mark.parametrize("scopes", [1, 5, 6, 8, 9, 10])
 def test_a_day_never_sends_an_eleventh_request_and_never_meets_a_refusal(scopes: int, anchor: str) -> None:

@@ -78,6 +78,7 @@ def test_a_change_that_fails_changes_nothing_and_holds_no_lock(store: FileStore)
     assert seen(store).state == {"n": 1}
 
 
+@pytest.mark.promise(name="plausible")
 @pytest.mark.parametrize(
     "content",
     [
@@ -111,6 +112,7 @@ def test_a_truncated_document_is_set_aside_too(store: FileStore, tmp_path: Path)
     assert seen(store).lost
 
 
+@pytest.mark.promise(name="files")
 def test_a_link_or_a_directory_in_place_of_the_document_is_set_aside(
     store: FileStore, tmp_path: Path
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_document_that_vanished_beside_its_tokens_is_lost_not_new(store: FileS
     assert seen(store).lost
 
 
+@pytest.mark.promise(name="files")
 def test_a_link_in_place_of_a_token_is_neither_followed_nor_written_through(
     store: FileStore, tmp_path: Path
 ) -> None:
@@ -353,6 +356,7 @@ def test_a_directory_that_is_open_to_others_is_reported(
     assert "open to other users (mode 755)" in caplog.text
 
 
+@pytest.mark.promise(name="files")
 @pytest.mark.parametrize("mode", [0o700, 0o770])
 def test_a_directory_of_another_user_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, mode: int
@@ -397,6 +401,7 @@ def test_a_state_that_is_not_believed_is_set_aside_when_it_is_replaced(
     assert aside.read_bytes() == content
 
 
+@pytest.mark.promise(name="dropped")
 def test_a_token_is_dropped_and_may_be_gone_already(store: FileStore, tmp_path: Path) -> None:
     store.write_blob("doc", "name", b"sealed", 60)
     for _ in range(2):

@@ -175,6 +175,7 @@ def test_a_process_that_died_leaves_its_request_pending(world: World) -> None:
     assert world.told() == [("issue", "no token is stored", "dead", "pending", "")]
 
 
+@pytest.mark.promise(name="dropped")
 def test_a_dropped_token_is_used_by_nobody_and_renewed_by_the_next(world: World) -> None:
     first = world.task().get()
     world.task().shared.change(lambda record, now: record.with_dropped_token("app"))

@@ -109,6 +109,7 @@ def test_a_running_process_does_not_even_look(world: World, monkeypatch: pytest.
     assert task.get() is second
 
 
+@pytest.mark.promise(name="secrets")
 def test_tokens_are_masked_before_anybody_has_them(world: World) -> None:
     world.task().get()
     assert world.masked[:2] == ["access-0", "refresh-0"]
@@ -255,6 +256,7 @@ def test_a_service_in_trouble_is_asked_less_and_less_and_the_error_says_when(wor
     assert asked_at == [0, 2, 12, 72, 372]
 
 
+@pytest.mark.promise(name="quota")
 def test_the_eleventh_request_is_never_sent(world: World) -> None:
     for channel in range(10):
         world.task().get(str(channel))

@@ -18,6 +18,8 @@ from airflow_channel_provider.tokens.seal import Sealer, is_blob_name
 from airflow_channel_provider.tokens.stores import envelope
 from airflow_channel_provider.tokens.token import Token
 
+pytestmark = pytest.mark.promise(name="plausible")
+
 HUGE: list[Any] = [1e300, -1e300, math.nan, math.inf, 10**400, -(10**400), 32_503_680_001]
 NO_NUMBERS: list[Any] = [None, True, "1", [], {}]
 ENVELOPE = "airflow_channel_provider.tokens.stores.envelope"

@@ -16,6 +16,7 @@ def test_what_is_sealed_opens_again() -> None:
     assert sealer.open(sealer.seal(TOKEN), "channel:1") == TOKEN
 
 
+@pytest.mark.promise(name="sealed")
 def test_a_blob_shows_neither_token_nor_secret_and_is_never_the_same_twice() -> None:
     sealer = Sealer("app", SECRET)
     blob = sealer.seal(TOKEN)
@@ -24,6 +25,7 @@ def test_a_blob_shows_neither_token_nor_secret_and_is_never_the_same_twice() -> 
     assert blob != sealer.seal(TOKEN)
 
 
+@pytest.mark.promise(name="sealed")
 @pytest.mark.parametrize(
     ("app", "secret", "scope"),
     [
@@ -36,6 +38,7 @@ def test_a_blob_opens_for_its_own_app_secret_and_scope_only(app: str, secret: st
     assert Sealer(app, secret).open(Sealer("app", SECRET).seal(TOKEN), scope) is None
 
 
+@pytest.mark.promise(name="plausible")
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_damaged_blob_is_no_token(position: int, flip: int) -> None:
     sealer = Sealer("app", SECRET)
@@ -49,6 +52,7 @@ def test_an_absent_blob_is_no_token() -> None:
     assert Sealer("app", SECRET).open(None, "app") is None
 
 
+@pytest.mark.promise(name="sealed")
 def test_names_depend_on_the_secret_but_the_app_does_not() -> None:
     assert Sealer("app", SECRET).blob_name("app") != Sealer("app", "another secret").blob_name("app")
     assert app_key("https://h", "id", SECRET) == app_key("https://h", "id", "another secret")

@@ -16,6 +16,8 @@ from support.spoiled import FRAGMENTS, QUOTA, Spoiler, Tasks, places, spoiled_at
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
+pytestmark = pytest.mark.promise(name="plausible")
+
 NOW = 50_000.0
 
 

@@ -14,6 +14,8 @@ from airflow_channel_provider.tokens.plausible import MOST_COUNTED
 from airflow_channel_provider.tokens.policy import Come, Remembered, Renew, Request, Stage
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
 
+pytestmark = pytest.mark.promise(name="quota")
+
 DAY = 86_400.0
 QUOTA = Quota()
 REFUSAL = {"class": "ChannelPermissionError", "message": "not installed"}
