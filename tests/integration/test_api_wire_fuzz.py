@@ -23,6 +23,8 @@ from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
+pytestmark = pytest.mark.promise(name="plausible")
+
 SECRET = "c2VjcmV0LW9mLXRoZS1hcHA="
 PASSWORD = "pass-word-of-mina"
 ECHOED = (SECRET, PASSWORD)
