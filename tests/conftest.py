@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -105,3 +105,11 @@ def _no_secrets_of_other_tests() -> Iterator[None]:
     yield
     if (masking := sys.modules.get("airflow_channel_provider.masking")) is not None:
         masking._known.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged may hold half of a surrogate pair, which no process of pytest can tell another."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report

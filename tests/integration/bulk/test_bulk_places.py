@@ -14,7 +14,10 @@ from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
 
-pytestmark = [pytest.mark.filterwarnings("ignore:.*cannot be called outside"), pytest.mark.promise(name="files")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*cannot be called outside"),
+    pytest.mark.promise(name="files"),
+]
 
 
 def write_rows(path: Path) -> str:

@@ -321,30 +321,39 @@ def test_a_file_that_comes_while_the_task_runs_stops_its_end_and_not_its_parts(f
     ("one", "other"),
     [
         ("{folder}/a.jsonl", "file://{folder}/a.jsonl"),
-        ("{folder}/a.jsonl", "local://{folder}/a.jsonl"),
         ("{folder}/a.jsonl", "{folder}/./b/../a.jsonl"),
-        ("file://{folder}/a.jsonl", "a.jsonl"),
         ("{folder}//a.jsonl", "{folder}/a.jsonl"),
         ("{folder}/a.jsonl", "{folder}/../link/a.jsonl"),
         ("{folder}/there.jsonl", "{folder}/hard.jsonl"),
         ("{folder}/there.jsonl", "{folder}/soft.jsonl"),
-        ("~/a.jsonl", "{folder}/a.jsonl"),
         ("memory://bulk/a.jsonl", "memory://bulk/a.jsonl"),
         ("memory://bulk/a.jsonl", "memory://conn@bulk/a.jsonl"),
         ("memory://bulk/a.jsonl", "memory://bulk/./b/..//a.jsonl"),
     ],
 )
 def test_one_file_is_known_by_all_its_addresses(
-    one: str, other: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: Any
+    one: str, other: str, folder: Path, tmp_path: Path, bucket: Any
 ) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("HOME", str(folder))
     attach("memory", conn_id="conn", fs=fsspec.filesystem("memory"))
     (tmp_path / "link").symlink_to(folder)
     (folder / "there.jsonl").touch()
     os.link(folder / "there.jsonl", folder / "hard.jsonl")
     (folder / "soft.jsonl").symlink_to("there.jsonl")
     first, second = (ObjectStoragePath(address.format(folder=folder)) for address in (one, other))
+    assert own_files.is_same_file(first, second)
+    assert own_files.is_same_file(second, first)
+
+
+@pytest.mark.skipif(
+    ObjectStoragePath("a.jsonl").is_absolute(), reason="Before Airflow 3.2 every path begins at the root."
+)
+@pytest.mark.parametrize("address", ["a.jsonl", "~/a.jsonl", "local://{folder}/a.jsonl"])
+def test_one_file_is_known_from_where_one_stands(
+    address: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    first, second = (ObjectStoragePath(text.format(folder=folder)) for text in (address, "{folder}/a.jsonl"))
     assert own_files.is_same_file(first, second)
     assert own_files.is_same_file(second, first)
 
