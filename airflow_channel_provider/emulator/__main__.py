@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.dialect import DIALECTS
 from airflow_channel_provider.emulator.settings import CONTRACTS, Settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
         help="strict refuses what breaks the vendor's contract, lenient only what is missing or of another type "
         "(default: the setting, strict)",
     )
+    parser.add_argument(
+        "--dialect",
+        choices=DIALECTS,
+        help="protobuf spells values as the vendor's protos do in JSON, plain as its webhooks do: numbers and words "
+        "(default: the setting, protobuf)",
+    )
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port there once it listens")
     # Of EmulatorProcess: settings come as a line on stdin, and the end of stdin or of that process ends this one.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
@@ -46,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read_settings(arguments: argparse.Namespace) -> Settings:
-    settings = _settings_as_given(arguments)
-    return settings.changed({"contract": arguments.contract}) if arguments.contract else settings
+    named = {"contract": arguments.contract, "dialect": arguments.dialect}
+    return _settings_as_given(arguments).changed({name: value for name, value in named.items() if value})
 
 
 def _settings_as_given(arguments: argparse.Namespace) -> Settings:

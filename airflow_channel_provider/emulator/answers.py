@@ -1,8 +1,9 @@
 """What goes out: answers and refusals in the shapes of the service. Pure: bytes, a status and headers.
 
-Success is a bare object, ``{"result": …}`` or ``{"error": {}, "result": …}``. A refusal by a native function is HTTP
-200 with an ``error`` object; what the core API behind it said travels as text inside that message. Everything that
-never reached a function answers with its HTTP status and ``{status, type, language, errors}``.
+Success is ``{"result": …}``, with an empty error beside it or, of a token request, without an envelope. A refusal by a
+native function is HTTP 200 with an ``error`` object; what the core API behind it said travels as text inside that
+message. Everything that never reached a function answers with its HTTP status and ``{status, type, language, errors}``.
+So does the core API refuse, or else with a code of its own: ``{status, commonErrorCode, message}``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.jsontypes import dump
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPTY_ERRORS",
+    "ERROR_SHAPES",
     "NO_RESULT",
     "Answer",
     "RefusalError",
@@ -47,6 +50,15 @@ EMPTY_ERRORS: dict[str, JSONObject] = {
     "live_empty_error": {"error": {}},
     "live_blank_error": {"error": {"type": "", "message": ""}},
 }
+# How the core API refuses: with the type that goes with the status, or with its common error code.
+ERROR_SHAPES = ("legacy", "common_code")
+_COMMON_CODE = "COMMON_ERROR_CODE_"
+_COMMON_CODES = {
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "ENTITY_NOT_FOUND",
+    422: "VALIDATION_FAILED",
+}
 
 
 @dataclass(slots=True)
@@ -67,6 +79,7 @@ class RefusalError(Exception):
     :param via: ``store`` (the App Store itself), ``core`` (proxied from the core API) or ``http`` (no envelope).
     :param status: HTTP status; for ``core`` the one that the core API gave.
     :param error_type: ``type`` of a core or http body.
+    :param common_code: of the core API, where it is not the one that goes with the status.
     :param code: of the envelope, where the App Store itself refuses and says more than that.
     """
 
@@ -77,6 +90,7 @@ class RefusalError(Exception):
         via: str = "store",
         status: int = 422,
         error_type: str = "",
+        common_code: str = "",
         code: int | None = None,
     ) -> None:
         super().__init__(message)
@@ -84,6 +98,7 @@ class RefusalError(Exception):
         self.via = via
         self.status = status
         self.code = code
+        self.common_code = common_code or _COMMON_CODES.get(status, "INTERNAL_ERROR")
         # Python 3.13 renamed the phrase of 422.
         self.error_type = error_type or (
             "Unprocessable Entity" if status == 422 else HTTPStatus(status).phrase
@@ -91,9 +106,8 @@ class RefusalError(Exception):
 
 
 def core_refusal(status: int, message: str) -> RefusalError:
-    """A refusal by the core API, with the code that goes with its status."""
-    codes = {404: "ENTITY_NOT_FOUND", 422: "VALIDATION_FAILED"}
-    return RefusalError(message, via="core", status=status, error_type=codes.get(status, ""))
+    """A refusal by the core API, of the kind that goes with its status."""
+    return RefusalError(message, via="core", status=status)
 
 
 def unprocessable(message: str) -> RefusalError:
@@ -128,12 +142,16 @@ def success_answer(result: JSON, shape: str, *, token: bool = False) -> Answer:
     return Answer(200, dump(body))
 
 
-def refusal_answer(refusal: RefusalError, *, proxied_errors: bool) -> Answer:
+def refusal_answer(
+    refusal: RefusalError, *, proxied_errors: bool, error_shape: str = "legacy", dialect: str = "protobuf"
+) -> Answer:
     """
     A refusal.
 
     :param refusal: what was refused and why.
     :param proxied_errors: whether the core API's body travels as text in the message; else its status is the ``code``.
+    :param error_shape: of :data:`ERROR_SHAPES`, for the core API's body.
+    :param dialect: how a common error code is spelled.
     """
     if refusal.code is not None:
         return envelope_error(refusal.message, code=refusal.code, type=refusal.error_type)
@@ -142,9 +160,18 @@ def refusal_answer(refusal: RefusalError, *, proxied_errors: bool) -> Answer:
     body = http_body(refusal.status, refusal.error_type, refusal.message)
     if refusal.via == "http":
         return Answer(refusal.status, dump(body))
-    if proxied_errors:
-        return envelope_error(f"request failed, body: {dump(body).decode()}")
-    return envelope_error(refusal.message, code=refusal.status)
+    if not proxied_errors:
+        return envelope_error(refusal.message, code=refusal.status)
+    if error_shape == "common_code":
+        body = _common_body(refusal, dialect)
+    return envelope_error(f"request failed, body: {dump(body).decode()}")
+
+
+def _common_body(refusal: RefusalError, dialect: str) -> JSONObject:
+    """The core API's newest body; its list of details is left out where there are none, as all that is empty."""
+    code = _COMMON_CODE + refusal.common_code
+    code = plain_word(code, _COMMON_CODE) if dialect == "plain" else code
+    return {"status": refusal.status, "commonErrorCode": code, "message": refusal.message}
 
 
 def unauthorized_answer(shape: str) -> Answer:

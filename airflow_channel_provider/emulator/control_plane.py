@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import Answer
 from airflow_channel_provider.emulator.desk import change_later
+from airflow_channel_provider.emulator.dialect import write_thing
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.overview import overview
 
@@ -30,7 +31,7 @@ class ControlPlane:
         self._reads: dict[str, Callable[[Mapping[str, str]], JSON]] = {
             "journal": self._journal,
             "token_requests": lambda query: emulator.journal.token_requests(),
-            "messages": lambda query: emulator.world.messages.listing(query.get("chat_id")),
+            "messages": self._messages,
             "commands": self._commands,
             "table": self._table,
             "tables": self._tables,
@@ -76,6 +77,10 @@ class ControlPlane:
         limit = query.get("limit")
         return self._emulator.journal.since(int(query.get("since", 0)), None if limit is None else int(limit))
 
+    def _messages(self, query: Mapping[str, str]) -> JSON:
+        messages = self._emulator.world.messages.listing(query.get("chat_id"))
+        return [write_thing("message", message, self._emulator.settings.dialect) for message in messages]
+
     def _commands(self, query: Mapping[str, str]) -> JSON:
         app = self._app(query.get("app_id"))
         return app.commands
@@ -85,7 +90,7 @@ class ControlPlane:
         table = tables.get((query.get("channel_id"), query.get("table_name")))
         if table is None:
             raise ValueError(f"no table {query.get('table_name')!r}")
-        return {"schema": table["schema"], "rows": list(table["rows"].values())}
+        return {**table, "rows": list(table["rows"].values())}
 
     def _tables(self, query: Mapping[str, str]) -> JSON:
         return [

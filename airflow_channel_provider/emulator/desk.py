@@ -30,7 +30,7 @@ def set_state(chat: JSONObject, state: str, stamp: int) -> None:
     :param state: one of :data:`STATES`.
     :param stamp: epoch milliseconds.
     """
-    chat.update(state=f"USER_CHAT_STATE_{state.upper()}", version=chat["version"] + 1, updatedAt=stamp)
+    chat.update(state=state, version=chat["version"] + 1, updatedAt=stamp)
     if state in _STAMPS:
         chat[_STAMPS[state]] = stamp
 

@@ -19,6 +19,7 @@ from airflow_channel_provider.emulator.answers import (
     success_answer,
     unprocessable,
 )
+from airflow_channel_provider.emulator.dialect import write_result
 from airflow_channel_provider.emulator.faults import TOKEN_METHODS
 from airflow_channel_provider.emulator.functions import FUNCTIONS
 from airflow_channel_provider.emulator.functions.base import Call
@@ -96,7 +97,13 @@ def answer_native(world: World, visit: Visit, token: str) -> Answer:
         return _answer_function(world, visit, token)
     except RefusalError as refusal:
         visit.error = refusal.message or "refused"
-        answer = refusal_answer(refusal, proxied_errors=world.settings.proxied_errors)
+        settings = world.settings
+        answer = refusal_answer(
+            refusal,
+            proxied_errors=settings.proxied_errors,
+            error_shape=settings.error_shape,
+            dialect=settings.dialect,
+        )
         answer.headers = visit.headers
         return answer
 
@@ -122,7 +129,7 @@ def _answer_function(world: World, visit: Visit, token: str) -> Answer:
     call = Call(world, app, known, params, visit.at)
     _check_allowed(function, call)
     _check_contract(function, call)
-    result = function.run(call)
+    result = write_result(function.run(call), world.settings.dialect)
     visit.acted, visit.repeated = True, call.repeated
     answer = success_answer(result, world.settings.answer_shape)
     answer.headers = visit.headers

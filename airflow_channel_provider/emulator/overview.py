@@ -6,6 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.desk import plain_state
+
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
     from airflow_channel_provider.emulator.service import Emulator
@@ -80,7 +82,7 @@ def _chat_head(emulator: Emulator, key: tuple[str, str, str], channel_name: str)
     elif channel is not None and chat_type == "userChat" and chat_id in channel.user_chats:
         chat = channel.user_chats[chat_id]
         title = str(channel.users.get(chat.get("userId", ""), {}).get("name") or chat_id)
-        state = str(chat["state"]).upper().removeprefix("USER_CHAT_STATE_").lower()
+        state = plain_state(str(chat["state"]))
     head = {
         "channel_id": channel_id,
         "channel_name": channel_name,

@@ -6,7 +6,8 @@ import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.answers import EMPTY_ERRORS
+from airflow_channel_provider.emulator.answers import EMPTY_ERRORS, ERROR_SHAPES
+from airflow_channel_provider.emulator.dialect import DIALECTS
 from airflow_channel_provider.emulator.quota import ANCHORS
 from airflow_channel_provider.emulator.seed_data import (
     DEMO_APP_ID,
@@ -33,6 +34,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "quota_anchor": ANCHORS,
     "answer_shape": ANSWER_SHAPES,
     "page_shape": PAGE_SHAPES,
+    "error_shape": ERROR_SHAPES,
+    "dialect": DIALECTS,
     "refresh_refusal": REFRESH_REFUSALS,
     "contract": CONTRACTS,
     "quota_refusal_shape": ("token_fetch_fail", "http_429", "http_429_retry_after", "envelope_429"),
@@ -83,8 +86,10 @@ class Settings:
     rate_limit_window_seconds: float = 60
     rate_limit_shape: str = "body_epoch"
     contract: str = "strict"
-    answer_shape: str = "seed"
+    dialect: str = "protobuf"
+    answer_shape: str = "live"
     page_shape: str = "next"
+    error_shape: str = "legacy"
     proxied_errors: bool = True
     # Somebody at the desk closes a user chat this long after a message was written into it; None: nobody does.
     user_chats_close_after_seconds: float | None = None

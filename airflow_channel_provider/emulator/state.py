@@ -92,7 +92,7 @@ class Channel:
 def new_chat_fields(stamp: int) -> JSONObject:
     """What a user chat has besides its ids; ``stamp`` in epoch milliseconds."""
     return {
-        "state": "USER_CHAT_STATE_OPENED", "assigneeId": None, "managerIds": [], "tags": [], "openedAt": stamp,
+        "state": "opened", "assigneeId": None, "managerIds": [], "tags": [], "openedAt": stamp,
         "closedAt": None, "version": 1,
     }  # fmt: skip
 

@@ -43,7 +43,7 @@ def _activations(call: Call) -> JSON:
 
 def _register_extension(call: Call) -> JSON:
     key = (call.params["extensionName"], call.params["systemVersion"])
-    call.app.extensions[key] = {"extensionName": key[0], "systemVersion": key[1]}
+    call.app.extensions[key] = {"name": key[0], "systemVersion": key[1], "exclusive": False}
     return {
         "success": True,
         "errorMessage": "",

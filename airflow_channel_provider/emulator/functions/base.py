@@ -157,7 +157,7 @@ def _read_cursor(cursor: JSON) -> tuple[str, str]:
     try:
         key, item_id = b64decode(cursor, altchars=b"-_", validate=True).decode().split("\x00")
     except (ValueError, TypeError):
-        raise RefusalError("invalid cursor", via="core", status=422, error_type="INVALID_CURSOR") from None
+        raise RefusalError("invalid cursor", via="core", status=422, common_code="INVALID_CURSOR") from None
     return key, item_id
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.desk import plain_state, set_state
+from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.functions.base import Function, page
 from airflow_channel_provider.emulator.state import new_chat_fields
 
@@ -93,9 +94,13 @@ def _search_by_medium(call: Call) -> JSON:
 
 
 def _search_groups(call: Call) -> JSON:
-    public = [group for group in call.channel().groups.values() if group["scope"] != "private"]
-    groups, more = page(call, public, lambda group: str(group["title"]))
-    return {"groups": groups, **more}
+    public = [
+        group
+        for group in call.channel().groups.values()
+        if plain_word(group["scope"], "GROUP_SCOPE_") != "private"
+    ]
+    found, more = page(call, public, lambda group: str(group["title"]))
+    return {"groups": found, **more}
 
 
 def _direct_chat(call: Call, *, find: bool) -> JSON:

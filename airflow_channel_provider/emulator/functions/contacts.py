@@ -77,7 +77,7 @@ def _channel_json(call: Call) -> JSONObject:
         "id": channel.id,
         "name": channel.name,
         "timeZone": "Asia/Seoul",
-        "countryCode": "KR",
+        "country": "KR",
         "state": "active",
     }
 
@@ -128,8 +128,8 @@ def _event_schemas(call: Call) -> JSON:
 
 
 def _entity_token(call: Call) -> JSON:
-    call.channel()
-    return {"entityToken": secrets.token_urlsafe(24)}
+    entity = {name: call.text(name) for name in ("entityType", "entityId")}
+    return {"entityToken": {"channelId": call.channel().id, **entity, "token": secrets.token_urlsafe(24)}}
 
 
 def _missing(name: str) -> Callable[[Call], JSON]:

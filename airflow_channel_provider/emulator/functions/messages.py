@@ -35,6 +35,27 @@ def _check_people(call: Call, person: tuple[str, str]) -> None:
         raise core_refusal(404, f"{kind} not found")
 
 
+def _thread_fields(call: Call, chat: JSONObject, writer: tuple[str, str]) -> JSONObject:
+    """What a reply has beyond other messages; it is counted in the thread, which it shares with its root."""
+    root_id = call.text("rootMessageId")
+    if not root_id:
+        return {}
+    root = call.world.messages.get(root_id)
+    if root is not None and (root["channelId"], root["chatId"]) != (chat["channelId"], chat["id"]):
+        root = None
+    if root is None and call.is_strict:
+        raise core_refusal(404, "rootMessage not found")
+    thread: JSONObject = {"id": root_id, "managerIds": [], "repliedManagerIds": [], "replyCount": 0}
+    if root is not None:
+        thread = root.setdefault("thread", thread)
+    thread["replyCount"] += 1
+    if writer[0] == "manager" and writer[1] not in thread["managerIds"]:
+        thread["managerIds"].append(writer[1])
+        thread["repliedManagerIds"].append(writer[1])
+    broadcast = {"broadcastedMsg": True} if call.params.get("broadcast") else {}
+    return {"rootMessageId": root_id, "thread": thread, **broadcast}
+
+
 def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
     channel, dto = call.channel(), call.params["dto"]
     chats = {"userChat": channel.user_chats, "group": channel.groups, "directChat": channel.direct_chats}
@@ -61,9 +82,7 @@ def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
         "state": "sent",
     }
     message |= {field: dto[field] for field in _CONTENT if dto.get(field) is not None}
-    if call.params.get("rootMessageId"):
-        broadcast = bool(call.params.get("broadcast"))
-        message["thread"] = {"rootMessageId": call.params["rootMessageId"], "broadcast": broadcast}
+    message |= _thread_fields(call, chat, person)
     if chat_type == "userChat":
         close_later(call.world, chat, call.now)
     return {"message": call.world.messages.add(message)}

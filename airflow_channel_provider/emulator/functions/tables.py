@@ -81,7 +81,8 @@ def _schema(call: Call) -> JSONObject:
     columns, keys = call.params["columns"], call.params.get("primaryKeyColumns") or []
     if not {column.get("key") for column in columns}.issuperset(keys):
         raise RefusalError("primaryKeyColumns must name columns")
-    return {"tableName": call.text("tableName"), "columns": columns, "primaryKeyColumns": keys}
+    named = {"appId": call.app.app_id, "tableName": call.text("tableName")}
+    return {**named, "columns": columns, "primaryKeyColumns": keys}
 
 
 def _create_table(call: Call) -> JSON:
@@ -89,16 +90,14 @@ def _create_table(call: Call) -> JSON:
     key = (None, schema["tableName"])
     if key in call.app.tables:
         raise RefusalError(f"table {schema['tableName']} already exists")
-    call.app.tables[key] = {"schema": {**schema, "revision": 1}, "rows": {}}
+    call.app.tables[key] = {"schema": schema, "revision": 1, "rows": {}}
     return {"requestId": _request_id(call)}
 
 
 def _create_schema(call: Call) -> JSON:
     schema, channel_id = _schema(call), call.channel().id
-    table = call.app.tables.setdefault(
-        (channel_id, schema["tableName"]), {"schema": {"revision": 0}, "rows": {}}
-    )
-    table["schema"] = {**schema, "channelId": channel_id, "revision": table["schema"]["revision"] + 1}
+    table = call.app.tables.setdefault((channel_id, schema["tableName"]), {"revision": 0, "rows": {}})
+    table.update(schema={**schema, "channelId": channel_id}, revision=table["revision"] + 1)
     return {"requestId": _request_id(call), "schema": table["schema"]}
 
 

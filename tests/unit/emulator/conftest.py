@@ -8,6 +8,7 @@ import pytest
 from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.emulator import DEMO_SECRET
 from airflow_channel_provider.emulator.clock import Clock
+from airflow_channel_provider.emulator.control_plane import ControlPlane
 from airflow_channel_provider.emulator.service import NATIVE_PATH, Emulator
 from airflow_channel_provider.emulator.settings import Settings
 
@@ -36,25 +37,30 @@ class Driver:
         return self.send("PUT", NATIVE_PATH, body, **{"x-access-token": token})
 
     def issue(self, channel_id: str | None = "ch-1", secret: str = DEMO_SECRET) -> Any:
-        return self.native("issueToken", {"secret": secret, "channelId": channel_id})
+        return _result(self.native("issueToken", {"secret": secret, "channelId": channel_id}))
 
     def refresh(self, refresh_token: str) -> Any:
-        return self.native("refreshToken", {"refreshToken": refresh_token})
+        return _result(self.native("refreshToken", {"refreshToken": refresh_token}))
 
     def call(self, method: str, channel_id: str = "ch-1", **params: Any) -> Any:
         """The result of a call with a channel token that was minted for it, or the whole body if it was refused."""
         token = self.emulator.world.tokens.mint("demo-app", channel_id, self.time)["accessToken"]
-        body = self.native(method, {"channelId": channel_id, **params}, token)
-        return body.get("result", body)
+        return _result(self.native(method, {"channelId": channel_id, **params}, token))
 
     def app_call(self, method: str, **params: Any) -> Any:
         token = self.emulator.world.tokens.mint("demo-app", None, self.time)["accessToken"]
         owned = {"appId": "demo-app"} if CATALOGUE[method].needs("appId") else {}
-        body = self.native(method, {**owned, **params}, token)
-        return body.get("result", body)
+        return _result(self.native(method, {**owned, **params}, token))
+
+    def control(self, name: str) -> Any:
+        return json.loads(ControlPlane(self.emulator).handle("GET", f"/_emulator/{name}", {}, b"").body)
 
     def last(self) -> Any:
         return self.emulator.journal.since()[-1]
+
+
+def _result(body: Any) -> Any:
+    return body if body is None else body.get("result", body)
 
 
 def broken_rules(body: Any) -> list[str]:

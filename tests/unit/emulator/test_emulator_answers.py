@@ -60,7 +60,7 @@ def test_successes_have_the_shape_that_is_set(shape: str, token: Any, function: 
             {
                 "error": {
                     "type": "common",
-                    "message": 'request failed, body: {"status":404,"type":"ENTITY_NOT_FOUND","language":"en",'
+                    "message": 'request failed, body: {"status":404,"type":"Not Found","language":"en",'
                     '"errors":[{"message":"user not found"}]}',
                 }
             },
@@ -89,6 +89,33 @@ def test_refusals_have_the_shape_of_who_refused(
 ) -> None:
     answer = refusal_answer(refusal, proxied_errors=proxied_errors)
     assert (answer.status, json.loads(answer.body)) == (status, body)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "protobuf", "plain"),
+    [
+        (core_refusal(404, "m"), "COMMON_ERROR_CODE_ENTITY_NOT_FOUND", "entityNotFound"),
+        (core_refusal(422, "m"), "COMMON_ERROR_CODE_VALIDATION_FAILED", "validationFailed"),
+        (core_refusal(401, "m"), "COMMON_ERROR_CODE_UNAUTHORIZED", "unauthorized"),
+        (core_refusal(403, "m"), "COMMON_ERROR_CODE_FORBIDDEN", "forbidden"),
+        (
+            RefusalError("m", via="core", common_code="INVALID_CURSOR"),
+            "COMMON_ERROR_CODE_INVALID_CURSOR",
+            "invalidCursor",
+        ),
+    ],
+)
+def test_the_newest_refusal_of_the_core_has_a_code_of_its_own(
+    refusal: RefusalError, protobuf: str, plain: str
+) -> None:
+    for dialect, code in (("protobuf", protobuf), ("plain", plain)):
+        answer = refusal_answer(refusal, proxied_errors=True, error_shape="common_code", dialect=dialect)
+        message = json.loads(answer.body)["error"]["message"]
+        assert json.loads(message.removeprefix("request failed, body: ")) == {
+            "status": refusal.status,
+            "commonErrorCode": code,
+            "message": "m",
+        }
 
 
 def test_the_newer_429_has_its_reset_in_the_body_alone() -> None:

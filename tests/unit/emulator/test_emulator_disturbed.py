@@ -37,7 +37,7 @@ def test_apps_and_channels_can_be_replaced(driver: Driver) -> None:
         "profile"
     ] == {"name": "U"}
     chat = driver.native("getUserChat", {"channelId": "x", "userChatId": "c"}, token)["result"]["userChat"]
-    assert chat["state"] == "closed"
+    assert chat["state"] == "USER_CHAT_STATE_CLOSED"
     assert (
         driver.native("getGroup", {"channelId": "x", "groupId": "group-x-1"}, token)["result"]["group"][
             "title"

@@ -28,12 +28,12 @@ def test_a_message_is_kept_as_it_was_written(driver: Driver) -> None:
         "personType": "bot",
         "personId": "b",
         "requestId": "r-1",
-        "createdAt": int(driver.time * 1000),
-        "version": 1,
-        "state": "sent",
+        "createdAt": "2023-11-14T22:13:20Z",
+        "version": "1",
+        "state": "MESSAGE_STATE_SENT",
         "plainText": "hello",
     }
-    assert driver.emulator.world.messages.listing() == [message]
+    assert driver.control("messages") == [message]
 
 
 def test_a_repeated_request_id_answers_the_first_message(driver: Driver) -> None:
@@ -158,15 +158,45 @@ def test_as_manager_wants_a_manager(driver: Driver) -> None:
     assert broken_rules(body) == ["dto.managerId required"]
 
 
-def test_a_thread_reply_names_its_root(driver: Driver) -> None:
-    params: Any = {
-        "groupId": "group-ch-1-1",
-        "dto": {"botName": "b"},
-        "rootMessageId": "m",
-        "broadcast": True,
-    }
-    message = driver.call("writeGroupMessage", **params)["message"]
-    assert message["thread"] == {"rootMessageId": "m", "broadcast": True}
+def test_a_reply_is_counted_in_the_thread_that_it_shares_with_its_root(make_driver: type[Driver]) -> None:
+    driver = make_driver(dialect="plain")
+    group: Any = {"groupId": "group-ch-1-1"}
+    root = driver.call("writeGroupMessage", **group, dto={"botName": "b"})["message"]
+    assert "thread" not in root
+    place = {**group, "rootMessageId": root["id"]}
+    first = driver.call("writeGroupMessage", **place, dto={"botName": "b"}, broadcast=True)["message"]
+    for manager_id in ("manager-ch-1-2", "manager-ch-1-2"):
+        driver.call("writeGroupMessageAsManager", **place, dto={"managerId": manager_id})
+    people = {"managerIds": ["manager-ch-1-2"], "repliedManagerIds": ["manager-ch-1-2"]}
+    assert first["thread"] == {"id": root["id"], "managerIds": [], "repliedManagerIds": [], "replyCount": 1}
+    assert (first["rootMessageId"], first["broadcastedMsg"]) == (root["id"], True)
+    kept = driver.control("messages")
+    assert [message["thread"] for message in kept] == [{"id": root["id"], **people, "replyCount": 3}] * 4
+    assert [message.get("rootMessageId") for message in kept] == [None, *[root["id"]] * 3]
+    assert [message.get("broadcastedMsg") for message in kept] == [None, True, None, None]
+
+
+@pytest.mark.parametrize("root_id", ["nothing", "msg-00000001"])
+def test_only_a_lenient_emulator_takes_a_reply_to_what_is_not_there(
+    make_driver: type[Driver], root_id: str
+) -> None:
+    for contract in ("strict", "lenient"):
+        driver = make_driver(contract=contract)
+        driver.call("writeGroupMessage", groupId="group-ch-1-2", dto={"botName": "b"})
+        reply = driver.call(
+            "writeGroupMessage", groupId="group-ch-1-1", dto={"botName": "b"}, rootMessageId=root_id
+        )
+        if contract == "strict":
+            assert refusal(reply) == (404, "rootMessage not found")
+        else:
+            assert reply["message"]["thread"] == {"id": root_id, "replyCount": 1}
+
+
+def test_an_empty_root_is_none(driver: Driver) -> None:
+    message = driver.call(
+        "writeGroupMessage", groupId="group-ch-1-1", dto={"botName": "b"}, rootMessageId=""
+    )["message"]
+    assert not {"thread", "rootMessageId"} & set(message)
 
 
 def test_a_patched_message_keeps_its_identity(driver: Driver) -> None:
@@ -174,7 +204,7 @@ def test_a_patched_message_keeps_its_identity(driver: Driver) -> None:
     place = {"chatId": "chat-ch-1-1", "chatType": "userChat", "messageId": message["id"]}
     body = {"state": "MESSAGE_STATE_REMOVED", "id": "x", "plainText": "x"}
     patched = driver.call("patchMessage", **place, body=body, updateMask=["state", "id"])["message"]
-    assert patched == {**message, "state": "MESSAGE_STATE_REMOVED", "version": 2}
+    assert patched == {**message, "state": "MESSAGE_STATE_REMOVED", "version": "2"}
     elsewhere = driver.call(
         "patchMessage", **{**place, "chatId": "chat-ch-1-2"}, body=body, updateMask="state"
     )

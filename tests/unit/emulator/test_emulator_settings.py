@@ -19,11 +19,8 @@ def test_the_defaults_are_the_published_limits() -> None:
         1800,
         1800,
     )
-    assert (settings.quota_anchor, settings.quota_counts_refused, settings.answer_shape) == (
-        "first",
-        False,
-        "seed",
-    )
+    assert (settings.quota_anchor, settings.quota_counts_refused) == ("first", False)
+    assert (settings.answer_shape, settings.dialect, settings.error_shape) == ("live", "protobuf", "legacy")
     assert (settings.rate_limit, settings.proxied_errors, settings.latency_seconds) == (None, True, 0)
     assert [app["app_id"] for app in settings.apps] == ["demo-app"]
     assert [channel["id"] for channel in settings.channels] == ["ch-1", "ch-2", "ch-3"]
@@ -35,6 +32,8 @@ def test_the_defaults_are_the_published_limits() -> None:
         ({"quota": 1}, "no setting 'quota'; there are answer_shape, apps"),
         ({"quota_anchor": "x"}, "quota_anchor must be one of first, clock"),
         ({"contract": "mild"}, "contract must be one of strict, lenient"),
+        ({"dialect": "latin"}, "dialect must be one of protobuf, plain"),
+        ({"error_shape": "x"}, "error_shape must be one of legacy, common_code"),
         ({"answer_shape": None}, "answer_shape must be one of seed, live, live_empty_error"),
         ({"quota_limit": 1.5}, "quota_limit must be a whole number"),
         ({"quota_limit": None}, "quota_limit must be a whole number"),
@@ -58,19 +57,24 @@ def test_a_wrong_setting_is_refused_by_name(values: dict[str, Any], message: str
 
 
 @pytest.mark.parametrize(
-    ("arguments", "contract"),
+    ("arguments", "contract", "dialect"),
     [
-        ([], "strict"),
-        (["--contract", "lenient"], "lenient"),
-        (["--settings", "{file}"], "lenient"),
-        (["--settings", "{file}", "--contract", "strict"], "strict"),
+        ([], "strict", "protobuf"),
+        (["--contract", "lenient"], "lenient", "protobuf"),
+        (["--dialect", "plain"], "strict", "plain"),
+        (["--settings", "{file}"], "lenient", "plain"),
+        (["--settings", "{file}", "--contract", "strict"], "strict", "plain"),
+        (["--settings", "{file}", "--dialect", "protobuf"], "lenient", "protobuf"),
     ],
 )
-def test_the_contract_is_set_on_the_command_line(tmp_path: Path, arguments: list[str], contract: str) -> None:
+def test_contract_and_dialect_are_set_on_the_command_line(
+    tmp_path: Path, arguments: list[str], contract: str, dialect: str
+) -> None:
     file = tmp_path / "settings.json"
-    file.write_text('{"contract": "lenient"}')
+    file.write_text('{"contract": "lenient", "dialect": "plain"}')
     given = __main__._parser().parse_args([argument.format(file=file) for argument in arguments])
-    assert __main__._read_settings(given).contract == contract
+    settings = __main__._read_settings(given)
+    assert (settings.contract, settings.dialect) == (contract, dialect)
 
 
 def test_what_people_see_holds_no_secret() -> None:

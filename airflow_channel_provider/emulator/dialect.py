@@ -1,0 +1,175 @@
+"""
+How the values of an answer are spelled: all in one dialect, whichever they were kept in or set up with. Pure.
+
+``protobuf`` is the JSON form of the vendor's protos: RFC 3339 times, 64-bit integers as text, full names of enums, and
+no field that is empty, zero or false. ``plain`` is the older one of webhooks and the Open API: times in epoch
+milliseconds, numbers, the words of enums, and null where there is nothing. What people and apps put into a thing
+themselves, such as a profile or a block, is theirs and stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.contract.parts import (
+    MESSAGE_COLOR,
+    MESSAGE_OPTION,
+    MESSAGE_STATE,
+    USER_CHAT_STATE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+
+__all__ = ["DIALECTS", "plain_word", "write_result", "write_thing"]
+
+DIALECTS = ("protobuf", "plain")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_TIME = re.compile(r"\w+At(AfterOpen)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """
+    What a kind of thing has beyond texts; each field that is named like a time is one.
+
+    :param enums: the prefix of the names of an enum, or of a list of them, by field.
+    :param whole: the 64-bit integers.
+    :param parts: the kind of what is in a field.
+    :param proto_names: what the protos call a field that has another name elsewhere; empty: they have none of it.
+    """
+
+    enums: Mapping[str, str] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset({"version"})
+    parts: Mapping[str, str] = field(default_factory=dict)
+    proto_names: Mapping[str, str] = field(default_factory=dict)
+
+
+_CHAT_TIMES = ("waitingTime", "avgReplyTime", "totalReplyTime", "resolutionTime")
+_KINDS = {
+    "message": _Kind(
+        {"state": MESSAGE_STATE.prefix, "options": MESSAGE_OPTION.prefix, "alertLevel": "ALERT_LEVEL_"},
+        parts={"thread": "thread", "buttons": "button"},
+    ),
+    "thread": _Kind(),
+    "button": _Kind({"colorVariant": MESSAGE_COLOR.prefix}),
+    "userChat": _Kind(
+        {"state": USER_CHAT_STATE.prefix, "missedReason": "MISSED_REASON_"},
+        whole=frozenset(
+            {"version", *_CHAT_TIMES, *(f"operation{name[0].upper()}{name[1:]}" for name in _CHAT_TIMES)}
+        ),
+    ),
+    "user": _Kind({"type": "USER_TYPE_"}, parts={"web": "visit", "mobile": "visit"}),
+    "visit": _Kind(),
+    "manager": _Kind(),
+    "group": _Kind({"scope": "GROUP_SCOPE_"}, proto_names={"name": ""}),
+    "directChat": _Kind(),
+    "channel": _Kind({"state": "CHANNEL_STATE_"}, proto_names={"timeZone": "timezone"}),
+    "plugin": _Kind(),
+    "event": _Kind(),
+    "systemLog": _Kind(),
+}
+
+
+def write_result(result: JSON, dialect: str) -> JSON:
+    """
+    What a function answers, spelled in a dialect.
+
+    :param result: the things by their kind, such as ``userChat``, or lists of them, such as ``userChats``.
+    :param dialect: one of :data:`DIALECTS`.
+    """
+    if not isinstance(result, dict):
+        return result
+    return {name: _write(name.removesuffix("s"), value, dialect) for name, value in result.items()}
+
+
+def _write(kind: str, value: JSON, dialect: str) -> JSON:
+    if isinstance(value, list):
+        return [_write(kind, item, dialect) for item in value]
+    return write_thing(kind, value, dialect) if isinstance(value, dict) and kind in _KINDS else value
+
+
+def write_thing(kind: str, thing: JSONObject, dialect: str) -> JSONObject:
+    """
+    One thing, spelled in a dialect.
+
+    :param kind: such as ``userChat``.
+    :param thing: is not changed.
+    :param dialect: one of :data:`DIALECTS`.
+    """
+    known = _KINDS[kind]
+    written = {name: _write_value(known, name, value, dialect) for name, value in thing.items()}
+    if dialect == "plain":
+        return written
+    named = ((known.proto_names.get(name, name), value) for name, value in written.items())
+    return {name: value for name, value in named if name and not _is_unset(value)}
+
+
+def _write_value(known: _Kind, name: str, value: JSON, dialect: str) -> JSON:
+    if name in known.enums:
+        return _write_enum(known.enums[name], value, dialect)
+    if name in known.parts:
+        return _write(known.parts[name], value, dialect)
+    if name in known.whole:
+        return _write_whole(value, dialect)
+    return _write_time(value, dialect) if _TIME.fullmatch(name) else value
+
+
+def _is_unset(value: JSON) -> bool:
+    """Whether the printer of protos leaves it out; a message without a field is printed all the same."""
+    return not value and not isinstance(value, dict)
+
+
+def _write_enum(prefix: str, value: JSON, dialect: str) -> JSON:
+    if isinstance(value, list):
+        return [_write_enum(prefix, one, dialect) for one in value]
+    if not isinstance(value, str) or not value:
+        return value
+    word = plain_word(value, prefix)
+    return word if dialect == "plain" else prefix + re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", word).upper()
+
+
+def plain_word(value: str, prefix: str) -> str:
+    """
+    The word of an enum, such as ``silentToUser``, of any of its spellings.
+
+    :param value: a word or a full name.
+    :param prefix: of full names.
+    """
+    bare = value[len(prefix) :] if value.upper().startswith(prefix) else value
+    if bare != bare.upper():
+        return bare[:1].lower() + bare[1:]
+    first, *others = bare.lower().split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+def _write_whole(value: JSON, dialect: str) -> JSON:
+    if dialect == "protobuf":
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) and value else value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value, re.ASCII) else value
+
+
+def _write_time(value: JSON, dialect: str) -> JSON:
+    if dialect == "plain":
+        return _milliseconds(value) if isinstance(value, str) else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value:
+        return value
+    try:
+        moment = _EPOCH + timedelta(milliseconds=value)
+    except (OverflowError, ValueError):  # set up as a time that no calendar has
+        return value
+    fraction = f".{moment.microsecond // 1000:03}" if moment.microsecond >= 1000 else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def _milliseconds(text: str) -> JSON:
+    try:
+        moment = datetime.fromisoformat(re.sub("[Zz]$", "+00:00", text))
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
+    except (TypeError, ValueError):
+        return text
