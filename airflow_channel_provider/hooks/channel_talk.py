@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ChannelTalkHook"]
 
 _TEST_WAIT_SECONDS = 10.0
+_NO_SECRETS = ("id", "Id", "type", "Type", "At")
 
 
 class ChannelTalkHook(ServiceHook):
@@ -328,6 +329,15 @@ class ChannelTalkHook(ServiceHook):
 def _masked(result: Any) -> Any:
     """Mask a token that a function hands out, such as the ``entityToken`` of ``issueEntityToken``."""
     for name, value in result.items() if isinstance(result, Mapping) else ():
-        if isinstance(value, str) and str(name).lower().endswith("token"):
-            mask_secret(value)
+        if str(name).lower().endswith("token"):
+            _mask_token(value)
     return result
+
+
+def _mask_token(value: Any) -> None:
+    """The service leaves open what an object holds that stands for a token: all but what names a thing or a time."""
+    if isinstance(value, str):
+        mask_secret(value)
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        if not str(name).endswith(_NO_SECRETS):
+            _mask_token(inner)

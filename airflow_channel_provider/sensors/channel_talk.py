@@ -62,8 +62,9 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
     What is awaited is either declared or a function:
 
     - ``expect={"userChat.state": "closed"}``: the values are found in the answer by dotted paths. A list is any of its
-      values, None is what is absent. A ``state`` is compared in any case and without the prefix ``USER_CHAT_STATE_``.
-      Returned are the paths with the values found.
+      values, None is what is absent. Names of enums are compared with or without their prefix, such as
+      ``USER_CHAT_STATE_``, a ``state`` in any case, whole numbers also as texts, and what is absent counts as empty,
+      zero and false. Returned are the paths with the values found.
     - ``predicate``: is given the answer and returns what it found, such as an id, or something false. Returned is what
       it returns.
 

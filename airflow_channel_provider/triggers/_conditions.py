@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed", ASSIGNED
 
 _STATE_PREFIX = "user_chat_state_"
 _STATE = "state"
+_CAMEL_STEP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Condition:
     """
     What is awaited of an answer.
 
-    :param expect: by dotted path into the answer, the value or the list of values of which it has to be one.
+    :param expect: by dotted path into the answer, the value or the list of values of which it has to be one. The
+        service may write an enum by its full name or a word, a number as a text, and leave out what is empty: that is
+        all the same.
     :param predicate: a function, or its dotted path: is given the answer; what it returns is found, if it is true.
     :param predicate_kwargs: further arguments of that function.
     """
@@ -134,18 +138,30 @@ def _at(result: Any, path: str) -> Any:
 
 
 def _is(path: str, found: Any, wanted: Any) -> bool:
-    is_state = path.rpartition(".")[2] == _STATE
     choices = [wanted, *wanted] if isinstance(wanted, (list, tuple)) else [wanted]
-    return any(_same(found, choice) or (is_state and _same_state(found, choice)) for choice in choices)
+    return any(_same(found, choice) or _same_name(path, found, choice) for choice in choices)
 
 
 def _same(found: Any, wanted: Any) -> bool:
+    """Whether two values are the same to the service, which may leave out what is empty and write numbers as texts."""
+    if found is None and not isinstance(wanted, Mapping):
+        return not wanted
+    if isinstance(found, str) != isinstance(wanted, str):
+        return str(found) == str(wanted) and {type(found), type(wanted)} == {str, int}
     # To Python True is 1, to JSON it is not.
     return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
 
 
-def _same_state(found: Any, wanted: Any) -> bool:
-    return isinstance(found, str) and isinstance(wanted, str) and plain_state(found) == plain_state(wanted)
+def _same_name(path: str, found: Any, wanted: Any) -> bool:
+    """Whether two texts are the same name of an enum, such as USER_TYPE_MEMBER of a type, or the word for it."""
+    if not isinstance(found, str) or not isinstance(wanted, str):
+        return False
+    field = path.rpartition(".")[2]
+    prefix = rf"(?:[A-Z]+_)*{re.escape(_CAMEL_STEP.sub('_', field).upper())}_"
+    if field != _STATE and not any(re.match(prefix, text) for text in (found, wanted)):
+        return False
+    one, other = (re.sub(f"^{prefix}", "", text.strip().upper()).replace("_", "") for text in (found, wanted))
+    return one == other
 
 
 def _function(predicate: object) -> Callable[..., Any]:

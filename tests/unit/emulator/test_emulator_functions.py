@@ -93,7 +93,8 @@ def test_rows_are_upserted_by_primary_key(driver: Driver) -> None:
         "schema"
     ]
     assert schema == {
-        **{"appId": "demo-app", **table},
+        "appId": "demo-app",
+        **table,
         "columns": columns,
         "primaryKeyColumns": ["id"],
     }

@@ -74,6 +74,40 @@ def test_declared_values_are_looked_for_in_the_answer(expect: Any, is_met: bool)
     assert (condition.found_in(ANSWER) is not None) is is_met
 
 
+@pytest.mark.parametrize(
+    ("path", "found", "wanted", "is_met"),
+    [
+        ("user.type", "USER_TYPE_MEMBER", "member", True),
+        ("user.type", "member", "USER_TYPE_MEMBER", True),
+        ("user.type", "USER_TYPE_MEMBER", "lead", False),
+        ("user.type", "member", "Member", False),
+        ("message.state", "MESSAGE_STATE_SENT", ["failed", "sent"], True),
+        ("userChat.missedReason", "MISSED_REASON_NOT_IN_OPERATION", "notInOperation", True),
+        ("userChat.missedReason", "notInOperation", "MISSED_REASON_USER_LEFT", False),
+        ("user.name", "USER_TYPE_MEMBER", "member", False),
+        ("user.na(me", "x", "y", False),
+        ("userChat.version", "12", 12, True),
+        ("userChat.version", 12, "12", True),
+        ("userChat.version", "12", 13, False),
+        ("userChat.version", "True", True, False),
+        ("userChat.version", "1.0", 1.0, False),
+        ("user.blocked", None, False, True),
+        ("user.blocked", None, True, False),
+        ("user.blocked", False, None, False),
+        ("user.blocked", "", False, False),
+        ("user.tags", None, [], True),
+        ("user.alert", None, 0, True),
+        ("user.profile", None, {}, False),
+    ],
+)
+def test_values_are_the_same_in_both_spellings_of_the_service(
+    path: str, found: Any, wanted: Any, is_met: bool
+) -> None:
+    outer, inner = path.split(".")
+    answer = {outer: {} if found is None else {inner: found}}
+    assert (Condition({path: wanted}).found_in(answer) == {path: found}) is is_met
+
+
 def test_what_was_found_is_returned_by_its_path() -> None:
     expect = {"userChat.state": "closed", "userChat.closedAt": None}
     assert Condition(expect).found_in(ANSWER) == {

@@ -216,6 +216,20 @@ def test_token_as_a_result_is_kept_out_of_xcom(doors: Any, do_xcom_push: bool, c
     assert len(sent(doors)) == calls
 
 
+def test_token_in_an_object_is_masked_and_what_names_a_thing_is_not(doors: Any) -> None:
+    params = {"entityType": "user", "entityId": "u-1"}
+    operator = NativeFunctionOperator(
+        task_id="t", method="issueEntityToken", params=params, do_xcom_push=False
+    )
+    plain = {"channelId": "channel-12345", "entityType": "user-chat", "expiresAt": "2026-01-31T00:00:00Z"}
+    secret = {"token": "inner-token-78", "key": {"value": "deeper-token-79"}, "version": 12_345}
+    fit(operator, doors, {"entityToken": {**plain, **secret}})
+    assert operator.execute_complete(context()) == {"entityToken": {**plain, **secret}}
+    assert redact("inner-token-78 and deeper-token-79") == "*** and ***"
+    for text in plain.values():
+        assert redact(f"it is {text}") == f"it is {text}"
+
+
 def test_app_function_is_called(doors: Any) -> None:
     operator = AppFunctionOperator(
         task_id="t",
