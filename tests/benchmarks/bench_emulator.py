@@ -36,7 +36,7 @@ def issue_token(url: str) -> str:
     body = {"method": "issueToken", "params": {"secret": DEMO_SECRET, "channelId": "ch-1"}}
     request = Request(url + PATH, data=json.dumps(body).encode(), method="PUT")
     with build_opener(ProxyHandler({})).open(request) as answer:
-        return str(json.loads(answer.read())["accessToken"])
+        return str(json.loads(answer.read())["result"]["accessToken"])
 
 
 def read_answer(connection: socket.socket, rest: bytes) -> bytes:

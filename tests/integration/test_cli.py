@@ -159,7 +159,7 @@ def test_call_without_a_result_prints_no_more_than_that(shell: Shell, emulator: 
 def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator: EmulatorThread) -> None:
     params = {"channelId": "ch-1", "entityType": "user", "entityId": "user-ch-1-1"}
     printed, _ = shell.run("call", "issueEntityToken", "--params", json.dumps(params))
-    assert json.loads(printed) == {"entityToken": "***"}
+    assert set(json.loads(printed)["entityToken"].values()) == {"***"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from support import markdown
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.emulator.dialect import DIALECTS
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "reading.md").read_text(encoding="utf-8")
 RUN = {
@@ -22,9 +23,11 @@ RUN = {
 NAMES = ["Mina Seo", "Noah Weiss"]
 
 
-@pytest.fixture(autouse=True)
-def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
-    with EmulatorThread() as emulator:
+@pytest.fixture(autouse=True, params=DIALECTS)
+def emulator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[EmulatorThread]:
+    with EmulatorThread({"dialect": request.param}) as emulator:
         fields = {"conn_type": "channel_talk", "login": DEMO_APP_ID, "password": DEMO_SECRET}
         connection = {**fields, "host": emulator.url, "extra": {"channel_id": "ch-1"}}
         monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_DEFAULT", json.dumps(connection))

@@ -24,6 +24,7 @@ from support.airflow_features import (
 )
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.emulator.dialect import DIALECTS
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -60,9 +61,11 @@ class State(dict[str, Any]):
     set = dict.__setitem__
 
 
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
-    with EmulatorThread() as emulator:
+@pytest.fixture(params=DIALECTS)
+def emulator(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[EmulatorThread]:
+    with EmulatorThread({"dialect": request.param}) as emulator:
         channel_talk = {"conn_type": "channel_talk", "login": DEMO_APP_ID, "password": DEMO_SECRET}
         benlly = {"conn_type": "benlly", "password": "benlly-user-token"}
         for conn_id, fields, extra in (
@@ -209,4 +212,4 @@ def test_tests_of_dags_pass(tmp_path: Path) -> None:
         )
         output = done.stdout + done.stderr
         assert done.returncode == 0, output[-6000:]
-    assert "3 passed" in output
+    assert "6 passed" in output  # in both dialects

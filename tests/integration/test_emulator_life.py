@@ -28,7 +28,7 @@ pytest_plugins = ["airflow_channel_provider.emulator.pytest_plugin"]
 def issue(url: str) -> bool:
     body = {"method": "issueToken", "params": {"secret": DEMO_SECRET}}
     answer = requests.put(f"{url}/general/v1/native/functions", json=body, timeout=10).json()
-    return "accessToken" in answer
+    return "accessToken" in answer.get("result", ())
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
@@ -153,7 +153,7 @@ def test_it_dies_with_a_parent_that_is_killed() -> None:
 
 def test_the_command_line_prints_its_address_and_ends_on_a_signal(tmp_path: Path) -> None:
     settings, port_file = tmp_path / "settings.json", tmp_path / "port"
-    settings.write_text('{"answer_shape": "live"}', encoding="utf-8")
+    settings.write_text('{"answer_shape": "seed"}', encoding="utf-8")
     command = [*COMMAND, "--port", "0", "--settings", str(settings), "--port-file", str(port_file)]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
