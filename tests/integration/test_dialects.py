@@ -135,9 +135,8 @@ def test_many_calls_and_a_table(emulator: EmulatorThread) -> None:
     summary = done(events)
     assert (summary["succeeded"], summary["failed"]) == (5, 1)  # there is no sixth user
     rows = [{"n": number, "paid": number % 2 == 0} for number in range(150)]
-    load = {"task_id": "load", "table_name": "orders", "primary_key": "n"}
-    for _ in range(2):
-        assert done(DataTableLoadOperator(**load, items=rows))["succeeded"] == 150
+    load = DataTableLoadOperator(task_id="load", table_name="orders", primary_key="n", items=rows)
+    assert [done(load)["succeeded"] for _ in range(2)] == [150, 150]
     table = emulator.table(DEMO_APP_ID, "ch-1", "orders")
     assert (len(table["rows"]), table["revision"]) == (150, 1)
 
