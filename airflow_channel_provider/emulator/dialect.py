@@ -30,13 +30,13 @@ __all__ = ["DIALECTS", "plain_word", "write_result", "write_thing"]
 
 DIALECTS = ("protobuf", "plain")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_TIME = re.compile(r"\w+At(AfterOpen)?")
+_TIMES = ("At", "AtAfterOpen")
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """
-    What a kind of thing has beyond texts; each field that is named like a time is one.
+    What a kind of thing has beyond texts; a field whose name ends like that of a time is one.
 
     :param enums: the prefix of the names of an enum, or of a list of them, by field.
     :param whole: the 64-bit integers.
@@ -117,7 +117,7 @@ def _write_value(known: _Kind, name: str, value: JSON, dialect: str) -> JSON:
         return _write(known.parts[name], value, dialect)
     if name in known.whole:
         return _write_whole(value, dialect)
-    return _write_time(value, dialect) if _TIME.fullmatch(name) else value
+    return _write_time(value, dialect) if name.endswith(_TIMES) else value
 
 
 def _is_unset(value: JSON) -> bool:
