@@ -47,6 +47,8 @@ from support.arrivals import (
 )
 from support.task_run import Run, task_instance, task_runs
 
+pytestmark = pytest.mark.promise(name="templates")
+
 CANARY = "canary-4f6d0b1c"
 BRACES = "{{ conn.canary.password }}"
 TOLD = "{{conn.canary.password}}"

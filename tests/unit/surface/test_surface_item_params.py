@@ -97,6 +97,7 @@ def test_a_template_that_can_not_be_rendered_is_refused_at_once(template: str) -
         item_params(written({"a": template}), SandboxedEnvironment(undefined=StrictUndefined), CONTEXT)
 
 
+@pytest.mark.promise(name="templates")
 def test_only_what_the_dag_file_wrote_is_a_template() -> None:
     arrived = {"text": "{{ ds }}"}
     params = item_templates(
@@ -163,6 +164,7 @@ def test_a_method_of_a_mapping_is_there_where_no_column_is_called_like_it() -> N
     assert made({"a": template}, {"x": 1, "y": 2}) == {"a": "x=1;y=2;"}
 
 
+@pytest.mark.promise(name="templates")
 @pytest.mark.fuzz
 @cases(200)
 @given(text=st.text() | st.sampled_from(["{{ ds }}", "{% raw %}", "{# #}", "1_0", "'"]))

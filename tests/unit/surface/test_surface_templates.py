@@ -33,6 +33,7 @@ def rows() -> list[dict[str, Any]]:
     return []
 
 
+@pytest.mark.promise(name="templates")
 @pytest.mark.parametrize(
     ("cls", "field"),
     [
