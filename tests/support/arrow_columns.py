@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pyarrow
+import pyarrow.parquet
 
 from airflow_channel_provider.bulk.cells import (
     BOOLEAN,
@@ -36,8 +37,22 @@ class ArrowColumn(NamedTuple):
 _WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _TEXTS = ("string", "large_string", "string_view")
 _BYTES = ("binary", "large_binary", "binary_view")
+_NEWER = ("string_view", "binary_view", "list_of_float")
+"""What an older pyarrow can't write, or can't read back where a null is among the values."""
 
-COLUMNS: dict[str, ArrowColumn] = {
+
+def _can_be_kept(column: ArrowColumn) -> bool:
+    file = pyarrow.BufferOutputStream()
+    values = pyarrow.array([column.value, None], column.arrow)
+    try:
+        pyarrow.parquet.write_table(pyarrow.table({"values": values}), file)
+        pyarrow.parquet.read_table(pyarrow.BufferReader(file.getvalue()))
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
+        return False
+    return True
+
+
+_COLUMNS: dict[str, ArrowColumn] = {
     "null": ArrowColumn(pyarrow.null(), None, STRING, None),
     "bool": ArrowColumn(pyarrow.bool_(), True, BOOLEAN, True),
     **{name: ArrowColumn(getattr(pyarrow, name)(), 100, NUMBER, 100) for name in _WHOLE},
@@ -118,6 +133,7 @@ COLUMNS: dict[str, ArrowColumn] = {
         '[["a", 1], ["a", 2]]',
     ),
 }
+COLUMNS = {name: column for name, column in _COLUMNS.items() if name not in _NEWER or _can_be_kept(column)}
 
 
 def table_of(rows: int) -> pyarrow.Table:

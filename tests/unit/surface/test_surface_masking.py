@@ -21,7 +21,7 @@ from airflow_channel_provider.masking import mask_credential, mask_secret, redac
 
 pytestmark = pytest.mark.promise(name="secrets")
 
-SECRETS = ("p@ss w=rd/+one", 'it\'s "quoted" \\ & 비밀', "abcdefgh-plain")
+SECRETS = ("p@ss w=rd/+one", 'it\'s "quoted" \\ & 비밀', "kumquat-plain")
 
 
 @pytest.fixture(autouse=True)
