@@ -6,6 +6,7 @@ Both calls leave the same when they are made twice, so that they are repeated af
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ __all__ = ["UpdateUserChatStateOperator", "UpsertMemberOperator"]
 
 STATES = ("opened", "closed", "snoozed")
 STATE_PREFIX = "USER_CHAT_STATE_"
+_PATHS = re.compile(r"(?!null$)[a-zA-Z][\w., ]*")
 
 
 class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
@@ -93,7 +95,8 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
     :param blocked: whether the user is blocked.
     :param unsubscribe_email: whether the user gets no marketing by e-mail.
     :param unsubscribe_texting: whether the user gets no marketing by text message.
-    :param update_mask: the paths that are changed, where they are not to be those of what is given. (templated)
+    :param update_mask: the paths that are changed, where they are not to be those of what is given: a list, or one text
+        with commas. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -139,7 +142,7 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
     def call_service(self, context: Context) -> str | None:
         """Create or change the user."""
         body = self._body()
-        mask = json_value("update_mask", self.update_mask) or _mask_of(body)
+        mask = _mask(self.update_mask) or _mask_of(body)
         params = {"memberId": _given("member_id", self.member_id), "body": body, "updateMask": mask}
         user = _part(self.hook.call("upsertMember", params, channel_id=self.channel_id), "user")
         found = user.get("id") if isinstance(user, Mapping) else None
@@ -214,6 +217,12 @@ def _tags(value: Any) -> list[Any] | None:
     if len(value) > (TAGS.most or 0):
         raise ChannelConfigurationError(f"A user has at most {TAGS.most} tags, not {len(value)}.")
     return list(value)
+
+
+def _mask(value: Any) -> Any:
+    """Return the mask that is given: a text of paths is one as it is, another text is JSON."""
+    is_paths = isinstance(value, str) and _PATHS.fullmatch(value.strip())
+    return value.strip() if is_paths else json_value("update_mask", value)
 
 
 def _mask_of(body: Mapping[str, Any]) -> list[str]:

@@ -105,9 +105,20 @@ def test_member_is_written_with_a_mask_of_what_is_given(doors: Any) -> None:
     }
 
 
-def test_mask_can_be_given(doors: Any) -> None:
-    fit(member(profile={"a.b": 1}, update_mask='["profile"]'), doors, {"user": {}}).execute({})
-    assert params(doors)["updateMask"] == ["profile"]
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ('["profile"]', ["profile"]),
+        (["profile"], ["profile"]),
+        ({"paths": ["profile"]}, {"paths": ["profile"]}),
+        (' {"paths": ["profile"]}', {"paths": ["profile"]}),
+        ("profile.name,tags\n", "profile.name,tags"),
+        ("null", ["profile.name"]),
+    ],
+)
+def test_mask_can_be_given_in_each_form_that_the_service_takes(doors: Any, given: Any, sent: Any) -> None:
+    fit(member(profile={"name": "Ada"}, update_mask=given), doors, {"user": {}}).execute({})
+    assert params(doors)["updateMask"] == sent
 
 
 @pytest.mark.parametrize(
