@@ -123,16 +123,16 @@ def message_button(given: object) -> dict[str, Any]:
     Return a button as the service takes it.
 
     :param given: ``title`` and ``action``, which are passed on, or ``title``, ``url`` and ``color`` of a link button.
-    :raises ChannelConfigurationError: the title is missing or too long, there is no action, it leads where nobody
-        should be sent, or the colour is unknown.
+    :raises ChannelConfigurationError: the title is missing, there is no action, it leads where nobody should be sent,
+        or the colour is unknown.
     """
     if not isinstance(given, Mapping):
         raise ChannelConfigurationError(f"A button must be a mapping, not {type(given).__name__}.")
     title = given.get("title")
     if isinstance(title, str) and not given.get("action"):
         title = title.strip()
-    if not isinstance(title, str) or not title.strip() or len(title) > TITLE_LENGTH:
-        raise ChannelConfigurationError(f"The title of a button has 1 to {TITLE_LENGTH} characters.")
+    if not isinstance(title, str) or not title.strip():
+        raise ChannelConfigurationError("A button needs a title.")
     if given.get("action"):
         check_addresses("The action of a button", given)
         return dict(given)

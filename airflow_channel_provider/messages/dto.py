@@ -1,7 +1,7 @@
 """The one place that builds the ``dto`` of a message: arguments -> checked parts -> what the service takes.
 
-Whatever the service would refuse is refused here, before it costs a call. Messages name the argument and the limit,
-never what the message says.
+What can't become a message is refused here, before it costs a call. The limits of the vendor's contract are the hook's
+to check, which can be told not to. Messages name the argument, never what the message says.
 """
 
 from __future__ import annotations
@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_channel_provider.contract.parts import BOT_NAME
-from airflow_channel_provider.contract.sources import CORE
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.messages import markup
 from airflow_channel_provider.messages.attachments import (
-    MAX_BUTTONS,
-    MAX_FILES,
     check_addresses,
     check_link,
     message_button,
@@ -58,7 +54,7 @@ def message_dto(
     :param private: shown to managers only.
     :param silent: without a notification: ``manager`` or ``user`` to one side, True to both.
     :param request_id: by which the service recognises a repetition.
-    :raises ChannelConfigurationError: the message is empty, or a part of it has the wrong shape or is too long.
+    :raises ChannelConfigurationError: the message is empty, or a part of it has the wrong shape.
     """
     given_blocks = _list("blocks", blocks)
     _check_links(given_blocks)
@@ -68,10 +64,8 @@ def message_dto(
         "botName": checked_bot_name(bot_name),
         "plainText": None if text is None or not str(text).strip() else str(text),
         "blocks": read["blocks"] or given_blocks,
-        "buttons": _at_most(
-            MAX_BUTTONS, "buttons", [*read["buttons"], *map(message_button, _list("buttons", buttons))]
-        ),
-        "files": _at_most(MAX_FILES, "files", [*read["files"], *map(message_file, _list("files", files))]),
+        "buttons": [*read["buttons"], *map(message_button, _list("buttons", buttons))],
+        "files": [*read["files"], *map(message_file, _list("files", files))],
         "options": message_options(_list("options", options), private=private, silent=silent),
         "webPage": _object("web_page", web_page),
         "form": _object("form", form),
@@ -87,15 +81,13 @@ def checked_bot_name(value: object) -> str:
     Return the name under which something is written or done.
 
     :param value: a text, or a number that a template or another task has made of one.
-    :raises ChannelConfigurationError: it is none, or none that the service accepts.
+    :raises ChannelConfigurationError: it is none.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, float, type(None))):
         raise ChannelConfigurationError(f"bot_name must be a text, not {type(value).__name__}.")
     name = "" if value is None else str(value)
     if not name.strip():
         raise ChannelConfigurationError("There is no writer: give bot_name.")
-    for violation in BOT_NAME.check(name, CORE):
-        raise ChannelConfigurationError(f"bot_name {violation.rule.text}.")
     return name
 
 
@@ -139,12 +131,6 @@ def _texts(blocks: object) -> Iterator[str]:
             if isinstance(block.get("value"), str) and block.get("type") != "code":
                 yield block["value"]
             yield from _texts(block.get("blocks"))
-
-
-def _at_most(most: int, name: str, parts: list[Any]) -> list[Any]:
-    if len(parts) > most:
-        raise ChannelConfigurationError(f"A message has at most {most} {name}, not {len(parts)}.")
-    return parts
 
 
 def _list(name: str, value: Any) -> list[Any]:

@@ -57,22 +57,15 @@ def test_everything_at_once() -> None:
         ({"markdown": f'[A]({HOST} "button")'}, "message is empty"),
         ({"text": "x", "bot_name": ""}, "no writer"),
         ({"text": "x", "bot_name": None}, "no writer"),
-        ({"text": "x", "bot_name": "x" * 31}, "bot_name must have 1 to 30 characters"),
-        *(
-            ({"text": "x", "bot_name": f"a{character}b"}, "bot_name must have none of @ # ")
-            for character in "@#$%:/"
-        ),
         ({"text": "x", "bot_name": True}, "bot_name must be a text, not bool"),
         ({"markdown": "x", "blocks": [{"type": "divider"}]}, "either markdown or blocks"),
-        ({"markdown": f'x [A]({HOST} "button")', "buttons": [{"title": "B", "url": HOST}] * 2}, "not 3"),
-        ({"markdown": f"x ![]({HOST}/a)", "files": [HOST] * 30}, "at most 30 files, not 31"),
         ({"text": "x", "files": {"url": HOST}}, "files must be a list, not dict"),
         ({"text": "x", "options": "MESSAGE_OPTION_PRIVATE"}, "options must be a list, not str"),
         ({"text": "x", "form": []}, "form must be a mapping, not list"),
         ({"text": "x", "silent": "everybody"}, "silent must be"),
     ],
 )
-def test_what_the_service_would_refuse_is_refused(arguments: dict[str, Any], words: str) -> None:
+def test_what_can_not_become_a_message_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ChannelConfigurationError, match=words):
         message_dto(**{"bot_name": "bot", **arguments})
 
@@ -202,10 +195,8 @@ def test_an_action_of_ones_own_is_passed_on() -> None:
     [
         ("A", "mapping, not str"),
         ({"url": HOST}, "title"),
-        ({"title": " ", "url": HOST}, "1 to 30"),
-        ({"title": " ", "action": {"type": "web"}}, "1 to 30"),
-        ({"title": f" {'A' * 30}", "action": {"type": "web"}}, "1 to 30"),
-        ({"title": "A" * 31, "url": HOST}, "1 to 30"),
+        ({"title": " ", "url": HOST}, "needs a title"),
+        ({"title": " ", "action": {"type": "web"}}, "needs a title"),
         ({"title": "A"}, "url, or an action"),
         ({"title": "A", "url": "page"}, "url, or an action"),
         ({"title": "A", "url": HOST, "color": "gren"}, "did you mean 'green'"),

@@ -82,8 +82,6 @@ def test_group_message_in_a_thread(doors: Any) -> None:
         ({"buttons": [{"title": "a", "url": "https://example.io"}]}, "message is empty"),
         ({"text": "x", "bot_name": None}, "bot_name"),
         ({"text": "x", "user_chat_id": ""}, "user_chat_id"),
-        ({"text": "x", "buttons": [{"title": "a", "action": {"x": 1}}] * 3}, "at most 2 buttons, not 3"),
-        ({"text": "x", "files": ["https://example.io/a"] * 31}, "at most 30 files, not 31"),
         ({"text": "x", "options": ["private"]}, "did you mean 'MESSAGE_OPTION_PRIVATE'"),
         ({"blocks": {"type": "text"}}, "blocks must be a list, not dict"),
         ({"blocks": "a text"}, "blocks is text and no JSON"),
@@ -95,6 +93,45 @@ def test_invalid_message_is_refused_before_anything_is_sent(doors: Any, kwargs: 
     with pytest.raises(ChannelConfigurationError, match=words):
         fit(operator, doors, WRITTEN).execute_complete(context())
     assert sent(doors) == []
+
+
+HOST = "https://example.io"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"bot_name": "x" * 31}, "botName must have 1 to 30 characters, it has 31"),
+        *(({"bot_name": f"a{character}b"}, "botName must have none of @ # ") for character in "@#$%:/"),
+        (
+            {"buttons": [{"title": "a", "action": {"x": 1}}] * 3},
+            "buttons must have at most 2 items, it has 3",
+        ),
+        (
+            {"markdown": f'x [A]({HOST} "button")', "buttons": [{"title": "B", "url": HOST}] * 2},
+            "buttons must have at most 2 items, it has 3",
+        ),
+        ({"files": [HOST] * 31}, "files must have at most 30 items, it has 31"),
+        (
+            {"markdown": f"x ![]({HOST}/a)", "files": [HOST] * 30},
+            "files must have at most 30 items, it has 31",
+        ),
+        ({"buttons": [{"title": "A" * 31, "url": HOST}]}, "title must have 1 to 30 characters, it has 31"),
+        (
+            {"buttons": [{"title": f" {'A' * 30}", "action": {"type": "web"}}]},
+            "title must have 1 to 30 characters, it has 31",
+        ),
+    ],
+)
+def test_limits_of_a_message_are_the_contracts_and_go_with_it(
+    doors: Any, monkeypatch: pytest.MonkeyPatch, kwargs: Any, words: str
+) -> None:
+    operator = WriteUserChatMessageOperator(**{"task_id": "t", "user_chat_id": "c", "text": "x", **kwargs})
+    with pytest.raises(ChannelConfigurationError, match=f"{words}.* contract = off "):
+        fit(operator, doors, WRITTEN).execute_complete(context())
+    assert sent(doors) == []
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CONTRACT", "off")
+    assert fit(operator, doors, WRITTEN).execute_complete(context()) == "message-1"
 
 
 @pytest.mark.parametrize(
