@@ -112,6 +112,7 @@ BOT_NAME = Text(CORE, least=1, most=30, pattern=r"[^@#$%:/]+", form="have none o
 MESSAGE_OPTION = Enumeration(
     (
         "ACT_AS_MANAGER",
+        "ALERT_TO_WRITER",  # of the server behind alone
         "DISPLAY_AS_CHANNEL",
         "DO_NOT_POST",
         "DO_NOT_SEARCH",

@@ -89,6 +89,8 @@ def test_id_of_the_message(answer: Any, expected: str | None) -> None:
 
 
 def test_each_option_is_taken_once_and_in_order() -> None:
+    assert len(OPTIONS) == 12
+    assert "MESSAGE_OPTION_ALERT_TO_WRITER" in OPTIONS  # which only the server behind has, not the SDK
     assert message_options([*OPTIONS, OPTIONS[0]]) == list(OPTIONS)
 
 
