@@ -20,6 +20,7 @@ from airflow_channel_provider.bulk.cells import (
 )
 from airflow_channel_provider.bulk.items import Entry, Item, entries, plain
 from airflow_channel_provider.bulk.outcomes import Loss, loss_of
+from airflow_channel_provider.contract.parts import COLUMN
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
@@ -97,9 +98,17 @@ def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:
 
 
 def merged_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column]) -> list[Column]:
-    """Return the columns of a table as they are, and after them those that it lacks."""
+    """
+    Return the columns of a table as they are, and after them those that it lacks.
+
+    What the service tells of a column and does not take, an empty field among it, is left out.
+    """
     known = {column["key"] for column in existing}
-    return [*map(dict, existing), *(column for column in found if column["key"] not in known)]
+    kept = [
+        {name: value for name, value in column.items() if name in COLUMN.fields and value is not None}
+        for column in existing
+    ]
+    return [*kept, *(column for column in found if column["key"] not in known)]
 
 
 def is_as_wanted(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mapping[str, JSON]]) -> bool:

@@ -30,6 +30,7 @@ from airflow_channel_provider.bulk.tables import (
     is_as_wanted,
     merged_columns,
 )
+from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 ROWS = [{"id": number, "name": f"name {number}"} for number in range(2_500)]
@@ -279,6 +280,17 @@ def test_a_table_keeps_its_columns_and_gets_what_it_lacks() -> None:
     assert is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": False}])
     assert not is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": True}])
     assert not is_as_wanted([{**existing[0], "nullable": True}], [{"key": "a", "nullable": False}])
+
+
+def test_what_the_service_tells_of_a_column_and_does_not_take_is_not_sent_back() -> None:
+    column = {"key": "a", "name": "A", "type": STRING, "nullable": False}
+    existing = [{**column, "description": None, "createdAt": 1_769_850_000_000}]
+    found = columns_of_rows([{"a": "x", "b": 2}], [])
+    assert merged_columns(existing, found) == [column, found[1]]
+    assert is_as_wanted(existing, merged_columns(existing, []))
+    method = CATALOGUE["createAppDataTableSchema"]
+    params = {"channelId": "c", "appId": "a", "tableName": "t", "columns": merged_columns(existing, found)}
+    assert not method.violations(params)
 
 
 COLUMNS: list[dict[str, Any]] = [
