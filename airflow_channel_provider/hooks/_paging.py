@@ -84,8 +84,6 @@ class Pages:
             is_whole = isinstance(number, int) and not isinstance(number, bool)
             if number is not None and (not is_whole or number < 1):
                 raise self._wrong(f"{name} must be a whole number of at least 1")
-        if (self.page_size or 0) > MAX_PAGE_SIZE and self.listing.paging is not Paging.WHOLE:
-            raise self._wrong(f"page_size may be {MAX_PAGE_SIZE} at most")
         pagination = self.params.get("pagination") or {}
         if not isinstance(pagination, Mapping):
             raise self._wrong("params['pagination'] must be a mapping")

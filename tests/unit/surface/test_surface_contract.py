@@ -221,6 +221,18 @@ def test_the_option_lets_it_through_where_the_argument_says_nothing(
     assert len(doors.client.calls) == 1
 
 
+@pytest.mark.parametrize("method", ["searchManagers", "listActiveOAuthManagerTargets"])
+def test_a_page_that_is_too_large_breaks_the_contract_and_goes_with_it(doors: Any, method: str) -> None:
+    with pytest.raises(
+        ChannelConfigurationError, match=r"limit must be 1 to 500, it is larger.* contract = off "
+    ):
+        list(doors.hook().iterate(method, page_size=501))
+    assert doors.client.calls == []
+    doors.client.script = [{}]
+    assert list(doors.hook(contract="off").iterate(method, page_size=501)) == []
+    assert len(doors.client.calls) == 1
+
+
 def test_an_argument_without_meaning_is_refused(doors: Any) -> None:
     with pytest.raises(ChannelConfigurationError, match="argument contract must be strict or off"):
         doors.hook(contract="lenient").call("getChannel")

@@ -224,12 +224,10 @@ def test_an_answer_that_is_no_page_is_an_error(answer: Any, words: str) -> None:
     "wrong",
     [
         {"page_size": 0},
-        {"page_size": 501},
         {"page_size": True},
         {"limit": 0},
         {"limit": 1.5},
         {"params": {"pagination": [1]}},
-        {"page_size": 501, "listing": CURSOR},
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_read(wrong: Any) -> None:
