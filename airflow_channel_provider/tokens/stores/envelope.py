@@ -28,14 +28,18 @@ FORMAT = "airflow-channel-provider/1"
 
 def pack(state: Mapping[str, Any], now: float, *, looked_at: float | None = None) -> bytes:
     """
-    Write a document.
+    Write a document that can be read again: its history, which nobody has looked at, is left out where it would stop
+    that.
 
     :param now: the store's clock, seconds.
     :param looked_at: seconds since boot at that moment, where the store has no clock of its own.
     """
     steady = {"boot": None, "steady": 0.0} if looked_at is None else {"boot": boot_id(), "steady": looked_at}
     envelope = {"format": FORMAT, "clock": {**steady, "now": now}, "state": state}
-    return json.dumps(envelope, separators=(",", ":")).encode()
+    try:
+        return _ENCODER.encode(envelope).encode()
+    except (ValueError, RecursionError):  # an infinite number, which JSON can hold as 1e999 but not as Python has it
+        return _ENCODER.encode({**envelope, "state": {**state, "history": ()}}).encode()
 
 
 def read(
@@ -81,4 +85,5 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError("no JSON")
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_constant=_no_number)

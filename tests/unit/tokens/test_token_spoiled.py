@@ -14,6 +14,7 @@ from support.fuzzing import cases
 from support.spoiled import FRAGMENTS, QUOTA, Spoiler, Tasks, places, spoiled_at, spoilers
 
 from airflow_channel_provider.tokens.shared import moment_of
+from airflow_channel_provider.tokens.stores import envelope
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
@@ -161,3 +162,29 @@ def test_a_channel_that_no_record_can_name_is_refused_before_anything_is_sent(ch
     world = OneProcess()
     assert world.tasks.get(channel_id) == "ChannelConfigurationError"
     assert len(world.tasks.service.log) == 1
+
+
+@pytest.mark.parametrize(
+    "row", ["[1e999]", '["x", 50000.0, "s", "issue", "", "", "granted", "", [-1e999]]'], ids=range(2)
+)
+def test_a_history_that_can_not_be_written_again_does_not_cost_the_count(row: str) -> None:
+    world = OneProcess()
+    assert world.tasks.get("second") == "access-1"
+    spoiled = spoiled_at(world.document, ("state", "history"), f"[{row}]")
+    world.store._documents[world.tasks.app] = spoiled
+    assert world.tasks.get("third") == "access-2"
+    record = moment_of(world.store.load(world.tasks.app), QUOTA).record
+    assert [charge.scope for charge in record.ledger.charges] == [
+        f"channel:{name}" for name in ("before", "second", "third")
+    ]
+
+
+@pytest.mark.parametrize("depth", [10, 100_000])
+def test_a_document_is_written_however_deep_its_history_is(depth: int) -> None:
+    history: list[Any] = []
+    for _ in range(depth):
+        history = [history]
+    read = envelope.read(envelope.pack({"ledger": 1, "history": history}, NOW), clock=NOW)
+    assert not read.lost
+    assert read.state is not None
+    assert read.state["ledger"] == 1
