@@ -37,6 +37,7 @@ __all__ = [
 
 LOCAL = ("", "file", "local")
 ASIDE = ".part"
+_NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -45,7 +46,7 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
     Refuse to write where something else than a file stands.
 
     :param argument: names the path in the message.
-    :raises ChannelConfigurationError: a link, a folder or a device is there, or no file can have this name.
+    :raises ChannelConfigurationError: a link, a folder or a device is there, or no file can be.
     """
     if not _is_local(path):
         return
@@ -57,6 +58,12 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
         raise ChannelConfigurationError(
             f"{argument} is no name that a file can have; take out what is no character (a zero, half of a surrogate "
             "pair)."
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, where no file can be ({error.strerror}); give the path of a file."
         ) from None
     if stat.S_ISLNK(found.st_mode):
         raise ChannelConfigurationError(
@@ -73,9 +80,12 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
     """Tell whether two addresses, however they are spelled, are one file."""
     if _is_local(one) and _is_local(other):
         first, second = _on_disk(one), _on_disk(other)
-        with contextlib.suppress(OSError):
-            return first.samefile(second)
-        return first.resolve() == second.resolve()
+        try:
+            with contextlib.suppress(OSError):
+                return first.samefile(second)
+            return first.resolve() == second.resolve()
+        except (ValueError, RuntimeError):  # no name that a file can have, or a circle of links
+            return False
     # Whose connection it is does not matter: two of them mostly lead to one bucket.
     return type(one.fs) is type(other.fs) and _in_store(one) == _in_store(other)
 

@@ -246,6 +246,14 @@ def test_a_name_that_no_file_can_have_is_refused(folder: Path, name: str) -> Non
         DeadLetterFile(on_disk(folder) / name, "a1", 1).check()
 
 
+@pytest.mark.parametrize("place", ["x" * 300, "file/x", "circle/x"])
+def test_a_place_where_no_file_can_be_is_refused(folder: Path, place: str) -> None:
+    (folder / "file").touch()
+    (folder / "circle").symlink_to("circle")
+    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*, where no file can be \("):
+        DeadLetterFile(on_disk(folder) / place, "a1", 1).check()
+
+
 # ---- what may be replaced
 
 
@@ -370,3 +378,11 @@ def test_one_file_is_known_from_where_one_stands(
 def test_two_files_are_two(one: str, other: str, folder: Path, bucket: Any) -> None:
     first, second = (ObjectStoragePath(address.format(folder=folder)) for address in (one, other))
     assert not own_files.is_same_file(first, second)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800", "circle/x"])
+def test_what_no_file_can_be_is_not_the_same_as_one(name: str, folder: Path) -> None:
+    (folder / "circle").symlink_to("circle")
+    impossible, there = on_disk(folder) / name, on_disk(folder) / "a.jsonl"
+    assert not own_files.is_same_file(impossible, there)
+    assert not own_files.is_same_file(there, impossible)
