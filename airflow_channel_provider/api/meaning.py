@@ -23,7 +23,7 @@ _BYTE = r"(?:%|\\x)"
 _ESCAPE = re.compile(
     rf"(?P<bytes>{_BYTE}[c-fC-F]{_HEX}(?:{_BYTE}[89abAB]{_HEX}){{1,3}})"
     rf"|{_BYTE}(?P<byte>{_HEX}{{2}})"
-    rf"|\\u(?P<u4>{_HEX}{{4}})|\\U(?P<u8>{_HEX}{{8}})|\\u\{{(?P<u>{_HEX}{{1,6}})\}}"
+    rf"|[\\%]u(?P<u4>{_HEX}{{4}})|\\U(?P<u8>{_HEX}{{8}})|\\u\{{(?P<u>{_HEX}{{1,6}})\}}"
     r"|\\(?P<octal>[0-3][0-7]{2})"
     r"|\\(?P<blank>[abfnrtv0])"
     r"|\\(?P<sign>[^\w\s])"

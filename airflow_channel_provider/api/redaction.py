@@ -43,7 +43,8 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(
-    r"(?:token|secret|pass(?:word|wd|phrase)|credentials?|api[_ -]?key|authorization)[\"']?\s{0,4}"
+    r"(?:(?<!unexpected )token|secret|pass(?:word|wd|phrase)|credentials?|api[_ -]?key|authorization)"
+    r"[\"']?\s{0,4}"
     r"(?:(?:is|was|value|given|provided|received|invalid|wrong|unknown|[:=])\s{0,4}){0,3}"
     r"[\"'`\u2018\u201c](?P<value>[^\s\"'`\u2018\u2019\u201c\u201d]{4,})[\"'`\u2019\u201d]",
     re.IGNORECASE,

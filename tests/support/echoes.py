@@ -31,6 +31,7 @@ ECHOES: dict[str, Callable[[str], str]] = {
     "percent": each("%{:02X}"),
     "percent, small": each("%{:02x}"),
     "percent, the signs": lambda text: percent_encode(text, safe=""),
+    "percent, as escape() of JavaScript": each("%u{:04x}"),
     "percent, twice": lambda text: percent_encode(each("%{:02x}")(text)),
     "percent in HTML in JSON": lambda text: each("\\u{:04x}")(each("&#{};")(percent_encode(text, safe=""))),
     "JSON in JSON": lambda text: json.dumps(json.dumps(each("\\u{:04x}")(text)))[1:-1],

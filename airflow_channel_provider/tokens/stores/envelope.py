@@ -38,7 +38,7 @@ def pack(state: Mapping[str, Any], now: float, *, looked_at: float | None = None
     envelope = {"format": FORMAT, "clock": {**steady, "now": now}, "state": state}
     try:
         return _ENCODER.encode(envelope).encode()
-    except (ValueError, RecursionError):  # an infinite number, which JSON can hold as 1e999 but not as Python has it
+    except (ValueError, RecursionError):  # 1e999, say, which is read as infinite
         return _ENCODER.encode({**envelope, "state": {**state, "history": ()}}).encode()
 
 

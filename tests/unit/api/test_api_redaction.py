@@ -152,6 +152,7 @@ def test_no_secret_is_too_odd_or_too_short(secret: str, echo: str) -> None:
         '100 % of R&D; 50%, a&b; C:\\new\\table; {"a": [1, 2.5e10]}',
         "2026-01-02T03:04:05.678Z dial tcp 10.0.0.1:8080: connect: connection refused",
         "채널을 찾을 수 없습니다: 12345",
+        "Unexpected token 'customers' in JSON at position 20",
     ],
 )
 def test_what_a_service_says_stays_readable(text: str) -> None:
