@@ -122,7 +122,7 @@ def _blotted(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         return blot_known(value, secrets)
     if isinstance(value, dict):
-        return {key: _blotted(one, secrets) for key, one in value.items()}
+        return {_blotted(key, secrets): _blotted(one, secrets) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)([_blotted(one, secrets) for one in value])
     return value

@@ -37,6 +37,9 @@ JSON = Any
 ItemKey = str | Callable[[Any], object] | None
 """A field, a function of the item, or None for its place and content."""
 
+_MOST_DIGITS = 4_300
+"""Of a whole number; Python writes no longer one, and few services read one."""
+
 DEAD_LETTER = "dead_letter"
 """The field that marks a line of a dead-letter file, and holds the version of its format."""
 
@@ -230,6 +233,6 @@ def _number(value: Decimal) -> JSON:
     if not value.is_finite():
         return None
     if value == value.to_integral_value():
-        return int(value)
+        return int(value) if value.adjusted() < _MOST_DIGITS else str(value)
     number = float(value)
     return number if Decimal(repr(number)) == value else str(value)

@@ -45,6 +45,12 @@ def test_values_become_what_json_can_hold(value: object, expected: Any) -> None:
     assert type(plain(value)) is type(expected)
 
 
+def test_a_number_that_is_too_long_to_be_written_is_its_text() -> None:
+    first, second = Items([Decimal("1E+4299"), Decimal("-1E+4300")], None)
+    assert first.value == 10**4299
+    assert second.value == "-1E+4300"
+
+
 @given(JSON_VALUES)
 def test_what_json_can_hold_stays_as_it_is(value: Any) -> None:
     assert plain(value) == value

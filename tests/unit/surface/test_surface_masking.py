@@ -126,6 +126,7 @@ def test_what_is_shown_by_us_is_blotted_by_its_meaning() -> None:
     mask_secret("p@ss w=rd/+one")
     value = {"a": ["p%2540ss%20w%253Drd/+one", ("x", 1)], "token": "t", "b": "cGFzcw=="}
     assert redacted(value) == {"a": ["***", ("x", 1)], "token": "***", "b": "cGFzcw=="}
+    assert redacted({"p@ss w=rd/+one": {"a p%40ss%20w%3Drd/+one": 1}}) == {"***": {"a ***": 1}}
 
 
 def test_what_this_process_knows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
