@@ -34,6 +34,8 @@ _QUOTED_TOKEN_ANSWER = re.compile(r"token fetch fail(?:ed)?,? {0,4}response: ?",
 _HTML_STATUS = re.compile(r"<title>\s{0,20}(?:HTTP Status |Error |HTTP )?([45]\d\d)\b", re.IGNORECASE)
 _TEXT_KEYS = ("message", "error_description", "errorMessage", "detail")
 _ERROR_CODES = ("commonErrorCode", "operationErrorCode")
+_SAID_OF_NOTHING = ("language",)
+"""What an error has that is none."""
 _ERROR_KEYS = {"status", "type", "errors", "error", "message", "error_description", "code", *_ERROR_CODES}
 _STATUS_BY_COMMON_CODE = {
     "entitynotfound": 404,
@@ -80,9 +82,12 @@ class Refusal:
 
 
 def is_failure(error: JSON) -> bool:
-    """Whether the ``error`` of an envelope says that the call failed; empty ones come with success."""
+    """Whether the ``error`` of an envelope says that the call failed; one that says nothing comes with success."""
     if isinstance(error, dict):
-        return any((_type(error), _text(error.get("message")), _code(error.get("code"))))
+        others = (value for name, value in error.items() if name not in ("code", *_SAID_OF_NOTHING))
+        return bool(_code(error.get("code"))) or any(
+            value.strip() if isinstance(value, str) else value for value in others
+        )
     if isinstance(error, str):
         return bool(error.strip())
     return bool(error)

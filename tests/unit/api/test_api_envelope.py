@@ -51,6 +51,7 @@ def proxied(upstream: Any, tail: str = "") -> dict[str, Any]:
         ({"result": {"id": 1}, "error": ""}, {"id": 1}),
         ({"result": {"id": 1}, "error": []}, {"id": 1}),
         ({"error": {}}, None),
+        ({"error": {"status": 0, "type": "", "language": "ko", "errors": [], "details": None}}, None),
         ({"error": None}, None),
         ({"result": None}, None),
         ({"result": []}, []),
