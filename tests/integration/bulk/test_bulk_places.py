@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.bulk_runs import CHATS, State, campaign, context, counts, dead, execute, rows
 
 from airflow_channel_provider.emulator import EmulatorProcess
@@ -31,11 +32,13 @@ def load(**kwargs: Any) -> DataTableLoadOperator:
 
 @pytest.mark.parametrize("make", [campaign, load])
 @pytest.mark.parametrize(
-    "spelling", ["{path}", "file://{path}", "rows.jsonl", "{folder}/./rows.jsonl", "hard.jsonl"]
+    "spelling", ["{path}", "file://{path}", "rows.jsonl", "{folder}/./rows.jsonl", "{folder}/hard.jsonl"]
 )
 def test_dead_letters_over_the_source_are_refused(
     make: Any, spelling: str, emulator: EmulatorProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if ObjectStoragePath(spelling).path == "/rows.jsonl":
+        pytest.skip("Before Airflow 3.0 a relative path begins at the root of the disk.")
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "rows.jsonl"
     before = write_rows(path)
