@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import importlib
 import json
@@ -31,14 +32,17 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def maskers() -> Iterator[Callable[[str], str]]:
     """Each masker of this Airflow."""
-    found = 0
-    for home in ("airflow.sdk.log", "airflow._shared.secrets_masker", "airflow.utils.log.secrets_masker"):
-        try:
-            yield importlib.import_module(home).redact
-            found += 1
-        except (ImportError, AttributeError):
-            continue
+    homes = ("airflow.sdk.log", "airflow._shared.secrets_masker")
+    older = ("airflow.sdk.execution_time.secrets_masker", "airflow.utils.log.secrets_masker")
+    found = [*_redactors(homes)] or [*_redactors(older)]
     assert found
+    yield from found
+
+
+def _redactors(homes: tuple[str, ...]) -> Iterator[Callable[[str], str]]:
+    for home in homes:
+        with contextlib.suppress(ImportError, AttributeError):
+            yield importlib.import_module(home).redact
 
 
 def shown(text: str) -> set[str]:
