@@ -50,9 +50,9 @@ for options in ({}, {"retry": Retry(NoBackoff(), 0)}):
 print(f"redis {redis.__version__}: counted {seen[0]} times; {seen[1]} without retries")
 assert seen == [int(sys.argv[1]), 1], seen
 PYTHON
-for expected in 5.3.1:1 6.4.0:4 7.4.0:4 8.1.0:11; do
-  version=${expected%:*}
-  python3 -m venv "$folder/$version"
-  "$folder/$version/bin/pip" install --quiet --disable-pip-version-check "redis==$version"
-  "$folder/$version/bin/python" "$folder/lost.py" "${expected#*:}"
+for expected in redis==5.3.1:1 redis==6.4.0:4 redis==7.4.0:4 redis==8.1.0:11; do
+  package=${expected%:*}
+  python3 -m venv "$folder/$package"
+  "$folder/$package/bin/pip" install --quiet --disable-pip-version-check "$package"
+  "$folder/$package/bin/python" "$folder/lost.py" "${expected#*:}"
 done
