@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote_plus, urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, task_group
-from support.airflow_features import TASK_RUNNER, leave_out_unless
+from support.airflow_features import NOTIFIERS_THAT_ARE_AWAITED, TASK_RUNNER, leave_out_unless, needs
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
@@ -334,8 +334,25 @@ def test_each_field_of_a_notifier_gets_the_text_as_it_is(
         fields = {name: alert(upstream) for name in cls.template_fields}
         operator = Fails(task_id="t", on_failure_callback=cls(**fields))
     run(operator, supervisor=upstream)
+    assert told == [dict.fromkeys(cls.template_fields, TOLD)]
+
+
+@needs(*NOTIFIERS_THAT_ARE_AWAITED)
+@pytest.mark.parametrize("native", [False, True], ids=["", "native"])
+@pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
+@pytest.mark.parametrize("cls", notifiers())
+def test_each_field_of_an_awaited_notifier_gets_the_text_as_it_is(
+    cls: Any, alert: Any, native: bool, run: Run, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(cls, "notify", lambda self, context: told.append(fields_of(self)))
+    upstream = Upstream()
+    with dag(native=native):
+        fields = {name: alert(upstream) for name in cls.template_fields}
+        operator = Fails(task_id="t")
+    run(operator, supervisor=upstream)
     asyncio.run(awaited(cls(**fields, context=context_of(operator))))
-    assert told == [dict.fromkeys(cls.template_fields, TOLD)] * 2
+    assert told == [dict.fromkeys(cls.template_fields, TOLD)]
 
 
 async def awaited(notifier: Any) -> None:

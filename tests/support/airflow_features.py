@@ -90,6 +90,10 @@ DEADLINES = (
     "airflow.sdk.definitions.callback:AsyncCallback",
     "Before Airflow 3.2 a DAG has no such deadlines.",
 )
+NOTIFIERS_THAT_ARE_AWAITED = (
+    "airflow.providers.common.compat.sdk:BaseNotifier.__await__",
+    "Before Airflow 3.1 nothing awaits a notifier.",
+)
 CONNECTION_TESTS_IN_WORKERS = (
     "airflow.sdk.execution_time.connection_test_supervisor:supervise_connection_test",
     "Before Airflow 3.3 connections are tested in the API server alone.",
