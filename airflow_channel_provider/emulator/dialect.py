@@ -163,8 +163,8 @@ def _write_time(value: JSON, dialect: str) -> JSON:
         moment = _EPOCH + timedelta(milliseconds=value)
     except (OverflowError, ValueError):  # set up as a time that no calendar has
         return value
-    fraction = f".{moment.microsecond // 1000:03}" if moment.microsecond >= 1000 else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    digits = "milliseconds" if moment.microsecond >= 1000 else "seconds"
+    return moment.isoformat(timespec=digits).removesuffix("+00:00") + "Z"
 
 
 def _milliseconds(text: str) -> JSON:

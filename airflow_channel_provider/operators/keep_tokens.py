@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
 from airflow_channel_provider.operators._json import json_value
