@@ -97,6 +97,8 @@ class KeepTokensOperator(TemplatesOfTheFile, BaseOperator):
         return [_plain(one) for one in kept]
 
     def _scopes(self, hook: ChannelTalkHook) -> list[str | None]:
+        from airflow_channel_provider.connections import is_whole
+
         channel_ids = json_value("channel_ids", self.channel_ids)
         if channel_ids is None:
             channel_ids = [hook.settings.channel_id] if hook.settings.channel_id else []
