@@ -16,6 +16,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -96,6 +97,8 @@ def errors_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Before Airflow 3.3 they put what is hopeless into an exception of Airflow's; see test_surface_retry_policy_older.
     """
+    # Imported before: their default policy is that of the Airflow which is there.
+    import_module("airflow_channel_provider.operators._base")
     monkeypatch.setattr("airflow_channel_provider.retry_policy.SUPPORTED", True)
 
 
