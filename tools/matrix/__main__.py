@@ -34,7 +34,9 @@ def main(arguments: list[str]) -> int:
     """Run the versions that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tools.matrix", description=__doc__)
     parser.add_argument("versions", nargs="*", help="such as 2.11 or 3.1.8, or floors; all by default")
-    parser.add_argument("--in-turn", action="store_true", help="the oldest, the floors, and one that changes")
+    parser.add_argument(
+        "--in-turn", action="store_true", help="the floors, and a version that changes from day to day"
+    )
     wanted = parser.parse_args(arguments)
     versions = in_turn(date.today()) if wanted.in_turn else select(wanted.versions)  # noqa: DTZ011 - any day will do
     FOLDER.mkdir(exist_ok=True)
