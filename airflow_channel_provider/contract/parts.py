@@ -30,6 +30,8 @@ __all__ = [
     "COLUMN",
     "COMMAND",
     "COMMANDS",
+    "DECLARED_COMMANDS",
+    "DECLARED_FUNCTIONS",
     "DTO",
     "DTO_OF_MANAGER",
     "DTO_OF_USER",
@@ -218,6 +220,13 @@ COMMAND = record(
     closed=True,
 )
 COMMANDS = ListOf(COMMAND, COMMAND_SCHEMA, most=30)
+# What an app answers when the service asks it for its commands and for its functions.
+DECLARED_COMMANDS = record(COMMAND_SCHEMA, {"commands": COMMANDS}, closed=True)
+DECLARED_FUNCTIONS = record(
+    SDK,
+    {"functions": ListOf(record(SDK, {"name": NAME, "inputSchema": OBJECT}, {"outputSchema": OBJECT}))},
+    {"success": FLAG, "errorMessage": TEXT},
+)
 
 # ---- data tables
 

@@ -14,6 +14,13 @@ from __future__ import annotations
 
 from airflow_channel_provider.emulator.control import EmulatorControl
 from airflow_channel_provider.emulator.runners import EmulatorProcess, EmulatorThread
-from airflow_channel_provider.emulator.settings import DEMO_APP_ID, DEMO_SECRET
+from airflow_channel_provider.emulator.settings import DEMO_APP_ID, DEMO_SECRET, DEMO_SIGNING_KEY
 
-__all__ = ["DEMO_APP_ID", "DEMO_SECRET", "EmulatorControl", "EmulatorProcess", "EmulatorThread"]
+__all__ = [
+    "DEMO_APP_ID",
+    "DEMO_SECRET",
+    "DEMO_SIGNING_KEY",
+    "EmulatorControl",
+    "EmulatorProcess",
+    "EmulatorThread",
+]

@@ -46,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
         help="protobuf spells values as the vendor's protos do in JSON, plain as its webhooks do: numbers and words "
         "(default: the setting, protobuf)",
     )
+    parser.add_argument(
+        "--function-endpoint",
+        metavar="URL",
+        help="where apps serve their functions, unless the settings say so; registerExtension asks for commands there",
+    )
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port there once it listens")
     # Of EmulatorProcess: settings come as a line on stdin, and the end of stdin or of that process ends this one.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
@@ -54,7 +59,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read_settings(arguments: argparse.Namespace) -> Settings:
     named = {"contract": arguments.contract, "dialect": arguments.dialect}
-    return _settings_as_given(arguments).changed({name: value for name, value in named.items() if value})
+    settings = _settings_as_given(arguments).changed({name: value for name, value in named.items() if value})
+    if arguments.function_endpoint is None:
+        return settings
+    return settings.changed(
+        {"apps": [{"function_endpoint": arguments.function_endpoint, **app} for app in settings.apps]}
+    )
 
 
 def _settings_as_given(arguments: argparse.Namespace) -> Settings:

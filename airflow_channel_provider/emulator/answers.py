@@ -18,6 +18,8 @@ from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.jsontypes import dump
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "NO_RESULT",
     "Answer",
     "RefusalError",
+    "Unanswered",
     "core_refusal",
     "http_body",
     "quota_answer",
@@ -69,6 +72,19 @@ class Answer:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """
+    What can't be answered before something outside of the emulator is known.
+
+    :param find_out: finds it out, in whatever thread; it touches nothing of the emulator.
+    :param conclude: what follows from it, where calls are carried out.
+    """
+
+    find_out: Callable[[], JSON]
+    conclude: Callable[[JSON], JSON]
 
 
 class RefusalError(Exception):

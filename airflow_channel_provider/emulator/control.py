@@ -176,6 +176,17 @@ class EmulatorControl:
         programmed = {"result": result, "error": error, "http_status": http_status}
         self._send("app_functions", {"app_id": app_id, "method": method, **programmed})
 
+    def set_function_endpoint(self, app_id: str, url: str | None, *, signing_key: str | None = None) -> None:
+        """
+        Tell where an app serves its functions: ``registerExtension`` for its commands asks there which it has.
+
+        :param app_id: whose.
+        :param url: what the service adds its version to, such as ``http://127.0.0.1:8000/functions``; None: nowhere.
+        :param signing_key: signs the calls, in hexadecimal; ``DEMO_SIGNING_KEY`` unless given.
+        :raises ValueError: no such app, no such URL or no such key.
+        """
+        self._send("function_endpoint", {"app_id": app_id, "url": url, "signing_key": signing_key})
+
     def change_user_chat(self, user_chat_id: str, *, after_seconds: float = 0, **changes: JSON) -> None:
         """
         Let somebody at the desk change a user chat.

@@ -9,12 +9,14 @@ from airflow_channel_provider.emulator.desk import change_later
 from airflow_channel_provider.emulator.dialect import write_thing
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.overview import overview
+from airflow_channel_provider.emulator.seed_data import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.service import Emulator
+    from airflow_channel_provider.emulator.state import App
 
 __all__ = ["ControlPlane"]
 
@@ -50,6 +52,7 @@ class ControlPlane:
             "advance": self._advance,
             "configure": self._configure,
             "app_functions": self._app_function,
+            "function_endpoint": self._function_endpoint,
             "user_chats": lambda body: change_later(emulator.world, body),
         }
 
@@ -151,6 +154,10 @@ class ControlPlane:
         self._emulator.world.app_answers[(app_id, method)] = {
             key: body[key] for key in ("result", "error", "http_status") if body.get(key) is not None
         }
+
+    def _function_endpoint(self, body: JSONObject) -> None:
+        app: App = self._app(body.get("app_id"))
+        app.function_endpoint = endpoint_of({**body, "function_endpoint": body.get("url")})
 
 
 def _object(body: bytes) -> JSONObject:

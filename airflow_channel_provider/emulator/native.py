@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.contract.sources import Strength
 from airflow_channel_provider.emulator.answers import (
     EMPTY_ERRORS,
     Answer,
     RefusalError,
+    Unanswered,
     rate_limit_answer,
     rate_limit_headers,
     refusal_answer,
@@ -28,7 +28,6 @@ from airflow_channel_provider.emulator.token_requests import answer_token_reques
 from airflow_channel_provider.emulator.tokens import TokenRefusedError, fingerprint
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.contract.shapes import Violation
     from airflow_channel_provider.emulator.functions.base import Function
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import App, World
@@ -83,7 +82,7 @@ def identify(world: World, visit: Visit, token: str) -> AccessToken:
     return known
 
 
-def answer_native(world: World, visit: Visit, token: str) -> Answer:
+def answer_native(world: World, visit: Visit, token: str) -> Answer | Unanswered:
     """
     Carry out one call of a native function.
 
@@ -108,7 +107,7 @@ def answer_native(world: World, visit: Visit, token: str) -> Answer:
         return answer
 
 
-def _answer_function(world: World, visit: Visit, token: str) -> Answer:
+def _answer_function(world: World, visit: Visit, token: str) -> Answer | Unanswered:
     world.later.catch_up(visit.at)
     function = FUNCTIONS.get(visit.method)
     if function is None:
@@ -129,9 +128,15 @@ def _answer_function(world: World, visit: Visit, token: str) -> Answer:
     call = Call(world, app, known, params, visit.at)
     _check_allowed(function, call)
     _check_contract(function, call)
-    result = write_result(function.run(call), world.settings.dialect)
+    return _answer_result(visit, call, function.run(call))
+
+
+def _answer_result(visit: Visit, call: Call, result: JSON) -> Answer | Unanswered:
+    if isinstance(result, Unanswered):
+        return Unanswered(result.find_out, lambda found: _answer_result(visit, call, result.conclude(found)))
+    settings = call.world.settings
     visit.acted, visit.repeated = True, call.repeated
-    answer = success_answer(result, world.settings.answer_shape)
+    answer = success_answer(write_result(result, settings.dialect), settings.answer_shape)
     answer.headers = visit.headers
     return answer
 
@@ -183,21 +188,10 @@ def _app_id_of(params: JSONObject) -> JSON:
 
 
 def _check_contract(function: Function, call: Call) -> None:
-    counts = _counts_always if call.world.settings.contract == "lenient" else _counts
-    found = [violation for violation in function.contract.violations(call.params) if counts(violation)]
+    found = [violation for violation in function.contract.violations(call.params) if call.counts(violation)]
     if found:
         told = "; ".join(f"{violation} ({violation.rule.kind})" for violation in found[:_TOLD_AT_MOST])
         raise unprocessable(f"validation failed: {told}")
-
-
-def _counts(violation: Violation) -> bool:
-    return violation.rule.source.strength is not Strength.INFERRED
-
-
-def _counts_always(violation: Violation) -> bool:
-    """Without it there is no call to carry out: parameters that are missing, and values of another type."""
-    at_the_top = "." not in violation.path and "[" not in violation.path
-    return violation.rule.kind == "type" or (violation.rule.kind == "required" and at_the_top)
 
 
 # ---- app functions

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.app_calls import Endpoint
+
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
 
-__all__ = ["DEMO_APP_ID", "DEMO_SECRET", "default_apps", "default_benlly", "default_channels", "populate"]
+__all__ = [
+    "DEMO_APP_ID",
+    "DEMO_SECRET",
+    "DEMO_SIGNING_KEY",
+    "default_apps",
+    "default_benlly",
+    "default_channels",
+    "endpoint_of",
+    "populate",
+]
 
 DEMO_APP_ID = "demo-app"
 DEMO_SECRET = "ZW11bGF0b3ItZGVtby1zZQ=="  # noqa: S105 - the published secret of a local stand-in
+DEMO_SIGNING_KEY = "656d756c61746f72" * 4
 CHANNEL_NAMES = {"ch-1": "Cafe Morning", "ch-2": "Bicycle Works", "ch-3": "Studio Lantern"}
 _PEOPLE = ("Ada Kim", "Ben Okafor", "Chloe Park", "Dario Rossi", "Emi Tanaka")
 
@@ -38,6 +50,19 @@ def default_benlly() -> JSONObject:
             {"id": 3, "auth_type": "none"},
         ],
     }
+
+
+def endpoint_of(app: JSONObject) -> Endpoint | None:
+    """
+    Where an app serves its functions; None: nowhere.
+
+    :param app: may have ``function_endpoint``, a URL, and ``signing_key``, which is the demo key unless it is given.
+    :raises ValueError: one of them is none.
+    """
+    url, signing_key = app.get("function_endpoint"), app.get("signing_key")
+    if url is None:
+        return None
+    return Endpoint.build(url, DEMO_SIGNING_KEY if signing_key is None else signing_key)
 
 
 def populate(channel: JSONObject) -> JSONObject:

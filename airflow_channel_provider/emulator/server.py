@@ -79,6 +79,9 @@ class EmulatorServer:
         if body is None:
             return web.Response(status=413, text="body too large", headers=_NOSNIFF)
         exchange = self.emulator.handle(request.method, path, request.headers, body, _client(request))
+        if exchange.unanswered is not None:
+            found = await asyncio.to_thread(exchange.unanswered.find_out)
+            exchange = exchange.unanswered.conclude(found)
         if exchange.delay_seconds:
             await asyncio.sleep(exchange.delay_seconds)
         if exchange.answer is None or exchange.cut:

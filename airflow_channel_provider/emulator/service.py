@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from airflow_channel_provider.emulator.answers import Answer, RefusalError, http_body, refusal_answer
+from airflow_channel_provider.emulator.answers import (
+    Answer,
+    RefusalError,
+    Unanswered,
+    http_body,
+    refusal_answer,
+)
 from airflow_channel_provider.emulator.benlly import Benlly
 from airflow_channel_provider.emulator.clock import Clock
 from airflow_channel_provider.emulator.faults import TOKEN_METHODS, FaultQueue
@@ -155,12 +161,13 @@ class Emulator:
 
     # ---- the end of all
 
-    def _finish(self, visit: Visit, fault: Fault | None, act: Callable[[], Answer]) -> Exchange:
-        if fault is None:
-            exchange = Exchange(self._act(visit, act))
-        elif fault.acts:
-            visit.forgets_cursor = fault.name == "first_page"
-            exchange = strike_after(fault, self._act(visit, act))
+    def _finish(self, visit: Visit, fault: Fault | None, act: Callable[[], Answer | Unanswered]) -> Exchange:
+        if fault is None or fault.acts:
+            visit.forgets_cursor = fault is not None and fault.name == "first_page"
+            answer = self._act(visit, act)
+            if isinstance(answer, Unanswered):
+                return self._put_off(visit, fault, answer)
+            exchange = Exchange(answer) if fault is None else strike_after(fault, answer)
         else:
             window = self._quota_left_seconds(visit)
             exchange = strike_before(fault, visit, window, self.settings.rate_limit or 100)
@@ -169,8 +176,18 @@ class Emulator:
         self.journal.add(visit.entry(exchange.answer, fault.name if fault else None))
         return exchange
 
+    def _put_off(self, visit: Visit, fault: Fault | None, answer: Unanswered) -> Exchange:
+        """Finish once what the answer hangs on is known; other requests are carried out meanwhile."""
+        client = self._client
+
+        def conclude(found: JSON) -> Exchange:
+            self._client = client
+            return self._finish(visit, fault, lambda: answer.conclude(found))
+
+        return Exchange(None, unanswered=Unanswered(answer.find_out, conclude))
+
     @staticmethod
-    def _act(visit: Visit, act: Callable[[], Answer]) -> Answer:
+    def _act(visit: Visit, act: Callable[[], Answer | Unanswered]) -> Answer | Unanswered:
         try:
             return act()
         except Exception as error:

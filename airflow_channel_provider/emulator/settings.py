@@ -12,9 +12,11 @@ from airflow_channel_provider.emulator.quota import ANCHORS
 from airflow_channel_provider.emulator.seed_data import (
     DEMO_APP_ID,
     DEMO_SECRET,
+    DEMO_SIGNING_KEY,
     default_apps,
     default_benlly,
     default_channels,
+    endpoint_of,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["ANSWER_SHAPES", "CONTRACTS", "DEMO_APP_ID", "DEMO_SECRET", "REFRESH_REFUSALS", "Settings"]
+__all__ = [
+    "ANSWER_SHAPES",
+    "CONTRACTS",
+    "DEMO_APP_ID",
+    "DEMO_SECRET",
+    "DEMO_SIGNING_KEY",
+    "REFRESH_REFUSALS",
+    "Settings",
+]
 
 ANSWER_SHAPES = tuple(EMPTY_ERRORS)
 # How a page says what follows: with next, which the last one lacks, or with hasNext beside a cursor that each one has.
@@ -139,8 +149,10 @@ def _check(name: str, value: JSON) -> None:
         _check_number(name, value)
     if name in _COUNTS:
         _check_count(name, value)
-    if name in ("apps", "channels"):
-        _check_objects(name, value, "app_id" if name == "apps" else "id")
+    if name == "apps":
+        _check_apps(value)
+    if name == "channels":
+        _check_objects(name, value, "id")
     if name == "benlly" and not isinstance(value, dict):
         raise ValueError("benlly must be an object")
 
@@ -157,6 +169,12 @@ def _check_number(name: str, value: JSON) -> None:
 def _check_count(name: str, value: JSON) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{name} must be a whole number from 0 up")
+
+
+def _check_apps(value: JSON) -> None:
+    _check_objects("apps", value, "app_id")
+    for app in value:
+        endpoint_of(app)
 
 
 def _check_objects(name: str, value: JSON, key: str) -> None:

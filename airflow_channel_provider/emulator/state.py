@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.later import Later
 from airflow_channel_provider.emulator.quota import FixedWindow
-from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, populate
+from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, endpoint_of, populate
 from airflow_channel_provider.emulator.tokens import TokenBook, new_secret
 
 if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.app_calls import Endpoint
     from airflow_channel_provider.emulator.clock import Clock
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.settings import Settings
@@ -32,6 +33,7 @@ class App:
     secret: str
     permissions: frozenset[str] | None
     channels: frozenset[str] | None
+    function_endpoint: Endpoint | None
     quota: FixedWindow
     rate: FixedWindow
     old_secrets: set[str] = field(default_factory=set)
@@ -222,6 +224,7 @@ class World:
             secret=secret,
             permissions=None if permissions is None else frozenset(permissions),
             channels=None if channels is None else frozenset(channels),
+            function_endpoint=endpoint_of(given),
             quota=self._tune_quota(FixedWindow(10, 1800)),
             rate=FixedWindow(0, 60),
         )

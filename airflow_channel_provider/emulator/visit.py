@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.emulator.journal import redact
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.emulator.answers import Answer
+    from airflow_channel_provider.emulator.answers import Answer, Unanswered
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
 __all__ = ["Exchange", "Visit"]
@@ -70,8 +70,9 @@ class Visit:
 
 @dataclass(slots=True)
 class Exchange:
-    """What the wire has to do: wait, then answer or drop the connection."""
+    """What the wire has to do: wait, then answer or drop the connection; or else find out what the answer hangs on."""
 
     answer: Answer | None
     delay_seconds: float = 0
     cut: bool = False
+    unanswered: Unanswered | None = None

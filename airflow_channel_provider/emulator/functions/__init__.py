@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.functions import apps, chats, contacts, messages, people, tables
+from airflow_channel_provider.emulator.functions import (
+    apps,
+    chats,
+    contacts,
+    extensions,
+    messages,
+    people,
+    tables,
+)
 from airflow_channel_provider.emulator.functions.base import Call
 
 if TYPE_CHECKING:
@@ -14,6 +22,6 @@ __all__ = ["FUNCTIONS", "Call"]
 
 FUNCTIONS: dict[str, Function] = {
     function.name: function
-    for module in (apps, tables, messages, people, contacts, chats)
+    for module in (apps, extensions, tables, messages, people, contacts, chats)
     for function in module.FUNCTIONS
 }

@@ -1,4 +1,4 @@
-"""What belongs to the app itself: commands, extensions, hooks. The App Store answers these on its own."""
+"""What belongs to the app itself: commands, installs, hooks. The App Store answers these on its own."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.answers import NO_RESULT, RefusalError
 from airflow_channel_provider.emulator.functions.base import Function, what_follows
+from airflow_channel_provider.emulator.functions.extensions import set_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_channel_provider.emulator.functions.base import Call
-    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.jsontypes import JSON
 
 __all__ = ["FUNCTIONS"]
 
 
 def _register_commands(call: Call) -> JSON:
-    known = {(c["scope"], c["name"]): c for c in call.app.commands}
-    new: dict[tuple[str, str], JSONObject] = {}
-    for command in call.params["commands"]:
-        key = command.get("scope", ""), command.get("name", "")
-        if key in new:
-            raise RefusalError(f"command {key[1]} is given twice in scope {key[0]}")
-        command_id = known[key]["id"] if key in known else call.world.new_id("command")
-        new[key] = {"id": command_id, "appId": call.app.app_id, "scope": key[0], "name": key[1], **command}
-    # Declarative: what is not in the list is gone.
-    call.app.commands = list(new.values())
+    set_commands(call, call.params["commands"])
     return NO_RESULT
 
 
@@ -39,24 +31,6 @@ def _activations(call: Call) -> JSON:
     enabled = call.app.toggles.get(call.channel().id, True)
     commands = call.app.commands
     return {"commands": commands, "activations": [{"id": c["id"], "enabled": enabled} for c in commands]}
-
-
-def _register_extension(call: Call) -> JSON:
-    key = (call.params["extensionName"], call.params["systemVersion"])
-    call.app.extensions[key] = {"name": key[0], "systemVersion": key[1], "exclusive": False}
-    return {
-        "success": True,
-        "errorMessage": "",
-        "extensions": list(call.app.extensions.values()),
-        "validationErrors": [],
-    }
-
-
-def _unregister_extension(call: Call) -> JSON:
-    key = (call.params["extensionName"], call.params["systemVersion"])
-    if call.app.extensions.pop(key, None) is None:
-        return {"success": False, "errorMessage": "extension not found"}
-    return {"success": True, "errorMessage": ""}
 
 
 def _oauth_targets(call: Call) -> JSON:
@@ -106,8 +80,6 @@ FUNCTIONS = [
     _own("getCommands", lambda call: call.app.commands),
     _own("toggleCommand", _toggle_command),
     _own("getCommandChannelActivations", _activations),
-    _own("registerExtension", _register_extension),
-    _own("unregisterExtension", _unregister_extension),
     _own("getAlfTaskVersions", _empty("tasks")),
     _own("getAppNotebookVersions", _empty("notebooks")),
     _own("listActiveOAuthManagerTargets", _oauth_targets),

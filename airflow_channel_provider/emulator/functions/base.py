@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.contract.model import TokenScope
+from airflow_channel_provider.contract.sources import Strength
 from airflow_channel_provider.emulator.answers import RefusalError, core_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from airflow_channel_provider.contract.model import NativeFunction
+    from airflow_channel_provider.contract.shapes import Violation
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import App, Channel, World
     from airflow_channel_provider.emulator.tokens import AccessToken
@@ -53,6 +55,16 @@ class Call:
     def is_strict(self) -> bool:
         """Whether what the contract does not know, but the service would refuse, is refused as well."""
         return self.world.settings.contract == "strict"
+
+    def counts(self, violation: Violation) -> bool:
+        """
+        Tell whether a rule that is broken is reason enough to refuse.
+
+        :param violation: of the contract.
+        """
+        if self.world.settings.contract == "lenient":
+            return _counts_always(violation)
+        return violation.rule.source.strength is not Strength.INFERRED
 
     def text(self, name: str) -> str:
         """A text, which the contract has seen to; ``""`` where it is absent."""
@@ -106,6 +118,12 @@ class Function:
     def tokens(self) -> frozenset[str]:
         """Which kinds of token it accepts."""
         return _TOKENS[self.contract.scope]
+
+
+def _counts_always(violation: Violation) -> bool:
+    """Without it there is no call to carry out: parameters that are missing, and values of another type."""
+    at_the_top = "." not in violation.path and "[" not in violation.path
+    return violation.rule.kind == "type" or (violation.rule.kind == "required" and at_the_top)
 
 
 def page(

@@ -1,0 +1,113 @@
+"""The extensions of an app. For its commands the store asks the app itself, where the app has an endpoint."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.contract.parts import DECLARED_COMMANDS, DECLARED_FUNCTIONS
+from airflow_channel_provider.emulator.answers import RefusalError, Unanswered
+from airflow_channel_provider.emulator.app_calls import AppCallError, call_app
+from airflow_channel_provider.emulator.functions.base import Function
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_channel_provider.emulator.app_calls import Endpoint
+    from airflow_channel_provider.emulator.functions.base import Call
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+
+__all__ = ["FUNCTIONS", "set_commands"]
+
+_COMMANDS = ("command", "v1")
+# What the store asks for, and what the app has to declare then.
+_QUESTIONS = {
+    "extension.core.function.getFunctions": DECLARED_FUNCTIONS,
+    "extension.command.metadata.getCommands": DECLARED_COMMANDS,
+}
+
+
+def set_commands(call: Call, commands: Sequence[JSONObject]) -> None:
+    """
+    Let these be the commands of an app. What is not among them is gone.
+
+    :param call: by the app.
+    :param commands: all of them, which the contract has seen to.
+    :raises RefusalError: two have the same name and scope.
+    """
+    known = {(c["scope"], c["name"]): c for c in call.app.commands}
+    new: dict[tuple[str, str], JSONObject] = {}
+    for command in commands:
+        key = command.get("scope", ""), command.get("name", "")
+        if key in new:
+            raise RefusalError(f"command {key[1]} is given twice in scope {key[0]}")
+        command_id = known[key]["id"] if key in known else call.world.new_id("command")
+        new[key] = {"id": command_id, "appId": call.app.app_id, "scope": key[0], "name": key[1], **command}
+    call.app.commands = list(new.values())
+
+
+def _register(call: Call) -> JSON:
+    endpoint = call.app.function_endpoint
+    if endpoint is None or _extension(call) != _COMMANDS:
+        return _registered(call)
+    return Unanswered(partial(_ask, endpoint), partial(_take, call))
+
+
+def _ask(endpoint: Endpoint) -> list[JSON] | AppCallError:
+    try:
+        return [call_app(endpoint, method) for method in _QUESTIONS]
+    except AppCallError as error:
+        return error
+
+
+def _take(call: Call, declared: list[JSON] | AppCallError) -> JSON:
+    """Register what an app has declared, or say what is wrong with it."""
+    if isinstance(declared, AppCallError):
+        return _failed(str(declared))
+    functions, commands = declared
+    if isinstance(functions, dict) and functions.get("success") is False:
+        return _failed(str(functions.get("errorMessage") or "the app does not tell its functions"))
+    problems = [
+        str(violation.under(method.rpartition(".")[2]))
+        for (method, shape), answer in zip(_QUESTIONS.items(), declared, strict=True)
+        for violation in shape.check(answer, shape.by)
+        if call.counts(violation)
+    ]
+    if problems:
+        return _failed("", problems)
+    try:
+        set_commands(call, commands["commands"])
+    except RefusalError as refusal:
+        return _failed("", [refusal.message])
+    return _registered(call)
+
+
+def _registered(call: Call) -> JSON:
+    key = _extension(call)
+    call.app.extensions[key] = {"name": key[0], "systemVersion": key[1], "exclusive": False}
+    return {
+        "success": True,
+        "errorMessage": "",
+        "extensions": list(call.app.extensions.values()),
+        "validationErrors": [],
+    }
+
+
+def _failed(message: str, problems: Sequence[str] = ()) -> JSON:
+    return {"success": False, "errorMessage": message, "validationErrors": list(problems)}
+
+
+def _unregister(call: Call) -> JSON:
+    if call.app.extensions.pop(_extension(call), None) is None:
+        return {"success": False, "errorMessage": "extension not found"}
+    return {"success": True, "errorMessage": ""}
+
+
+def _extension(call: Call) -> tuple[str, str]:
+    return call.params["extensionName"], call.params["systemVersion"]
+
+
+FUNCTIONS = [
+    Function("registerExtension", _register, proxied=False),
+    Function("unregisterExtension", _unregister, proxied=False),
+]
