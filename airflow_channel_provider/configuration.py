@@ -128,7 +128,7 @@ CONTRACT = Option(
     "strict",
     "What becomes of a call that breaks a rule of the vendor's published contract. strict: it is not sent where the "
     "rule is one that the vendor's schemas or protos check, and warned of where it is known by a type or prose only. "
-    "off: it is sent unchecked, for the day when the service has moved on and the provider has not.",
+    "off: it is sent all the same, for the day when the service has moved on and the provider has not.",
     choices=("strict", "off"),
 )
 TOKEN_QUOTA = Option(

@@ -55,7 +55,7 @@ from airflow_channel_provider.contract.parts import (
 )
 from airflow_channel_provider.contract.shapes import Shape
 from airflow_channel_provider.contract.sources import CORE, GUIDE, HACK, OLD_SERVER, SCHEMA, SDK, Source
-from airflow_channel_provider.contract.structures import ListOf, record
+from airflow_channel_provider.contract.structures import Field, ListOf, record
 
 __all__ = ["CATALOGUE", "LISTINGS", "is_token_request", "lookup"]
 
@@ -81,7 +81,7 @@ def _row(
     retry: RetryClass,
     by: Source,
     needs: Mapping[str, Shape | tuple[Shape, Source]] | None = None,
-    takes: Mapping[str, Shape] | None = None,
+    takes: Mapping[str, Shape | Field] | None = None,
     listing: Listing | None = None,
     *,
     closed: bool = False,

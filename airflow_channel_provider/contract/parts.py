@@ -15,7 +15,7 @@ from airflow_channel_provider.contract.shapes import (
     Whole,
 )
 from airflow_channel_provider.contract.sources import COMMAND_SCHEMA, CORE, HACK, INFERRED, SCHEMA, SDK
-from airflow_channel_provider.contract.structures import Either, ListOf, MapOf, record
+from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, record
 
 __all__ = [
     "ALF_TURN_MODE",
@@ -106,7 +106,11 @@ USER_CHAT_STATE = Enumeration(
     unspecified=HACK,
 )
 ALF_TURN_MODE = Enumeration(("SINGLE", "MULTIPLE"), prefix="USER_CHAT_DESIRED_ALF_TURN_MODE_")
-SNOOZE = Duration(CORE, least_seconds=60)
+# The server behind has a call of its own to snooze a chat, and only that one has a duration.
+SNOOZE = Field(
+    Duration(CORE, least_seconds=60, form="to snooze a chat"),
+    only_where=("state", f"{USER_CHAT_STATE.prefix}SNOOZED"),
+)
 
 # ---- messages
 

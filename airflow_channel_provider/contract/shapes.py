@@ -267,10 +267,12 @@ class Duration(Shape):
     A length of time: ``{"seconds": 90, "nanos": 0}``, or a text such as ``90s``.
 
     :param least_seconds: shortest.
+    :param form: for what, as the end of that sentence.
     """
 
     by: Source | None = None
     least_seconds: float = 0
+    form: str = ""
 
     words = 'a duration, such as {"seconds": 90} or "90s"'
 
@@ -278,7 +280,7 @@ class Duration(Shape):
         return seconds_of(value) is not None
 
     def limits(self, by: Source) -> Sequence[Rule]:
-        return (Rule("range", f"must be at least {self.least_seconds:g} seconds", by),)
+        return (Rule("range", f"must be at least {self.least_seconds:g} seconds {self.form}".rstrip(), by),)
 
     def beyond(self, value: JSON, by: Source) -> Sequence[Violation]:
         is_long = (seconds_of(value) or 0) >= self.least_seconds

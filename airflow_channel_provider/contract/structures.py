@@ -115,10 +115,24 @@ class Field:
 
     :param shape: what it may be.
     :param required: who says that it must be there; None: nobody.
+    :param only_where: another field, and the value of it with which the limits of this one count; None: always.
     """
 
     shape: Shape
     required: Source | None = None
+    only_where: tuple[str, JSON] | None = None
+
+    def counts(self, violation: Violation, beside: Mapping[str, JSON]) -> bool:
+        """
+        Tell whether a rule of the shape counts.
+
+        :param violation: of the rule.
+        :param beside: the object, with its other fields.
+        """
+        if self.only_where is None or violation.rule.kind == "type":
+            return True
+        name, value = self.only_where
+        return bool(beside.get(name) == value)
 
     def rules(self, by: Source) -> Sequence[Rule]:
         """
@@ -177,7 +191,7 @@ class Record(Shape):
             elif (item is not None or (name in value and by.strength is Strength.SCHEMA)) and (
                 inner := shape.check(item, by)
             ):
-                found += [violation.under(name) for violation in inner]
+                found += [broken.under(name) for broken in inner if known.counts(broken, value)]
         return [*found, *self._keys(value, by)] if self.closed or self.one_of else found
 
     def _keys(self, value: Mapping[str, JSON], by: Source) -> Sequence[Violation]:
@@ -196,7 +210,7 @@ class Record(Shape):
 def record(
     by: Source,
     needs: Mapping[str, Shape | tuple[Shape, Source]] | None = None,
-    takes: Mapping[str, Shape] | None = None,
+    takes: Mapping[str, Shape | Field] | None = None,
     *,
     closed: bool = False,
     one_of: tuple[str, ...] = (),
@@ -214,5 +228,9 @@ def record(
         name: Field(*given) if isinstance(given, tuple) else Field(given, by)
         for name, given in (needs or {}).items()
     }
-    taken = {name: Field(shape) for name, shape in (takes or {}).items() if name not in needed}
+    taken = {
+        name: given if isinstance(given, Field) else Field(given)
+        for name, given in (takes or {}).items()
+        if name not in needed
+    }
     return Record(by, {**needed, **taken}, closed, one_of)

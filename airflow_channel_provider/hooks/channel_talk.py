@@ -45,7 +45,7 @@ class ChannelTalkHook(ServiceHook):
     :param max_wait_seconds: longest single wait for a token or a rate limit that is sat out, in seconds; default: the
         option ``[channel_talk] max_wait_seconds``.
     :param contract: ``strict``: a call that breaks the vendor's published contract is not sent; ``off``: it is sent
-        unchecked, for the day when the service has moved on; default: the option ``[channel_talk] contract``.
+        all the same, for the day when the service has moved on; default: the option ``[channel_talk] contract``.
     :param asked_by: who uses the hook, shown beside each token request; default: the running task.
     """
 

@@ -7,7 +7,6 @@ it. A caller's own is passed on as it is, once its addresses are known to be one
 
 from __future__ import annotations
 
-import difflib
 import mimetypes
 import re
 from collections.abc import Iterator, Mapping
@@ -124,7 +123,7 @@ def message_button(given: object) -> dict[str, Any]:
 
     :param given: ``title`` and ``action``, which are passed on, or ``title``, ``url`` and ``color`` of a link button.
     :raises ChannelConfigurationError: the title is missing, there is no action, it leads where nobody should be sent,
-        or the colour is unknown.
+        or the colour is no name.
     """
     if not isinstance(given, Mapping):
         raise ChannelConfigurationError(f"A button must be a mapping, not {type(given).__name__}.")
@@ -147,19 +146,17 @@ def web_button(title: str, url: str, color: str | None = None) -> dict[str, Any]
 
     :param title: 1 to 30 characters.
     :param color: such as ``green``; default: the service's.
-    :raises ChannelConfigurationError: the colour is unknown.
+    :raises ChannelConfigurationError: the colour is no name.
     """
     button: dict[str, Any] = {"title": title, "action": {"type": "web", "attributes": {"url": url}}}
     return button if color is None else {**button, "colorVariant": _color(color)}
 
 
 def _color(color: object) -> str:
-    name = str(color).upper().removeprefix(COLOR_PREFIX)
-    if name not in COLORS:
-        near = difflib.get_close_matches(name, COLORS, n=1)
-        hint = f"did you mean {near[0].lower()!r}?" if near else f"there are {', '.join(COLORS).lower()}."
-        raise ChannelConfigurationError(f"{color!r} is no colour of a button; {hint}")
-    return COLOR_PREFIX + name
+    """Return a colour as the service spells it; which there are only a type knows, so that the hook warns of others."""
+    if not isinstance(color, str) or not color.strip():
+        raise ChannelConfigurationError("The colour of a button must be a name, such as green.")
+    return COLOR_PREFIX + color.strip().upper().removeprefix(COLOR_PREFIX)
 
 
 def _name_of(url: str) -> str:

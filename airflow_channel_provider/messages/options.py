@@ -1,11 +1,11 @@
 """The options of a message, by their names.
 
-The service's other interface, Open API, has the same options under other names; those are refused with the right one.
+The service's other interface, Open API, has the same options under other names; those are spelt as this one does. A
+name that is unknown is passed on: only a type lists them, so that the hook warns of it and sends it.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 
@@ -31,13 +31,13 @@ def message_options(
     """
     Return the options of a message, each once.
 
-    :param names: as the service spells them.
+    :param names: as the service spells them, or as its Open API does.
     :param private: shown to managers only.
     :param silent: without a notification: ``manager`` or ``user`` to one side, True to both.
-    :raises ChannelConfigurationError: a name is none of the service's, or ``silent`` has no meaning.
+    :raises ChannelConfigurationError: a name is no text, or ``silent`` has no meaning.
     """
     shorthands = [*([PREFIX + "PRIVATE"] if private else []), *_silent(silent)]
-    return list(dict.fromkeys([*map(_checked, names), *shorthands]))
+    return list(dict.fromkeys([*map(_spelt, names), *shorthands]))
 
 
 def _silent(value: bool | str) -> tuple[str, ...]:
@@ -48,14 +48,14 @@ def _silent(value: bool | str) -> tuple[str, ...]:
     return _SILENT[value]
 
 
-def _checked(name: object) -> str:
-    if not isinstance(name, str):
-        raise ChannelConfigurationError(f"A message option is a text, not {type(name).__name__}.")
-    if name in OPTIONS:
-        return name
-    near = difflib.get_close_matches(_as_ours(name), OPTIONS, n=1, cutoff=0.7)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(OPTIONS)}."
-    raise ChannelConfigurationError(f"{name!r} is no message option; {hint}")
+def _spelt(name: object) -> str:
+    """Return a name as the service spells it; one that it is not known to have is its to judge."""
+    if not isinstance(name, str) or not name.strip():
+        raise ChannelConfigurationError(
+            f"A message option is a name, not {'an empty text' if isinstance(name, str) else type(name).__name__}."
+        )
+    spelt = _as_ours(name)
+    return spelt if spelt in OPTIONS else name
 
 
 def _as_ours(name: str) -> str:

@@ -164,7 +164,8 @@ def _of_fields(shape: Record, name: str, field: Field, by: Source, seeds: Seeds)
     one = name if name in shape.one_of else None
     for case in _cases(field.shape, by, seeds):
         if (case.path, case.rule) not in covered:
-            yield case.under(name, {**_record(shape, seeds, one=one), name: case.value})
+            beside = dict([field.only_where]) if field.only_where and case.rule.kind != "type" else {}
+            yield case.under(name, {**_record(shape, seeds, one=one), **beside, name: case.value})
 
 
 def _covered(field: Field, by: Source, path: str = "") -> set[tuple[str, Rule]]:

@@ -205,13 +205,30 @@ def test_every_row_of_every_source_arrives_in_as_few_calls_as_may_be(
     assert rows[1] == {name: value for name, (_, value) in kinds.items()}
 
 
-@pytest.mark.parametrize("batch_rows", [0, 101, True, 2.5])
-def test_a_batch_that_the_service_would_not_take_is_refused(
-    emulator: EmulatorProcess, batch_rows: Any
+@pytest.mark.parametrize("contract", ["strict", "off"])
+@pytest.mark.parametrize("batch_rows", [0, -1, True, 2.5, "100"])
+def test_a_batch_is_so_many_rows(
+    emulator: EmulatorProcess, monkeypatch: pytest.MonkeyPatch, batch_rows: Any, contract: str
 ) -> None:
-    with pytest.raises(ChannelConfigurationError, match="batch_rows must be from 1 to 100"):
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CONTRACT", contract)
+    with pytest.raises(ChannelConfigurationError, match="batch_rows must be a whole number of at least 1"):
         execute(load(items=orders(3), batch_rows=batch_rows))
     assert emulator.stats()["calls"] == 0
+
+
+def test_a_batch_that_the_service_would_not_take_is_refused_unless_it_does_by_now(
+    emulator: EmulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = load(items=orders(101), batch_rows=101)
+    with pytest.raises(
+        ChannelConfigurationError, match=r"batch_rows must be from 1 to 100: .* contract = off in the section"
+    ):
+        execute(operator)
+    assert emulator.stats()["calls"] == 0
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CONTRACT", "off")
+    emulator.configure(contract="lenient")
+    assert counts(execute(operator)) == {"succeeded": 101}
+    assert len([entry for entry in emulator.journal() if entry["method"] == UPSERT]) == 1
 
 
 def test_texts_of_a_csv_file_become_what_a_table_holds(emulator: EmulatorProcess, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from unit.emulator.conftest import broken_rules
 
+from airflow_channel_provider.contract.functions import CATALOGUE
+
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
 
@@ -195,6 +197,18 @@ def test_a_wrong_state_bot_name_or_duration_is_refused(driver: Driver, changed: 
     params = {"userChatId": "chat-ch-1-1", "state": "USER_CHAT_STATE_SNOOZED", "botName": "b", **changed}
     assert broken_rules(driver.call("updateUserChatState", **params)) == [rule]
     assert driver.call("getUserChat", userChatId="chat-ch-1-1")["userChat"]["version"] == "1"
+
+
+@pytest.mark.parametrize("method", ["updateUserChatState", "updateUserChatStateByUser"])
+@pytest.mark.parametrize(("state", "kept"), [("CLOSED", True), ("OPENED", True), ("SNOOZED", False)])
+def test_only_a_snooze_has_a_shortest_duration(driver: Driver, method: str, state: str, kept: bool) -> None:
+    params = {"userChatId": "chat-ch-1-1", "state": f"USER_CHAT_STATE_{state}", "duration": "59s"}
+    named = params if method.endswith("ByUser") else {**params, "botName": "b"}
+    answer = driver.call(method, **named)
+    assert ("userChat" in answer) is kept
+    assert (not CATALOGUE[method].violations({"channelId": "ch-1", **named})) is kept
+    # What is no duration is none, whatever the state.
+    assert broken_rules(driver.call(method, **{**named, "duration": "long"})) == ["duration type"]
 
 
 def test_nobody_can_miss_a_chat_on_purpose(driver: Driver) -> None:

@@ -109,20 +109,30 @@ def test_shorthands(arguments: dict[str, Any], names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"),
+    ("name", "spelt"),
     [
-        ("private", "did you mean 'MESSAGE_OPTION_PRIVATE'"),
-        ("silentToManager", "did you mean 'MESSAGE_OPTION_SILENT_TO_MANAGER'"),
-        ("actAsManager", "did you mean 'MESSAGE_OPTION_ACT_AS_MANAGER'"),
-        ("doNotSendApp", "did you mean 'MESSAGE_OPTION_DO_NOT_SEND_APP'"),
-        ("IMMUTABLE", "did you mean 'MESSAGE_OPTION_IMMUTABLE'"),
-        ("MESSAGE_OPTION_PRIVAT", "did you mean 'MESSAGE_OPTION_PRIVATE'"),
-        ("", "is no message option"),
-        (3, "a text, not int"),
+        ("private", "MESSAGE_OPTION_PRIVATE"),
+        ("silentToManager", "MESSAGE_OPTION_SILENT_TO_MANAGER"),
+        ("actAsManager", "MESSAGE_OPTION_ACT_AS_MANAGER"),
+        (" doNotSendApp", "MESSAGE_OPTION_DO_NOT_SEND_APP"),
+        ("IMMUTABLE", "MESSAGE_OPTION_IMMUTABLE"),
+        ("message_option_immutable", "MESSAGE_OPTION_IMMUTABLE"),
     ],
 )
-def test_other_names_are_refused_with_the_right_one(name: Any, hint: str) -> None:
-    with pytest.raises(ChannelConfigurationError, match=hint):
+def test_the_names_of_the_other_interface_are_spelt_as_this_one_does(name: str, spelt: str) -> None:
+    assert message_options([name, spelt]) == [spelt]
+
+
+@pytest.mark.parametrize("name", ["MESSAGE_OPTION_PRIVAT", "MESSAGE_OPTION_OF_TOMORROW", "privat"])
+def test_a_name_that_only_a_type_does_not_know_is_sent(name: str) -> None:
+    assert message_options([name], private=True) == [name, "MESSAGE_OPTION_PRIVATE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("", "an empty text"), (" ", "an empty text"), (3, "int"), (None, "None")]
+)
+def test_an_option_is_a_name(name: Any, words: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=f"A message option is a name, not {words}"):
         message_options([name])
 
 
@@ -164,6 +174,12 @@ def test_colors(color: str) -> None:
         assert button == {"title": "A", "action": WEB, "colorVariant": f"MESSAGE_COLOR_VARIANT_{color}"}
 
 
+@pytest.mark.parametrize("color", ["mauve", "MESSAGE_COLOR_VARIANT_MAUVE"])
+def test_a_colour_that_only_a_type_does_not_know_is_sent(color: str) -> None:
+    button = message_button({"title": "A", "url": HOST, "color": color})
+    assert button["colorVariant"] == "MESSAGE_COLOR_VARIANT_MAUVE"
+
+
 def test_a_title_is_measured_as_it_is_sent() -> None:
     assert message_button({"title": f" {'A' * 30} ", "url": HOST})["title"] == "A" * 30
     own = {"title": f" {'A' * 29}", "action": {"type": "web"}}
@@ -201,8 +217,8 @@ def test_an_action_of_ones_own_is_passed_on() -> None:
         ({"title": " ", "action": {"type": "web"}}, "needs a title"),
         ({"title": "A"}, "url, or an action"),
         ({"title": "A", "url": "page"}, "url, or an action"),
-        ({"title": "A", "url": HOST, "color": "gren"}, "did you mean 'green'"),
-        ({"title": "A", "url": HOST, "color": "mauve"}, "no colour of a button"),
+        ({"title": "A", "url": HOST, "color": 5}, "colour of a button must be a name"),
+        ({"title": "A", "url": HOST, "color": ""}, "colour of a button must be a name"),
     ],
 )
 def test_a_button_that_is_none_is_refused(button: Any, words: str) -> None:

@@ -12,6 +12,7 @@ from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelResponseError,
 )
+from airflow_channel_provider.hooks import _contract
 from airflow_channel_provider.hooks._request_id import TaskKey, for_task
 from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
@@ -82,7 +83,7 @@ def test_group_message_in_a_thread(doors: Any) -> None:
         ({"buttons": [{"title": "a", "url": "https://example.io"}]}, "message is empty"),
         ({"text": "x", "bot_name": None}, "bot_name"),
         ({"text": "x", "user_chat_id": ""}, "user_chat_id"),
-        ({"text": "x", "options": ["private"]}, "did you mean 'MESSAGE_OPTION_PRIVATE'"),
+        ({"text": "x", "options": [3]}, "A message option is a name, not int"),
         ({"blocks": {"type": "text"}}, "blocks must be a list, not dict"),
         ({"blocks": "a text"}, "blocks is text and no JSON"),
         ({"text": "x", "web_page": ["u"]}, "web_page must be a mapping, not list"),
@@ -132,6 +133,42 @@ def test_limits_of_a_message_are_the_contracts_and_go_with_it(
     assert sent(doors) == []
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CONTRACT", "off")
     assert fit(operator, doors, WRITTEN).execute_complete(context()) == "message-1"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sent_as", "words"),
+    [
+        (
+            {"options": ["MESSAGE_OPTION_NEW"]},
+            {"options": ["MESSAGE_OPTION_NEW"]},
+            "params.dto.options[0] must be one of",
+        ),
+        (
+            {"buttons": [{"title": "A", "url": HOST, "color": "teal"}]},
+            {
+                "buttons": [
+                    {
+                        "title": "A",
+                        "action": {"type": "web", "attributes": {"url": HOST}},
+                        "colorVariant": "MESSAGE_COLOR_VARIANT_TEAL",
+                    }
+                ]
+            },
+            "params.dto.buttons[0].colorVariant must be one of",
+        ),
+    ],
+)
+def test_a_name_that_only_a_type_knows_is_one_warning(
+    doors: Any, caplog: pytest.LogCaptureFixture, kwargs: Any, sent_as: Any, words: str
+) -> None:
+    _contract._warned = _contract._Warned()
+    for _ in range(2):
+        operator = WriteUserChatMessageOperator(task_id="t", user_chat_id="c", text="x", **kwargs)
+        assert fit(operator, doors, WRITTEN).execute_complete(context()) == "message-1"
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert words in warning
+    dto = sent(doors)[0][1]["dto"]
+    assert {name: dto[name] for name in sent_as} == sent_as
 
 
 @pytest.mark.parametrize(
