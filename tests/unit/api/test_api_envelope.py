@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.refused import NOW, answer, common, plain, proxied
 
 from airflow_channel_provider.api.envelope import read_native
 from airflow_channel_provider.api.transport import Response
@@ -16,27 +17,8 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
 )
 
-NOW = 1_700_000_000.0
 SECRET = "s3cret-value-of-the-test"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"
-
-
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Response(status, headers or {}, raw)
-
-
-def common(message: str, **more: Any) -> dict[str, Any]:
-    return {"error": {"type": "common", "message": message, **more}}
-
-
-def plain(status: int, message: str = "no", kind: str = "Some Error", **more: Any) -> dict[str, Any]:
-    return {"status": status, "type": kind, "language": "en", "errors": [{"message": message, **more}]}
-
-
-def proxied(upstream: Any, tail: str = "") -> dict[str, Any]:
-    text = upstream if isinstance(upstream, str) else json.dumps(upstream)
-    return common(f"request failed, body: {text}{tail}")
 
 
 @pytest.mark.parametrize(
