@@ -2,7 +2,8 @@
 JSON in and out: what leaves is always valid JSON, what comes in is either a value or a ``ValueError``.
 
 ``NaN`` and ``Infinity`` are refused in both directions: they are no JSON, and a downstream reader would
-choke on them. So would one that walks a document by recursion, if it were nested without a limit.
+choke on them. A number too large for a float, such as ``1e999``, would become one and is refused as well.
+So is a document nested without a limit, on which a reader that recurses would choke.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        msg = "a number is too large"
+        raise ValueError(msg)
+    return value
+
+
+# What has no fraction and no exponent costs nothing more than without this.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _BOM = b"\xef\xbb\xbf"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 __all__ = ["JSON", "JSONObject", "dump", "load"]
@@ -15,9 +16,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
 # One encoder and one decoder for all: json.dumps and json.loads build new ones for each call with options.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
 def dump(value: JSON) -> bytes:
@@ -31,7 +39,7 @@ def dump(value: JSON) -> bytes:
 
 def load(data: bytes) -> JSON:
     """
-    Read JSON strictly: UTF-8 only, no NaN or Infinity.
+    Read JSON strictly: UTF-8 only, no NaN or Infinity, nor what would become one.
 
     :param data: one JSON document.
     :raises ValueError: it is none (this includes a nesting too deep to read).

@@ -87,7 +87,7 @@ class Condition:
         function = _function(self.predicate)
         try:
             found = function(result, **self.predicate_kwargs)
-            json.dumps(found)
+            json.dumps(found, allow_nan=False)
         except ChannelResponseError:
             raise
         except Exception as error:

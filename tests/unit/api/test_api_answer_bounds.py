@@ -75,6 +75,23 @@ def test_a_number_of_too_many_digits_is_no_json() -> None:
         first_json("9" * 5_000)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1.8e308", f"{'9' * 400}.5"])
+def test_a_number_that_would_become_infinite_is_no_json(number: str) -> None:
+    for text in (number, f'{{"a": [0.5, {number}]}}'):
+        with pytest.raises(ValueError, match="too large"):
+            to_json(text.encode())
+        with pytest.raises(ValueError, match="too large"):
+            first_json(text)
+    assert "no valid envelope" in str(refused(b'{"result": {"a": %s}}' % number.encode(), 200))
+
+
+@pytest.mark.parametrize("number", ["1.7976931348623157e308", "-1e308", "5e-324", "1e-999", "0.1", "9" * 400])
+def test_a_number_that_fits_is_read_as_python_reads_it(number: str) -> None:
+    found = to_json(number.encode())
+    assert (found, type(found)) == (json.loads(number), type(json.loads(number)))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
 # ---- refusals
 
 

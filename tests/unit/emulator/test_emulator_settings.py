@@ -98,9 +98,11 @@ def test_the_clock_never_runs_back(seconds: float) -> None:
         Clock().advance(seconds)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b"[1,Infinity]", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"NaN", b"[1,Infinity]", b"1e999", b"[-2E400]", b"\xff", b"[" * 100_000]
+)
 def test_json_is_read_strictly(text: bytes) -> None:
-    with pytest.raises(ValueError, match=r"JSON|Expecting|decode|nested"):
+    with pytest.raises(ValueError, match=r"JSON|Expecting|decode|nested|too large"):
         load(text)
 
 

@@ -142,7 +142,9 @@ def test_something_false_is_nothing_found(nothing: Any) -> None:
     assert Condition(predicate=lambda answer: nothing).found_in(ANSWER) is None
 
 
-@pytest.mark.parametrize("predicate", [lambda answer: answer["user"], unfit, lambda: True])
+@pytest.mark.parametrize(
+    "predicate", [lambda answer: answer["user"], unfit, lambda: True, lambda answer: float("inf")]
+)
 def test_a_predicate_that_fails_is_told_by_its_name(predicate: Any) -> None:
     with pytest.raises(
         ChannelConfigurationError, match=r"The predicate \S*conditions\.(<lambda>|unfit) failed"
