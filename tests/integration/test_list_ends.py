@@ -1,4 +1,8 @@
-"""Each list function read to its end, in both published forms of a page, by the hook and by the operator."""
+"""
+Each list function read to its end over the wire, in both published forms of a page, by the hook and by the operator.
+
+Each length with each size of a page is in ``unit/surface/test_surface_list_ends.py``.
+"""
 
 from __future__ import annotations
 
@@ -145,11 +149,3 @@ def test_the_operator_reads_what_the_hook_reads(emulator: EmulatorThread, method
     assert [item[name] for item in operator.execute({"ti": ti})] == ids(1_001)  # type: ignore[typeddict-item]
     reads = [entry for entry in emulator.journal() if entry["method"] == method]
     assert [entry["outcome"] for entry in reads] == ["ok"] * 3
-
-
-@pytest.mark.parametrize("shape", PAGE_SHAPES)
-def test_one_item_a_page_is_enough(emulator: EmulatorThread, shape: str) -> None:
-    emulator.configure(page_shape=shape)
-    with ChannelTalkHook() as hook:
-        some_managers(hook, emulator, 1_001)
-        assert [found["id"] for found in hook.iterate("searchManagers", page_size=1)] == ids(1_001)

@@ -8,7 +8,9 @@ much more than that is sure depends on a setting.
 from __future__ import annotations
 
 from base64 import b64decode, urlsafe_b64encode
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.contract.functions import CATALOGUE
@@ -126,9 +128,7 @@ def _counts_always(violation: Violation) -> bool:
     return violation.rule.kind == "type" or (violation.rule.kind == "required" and at_the_top)
 
 
-def page(
-    call: Call, items: Iterable[JSONObject], key: Callable[[JSONObject], str]
-) -> tuple[list[JSONObject], JSONObject]:
+def page(call: Call, items: Iterable[JSONObject], field: str) -> tuple[list[JSONObject], JSONObject]:
     """
     One page of a listing.
 
@@ -137,21 +137,23 @@ def page(
 
     :param call: its ``pagination`` has sortOrder, since and limit (1 to 500).
     :param items: all of them.
-    :param key: what they are sorted by; ids break ties.
+    :param field: what they are sorted by; ids break ties.
     :return: the page, and what says whether another one follows.
     """
     options = call.params.get("pagination") or {}
     limit = max(1, int(options.get("limit") or _DEFAULT_LIMIT))
     falling = str(options.get("sortOrder", "")).upper().removeprefix("SORT_ORDER_") in ("DESC", "2")
-    ordered = sorted(
-        ((key(item), item["id"], item) for item in items), key=lambda entry: entry[:2], reverse=falling
-    )
+    place = itemgetter(field, "id")
+    left = sorted(items, key=place)
     if options.get("since"):
         last = _read_cursor(options["since"])
-        ordered = [e for e in ordered if (e[:2] < last if falling else e[:2] > last)]
-    chosen = ordered[:limit]
-    cursor = _write_cursor(chosen[-1][:2]) if chosen else ""
-    return [item for _, _, item in chosen], what_follows(call, "next", cursor, more=len(ordered) > limit)
+        cut = (bisect_left if falling else bisect_right)(left, last, key=place)
+        left = left[:cut] if falling else left[cut:]
+    if falling:
+        left.reverse()
+    chosen = left[:limit]
+    cursor = _write_cursor(place(chosen[-1])) if chosen else ""
+    return chosen, what_follows(call, "next", cursor, more=len(left) > limit)
 
 
 def what_follows(call: Call, name: str, cursor: str, *, more: bool) -> JSONObject:

@@ -81,7 +81,7 @@ def _search_by_contact(call: Call) -> JSON:
     channel = call.channel()
     contact = channel.contacts.get((call.text("mediumType"), call.text("address")))
     chats = [c for c in channel.user_chats.values() if contact and c.get("userId") == contact["userId"]]
-    found, more = page(call, chats, lambda chat: str(chat["id"]))
+    found, more = page(call, chats, "id")
     return {"userChats": found, **more}
 
 
@@ -99,7 +99,7 @@ def _search_groups(call: Call) -> JSON:
         for group in call.channel().groups.values()
         if plain_word(group["scope"], "GROUP_SCOPE_") != "private"
     ]
-    found, more = page(call, public, lambda group: str(group["title"]))
+    found, more = page(call, public, "title")
     return {"groups": found, **more}
 
 

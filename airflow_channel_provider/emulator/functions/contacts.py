@@ -114,16 +114,14 @@ def _create_schemas(call: Call) -> JSON:
 
 
 def _search_schemas(call: Call) -> JSON:
-    schemas, more = page(call, call.channel().schemas.values(), lambda schema: str(schema["key"]))
+    schemas, more = page(call, call.channel().schemas.values(), "key")
     return {"schemas": schemas, **more}
 
 
 def _event_schemas(call: Call) -> JSON:
     name = call.text("eventName")
     keys = sorted({str(k) for e in call.channel().events if e["name"] == name for k in e["property"]})
-    schemas, more = page(
-        call, [{"id": key, "key": key, "eventName": name} for key in keys], lambda s: str(s["key"])
-    )
+    schemas, more = page(call, [{"id": key, "key": key, "eventName": name} for key in keys], "key")
     return {"schemas": schemas, **more}
 
 

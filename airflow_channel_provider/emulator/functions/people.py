@@ -27,7 +27,7 @@ def _batch_get_managers(call: Call) -> JSON:
 
 
 def _search_managers(call: Call) -> JSON:
-    managers, more = page(call, call.channel().managers.values(), lambda manager: str(manager["id"]))
+    managers, more = page(call, call.channel().managers.values(), "id")
     return {"managers": managers, **more}
 
 
