@@ -129,6 +129,14 @@ def test_an_endpoint_where_nobody_listens_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
+    "host", ["user:password@127.0.0.1", "127.0.0.1/a path", f"{'a' * 64}.example", "127.0.0.1/길"]
+)
+def test_a_url_that_can_not_be_called_is_an_error(host: str) -> None:
+    with pytest.raises(AppCallError, match="the function endpoint was not reached: "):
+        call_app(Endpoint.build(f"http://{host}", KEY), "m")
+
+
+@pytest.mark.parametrize(
     "url", [None, 1, "", "functions", "ftp://127.0.0.1", "http://", "http://h/?a=b", "http://[", "http://h:x"]
 )
 def test_an_endpoint_is_a_url(url: Any) -> None:
