@@ -9,8 +9,8 @@ So is a document nested without a limit, on which a reader that recurses would c
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
 __all__ = ["JSON", "MAX_DEPTH", "first_json", "refusal_json", "to_body", "to_json", "unwritable"]
@@ -25,11 +25,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        msg = "a number is too large"
-        raise ValueError(msg)
-    return value
+    if isfinite(value := float(digits)):
+        return value
+    msg = "a number is too large"
+    raise ValueError(msg)
 
 
 # What has no fraction and no exponent costs nothing more than without this.
@@ -142,7 +141,7 @@ def unwritable(value: JSON) -> tuple[str, str] | None:
 
 def _unwritable_leaf(value: JSON) -> tuple[str, str] | None:
     if isinstance(value, float):
-        return None if math.isfinite(value) else ("", "is not a finite number, JSON has no NaN or Infinity")
+        return None if isfinite(value) else ("", "is not a finite number, JSON has no NaN or Infinity")
     return (
         None if isinstance(value, (str, int)) else ("", f"is a {type(value).__name__}, which JSON can't hold")
     )
