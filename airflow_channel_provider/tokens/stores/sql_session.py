@@ -116,7 +116,9 @@ class SqlSession:
 
         :param work: may be repeated.
         """
-        began, pause = steady(), _PAUSE_SECONDS
+        # Each kind of trouble has its own time: the tables may be missing after a long wait for a connection.
+        since: dict[Trouble, float] = {}
+        pause = _PAUSE_SECONDS
         while True:
             try:
                 if self._connection is None:
@@ -126,7 +128,8 @@ class SqlSession:
                 trouble = trouble_of(error, connecting=self._connection is None)
                 if trouble not in (Trouble.CONTENDED, Trouble.NO_TABLES):
                     self._drop()
-                if steady() - began >= _PATIENCE_SECONDS[trouble]:
+                now = steady()
+                if now - since.setdefault(trouble, now) >= _PATIENCE_SECONDS[trouble]:
                     raise self._told(error, trouble) from error
             if trouble is Trouble.NO_TABLES:
                 self._make_tables()
