@@ -15,12 +15,13 @@ from airflow_channel_provider.bulk.cells import (
     NUMBER,
     STRING,
 )
+from airflow_channel_provider.bulk.columns import distinct
 from airflow_channel_provider.bulk.items import duration_text
 
 if TYPE_CHECKING:
-    from pyarrow import DataType, RecordBatch
+    from pyarrow import DataType, RecordBatch, Schema
 
-__all__ = ["rows_of", "type_of_arrow"]
+__all__ = ["check_names", "rows_of", "type_of_arrow"]
 
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
@@ -62,6 +63,26 @@ def _is_list(kind: DataType) -> bool:
     from pyarrow import types
 
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def check_names(schema: Schema, of: object) -> None:
+    """
+    Look at the names of the columns, and at those within a column of structs.
+
+    :raises ChannelConfigurationError: see :func:`.columns.distinct`.
+    """
+    distinct(schema.names, of)
+    for field in schema:
+        _check_nested(field.type, f"Column {field.name!r} of {of}")
+
+
+def _check_nested(kind: DataType, of: str) -> None:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        distinct((kind.field(position).name for position in range(kind.num_fields)), of)
+    for position in range(kind.num_fields):
+        _check_nested(kind.field(position).type, of)
 
 
 def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_channel_provider.bulk.columns import distinct
 from airflow_channel_provider.bulk.lines import Lines
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -89,9 +90,9 @@ class SqlSource:
                 cursor.execute(self._sql)
             rows = cursor.fetchmany(ROWS_AT_ONCE)
             # A cursor on the server may know its columns only now.
-            names = [str(column[0]) for column in cursor.description or ()]
+            names = distinct((column[0] for column in cursor.description or ()), "The query")
             while rows:
-                yield from (dict(zip(names, row, strict=True)) for row in rows)
+                yield from (_by_name(names, row) for row in rows)
                 rows = cursor.fetchmany(ROWS_AT_ONCE)
 
     @property
@@ -100,11 +101,32 @@ class SqlSource:
         return None
 
 
+def _by_name(names: Sequence[str], row: Any) -> dict[str, object]:
+    """Return a row as a mapping, which the connection may have asked its driver for already."""
+    try:
+        if isinstance(row, Mapping):
+            return {name: row[name] for name in names}
+        if isinstance(row, Iterable) and not isinstance(row, (str, bytes)):
+            return dict(zip(names, row, strict=True))
+    except (KeyError, ValueError):
+        pass
+    raise ChannelConfigurationError(
+        f"The connection makes a {type(row).__name__} of each row of the query, which is not all of its columns; let it "
+        "give tuples, or mappings by the names of the columns."
+    )
+
+
 def _streaming_cursor(connection: Any) -> Any:
-    """Return a cursor that does not fetch everything when the query is run."""
+    """Return a cursor of tuples that does not fetch everything when the query is run."""
     driver = type(connection).__module__.partition(".")[0]
-    if driver in ("psycopg", "psycopg2"):
-        return connection.cursor("channel_talk_bulk")
+    if driver == "psycopg":
+        from psycopg.rows import tuple_row
+
+        return connection.cursor("channel_talk_bulk", row_factory=tuple_row)
+    if driver == "psycopg2":
+        from psycopg2.extensions import cursor
+
+        return connection.cursor("channel_talk_bulk", cursor_factory=cursor)
     if driver == "pymysql":
         from pymysql.cursors import SSCursor
 
@@ -173,6 +195,7 @@ class FileSource:
         with self._lines(newline="", encoding="utf-8-sig") as lines:
             rows = csv.DictReader(lines, restkey="")
             try:
+                distinct(rows.fieldnames or (), self.path)
                 for row in rows:
                     lines.begin_item()
                     yield row
@@ -180,10 +203,11 @@ class FileSource:
                 raise lines.wrong(f"is no CSV ({error})") from error
 
     def _parquet_rows(self) -> Iterator[object]:
-        from airflow_channel_provider.bulk.arrow import rows_of
+        from airflow_channel_provider.bulk.arrow import check_names, rows_of
 
         with self.path.fs.open(self.path.path, "rb") as file:
             parquet = _parquet_file(file)
+            check_names(parquet.schema_arrow, self.path)
             count = parquet.metadata.num_rows
             self._share = lambda: self._read_rows / count if count else 0.0
             for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):

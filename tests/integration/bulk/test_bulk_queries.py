@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import psycopg.rows
+import psycopg2.extras
+import pymysql.cursors
 import pytest
 from sqlalchemy.engine import make_url
 
 from airflow_channel_provider.bulk.sources import SqlSource
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from integration.conftest import Servers
@@ -20,12 +26,12 @@ ROWS = 200_000
 LEAST_BYTES_OF_ALL = 20_000_000
 
 
-def connector(servers: Servers, driver: str) -> Callable[[], Any]:
+def connector(servers: Servers, driver: str, **options: Any) -> Callable[[], Any]:
     url = make_url(servers.sql("mysql" if driver == "pymysql" else "postgres").url)
     module = __import__(driver)
     names = {"host": url.host, "port": url.port, "user": url.username, "password": url.password or ""}
     database = "database" if driver == "pymysql" else "dbname"
-    return lambda: module.connect(**names, **{database: url.database})
+    return lambda: module.connect(**names, **options, **{database: url.database})
 
 
 @pytest.fixture(params=["psycopg", "psycopg2", "pymysql"])
@@ -70,3 +76,63 @@ def test_a_query_that_is_left_in_the_middle_leaves_nothing_open(connect: Callabl
     source = SqlSource(connect, "SELECT n FROM bulk_rows ORDER BY n", None)
     assert [row["n"] for row in islice(source, 3)] == [0, 1, 2]  # type: ignore[index]
     assert len(list(source)) == ROWS
+
+
+def rows_as_dicts(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip((column[0] for column in cursor.description), row, strict=True))
+
+
+def sqlite(row_factory: Any) -> Any:
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = row_factory
+    return connection
+
+
+# How the rows of a connection come: as its driver makes them, and as people ask it to.
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
+    "tuples of psycopg": ("psycopg", {}),
+    "dict_row": ("psycopg", {"row_factory": psycopg.rows.dict_row}),
+    "namedtuple_row": ("psycopg", {"row_factory": psycopg.rows.namedtuple_row}),
+    "kwargs_row": ("psycopg", {"row_factory": psycopg.rows.kwargs_row(dict)}),
+    "RealDictCursor": ("psycopg2", {"cursor_factory": psycopg2.extras.RealDictCursor}),
+    "scalar_row": ("psycopg", {"row_factory": psycopg.rows.scalar_row}),
+    "class_row": ("psycopg", {"row_factory": psycopg.rows.class_row(complex)}),
+    "DictCursor": ("psycopg2", {"cursor_factory": psycopg2.extras.DictCursor}),
+    "NamedTupleCursor": ("psycopg2", {"cursor_factory": psycopg2.extras.NamedTupleCursor}),
+    "DictCursor of pymysql": ("pymysql", {"cursorclass": pymysql.cursors.DictCursor}),
+    "SSDictCursor of pymysql": ("pymysql", {"cursorclass": pymysql.cursors.SSDictCursor}),
+    "sqlite3.Row": ("sqlite", {"row_factory": sqlite3.Row}),
+    "row_factory of sqlite3": ("sqlite", {"row_factory": rows_as_dicts}),
+}
+
+
+@pytest.fixture(params=SHAPES)
+def shaped(request: pytest.FixtureRequest, servers: Servers) -> Callable[[], Any]:
+    driver, options = SHAPES[request.param]
+    return partial(sqlite, **options) if driver == "sqlite" else connector(servers, driver, **options)
+
+
+def test_rows_are_the_values_by_name_however_a_driver_makes_them(shaped: Callable[[], Any]) -> None:
+    source = SqlSource(shaped, "SELECT 7 AS id, 'mina' AS name UNION ALL SELECT 8, NULL ORDER BY 1", None)
+    assert list(source) == [{"id": 7, "name": "mina"}, {"id": 8, "name": None}]
+
+
+def test_two_columns_of_one_name_are_told_before_a_row_is_sent(shaped: Callable[[], Any]) -> None:
+    sql = "SELECT o.*, c.* FROM (SELECT 1 AS id, 2 AS total) o CROSS JOIN (SELECT 3 AS id, 4 AS name) c"
+    with pytest.raises(ChannelConfigurationError, match="The query has more than one column called 'id'"):
+        next(iter(SqlSource(shaped, sql, None)))
+
+
+@pytest.mark.parametrize(
+    "made", [lambda row: row[1], lambda row: "78", lambda row: {"real": row[0]}, lambda row: row[:1]]
+)
+def test_rows_that_are_not_all_of_their_columns_are_refused(made: Callable[[Any], Any]) -> None:
+    connect = partial(sqlite, row_factory=lambda cursor, row: made(row))
+    with pytest.raises(ChannelConfigurationError, match="The connection makes a .* of each row of the query"):
+        next(iter(SqlSource(connect, "SELECT 7 AS real, 8 AS imag", None)))
+
+
+def test_columns_that_the_database_names_itself_are_told(servers: Servers) -> None:
+    source = SqlSource(connector(servers, "psycopg"), "SELECT 1 + 1, 2 + 2", None)
+    with pytest.raises(ChannelConfigurationError, match=r"more than one column called '\?column\?'"):
+        next(iter(source))

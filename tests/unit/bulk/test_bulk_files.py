@@ -116,6 +116,35 @@ def test_a_file_that_is_not_what_its_name_says_is_named(folder: Any, name: str, 
         list(source)
 
 
+def twice(names: list[str]) -> pyarrow.Table:
+    return pyarrow.Table.from_arrays([pyarrow.array([number]) for number in range(len(names))], names=names)
+
+
+def test_two_columns_of_one_name_are_told_before_a_row_is_read(folder: Any) -> None:
+    paths = [write(folder / "rows.csv", b"id,name,id,name\n1,a,2,b\n"), folder / "rows.parquet"]
+    with paths[1].fs.open(paths[1].path, "wb") as file:
+        pyarrow.parquet.write_table(twice(["id", "name", "id", "name"]), file)
+    for path in paths:
+        with pytest.raises(ChannelConfigurationError, match=r"more than one column called 'id', 'name', and"):
+            next(iter(FileSource(path)))
+
+
+def test_two_fields_of_one_name_within_a_column_are_told(tmp_path: Path) -> None:
+    pair = pyarrow.StructArray.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["x", "x"])
+    within = pyarrow.ListArray.from_arrays([0, 1], pair)
+    pyarrow.parquet.write_table(pyarrow.table({"pairs": within}), tmp_path / "rows.parquet")
+    source = FileSource(ObjectStoragePath(tmp_path.joinpath("rows.parquet").as_uri()))
+    with pytest.raises(
+        ChannelConfigurationError, match="Column 'pairs' of .* more than one column called 'x'"
+    ):
+        next(iter(source))
+
+
+def test_a_column_without_a_name_is_told_by_its_place(folder: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"Column 2 of .* has no name"):
+        next(iter(FileSource(write(folder / "rows.csv", b"id,,name\n1,a,2\n"))))
+
+
 def test_csv_rows_are_texts(folder: Any) -> None:
     content = '\ufeffid,name\n1,"a, ""b""\nc"\n2,\n'.encode()
     assert list(FileSource(write(folder / "rows.csv", content))) == [

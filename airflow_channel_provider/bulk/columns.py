@@ -1,0 +1,76 @@
+"""The names of columns: each stands for one column, on the side of the source and on the side of the table.
+
+A name that matches nothing, or two columns, is told before anything is sent: what has no name of its own would get lost
+or reach somebody else. An exact name wins; otherwise one that differs in case alone is the same column.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+__all__ = ["Names", "distinct"]
+
+
+def distinct(names: Iterable[object], of: object) -> list[str]:
+    """
+    Return the names of the columns of a source as texts.
+
+    :param of: the source, for the error.
+    :raises ChannelConfigurationError: two columns have one name, or a column has none.
+    """
+    texts = [str(name) for name in names]
+    twice = sorted(name for name, count in Counter(texts).items() if count > 1)
+    if twice:
+        raise ChannelConfigurationError(
+            f"{of} has more than one column called {_listed(twice)}, and only one of them would be sent; give each "
+            "column a name of its own (in a query: AS)."
+        )
+    if "" in texts:
+        raise ChannelConfigurationError(
+            f"Column {texts.index('') + 1} of {of} has no name; give it one (in a query: AS)."
+        )
+    return texts
+
+
+class Names:
+    """
+    The columns of a table, found by the names that a source has for them.
+
+    :param names: of the columns of the table.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = dict.fromkeys(names)
+        folded = Counter(name.casefold() for name in self._names)
+        self._folded = {name.casefold(): name for name in self._names if folded[name.casefold()] == 1}
+
+    def of(self, name: str) -> str | None:
+        """Return the column that is meant by a name; None where there is none."""
+        return name if name in self._names else self._folded.get(name.casefold())
+
+    def all_of(self, names: Sequence[str], what: str) -> list[str]:
+        """
+        Return the columns that are meant by some names.
+
+        :param what: they are, for the error.
+        :raises ChannelConfigurationError: a name matches no column.
+        """
+        found = [self.of(name) for name in names]
+        lost = [name for name, column in zip(names, found, strict=True) if column is None]
+        if lost:
+            raise ChannelConfigurationError(
+                f"{what} names {_listed(lost)}, and the columns are {_listed(self._names)}; correct the name."
+            )
+        return [name for name in found if name is not None]
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [repr(name) for name in names]
+    more = len(shown) - MOST_SHOWN
+    return ", ".join(shown[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "") or "none"
+
+
+MOST_SHOWN = 30
