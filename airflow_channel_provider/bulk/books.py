@@ -191,7 +191,7 @@ class Books:
         errors = self.checkpoint.errors
         if len(errors) < ERRORS_KEPT:
             message = loss.message[:MESSAGE_KEPT]
-            errors.append({"key": loss.key, "error": loss.error, "message": message})
+            errors.append({"key": _whole(loss.key), "error": loss.error, "message": _whole(message)})
         if self._dead_letters is not None:
             self._losses.append(loss)
 
@@ -234,3 +234,8 @@ class Books:
             self.save(at_rest=True)
             if self._dead_letters is not None and had_parts:
                 self._dead_letters.drop_parts()
+
+
+def _whole(text: str) -> str:
+    """Return a text that any log, XCom and store can hold: half of a surrogate pair is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

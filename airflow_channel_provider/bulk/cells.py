@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any
 
-from airflow_channel_provider.bulk.items import native, plain
+from airflow_channel_provider.bulk.items import native, number_of, plain
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 __all__ = [
@@ -157,7 +157,7 @@ def _number(value: object) -> JSON:
         raise UnfitValueError("is infinite, and JSON has no such number")
     if not _is_exact(value):
         raise UnfitValueError("has more digits than a number of JSON holds; a column of text holds them")
-    return plain(value)
+    return number_of(value) if isinstance(value, Decimal) else value
 
 
 def _boolean(value: object) -> JSON:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import own_files
-from airflow_channel_provider.bulk.items import DEAD_LETTER
+from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, json_text
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["DeadLetterFile", "FileCheckpoints"]
 
 JSON = Any
-FORMAT = 1
 COPY_BYTES = 1 << 20
 MAX_CHECKPOINT_BYTES = 1 << 24
 _OURS = re.compile(rb'\s*\{\s*"%s"\s*:\s*\d+\s*,\s*"item"\s*:' % DEAD_LETTER.encode())
@@ -95,7 +94,7 @@ class DeadLetterFile:
     def write_part(self, number: int, losses: Sequence[Loss]) -> None:
         """Write one part, durably, over one of the same number that was never counted."""
         at = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
-        lines = [json.dumps(self._line(loss, at), ensure_ascii=False) for loss in losses]
+        lines = [json_text(self._line(loss, at)) for loss in losses]
         own_files.make_own_folder(self._folder)
         # Half of a surrogate pair is escaped, since UTF-8 can't hold it.
         content = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")

@@ -1,7 +1,8 @@
 """What a source yields -> items: a value that JSON can hold, a place, and a key that is the same in each try.
 
 The key is what a repetition is recognised by. Where the items have no field that names them, it is made of the item's
-place and its content, so that it holds only as long as the source gives the same items in the same order.
+place and its content, so that it holds only as long as the source gives the same items in the same order. An item that
+lacks the field that the others have is unfit, and nobody else's matter.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 __all__ = [
     "DEAD_LETTER",
+    "FIELDS",
+    "FORMAT",
     "Entry",
     "Item",
     "ItemKey",
@@ -26,9 +29,11 @@ __all__ = [
     "content_key",
     "duration_text",
     "entries",
-    "field_of",
     "identified",
+    "json_text",
     "native",
+    "number_of",
+    "number_of_json",
     "plain",
     "unwrapped",
 ]
@@ -42,6 +47,9 @@ _MOST_DIGITS = 4_300
 
 DEAD_LETTER = "dead_letter"
 """The field that marks a line of a dead-letter file, and holds the version of its format."""
+FORMAT = 1
+FIELDS = frozenset({DEAD_LETTER, "item", "key", "request_id", "outcome", "error", "message", "attempt", "at"})
+"""Of a line of a dead-letter file: all of them, and no others."""
 
 
 class Item(NamedTuple):
@@ -54,6 +62,8 @@ class Item(NamedTuple):
     :param request_id: under which it was sent in an earlier run, if it comes from a dead-letter file.
     :param in_doubt: an earlier run has sent it, and whether that took effect is unknown.
     :param weight: what it counts as: the rows of a batch.
+    :param lane: within which the order is kept.
+    :param unfit: why it can't be sent; empty: it can.
     """
 
     position: int
@@ -62,6 +72,8 @@ class Item(NamedTuple):
     request_id: str | None = None
     in_doubt: bool = False
     weight: int = 1
+    lane: str | int | None = None
+    unfit: str = ""
 
 
 class Entry(NamedTuple):
@@ -76,8 +88,8 @@ class Entry(NamedTuple):
 def entries(values: Iterable[object]) -> Iterator[Entry]:
     """Yield the values; lines of a dead-letter file as the items that they were."""
     for value in values:
-        if isinstance(value, Mapping) and DEAD_LETTER in value and "item" in value:
-            in_doubt = value.get("outcome") == "uncertain"
+        if isinstance(value, Mapping) and _is_dead_letter(value):
+            in_doubt = value["outcome"] == "uncertain"
             yield Entry(value["item"], _text_of(value, "key"), _text_of(value, "request_id"), in_doubt)
         else:
             yield Entry(value)
@@ -85,20 +97,33 @@ def entries(values: Iterable[object]) -> Iterator[Entry]:
 
 def unwrapped(value: object) -> object:
     """Return a value of a source as it is; of a line of a dead-letter file, the item."""
-    return value["item"] if isinstance(value, Mapping) and DEAD_LETTER in value and "item" in value else value
+    return value["item"] if isinstance(value, Mapping) and _is_dead_letter(value) else value
 
 
-def identified(values: Iterable[object], key: ItemKey) -> Iterator[Item]:
+def _is_dead_letter(value: Mapping[Any, object]) -> bool:
+    # The rows of a source may have columns of these names.
+    return DEAD_LETTER in value and value.keys() == FIELDS and value[DEAD_LETTER] == FORMAT
+
+
+def identified(values: Iterable[object], key: ItemKey, lane: ItemKey = None) -> Iterator[Item]:
     """
     Number the values of a source and give each its key.
 
     :param key: see :data:`ItemKey`; an item of a dead-letter file keeps the key that it had.
-    :raises ChannelConfigurationError: an item lacks the field, is nested too deeply, or contains itself.
+    :param lane: a field, or a function of the item, that names its lane; None: each has its own.
+    :raises ChannelConfigurationError: an item is nested too deeply, or contains itself.
     """
     for position, entry in enumerate(entries(values)):
         value = _plain_item(position, entry.value)
-        name = entry.key or _key_of(value, key, position)
-        yield Item(position, value, name, entry.request_id, entry.in_doubt)
+        lane_name: str | int = position
+        unfit = ""
+        try:
+            name = entry.key or _key_of(value, key, position)
+            if lane is not None:
+                lane_name = _name_of(value, lane, "order_by", position)
+        except _NamelessError as error:
+            name, unfit = content_key(position, value), str(error)
+        yield Item(position, value, name, entry.request_id, entry.in_doubt, 1, lane_name, unfit)
 
 
 class Items:
@@ -107,28 +132,40 @@ class Items:
 
     :param values: the source.
     :param key: see :data:`ItemKey`.
+    :param lane: as for :func:`identified`.
     """
 
-    def __init__(self, values: Iterable[object], key: ItemKey) -> None:
+    def __init__(self, values: Iterable[object], key: ItemKey, lane: ItemKey = None) -> None:
         self._values = values
         self._key = key
+        self._lane = lane
 
     def __iter__(self) -> Iterator[Item]:
-        return identified(self._values, self._key)
+        return identified(self._values, self._key, self._lane)
 
 
-def field_of(value: JSON, field: str, *, position: int) -> object:
-    """
-    Return a field of an item.
+class _NamelessError(ValueError):
+    """An item lacks what should name it."""
 
-    :raises ChannelConfigurationError: it has none, or null.
-    """
-    found = value.get(field) if isinstance(value, Mapping) else None
-    if found is None:
-        raise ChannelConfigurationError(
-            f"Item {position} of the source has no field {field!r}, or null in it; name a field that each item has."
-        )
-    return found
+
+def _key_of(value: JSON, key: ItemKey, position: int) -> str:
+    return content_key(position, value) if key is None else _name_of(value, key, "item_key", position)
+
+
+def _name_of(value: JSON, by: str | Callable[[Any], object], argument: str, position: int) -> str:
+    """Return what names an item. An empty text names nothing: that is what CSV makes of null."""
+    if not callable(by):
+        found = value.get(by) if isinstance(value, Mapping) else None
+        what = f"has no field {by!r}, which {argument} names, or nothing in it"
+    else:
+        what = f"gets no name by the function {argument}"
+        try:
+            found = by(value)
+        except Exception as error:
+            raise _NamelessError(f"Item {position} of the source {what} ({type(error).__name__}).") from error
+    if found is None or found == "":
+        raise _NamelessError(f"Item {position} of the source {what}.")
+    return str(found)
 
 
 def content_key(position: int, value: JSON) -> str:
@@ -151,18 +188,13 @@ def _text_of(line: Mapping[str, JSON], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _key_of(value: JSON, key: ItemKey, position: int) -> str:
-    if key is None:
-        return content_key(position, value)
-    return str(key(value) if callable(key) else field_of(value, key, position=position))
-
-
 def plain(value: object) -> JSON:
     """
     Return a value as JSON can hold it.
 
-    Times and durations become ISO 8601, bytes Base64, a decimal number the number that shows the same digits, else
-    text; NaN, infinity and what pandas calls missing become null; anything else becomes its text.
+    Times and durations become ISO 8601, bytes Base64, a decimal number the number that has the same digits, else text;
+    NaN, infinity and what pandas calls missing become null; anything else becomes its text. A number that was written
+    ``12.50`` is shown like that.
     """
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -211,7 +243,7 @@ def _scalar(value: object) -> JSON:
         microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
         return duration_text(microseconds * 1_000 + int(getattr(value, "nanoseconds", 0)))
     if isinstance(value, Decimal):
-        return _number(value)
+        return _as_written(number_of(value), value)
     return str(value)
 
 
@@ -229,10 +261,56 @@ def duration_text(nanoseconds: int) -> str:
     return f"-{text}" if nanoseconds < 0 else text
 
 
-def _number(value: Decimal) -> JSON:
+def number_of(value: Decimal) -> float | str | None:
+    """Return the number of JSON that has the digits of a decimal one; its text where none has, None for NaN."""
     if not value.is_finite():
         return None
     if value == value.to_integral_value():
         return int(value) if value.adjusted() < _MOST_DIGITS else str(value)
     number = float(value)
     return number if Decimal(repr(number)) == value else str(value)
+
+
+class _WrittenInt(int):
+    digits: str
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+class _WrittenFloat(float):
+    digits: str
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+def _as_written(number: float | str | None, value: Decimal) -> JSON:
+    """Return a number that as a text has the digits that it was written with, as people do in a price."""
+    digits = format(value, "f")
+    if number is None or isinstance(number, str) or digits == str(number):
+        return number
+    made = _WrittenInt(number) if isinstance(number, int) else _WrittenFloat(number)
+    made.digits = digits
+    return made
+
+
+def number_of_json(text: str) -> float | Decimal:
+    """Return a number of JSON that is no whole one, with all of its digits."""
+    number = float(text)
+    return number if repr(number) == text else Decimal(text)
+
+
+def json_text(value: JSON) -> str:
+    """Return the JSON of what :func:`plain` made; a number has the digits that it was written with."""
+    if isinstance(value, Mapping):
+        fields = (
+            f"{json.dumps(str(name), ensure_ascii=False)}: {json_text(inner)}"
+            for name, inner in value.items()
+        )
+        return f"{{{', '.join(fields)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(json_text, value))}]"
+    if isinstance(value, (_WrittenInt, _WrittenFloat)):
+        return value.digits
+    return json.dumps(value, ensure_ascii=False)

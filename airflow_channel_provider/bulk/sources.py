@@ -14,6 +14,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider.bulk.columns import distinct
+from airflow_channel_provider.bulk.items import number_of_json
 from airflow_channel_provider.bulk.lines import Lines
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -111,8 +112,8 @@ def _by_name(names: Sequence[str], row: Any) -> dict[str, object]:
     except (KeyError, ValueError):
         pass
     raise ChannelConfigurationError(
-        f"The connection makes a {type(row).__name__} of each row of the query, which is not all of its columns; let it "
-        "give tuples, or mappings by the names of the columns."
+        f"The connection makes a {type(row).__name__} of each row of the query, which is not all of its columns; let "
+        "it give tuples, or mappings by the names of the columns."
     )
 
 
@@ -124,7 +125,7 @@ def _streaming_cursor(connection: Any) -> Any:
 
         return connection.cursor("channel_talk_bulk", row_factory=tuple_row)
     if driver == "psycopg2":
-        from psycopg2.extensions import cursor
+        from psycopg2.extensions import cursor  # type: ignore[import-untyped]
 
         return connection.cursor("channel_talk_bulk", cursor_factory=cursor)
     if driver == "pymysql":
@@ -187,7 +188,7 @@ class FileSource:
                 lines.begin_item()
                 if line.strip():
                     try:
-                        yield json.loads(line)
+                        yield json.loads(line, parse_float=number_of_json)
                     except (ValueError, RecursionError) as error:
                         raise lines.wrong("is no JSON, or nested too deeply") from error
 

@@ -9,6 +9,7 @@ the DAG runs, and what an item holds, is never taken for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from types import BuiltinMethodType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
@@ -20,6 +21,8 @@ __all__ = ["ITEM", "ItemTemplate", "item_params", "item_templates"]
 
 ITEM = "item"
 Rendered = Callable[[Mapping[str, Any]], Any]
+_FORMATS = ("format", "format_map")
+"""Methods that a sandbox has an eye on: a newer one puts a function of its own in their place, an older one looks later."""
 ParamsOf = Callable[[Any], Mapping[str, Any] | None]
 
 
@@ -92,14 +95,46 @@ def _guarded(params: ParamsOf) -> ParamsOf:
 def _for_items(env: Environment) -> Environment:
     # None is no text to send to anybody.
     env = env.overlay(finalize=lambda value: "" if value is None else value)
-    attribute_of = env.getattr
+    attribute_of, element_of = env.getattr, env.getitem
 
     def data_first(obj: Any, attribute: str) -> Any:
         # A column may be called like a method of a mapping: values, items, copy.
-        return obj[attribute] if type(obj) is dict and attribute in obj else attribute_of(obj, attribute)
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return _never_shown(obj, attribute_of(obj, attribute), attribute)
+
+    def data_only(obj: Any, argument: Any) -> Any:
+        return _never_shown(obj, element_of(obj, argument), argument)
 
     env.getattr = data_first  # type: ignore[method-assign]
+    env.getitem = data_only  # type: ignore[method-assign]
     return env
+
+
+def _never_shown(obj: object, found: Any, name: object) -> Any:
+    """Return what was found on a value; a method of a text, number, list or mapping so that it can't be shown."""
+    is_method = isinstance(obj, (dict, list, str, float, int)) and (
+        isinstance(found, BuiltinMethodType) if name not in _FORMATS else isinstance(found, FunctionType)
+    )
+    return _Method(found, name) if is_method else found
+
+
+class _Method:
+    """A method of a value, such as ``upper`` of a text: it may be called, and is nothing to tell anybody."""
+
+    def __init__(self, method: Callable[..., Any], name: object) -> None:
+        self._method = method
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._method(*args, **kwargs)
+
+    def __str__(self) -> str:
+        from jinja2 import UndefinedError
+
+        raise UndefinedError(
+            f"{self._name!r} is a method, and the item has no such field: correct the name, or call it."
+        )
 
 
 def _compiled(value: Any, env: Environment, shared: Mapping[str, Any]) -> Any:
@@ -142,8 +177,8 @@ def _native(template: Template) -> Rendered:
 
     def render(names: Mapping[str, Any]) -> Any:
         parts = list(template.root_render_func(template.new_context(dict(names))))
-        # An undefined value tells when it is made a text.
-        is_value = len(parts) == 1 and not isinstance(parts[0], Undefined)
+        # An undefined value and a method tell when they are made a text.
+        is_value = len(parts) == 1 and not isinstance(parts[0], (Undefined, _Method))
         return parts[0] if is_value else "".join(map(str, parts))
 
     return render

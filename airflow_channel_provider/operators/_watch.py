@@ -57,7 +57,8 @@ class Watch:
     def __call__(self) -> None:
         errors = self._books.checkpoint.errors
         for error in errors[self._errors :]:
-            self._log.warning("Item %s failed: %s: %s", error["key"], error["error"], error["message"])
+            key = error["key"] or "without a key"
+            self._log.warning("Item %s failed: %s: %s", key, error["error"], error["message"])
         self._errors = len(errors)
         for outcome, count in (self._books.counts - self._counted).items():
             metrics.items_settled(self._name, outcome.value, count)

@@ -143,20 +143,13 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
         call = _Call(self, context, is_message=is_message, repeatable=repeatable)
         return Plan(
             name=self.method,
-            items=Items(source, self.item_key),
+            items=Items(source, self.item_key, self.order_by),
             send=call,
             losses_of=call.losses_of,
             repeatable=repeatable,
             named=self.item_key is not None,
-            lane_of=None if self.order_by is None else self._lane_of,
+            lane_of=None if self.order_by is None else lambda item: item.lane,
         )
-
-    def _lane_of(self, item: Item) -> str:
-        from airflow_channel_provider.bulk.items import field_of
-
-        if callable(self.order_by):
-            return str(self.order_by(item.value))
-        return str(field_of(item.value, str(self.order_by), position=item.position))
 
 
 class DataTableLoadOperator(BulkBaseOperator):
@@ -280,6 +273,8 @@ class _Call:
     def __call__(self, item: Item) -> Sequence[Loss]:
         from airflow_channel_provider.bulk.outcomes import SkipItem
 
+        if item.unfit:
+            raise ChannelConfigurationError(f"{item.unfit} It was not sent.", method=self._method)
         if item.in_doubt and not self._repeatable:
             raise ChannelAmbiguousResultError(
                 "An earlier run has sent this item, whether it took effect is unknown, and a repetition could do it "
@@ -307,6 +302,8 @@ class _Call:
         """Describe what an error made of an item, with the id by which another run can repeat it."""
         from airflow_channel_provider.bulk.outcomes import loss_of
 
+        if item.unfit:  # what names it then is no more than its place
+            return [loss_of(error, item.value, "")]
         request_id = self._request_id_of(item) if self._is_message else None
         return [loss_of(error, item.value, item.key, request_id=request_id)]
 

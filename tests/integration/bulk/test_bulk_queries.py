@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import psycopg.rows
-import psycopg2.extras
+import psycopg2.extras  # type: ignore[import-untyped]
 import pymysql.cursors
 import pytest
 from sqlalchemy.engine import make_url
@@ -128,7 +128,9 @@ def test_two_columns_of_one_name_are_told_before_a_row_is_sent(shaped: Callable[
 )
 def test_rows_that_are_not_all_of_their_columns_are_refused(made: Callable[[Any], Any]) -> None:
     connect = partial(sqlite, row_factory=lambda cursor, row: made(row))
-    with pytest.raises(ChannelConfigurationError, match="The connection makes a .* of each row of the query"):
+    with pytest.raises(
+        ChannelConfigurationError, match=r"The connection makes a .* of each row of the query"
+    ):
         next(iter(SqlSource(connect, "SELECT 7 AS real, 8 AS imag", None)))
 
 

@@ -19,7 +19,7 @@ from support.airflow_features import attach
 
 from airflow_channel_provider.bulk.cells import BOOLEAN, LIST_OF_STRING, NUMBER, STRING
 from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
-from airflow_channel_provider.bulk.items import plain
+from airflow_channel_provider.bulk.items import FIELDS, plain
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome
 from airflow_channel_provider.bulk.sources import FileSource, ListSource, Peeked, SqlSource
 from airflow_channel_provider.bulk.tables import (
@@ -135,7 +135,7 @@ def test_two_fields_of_one_name_within_a_column_are_told(tmp_path: Path) -> None
     pyarrow.parquet.write_table(pyarrow.table({"pairs": within}), tmp_path / "rows.parquet")
     source = FileSource(ObjectStoragePath(tmp_path.joinpath("rows.parquet").as_uri()))
     with pytest.raises(
-        ChannelConfigurationError, match="Column 'pairs' of .* more than one column called 'x'"
+        ChannelConfigurationError, match=r"Column 'pairs' of .* more than one column called 'x'"
     ):
         next(iter(source))
 
@@ -282,7 +282,7 @@ def test_a_row_that_is_larger_than_a_batch_is_one_of_its_own() -> None:
 
 def test_rows_in_doubt_are_kept_apart() -> None:
     doubtful = [
-        {"dead_letter": 1, "item": row, "key": str(row["id"]), "outcome": "uncertain"} for row in ROWS[2:4]
+        {**dict.fromkeys(FIELDS), "dead_letter": 1, "item": row, "outcome": "uncertain"} for row in ROWS[2:4]
     ]
     batches = list(Batches([*ROWS[:2], *doubtful, ROWS[4]], []))
     assert [(item.weight, item.in_doubt) for item in batches] == [(2, False), (2, True), (1, False)]

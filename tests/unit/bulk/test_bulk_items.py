@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -10,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_channel_provider.bulk.items import Item, Items, identified, plain, unwrapped
+from airflow_channel_provider.bulk.items import (
+    Item,
+    Items,
+    content_key,
+    identified,
+    json_text,
+    number_of_json,
+    plain,
+    unwrapped,
+)
 from airflow_channel_provider.bulk.ledger import Ledger
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -28,8 +38,8 @@ JSON_VALUES = st.recursive(
         (date(2026, 1, 31), "2026-01-31"),
         (time(8, 30), "08:30:00"),
         (timedelta(minutes=2), "PT2M"),
-        (Decimal("12.50"), 12.5),
-        (Decimal("3.00"), 3),
+        (Decimal("12.5"), 12.5),
+        (Decimal("3"), 3),
         (Decimal("0.1234567890123456789"), "0.1234567890123456789"),
         (Decimal("NaN"), None),
         (float("nan"), None),
@@ -43,6 +53,33 @@ JSON_VALUES = st.recursive(
 def test_values_become_what_json_can_hold(value: object, expected: Any) -> None:
     assert plain(value) == expected
     assert type(plain(value)) is type(expected)
+
+
+@pytest.mark.parametrize("text", ["12.50", "3.00", "-0.10", "1000.0", "1E+3", "0.000", "1E-7"])
+def test_a_decimal_number_is_a_number_and_shows_the_digits_that_it_was_written_with(text: str) -> None:
+    made = plain(Decimal(text))
+    assert isinstance(made, (int, float))
+    assert made == float(text)
+    assert json.loads(json.dumps({"a": [made]})) == {"a": [float(text)]}
+    assert {str(made), f"{made}"} == {format(Decimal(text), "f")}
+    again = json.loads(json_text({"a": [made, None, "가\n"]}), parse_float=number_of_json)
+    assert again["a"][1:] == [None, "가\n"]
+    assert str(plain(again["a"][0])) == str(made)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12.5", 12.5),
+        ("12.50", Decimal("12.50")),
+        ("0.1234567890123456789", Decimal("0.1234567890123456789")),
+        ("1e400", Decimal("1E+400")),
+        ("-0.0", -0.0),
+    ],
+)
+def test_a_number_of_json_keeps_its_digits(text: str, number: Any) -> None:
+    found = number_of_json(text)
+    assert (type(found), str(found)) == (type(number), str(number))
 
 
 def test_a_number_that_is_too_long_to_be_written_is_its_text() -> None:
@@ -80,19 +117,79 @@ def test_a_key_may_be_a_field_or_made_by_a_callable() -> None:
     assert next(identified(rows, lambda row: f"{row['name']}-{row['id']}")).key == "a-7"
 
 
-@pytest.mark.parametrize("row", [{"name": "a"}, {"id": None}, "text"])
-def test_an_item_without_its_key_is_named(row: Any) -> None:
-    with pytest.raises(ChannelConfigurationError, match="Item 1 of the source has no field 'id'"):
-        list(identified([{"id": 1}, row], "id"))
+def nobody(row: Any) -> None:
+    """Name no item."""
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "reason"),
+    [
+        ({"name": "a"}, "id", "has no field 'id', which item_key names, or nothing in it"),
+        ({"id": None}, "id", "has no field 'id'"),
+        ({"id": float("nan")}, "id", "has no field 'id'"),
+        ({"id": ""}, "id", "has no field 'id'"),
+        ("text", "id", "has no field 'id'"),
+        ({"name": "a"}, lambda row: row["id"], r"gets no name by the function item_key \(KeyError\)"),
+        ({"id": 7}, nobody, "gets no name by the function item_key"),
+    ],
+)
+def test_an_item_without_its_key_is_unfit_and_the_others_go_on(row: Any, key: Any, reason: str) -> None:
+    (unfit,) = Items([row], key)
+    assert re.match(f"Item 0 of the source {reason}", unfit.unfit)
+    assert unfit.key == content_key(0, plain(row))
+    found = list(Items([{"id": 1}, row, {"id": 0}], "id"))
+    assert (found[0].key, found[0].unfit) == ("1", "")
+    assert found[2] == Item(2, {"id": 0}, "0", lane=2)
+
+
+def test_an_item_without_its_lane_is_unfit() -> None:
+    rows = [{"chat": "a"}, {}, {"chat": None}, {"chat": "a"}]
+    items = list(Items(rows, None, "chat"))
+    assert [(item.lane, bool(item.unfit)) for item in items] == [
+        ("a", False),
+        (1, True),
+        (2, True),
+        ("a", False),
+    ]
+    assert "which order_by names" in items[1].unfit
+
+
+LINE = {
+    "dead_letter": 1,
+    "item": {"id": 7},
+    "key": "7",
+    "request_id": "r-7",
+    "outcome": "uncertain",
+    "error": "ChannelRequestError",
+    "message": "no",
+    "attempt": 1,
+    "at": "2026-01-31T12:00:00+00:00",
+}
 
 
 def test_a_line_of_a_dead_letter_file_is_the_item_that_it_was() -> None:
-    line = {"dead_letter": 1, "item": {"id": 7}, "key": "7", "request_id": "r-7", "outcome": "uncertain"}
-    assert next(identified([line, {"id": 8}], None)) == Item(0, {"id": 7}, "7", "r-7", in_doubt=True)
-    assert unwrapped(line) == {"id": 7}
+    assert next(identified([LINE, {"id": 8}], None)) == Item(0, {"id": 7}, "7", "r-7", in_doubt=True, lane=0)
+    assert unwrapped(LINE) == {"id": 7}
     assert unwrapped({"id": 8}) == {"id": 8}
-    (failed,) = identified([{**line, "outcome": "failed"}], None)
+    (failed,) = identified([{**LINE, "outcome": "failed"}], None)
     assert not failed.in_doubt
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"dead_letter": 1, "item": "shoes"},
+        {"dead_letter": "no", "item": {"id": 1}, "key": "k"},
+        {**LINE, "dead_letter": "1"},
+        {**LINE, "dead_letter": 2},
+        {**LINE, "price": 12},
+        {name: value for name, value in LINE.items() if name != "at"},
+    ],
+)
+def test_a_row_with_columns_of_the_same_names_is_no_dead_letter(row: dict[str, Any]) -> None:
+    assert unwrapped(row) is row
+    (item,) = Items([row], None)
+    assert (item.value, item.request_id, item.in_doubt) == (row, None, False)
 
 
 def nested(depth: int) -> list[Any]:
@@ -129,6 +226,6 @@ def test_half_of_a_surrogate_pair_has_a_place_in_keys_and_digests() -> None:
 
 @pytest.mark.parametrize("value", [7, ["k"], {"k": 1}, "", None, True])
 def test_a_dead_letter_line_that_somebody_has_edited_is_an_item_all_the_same(value: Any) -> None:
-    line = {"dead_letter": 1, "item": {"id": 1}, "key": value, "request_id": value or None, "outcome": value}
+    line = {**LINE, "item": {"id": 1}, "key": value, "request_id": value or None, "outcome": value}
     (item,) = Items([line], "id")
     assert (item.value, item.key, item.request_id, item.in_doubt) == ({"id": 1}, "1", None, False)

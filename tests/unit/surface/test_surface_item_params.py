@@ -164,6 +164,40 @@ def test_a_method_of_a_mapping_is_there_where_no_column_is_called_like_it() -> N
     assert made({"a": template}, {"x": 1, "y": 2}) == {"a": "x=1;y=2;"}
 
 
+@pytest.mark.parametrize("render", [made, native])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ item.values }}",
+        "{{ item['values'] }}",
+        "Dear {{ item.copy }}!",
+        "{{ item.name.title }}",
+        "{{ item.name.upper | upper }}",
+        "{{ item.tags.count ~ '' }}",
+        "{{ '%s' % item.total.hex }}",
+        "{{ [item.name.title] | join }}",
+        "{% for value in item.values %}{{ value }}{% endfor %}",
+    ],
+)
+def test_a_method_is_nothing_to_tell_a_customer(render: Any, template: str) -> None:
+    item = {"name": "mina", "tags": ["a"], "total": 1.5}
+    with pytest.raises(ChannelConfigurationError, match="No params could be made of the item"):
+        render({"a": template}, item)
+
+
+def test_a_method_that_a_sandbox_replaces_is_not_told_either() -> None:
+    with pytest.raises(ChannelConfigurationError, match="No params could be made of the item"):
+        made({"a": "{{ item.name.format }}"}, {"name": "mina"})
+
+
+@pytest.mark.parametrize("render", [made, native])
+def test_a_method_may_be_called(render: Any) -> None:
+    template = (
+        "{{ item.name.upper() }} {{ item['name'].title() }} {{ item.get('x', 1) }} {{ item.tags.count('a') }}"
+    )
+    assert render({"a": template}, {"name": "mina", "tags": ["a"]}) == {"a": "MINA Mina 1 1"}
+
+
 @pytest.mark.promise(name="templates")
 @pytest.mark.fuzz
 @cases(200)
