@@ -1,7 +1,8 @@
-"""What Arrow knows of a Parquet file: the type of each column, and rows in which no value has lost a digit."""
+"""What Arrow knows of a Parquet file or a DataFrame: the types of its columns, and rows that have lost no digit."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,15 @@ from airflow_channel_provider.bulk.cells import (
 )
 from airflow_channel_provider.bulk.columns import distinct
 from airflow_channel_provider.bulk.items import duration_text
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
-    from pyarrow import DataType, RecordBatch, Schema
+    from pyarrow import DataType, RecordBatch, RecordBatchReader, Schema
 
-__all__ = ["check_names", "rows_of", "type_of_arrow"]
+__all__ = ["check_schema", "reader_of", "rows_of", "type_of_arrow"]
 
+_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls the numbers of its rows."""
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
@@ -65,7 +69,7 @@ def _is_list(kind: DataType) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def check_names(schema: Schema, of: object) -> None:
+def check_schema(schema: Schema, of: object) -> None:
     """
     Look at the names of the columns, and at those within a column of structs.
 
@@ -83,6 +87,28 @@ def _check_nested(kind: DataType, of: str) -> None:
         distinct((kind.field(position).name for position in range(kind.num_fields)), of)
     for position in range(kind.num_fields):
         _check_nested(kind.field(position).type, of)
+
+
+def reader_of(frame: Any) -> RecordBatchReader:
+    """
+    Return what reads a table that offers Arrow's interchange, without an index that has no name.
+
+    :raises ChannelConfigurationError: pyarrow is not there, or two columns have one name.
+    """
+    try:
+        from pyarrow import RecordBatchReader, schema
+    except ImportError as error:
+        raise ChannelConfigurationError(
+            "DataFrames are read with pyarrow, which is not installed where this task runs: pip install "
+            f"'airflow-channel-provider[parquet]' ({error})."
+        ) from error
+    reader = RecordBatchReader.from_stream(frame)
+    check_schema(reader.schema, f"The {type(frame).__name__} in items")
+    names = [name for name in reader.schema.names if not _INDEX.fullmatch(name)]
+    if len(names) == len(reader.schema):
+        return reader
+    kept = schema([reader.schema.field(name) for name in names])
+    return RecordBatchReader.from_batches(kept, (batch.select(names) for batch in reader))
 
 
 def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:

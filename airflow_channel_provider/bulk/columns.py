@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["Names", "distinct"]
+__all__ = ["Names", "distinct", "listed"]
+
+MOST_SHOWN = 30
 
 
 def distinct(names: Iterable[object], of: object) -> list[str]:
@@ -25,7 +27,7 @@ def distinct(names: Iterable[object], of: object) -> list[str]:
     twice = sorted(name for name, count in Counter(texts).items() if count > 1)
     if twice:
         raise ChannelConfigurationError(
-            f"{of} has more than one column called {_listed(twice)}, and only one of them would be sent; give each "
+            f"{of} has more than one column called {listed(twice)}, and only one of them would be sent; give each "
             "column a name of its own (in a query: AS)."
         )
     if "" in texts:
@@ -55,22 +57,41 @@ class Names:
         """
         Return the columns that are meant by some names.
 
-        :param what: they are, for the error.
+        :param what: names them, for the error.
         :raises ChannelConfigurationError: a name matches no column.
         """
         found = [self.of(name) for name in names]
         lost = [name for name, column in zip(names, found, strict=True) if column is None]
         if lost:
             raise ChannelConfigurationError(
-                f"{what} names {_listed(lost)}, and the columns are {_listed(self._names)}; correct the name."
+                f"{what} names {listed(lost)}, and the table has the columns {listed(self._names)}; correct the name."
             )
         return [name for name in found if name is not None]
 
+    def placed(self, names: Iterable[str]) -> dict[str, str]:
+        """
+        Return the names of one row that match a column, each with that column.
 
-def _listed(names: Iterable[str]) -> str:
+        A name beside the very name of the column matches none.
+
+        :raises ChannelConfigurationError: two names match one column.
+        """
+        exact = {name: name for name in names if name in self._names}
+        placed, taken = dict(exact), dict[str, str]()
+        for name in names:
+            column = None if name in exact else self.of(name)
+            if column is None or column in exact:
+                continue
+            if column in taken:
+                raise ChannelConfigurationError(
+                    f"{taken[column]!r} and {name!r} are both the column {column!r}; leave one of them out."
+                )
+            placed[name], taken[column] = column, name
+        return placed
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the names for an error; of very many only the first."""
     shown = [repr(name) for name in names]
     more = len(shown) - MOST_SHOWN
     return ", ".join(shown[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "") or "none"
-
-
-MOST_SHOWN = 30

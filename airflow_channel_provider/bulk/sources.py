@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from pyarrow import Schema
 
-__all__ = ["FORMATS", "FileSource", "ListSource", "Peeked", "Source", "SqlSource"]
+__all__ = ["FORMATS", "FileSource", "FrameSource", "ListSource", "Peeked", "Source", "SqlSource", "is_frame"]
 
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
@@ -60,6 +60,82 @@ class ListSource:
     def expected(self) -> int | None:
         """How many values there are."""
         return len(self._values)
+
+
+class FrameSource:
+    """
+    The rows of a DataFrame, or of whatever else offers its columns by Arrow's interchange.
+
+    :param frame: of pandas, Polars, DuckDB, pyarrow; none of them is imported for it but pyarrow.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+        self._schema: Schema | None = None
+
+    def __iter__(self) -> Iterator[object]:
+        from airflow_channel_provider.bulk.arrow import rows_of
+
+        reader = self._reader()
+        while (batch := self._read(reader.read_next_batch)) is not None:
+            for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+                yield from rows_of(batch.slice(start, ROWS_AT_ONCE))
+
+    @property
+    def expected(self) -> int | None:
+        """How many rows there are, where it tells."""
+        return len(self._frame) if hasattr(self._frame, "__len__") else None
+
+    def schema(self) -> Schema:
+        """Return the columns with their types."""
+        if self._schema is None:
+            self._reader()
+        return self._schema
+
+    def _reader(self) -> Any:
+        from airflow_channel_provider.bulk.arrow import reader_of
+
+        reader = self._read(lambda: reader_of(self._frame))
+        self._schema = reader.schema
+        return reader
+
+    def _read(self, part: Callable[[], Any]) -> Any:
+        """Return a part of the frame, None at its end; its library may raise anything."""
+        try:
+            return part()
+        except StopIteration:
+            return None
+        except ChannelConfigurationError:
+            raise
+        except Exception as error:
+            raise ChannelConfigurationError(
+                f"The {type(self._frame).__name__} in items can't be read by Arrow ({type(error).__name__}): a column "
+                "may hold values of several types. Give its rows as a list of mappings, such as "
+                "frame.to_dict('records')."
+            ) from error
+
+
+def is_frame(value: object) -> bool:
+    """
+    Tell whether a value is a table that offers its rows, and no list of values.
+
+    :raises ChannelConfigurationError: it is a table that does not offer them, or offers them only once.
+    """
+    kind = type(value)
+    # What has one column has a type, and is a list of its values.
+    is_table = hasattr(kind, "columns") or not (hasattr(kind, "dtype") or hasattr(kind, "type"))
+    if hasattr(kind, "read_next_batch"):
+        raise ChannelConfigurationError(
+            f"items is a {kind.__name__}, which is read only once, and a retry reads again; give its read_all()."
+        )
+    if hasattr(value, "__arrow_c_stream__"):
+        return is_table
+    if hasattr(kind, "columns"):
+        raise ChannelConfigurationError(
+            f"items is a {kind.__name__} that does not offer its rows by Arrow (__arrow_c_stream__, as pandas does "
+            "from 2.2 on); give them as a list of mappings, such as frame.to_dict('records')."
+        )
+    return False
 
 
 class SqlSource:
@@ -204,11 +280,11 @@ class FileSource:
                 raise lines.wrong(f"is no CSV ({error})") from error
 
     def _parquet_rows(self) -> Iterator[object]:
-        from airflow_channel_provider.bulk.arrow import check_names, rows_of
+        from airflow_channel_provider.bulk.arrow import check_schema, rows_of
 
         with self.path.fs.open(self.path.path, "rb") as file:
             parquet = _parquet_file(file)
-            check_names(parquet.schema_arrow, self.path)
+            check_schema(parquet.schema_arrow, self.path)
             count = parquet.metadata.num_rows
             self._share = lambda: self._read_rows / count if count else 0.0
             for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):

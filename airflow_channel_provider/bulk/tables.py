@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.bulk.cells import (
@@ -18,6 +19,7 @@ from airflow_channel_provider.bulk.cells import (
     converter,
     type_of,
 )
+from airflow_channel_provider.bulk.columns import Names, distinct, listed
 from airflow_channel_provider.bulk.items import Entry, Item, entries, plain
 from airflow_channel_provider.bulk.outcomes import Loss, loss_of
 from airflow_channel_provider.contract.parts import COLUMN
@@ -30,8 +32,10 @@ __all__ = [
     "Batches",
     "Column",
     "Row",
+    "check_names",
     "columns_of_arrow",
     "columns_of_rows",
+    "given_columns",
     "is_as_wanted",
     "losses_of_rows",
     "merged_columns",
@@ -50,7 +54,7 @@ class Row(NamedTuple):
     :param unfit: why the table can't hold it; empty: it can.
     """
 
-    value: dict[str, JSON]
+    value: JSON
     key: str
     unfit: str = ""
 
@@ -62,7 +66,7 @@ def columns_of_rows(rows: Iterable[object], primary_key: Sequence[str]) -> list[
     """
     Return the columns of the first rows of a source, with the types of their values; a mixture is text.
 
-    :raises ChannelConfigurationError: a row is no mapping.
+    :raises ChannelConfigurationError: no row is a mapping.
     """
     return [_column(name, column_type(kinds), primary_key) for name, kinds in _kinds_of_columns(rows).items()]
 
@@ -87,23 +91,27 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
 
 def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:
     kinds: dict[str, set[str | None]] = {}
+    others = set[str]()
     for row in rows:
         if not isinstance(row, Mapping):
-            raise ChannelConfigurationError(
-                f"A row must be a mapping of columns to values, not {type(row).__name__}."
-            )
+            others.add(type(row).__name__)
+            continue
         for name, value in row.items():
             kinds.setdefault(str(name), set()).add(type_of(value))
+    if others and not kinds:
+        raise ChannelConfigurationError(
+            f"A row must be a mapping of columns to values, not {', '.join(sorted(others))}."
+        )
     return kinds
 
 
 def merged_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column]) -> list[Column]:
     """
-    Return the columns of a table as they are, and after them those that it lacks.
+    Return the columns of a table as they are, and after them those that it lacks, apart from case.
 
     What the service tells of a column and does not take, an empty field among it, is left out.
     """
-    known = {column["key"] for column in existing}
+    known = Names(column["key"] for column in existing).placed([column["key"] for column in found])
     kept = [
         {name: value for name, value in column.items() if name in COLUMN.fields and value is not None}
         for column in existing
@@ -124,8 +132,55 @@ def is_as_wanted(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mappin
     )
 
 
+def given_columns(given: JSON) -> list[Mapping[str, JSON]]:
+    """
+    Return the columns that a DAG file, or an XCom, says a table is to have.
+
+    :raises ChannelConfigurationError: they are no list of mappings, or two have one key.
+    """
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
+        raise ChannelConfigurationError(f"columns must be a list, not {type(given).__name__}.")
+    for number, column in enumerate(given, start=1):
+        if not (isinstance(column, Mapping) and isinstance(column.get("key"), str)):
+            raise ChannelConfigurationError(
+                f"Column {number} of columns must be a mapping with key, name and type, such as "
+                f"{{'key': 'total', 'name': 'Total', 'type': '{NUMBER}'}}."
+            )
+    distinct((column["key"] for column in given), "columns")
+    return list(given)
+
+
+def check_names(
+    columns: Sequence[Mapping[str, JSON]], rows: Iterable[object], *, free_form: bool
+) -> Sequence[str]:
+    """
+    Look for the columns that a table is to have among those of a source.
+
+    :param rows: the first ones of the source.
+    :param free_form: whether a row may leave out what it has no value for, as in JSON; then a column that is declared
+        to be nullable need not be among them.
+    :return: the names of such columns.
+    :raises ChannelConfigurationError: another one is not there.
+    """
+    seen = dict.fromkeys(str(name) for row in rows if isinstance(row, Mapping) for name in row)
+    if not seen:
+        return ()
+    names = Names(column["key"] for column in columns)
+    matched = {names.of(name) for name in seen}
+    missing = [column for column in columns if column["key"] not in matched]
+    lost = [column["key"] for column in missing if not (free_form and column.get("nullable") is True)]
+    if lost:
+        others = [name for name in seen if names.of(name) is None]
+        hint = ", or let it be nullable (True) where rows may leave it out" if free_form else ""
+        raise ChannelConfigurationError(
+            f"The source has no column {listed(lost)}; beside the columns of the table it has {listed(others)}. "
+            f"Correct the name{hint}."
+        )
+    return [column["key"] for column in missing]
+
+
 def _column(name: str, kind: str, primary_key: Sequence[str]) -> Column:
-    return {"key": name, "name": name, "type": kind, "nullable": name not in primary_key}
+    return {"key": name, "name": name, "type": kind, "nullable": Names(primary_key).of(name) is None}
 
 
 # ---- batches
@@ -159,6 +214,7 @@ class Batches:
         self._converters = {name: converter(kind) for name, kind in (self._types or {}).items()}
         self._never_null = {c["key"] for c in columns or () if c.get("nullable") is False}
         self._leave_out = leave_out
+        self._placed = lru_cache(maxsize=256)(Names(self._converters).placed)
         self._most_rows = most_rows
         self._most_bytes = most_bytes
 
@@ -190,18 +246,35 @@ class Batches:
 
     def _row(self, entry: Entry, number: int) -> Row:
         if not isinstance(entry.value, Mapping):
-            raise ChannelConfigurationError(
-                f"Row {number} of the source must be a mapping of columns to values, not "
-                f"{type(entry.value).__name__}."
-            )
+            reason = f"A row must be a mapping of columns to values, not {type(entry.value).__name__}."
+            return Row(plain(entry.value), entry.key or str(number), reason)
         given = {str(name): value for name, value in entry.value.items()}
-        if self._types is not None and self._leave_out:
-            given = {name: given[name] for name in self._types if name in given}
         try:
-            value, unfit = self._cells(given), ""
+            value, unfit = self._cells(self._by_column(given, len(entry.value))), ""
         except UnfitValueError as error:
             value, unfit = plain(given), str(error)
         return Row(value, self._key_of(entry.key, value, number), unfit)
+
+    def _by_column(self, row: Mapping[str, object], count: int) -> Mapping[str, object]:
+        """Return the values of a row by the columns of the table, and what else it has where that is not left out."""
+        if len(row) < count:
+            raise UnfitValueError("Two columns have names that are one text.")
+        if self._types is None:
+            return row
+        if not row.keys() <= self._types.keys():
+            row = self._renamed(row)
+        if self._leave_out:
+            row = {name: row[name] for name in self._types if name in row}
+        if not row:
+            raise UnfitValueError("The row has none of the columns of the table.")
+        return row
+
+    def _renamed(self, row: Mapping[str, object]) -> Mapping[str, object]:
+        try:
+            placed = self._placed(tuple(row))
+        except ChannelConfigurationError as error:
+            raise UnfitValueError(str(error)) from None
+        return {placed.get(name, name): value for name, value in row.items()}
 
     def _cells(self, row: Mapping[str, object]) -> dict[str, JSON]:
         cells = {name: self._cell(name, value) for name, value in row.items()}

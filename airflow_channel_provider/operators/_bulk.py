@@ -294,15 +294,25 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             raise ChannelConfigurationError("calls_per_second must be more than 0; None: no limit.")
 
     def _source(self) -> Source:
-        from airflow_channel_provider.bulk.sources import FileSource, ListSource, SqlSource
+        from airflow_channel_provider.bulk.sources import (
+            FileSource,
+            FrameSource,
+            ListSource,
+            SqlSource,
+            is_frame,
+        )
 
         if self.sql is not None:
             return SqlSource(self._connect, self.sql, self.sql_parameters)
         if self.path is not None:
             return FileSource(storage_path("path", self.path), self.file_format)
         items = json_value("items", self.items)
-        if isinstance(items, (str, Mapping)) or not isinstance(items, Collection):
-            raise ChannelConfigurationError(f"items must be a list, not {type(items).__name__}.")
+        if is_frame(items):
+            return FrameSource(items)
+        if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Collection):
+            raise ChannelConfigurationError(
+                f"items must be a list or a DataFrame, not {type(items).__name__}."
+            )
         return ListSource(items)
 
     def _connect(self) -> Any:

@@ -22,7 +22,7 @@ __all__ = ["ITEM", "ItemTemplate", "item_params", "item_templates"]
 ITEM = "item"
 Rendered = Callable[[Mapping[str, Any]], Any]
 _FORMATS = ("format", "format_map")
-"""Methods that a sandbox has an eye on: a newer one puts a function of its own in their place, an older one looks later."""
+"""A sandbox has an eye on these: a newer one puts a function of its own in their place, an older one looks later."""
 ParamsOf = Callable[[Any], Mapping[str, Any] | None]
 
 

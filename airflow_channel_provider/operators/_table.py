@@ -10,12 +10,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_channel_provider.bulk.columns import Names
 from airflow_channel_provider.bulk.items import unwrapped
 from airflow_channel_provider.bulk.outcomes import Loss, is_refusal_of_the_item, stops_all
-from airflow_channel_provider.bulk.sources import FileSource
+from airflow_channel_provider.bulk.sources import FileSource, FrameSource, ListSource
 from airflow_channel_provider.bulk.tables import (
     Column,
     Row,
+    check_names,
     columns_of_arrow,
     columns_of_rows,
     is_as_wanted,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = ["UPSERT", "Table", "Upsert", "columns_of", "primary_key_of"]
+__all__ = ["UPSERT", "Table", "Upsert", "columns_of", "look_for_columns", "primary_key_of"]
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Table:
         *,
         given: Sequence[Mapping[str, JSON]] | None,
         primary_key: JSON,
+        check: Callable[[Sequence[Mapping[str, JSON]]], object] = lambda columns: None,
     ) -> Shape:
         """
         Create the table, or revise it, where that is due.
@@ -79,18 +82,21 @@ class Table:
         :param found: returns the columns of the source, for a primary key.
         :param given: the columns that the table is to have; None: those that it has and those of the source.
         :param primary_key: see :func:`primary_key_of`; none: the one that it has.
+        :param check: looks for columns in the source that it has to have, before the table is touched.
         :return: its columns and its primary key.
-        :raises ChannelConfigurationError: nothing tells the columns.
+        :raises ChannelConfigurationError: nothing tells the columns, or a column of the primary key is none of them.
         """
         schema = self.schema() or {}
         existing = list(schema.get("columns") or [])
         old_key = primary_key_of(schema.get("primaryKeyColumns"))
-        key = primary_key_of(primary_key) or old_key
-        columns = list(given) if given else merged_columns(existing, found(key))
+        wanted_key = primary_key_of(primary_key) or old_key
+        columns = list(given) if given else merged_columns(existing, found(wanted_key))
         if not columns:
             raise ChannelConfigurationError(
                 f"The source has no row to tell the columns of table {self._name!r} by; give columns."
             )
+        key = Names(column["key"] for column in columns).all_of(wanted_key, "primary_key")
+        check(columns if given else [column for column in columns if column["key"] in key])
         if key != old_key or not is_as_wanted(existing, columns):
             log.info(
                 "Table %s: %d columns, primary key %s", self._name, len(columns), ", ".join(key) or "none"
@@ -125,15 +131,27 @@ class Table:
 
 def columns_of(source: Source, head: Iterable[object], primary_key: Sequence[str]) -> list[Column]:
     """
-    Return the columns of a source: of a Parquet file by its schema, of others by their values.
+    Return the columns of a source: of a Parquet file or a DataFrame by its schema, of others by their values.
 
     :param head: its first values.
     """
-    schema = source.schema() if isinstance(source, FileSource) else None
+    schema = source.schema() if isinstance(source, (FileSource, FrameSource)) else None
     rows = map(unwrapped, head)
     return (
         columns_of_rows(rows, primary_key) if schema is None else columns_of_arrow(schema, rows, primary_key)
     )
+
+
+def look_for_columns(source: Source, head: Iterable[object], columns: Sequence[Mapping[str, JSON]]) -> None:
+    """
+    Look for columns in a source, and say which a row may lack and none has.
+
+    :param head: its first values.
+    :raises ChannelConfigurationError: see :func:`.tables.check_names`.
+    """
+    free_form = isinstance(source, ListSource) or getattr(source, "file_format", None) == "jsonl"
+    for name in check_names(columns, map(unwrapped, head), free_form=free_form):
+        log.warning("The first rows of the source have no column %r; it is left as it is", name)
 
 
 class Upsert:

@@ -42,7 +42,7 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
     :param params: the function's parameters: a mapping whose texts are templates, rendered for each item with ``item``
         beside what templates know otherwise, such as ``"{{ item.chat_id }}"``; or a callable that makes them of an
         item, in one of several threads. None from it: nothing is sent for this item.
-    :param items: a list, such as the XCom of another task. (templated)
+    :param items: a list, such as the XCom of another task, or a DataFrame, whose rows are the items. (templated)
     :param sql: a query, or the name of a ``.sql`` file; its rows are mappings of column names to values. It should say
         in which order, so that a retry finds the same rows. (templated)
     :param sql_conn_id: connection of the database. (templated)
@@ -164,8 +164,9 @@ class DataTableLoadOperator(BulkBaseOperator):
     :param primary_key: the column, or columns, that identify a row; default: those that the table has. Each should
         occur once in the source: batches are sent side by side, and which of two rows wins is open. (templated)
     :param columns: the columns of the table, each with ``key``, ``name``, ``type`` and what else the service takes.
-        The table is revised to have exactly these, and no others are sent. Default: as the source says: a Parquet
-        file by its schema, the others by the values of their first 1,000 rows. A row with a value that its column
+        The table is revised to have exactly these, and no others are sent; the source has to have each, in any case.
+        Default: as the source says: a Parquet file or a DataFrame by its schema, the others by the values of their
+        first 1,000 rows. A row with a value that its column
         can't hold is not sent. (templated)
     :param batch_rows: most rows of one call, from 1 to 100; more with ``[channel_talk] contract = off``.
     :param batch_bytes: most bytes of the rows of one call, as JSON.
@@ -206,18 +207,28 @@ class DataTableLoadOperator(BulkBaseOperator):
     def plan(self, context: Context, source: Source) -> Plan:
         """Bring the table into shape, and return the batches."""
         from airflow_channel_provider.bulk.sources import Peeked
-        from airflow_channel_provider.bulk.tables import Batches, losses_of_rows
+        from airflow_channel_provider.bulk.tables import Batches, given_columns, losses_of_rows
         from airflow_channel_provider.contract.model import RetryClass
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-        from airflow_channel_provider.operators._table import UPSERT, Table, Upsert, columns_of
+        from airflow_channel_provider.operators._table import (
+            UPSERT,
+            Table,
+            Upsert,
+            columns_of,
+            look_for_columns,
+        )
 
         self._check_batch_rows()
         peeked = Peeked(source, ROWS_TO_LOOK_AT)
         given = json_value("columns", self.columns)
+        given = given_columns(given) if given else None
         with ChannelTalkHook(self.channel_talk_conn_id, max_wait_seconds=self.max_wait_seconds) as hook:
             table = Table(hook, self.table_name, self.channel_id)
             shape = table.shaped(
-                lambda key: columns_of(source, peeked.head, key), given=given, primary_key=self.primary_key
+                lambda key: columns_of(source, peeked.head, key),
+                given=given,
+                primary_key=self.primary_key,
+                check=lambda columns: look_for_columns(source, peeked.head, columns),
             )
         repeatable = bool(shape.primary_key)
         self.hook = self.paced_hook(RetryClass.IDEMPOTENT if repeatable else None)

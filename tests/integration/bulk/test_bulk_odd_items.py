@@ -153,3 +153,12 @@ def test_a_price_of_a_database_is_a_number_where_a_number_is_wanted(emulator: Em
     assert counts(execute(operator)) == {"succeeded": 1}
     (call,) = [entry for entry in emulator.journal() if entry["method"] == "createEvent"]
     assert call["params"]["property"] == {"price": 25}
+
+
+def test_a_table_in_memory_is_one_call_for_each_row(emulator: EmulatorProcess) -> None:
+    table = pyarrow.table({"n": [0, 1, 2], "chat": CHATS[:3]})
+    assert counts(execute(campaign(items=table))) == {"succeeded": 3}
+    assert set(texts(emulator)) == {f"order {n} of 2026-01-31" for n in range(3)}
+    load = DataTableLoadOperator(task_id="bulk", table_name="orders", primary_key="n", items=table)
+    assert counts(execute(load, run_id="table")) == {"succeeded": 3}
+    assert emulator.table(DEMO_APP_ID, "ch-1", "orders")["rows"] == table.to_pylist()

@@ -334,3 +334,70 @@ def test_a_killed_load_leaves_no_row_twice_and_none_missing(
 def test_a_source_without_rows_makes_no_table(emulator: EmulatorProcess) -> None:
     with pytest.raises(ChannelError, match="give columns"):
         execute(load(items=[]))
+
+
+@pytest.mark.parametrize("emptied", ["list", "csv", "jsonl", "parquet", "sql"])
+def test_an_empty_source_is_no_failure_where_columns_are_given(
+    emulator: EmulatorProcess, tmp_path: Path, emptied: str
+) -> None:
+    path = tmp_path / f"orders.{emptied}"
+    given: dict[str, Any] = {"items": []} if emptied == "list" else {"path": path.as_uri()}
+    if emptied == "sql":
+        given = {"sql": "SELECT 1 AS n WHERE 1 = 0", "sql_conn_id": "orders"}
+    elif emptied == "parquet":
+        pyarrow.parquet.write_table(pyarrow.table({"n": pyarrow.array([], pyarrow.int64())}), path)
+    else:
+        path.write_text("n\n" if emptied == "csv" else "")
+    columns = [{"key": "n", "name": "Number", "type": NUMBER}]
+    assert counts(execute(load(**given, columns=columns))) == {}
+    assert [entry["method"] for entry in emulator.journal() if entry["method"] == UPSERT] == []
+    assert counts(execute(load(**given), run_id="of the table that there is")) == {}
+
+
+TOTALS = [
+    {"key": "n", "name": "Number", "type": NUMBER},
+    {"key": "total", "name": "Total", "type": NUMBER},
+]
+
+
+def test_rows_in_capitals_go_into_the_columns_of_the_table(emulator: EmulatorProcess) -> None:
+    rows = [{"N": n, "TOTAL": n / 4, "NOTE": "x"} for n in range(3)]
+    assert counts(execute(load(items=rows, columns=TOTALS, primary_key="N"))) == {"succeeded": 3}
+    assert counts(execute(load(items=rows, primary_key=None), run_id="again")) == {"succeeded": 3}
+    found = table(emulator)
+    assert [column["key"] for column in found["schema"]["columns"]] == ["n", "total", "NOTE"]
+    assert found["schema"]["primaryKeyColumns"] == ["n"]
+    assert found["rows"] == [{"n": n, "total": n / 4, "NOTE": "x"} for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "words"),
+    [
+        ([{"n": 1, "totl": 2}], {"columns": TOTALS}, "no column 'total'; .* it has 'totl'"),
+        ([{"n": 1, "total": 2}], {"primary_key": "nr"}, "primary_key names 'nr', .* 'n', 'total'"),
+        ([{"n": 1, "total": 2}], {"columns": TOTALS[1:]}, "primary_key names 'n', .* columns 'total'"),
+        ([{"n": 1}], {"columns": ["n"]}, "Column 1 of columns must be a mapping"),
+        (["n"], {}, "A row must be a mapping of columns to values, not str"),
+    ],
+)
+def test_a_name_that_matches_nothing_is_told_before_the_table_is_touched(
+    emulator: EmulatorProcess, rows: list[Any], arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ChannelConfigurationError, match=words):
+        execute(load(items=rows, **arguments))
+    assert {entry["method"] for entry in emulator.journal()} <= {"issueToken", "getAppDataTableSchema"}
+
+
+def test_a_source_that_lacks_the_key_of_the_table_is_told(emulator: EmulatorProcess) -> None:
+    execute(load(items=orders(3)))
+    with pytest.raises(ChannelConfigurationError, match=r"no column 'n'; .* it has 'number'"):
+        execute(load(items=[{"number": 1, "total": 2}], primary_key=None), run_id="other names")
+    assert table(emulator)["revision"] == 1
+
+
+def test_a_line_that_is_no_row_is_its_own_loss(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    path, failed = tmp_path / "orders.jsonl", tmp_path / "failed.jsonl"
+    path.write_text('{"n": 1}\n7\nnull\n{"n": 2}\n{}\n')
+    summary = execute(load(path=path.as_uri(), dead_letter=failed.as_uri(), max_failures=None))
+    assert counts(summary) == {"succeeded": 2, "failed": 3}
+    assert [letter["item"] for letter in dead(failed)] == [7, None, {}]

@@ -1,0 +1,143 @@
+"""Tables in memory as items: whatever offers Arrow's interchange gives its rows, whoever made it."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pyarrow
+import pytest
+
+from airflow_channel_provider.bulk.cells import DATE, NUMBER, STRING
+from airflow_channel_provider.bulk.sources import FrameSource, is_frame
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.operators._table import columns_of
+
+TABLE = pyarrow.table(
+    {
+        "id": [1, 2, None],
+        "name": ["mina", None, ""],
+        "total": pyarrow.array([Decimal("1.50"), None, Decimal("0.00")]),
+        "at": [date(2026, 1, 31), None, None],
+    }
+)
+ROWS = TABLE.to_pylist()
+
+
+class Offers:
+    """Another library's table: nothing is known of it but that it offers its columns."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+class Frame:
+    """A DataFrame of a library that offers nothing, and is a collection of the names of its columns."""
+
+    columns = ("id", "name")
+
+    def __iter__(self) -> Any:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return 3
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(TABLE, 3), (TABLE.to_batches()[0], 3), (Offers(TABLE), None), (TABLE.slice(0, 0), 0)],
+)
+def test_a_table_gives_its_rows_as_often_as_they_are_asked_for(value: Any, expected: int | None) -> None:
+    assert is_frame(value)
+    source = FrameSource(value)
+    rows = [] if expected == 0 else ROWS
+    assert list(source) == rows
+    assert list(source) == rows
+    assert source.expected == expected
+
+
+def test_its_columns_have_the_types_that_it_says() -> None:
+    found = {column["key"]: column["type"] for column in columns_of(FrameSource(TABLE), ROWS, ["id"])}
+    assert found == {"id": NUMBER, "name": STRING, "total": NUMBER, "at": DATE}
+    empty = FrameSource(TABLE.slice(0, 0))
+    assert [column["type"] for column in columns_of(empty, [], [])] == [NUMBER, STRING, NUMBER, DATE]
+
+
+def test_a_table_is_read_in_pieces() -> None:
+    count = 2_500
+    rows = iter(FrameSource(pyarrow.table({"n": range(count)})))
+    assert [row["n"] for row in rows] == list(range(count))  # type: ignore[index]
+
+
+def test_one_that_is_read_only_once_is_refused() -> None:
+    with pytest.raises(
+        ChannelConfigurationError, match="items is a RecordBatchReader, which is read only once"
+    ):
+        is_frame(TABLE.to_reader())
+
+
+def test_an_index_without_a_name_is_left_out() -> None:
+    table = TABLE.append_column("__index_level_0__", [[0, 2, 4]])
+    assert list(FrameSource(table)) == ROWS
+    assert FrameSource(table).schema().names == TABLE.schema.names
+
+
+def test_two_columns_of_one_name_are_told() -> None:
+    table = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"])
+    with pytest.raises(
+        ChannelConfigurationError, match="The Table in items has more than one column called 'a'"
+    ):
+        next(iter(FrameSource(table)))
+
+
+def test_what_its_library_raises_is_told_without_a_value() -> None:
+    class Mixed:
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            raise TypeError("Could not convert 'A1' with type str")
+
+    with pytest.raises(ChannelConfigurationError, match=r"The Mixed in items .* \(TypeError\)") as caught:
+        next(iter(FrameSource(Mixed())))
+    assert "A1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [[], [1], ("a",), {"a": 1}, "text", b"bytes", {1, 2}, range(3), None, 7])
+def test_a_list_is_no_table(value: Any) -> None:
+    assert not is_frame(value)
+
+
+def test_one_column_is_a_list_of_its_values() -> None:
+    assert not is_frame(pyarrow.chunked_array([[1, 2]]))
+    assert not is_frame(pyarrow.array([1, 2]))
+
+
+def test_a_table_that_offers_nothing_is_refused() -> None:
+    with pytest.raises(ChannelConfigurationError, match="items is a Frame that does not offer its rows"):
+        is_frame(Frame())
+
+
+# ---- the libraries themselves, where they are installed
+
+FRAMES: dict[str, Any] = {
+    "pandas": lambda pandas: pandas.DataFrame({"id": [1, 2, 3], "name": ["a", None, "c"]}).query("id != 2"),
+    "polars": lambda polars: polars.DataFrame({"id": [1, 3], "name": ["a", "c"]}),
+    "duckdb": lambda duckdb: duckdb.sql("SELECT 1 AS id, 'a' AS name UNION ALL SELECT 3, 'c' ORDER BY 1"),
+}
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_a_frame_of_a_library_gives_its_rows(library: str) -> None:
+    frame = FRAMES[library](pytest.importorskip(library))
+    assert is_frame(frame)
+    assert list(FrameSource(frame)) == [{"id": 1, "name": "a"}, {"id": 3, "name": "c"}]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_one_column_of_a_library_is_a_list_of_its_values(library: str) -> None:
+    assert not is_frame(pytest.importorskip(library).Series([1, 2]))
