@@ -151,6 +151,8 @@ def _number(value: object) -> JSON:
         if not _NUMERAL.fullmatch(value.strip()):
             raise UnfitValueError("is a text that is no number")
         value = Decimal(value.strip())
+        if abs(value) > MOST_EXACT and _is_double(value):
+            return float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise UnfitValueError(f"is no number but {_named(value)}")
     if _is_infinite(value):
@@ -280,11 +282,12 @@ def _is_exact(value: float | Decimal) -> bool:
         return True
     if value.adjusted() > MOST_DIGITS:
         return False
-    return (
-        abs(value) <= MOST_EXACT
-        if value == value.to_integral_value()
-        else Decimal(repr(float(value))) == value
-    )
+    return abs(value) <= MOST_EXACT if value == value.to_integral_value() else _is_double(value)
+
+
+def _is_double(value: Decimal) -> bool:
+    number = float(value)
+    return math.isfinite(number) and Decimal(repr(number)) == value
 
 
 def _named(value: object) -> str:

@@ -12,8 +12,9 @@ from airflow_channel_provider.hooks import _request_id
 if TYPE_CHECKING:
     from airflow_channel_provider.connections import ChannelTalkSettings
     from airflow_channel_provider.contract.model import NativeFunction
+    from airflow_channel_provider.contract.structures import Field
 
-__all__ = ["as_id", "as_mapping", "channel_of", "completed", "has_request_id", "identified"]
+__all__ = ["as_id", "as_mapping", "as_text", "channel_of", "completed", "has_request_id", "identified"]
 
 
 def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -30,6 +31,11 @@ def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, An
             method=method,
         )
     return params
+
+
+def as_text(value: object) -> Any:
+    """Return a whole number as its text, which an id may have lost on its way; anything else as it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def as_id(value: object) -> str | None:
@@ -86,7 +92,7 @@ def completed(
     settings: ChannelTalkSettings,
 ) -> dict[str, Any]:
     """
-    Return a copy of the parameters with what the connection knows filled in.
+    Return a copy of the parameters with what the connection knows filled in, and ids as texts.
 
     :param channel_id: the channel that the call is about, where one is named.
     """
@@ -95,7 +101,23 @@ def completed(
     for name, value in known.items():
         if function.needs(name) and value is not None and not _is_given(complete, name):
             complete[name] = value
+    for name, value in complete.items():
+        # A template that is rendered to a value, and a column of a database, have them as numbers.
+        if value.__class__ is int or value.__class__ is list:
+            complete[name] = _texts(function.params.fields.get(name), value)
     return complete
+
+
+def _texts(field: Field | None, value: Any) -> Any:
+    from airflow_channel_provider.contract.shapes import Text
+    from airflow_channel_provider.contract.structures import ListOf
+
+    shape = None if field is None else field.shape
+    if isinstance(shape, Text):
+        return as_text(value)
+    if isinstance(shape, ListOf) and isinstance(shape.of, Text) and isinstance(value, list):
+        return [as_text(one) for one in value]
+    return value
 
 
 def identified(function: NativeFunction, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -274,12 +274,12 @@ class ChannelTalkHook(ServiceHook):
 
         def send(token: str) -> Any:
             return self.client.call_app_function(
-                app_id,
+                _arguments.as_text(app_id),
                 method,
                 given,
                 access_token=token,
                 context=context,
-                system_version=system_version,
+                system_version=_arguments.as_text(system_version),
             )
 
         return self._carry_through(method, RetryClass.UNSAFE, channel, send)

@@ -92,7 +92,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         items: Collection[Any] | str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
-        sql_parameters: Mapping[str, Any] | Collection[Any] | None = None,
+        sql_parameters: Mapping[str, Any] | Collection[Any] | str | None = None,
         path: str | None = None,
         file_format: str | None = None,
         concurrency: int = 8,
@@ -282,9 +282,13 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
 
     def _check(self) -> None:
         given = [name for name in ("items", "sql", "path") if getattr(self, name) is not None]
-        if len(given) != 1:
+        if len(given) > 1:
+            raise ChannelConfigurationError(f"Give one of items, sql and path, not {' and '.join(given)}.")
+        if not given or _is_nothing(getattr(self, given[0])):
             raise ChannelConfigurationError(
-                f"Give one of items, sql and path, not {' and '.join(given) or 'none'}."
+                f"Give one of items, sql and path: {'none of them' if not given else given[0]} has a value. Where it "
+                "should come from another task, that task has returned None or nothing at all, so that its XCom is "
+                "empty; let it return [] where there are no items."
             )
         if self.sql is not None and not self.sql_conn_id:
             raise ChannelConfigurationError("sql needs sql_conn_id, the connection of the database.")
@@ -303,7 +307,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         )
 
         if self.sql is not None:
-            return SqlSource(self._connect, self.sql, self.sql_parameters)
+            return SqlSource(self._connect, self.sql, json_value("sql_parameters", self.sql_parameters))
         if self.path is not None:
             return FileSource(storage_path("path", self.path), self.file_format)
         items = json_value("items", self.items)
@@ -319,6 +323,11 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         from airflow.providers.common.compat.sdk import BaseHook
 
         return BaseHook.get_hook(str(self.sql_conn_id)).get_conn()
+
+
+def _is_nothing(value: object) -> bool:
+    """Tell whether a template has made a text of what was not there."""
+    return isinstance(value, str) and value.strip() in ("", "None", "null")
 
 
 def _owner(context: Context) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["json_value", "params_mapping"]
+__all__ = ["json_value", "names", "params_mapping"]
 
 
 def json_value(name: str, value: Any) -> Any:
@@ -28,6 +28,28 @@ def json_value(name: str, value: Any) -> Any:
             f"{name} is text and no JSON, or nested too deeply; pass a list or mapping, or a template that renders to "
             "JSON (such as {{ value | tojson }})."
         ) from None
+
+
+def names(name: str, value: Any) -> list[Any]:
+    """
+    Return a list of names: one name, a list of them, or JSON text of a list. Whole numbers among them become texts.
+
+    :raises ChannelConfigurationError: it is something else.
+    """
+    from airflow_channel_provider.hooks._arguments import as_text
+
+    if isinstance(value, str):
+        value = json_value(name, value) if value.lstrip().startswith("[") else value or None
+    if value is None:
+        return []
+    value = as_text(value)
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise ChannelConfigurationError(
+            f"{name} must be a name or a list of names, not {type(value).__name__}."
+        )
+    return [as_text(one) for one in value]
 
 
 def params_mapping(value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.bulk.columns import Names
+from airflow_channel_provider.bulk.columns import Names, distinct
 from airflow_channel_provider.bulk.items import unwrapped
 from airflow_channel_provider.bulk.outcomes import Loss, is_refusal_of_the_item, stops_all
 from airflow_channel_provider.bulk.sources import FileSource, FrameSource, ListSource
@@ -31,7 +31,7 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
     ChannelResponseError,
 )
-from airflow_channel_provider.operators._json import json_value
+from airflow_channel_provider.operators._json import names
 from airflow_channel_provider.retry import is_outcome_unclear
 
 if TYPE_CHECKING:
@@ -228,9 +228,7 @@ def primary_key_of(value: JSON) -> list[str]:
 
     :raises ChannelConfigurationError: they are no names.
     """
-    if isinstance(value, str) and value.startswith("["):
-        value = json_value("primary_key", value)
-    names = [value] if isinstance(value, str) and value else list(value or [])
-    if not all(isinstance(name, str) and name for name in names):
+    found = names("primary_key", value)
+    if not all(isinstance(name, str) and name for name in found):
         raise ChannelConfigurationError("primary_key must be the name of a column, or a list of names.")
-    return names
+    return distinct(found, "primary_key")

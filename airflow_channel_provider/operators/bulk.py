@@ -46,7 +46,7 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
     :param sql: a query, or the name of a ``.sql`` file; its rows are mappings of column names to values. It should say
         in which order, so that a retry finds the same rows. (templated)
     :param sql_conn_id: connection of the database. (templated)
-    :param sql_parameters: parameters of the query. (templated)
+    :param sql_parameters: parameters of the query, or JSON text of them. (templated)
     :param path: a JSONL, CSV or Parquet file anywhere that ``ObjectStoragePath`` reaches; the dead-letter file of
         another run will do. (templated)
     :param file_format: jsonl, csv or parquet; default: as the file's name says.

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
-from airflow_channel_provider.operators._json import json_value
+from airflow_channel_provider.operators._json import names
 from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
 
@@ -99,12 +99,10 @@ class KeepTokensOperator(TemplatesOfTheFile, BaseOperator):
     def _scopes(self, hook: ChannelTalkHook) -> list[str | None]:
         from airflow_channel_provider.connections import is_whole
 
-        channel_ids = json_value("channel_ids", self.channel_ids)
-        if channel_ids is None:
-            channel_ids = [hook.settings.channel_id] if hook.settings.channel_id else []
-        if not isinstance(channel_ids, Sequence) or not all(
-            isinstance(one, str) and one and is_whole(one) for one in channel_ids
-        ):
+        channel_ids = names("channel_ids", self.channel_ids)
+        if self.channel_ids in (None, "") and hook.settings.channel_id:
+            channel_ids = [hook.settings.channel_id]
+        if not all(isinstance(one, str) and one and is_whole(one) for one in channel_ids):
             raise ChannelConfigurationError("channel_ids must be a list of channel IDs, each of them text.")
         scopes = [None, *channel_ids] if self.include_app else list(channel_ids)
         if not scopes:

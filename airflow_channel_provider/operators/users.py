@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._json import json_value
+from airflow_channel_provider.operators._json import json_value, names
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -149,11 +149,13 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
         return None if found is None else str(found)
 
     def _body(self) -> dict[str, Any]:
+        from airflow_channel_provider.hooks._arguments import as_text
+
         given = {
             "profile": _mapping("profile", self.profile),
             "profileOnce": _mapping("profile_once", self.profile_once),
             "tags": _tags(self.tags),
-            "language": self.language or None,
+            "language": as_text(self.language) or None,
             "blocked": self.blocked,
             "unsubscribeEmail": self.unsubscribe_email,
             "unsubscribeTexting": self.unsubscribe_texting,
@@ -207,7 +209,7 @@ def _tags(value: Any) -> list[Any] | None:
         return None
     if isinstance(value, (Mapping, str)) or not isinstance(value, Sequence):
         raise ChannelConfigurationError(f"tags must be a list, not {type(value).__name__}.")
-    return list(value)
+    return names("tags", value)
 
 
 def _mask(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._function_params import FunctionParamsMixin
-from airflow_channel_provider.operators._json import json_value, params_mapping
+from airflow_channel_provider.operators._json import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
 
     :param user_chat_id: the user chat. (templated)
     :param state: ``opened``, ``closed``, ``snoozed``, ``initial``, ``queued``, ``missed``, or ``assigned``: somebody
-        has it; in any case and with or without the service's prefix ``USER_CHAT_STATE_``. A list: any of them.
-        (templated)
+        has it; in any case and with or without the service's prefix ``USER_CHAT_STATE_``. A list, or JSON text
+        of one: any of them. (templated)
     """
 
     template_fields: Sequence[str] = ("user_chat_id", "state", *ChannelTalkBaseSensor.template_fields)
@@ -45,7 +45,7 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
 
         if not self.user_chat_id:
             raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
-        given = [self.state] if isinstance(self.state, str) else list(self.state)
+        given = names("state", self.state)
         states = [_conditions.plain_state(state) for state in given if isinstance(state, str)]
         if not states or len(states) < len(given) or not set(states) <= set(_conditions.STATES):
             raise ChannelConfigurationError(f"state must be one or more of {', '.join(_conditions.STATES)}.")
@@ -72,7 +72,7 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
     :param params: the function's parameters, as for :class:`.NativeFunctionOperator`. (templated)
     :param expect: what is awaited, or a template that renders to JSON text of it. (templated)
     :param predicate: a function, or its dotted path. A deferrable sensor needs one that the triggerer can import.
-    :param predicate_kwargs: further arguments of that function. (templated)
+    :param predicate_kwargs: further arguments of that function, or JSON text of them. (templated)
     :param repeatable: your word that the function may be called again and again, where the catalogue does not know it
         for one that only reads.
     """
@@ -93,7 +93,7 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
         params: Mapping[str, Any] | str | None = None,
         expect: Mapping[str, Any] | str | None = None,
         predicate: Callable[..., Any] | str | None = None,
-        predicate_kwargs: Mapping[str, Any] | None = None,
+        predicate_kwargs: Mapping[str, Any] | str | None = None,
         repeatable: bool = False,
         function_params: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
@@ -113,8 +113,15 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
 
         return Watch(
             self.method,
-            Condition(json_value("expect", self.expect), self.predicate, self.predicate_kwargs or {}),
+            Condition(json_value("expect", self.expect), self.predicate, _kwargs(self.predicate_kwargs)),
             params_mapping(self.function_params),
             self.channel_id,
             self.repeatable,
         )
+
+
+def _kwargs(value: Any) -> Mapping[str, Any]:
+    kwargs = json_value("predicate_kwargs", value) or {}
+    if not isinstance(kwargs, Mapping):
+        raise ChannelConfigurationError(f"predicate_kwargs must be a mapping, not {type(kwargs).__name__}.")
+    return kwargs

@@ -162,7 +162,15 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
     ("wrong", "match"),
     [
         ({"items": [1], "path": "file:///x.csv"}, "one of items, sql and path"),
-        ({}, "one of items, sql and path, not none"),
+        ({}, "one of items, sql and path: none of them has a value"),
+        ({"items": None, "path": None}, r"its XCom is empty; let it return \[\]"),
+        ({"items": "None"}, "items has a value. Where it should come from another task"),
+        ({"items": ""}, "items has a value"),
+        ({"items": "null"}, "items has a value"),
+        ({"path": ""}, "path has a value"),
+        ({"sql": " ", "sql_conn_id": "orders"}, "sql has a value"),
+        ({"items": b"ab"}, "items must be a list or a DataFrame, not bytes"),
+        ({"items": iter([1])}, "items must be a list or a DataFrame, not list_iterator"),
         ({"sql": "SELECT 1"}, "sql_conn_id"),
         ({"items": "{}"}, "items must be a list"),
         ({"items": [1], "concurrency": 33}, "concurrency"),
@@ -172,7 +180,6 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
         ({"items": [1], "params": {"a": "{{ item"}}, "params: TemplateSyntaxError"),
         ({"path": "file:///rows.txt"}, "file_format"),
         ({"path": "file:///rows.txt", "file_format": "txt"}, "file_format must be one of"),
-        ({"items": [{"m": 1}]}, "no field 'n'"),
     ],
 )
 def test_what_is_wrong_with_the_arguments_is_said(

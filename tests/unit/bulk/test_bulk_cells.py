@@ -94,6 +94,8 @@ CONVERTED = [
     ("12", NUMBER, 12),
     (" -1.50 ", NUMBER, -1.5),
     ("1e3", NUMBER, 1000),
+    ("1e+300", NUMBER, 1e300),
+    ("1.7976931348623157e+308", NUMBER, 1.7976931348623157e308),
     ("", NUMBER, None),
     ("t", BOOLEAN, True),
     ("FALSE", BOOLEAN, False),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -218,6 +219,33 @@ def test_channel_that_is_a_number_is_sent_as_text(doors: Any) -> None:
     hook.call_app_function("app-2", "sum", channel_id=5)
     hook.call("getChannel", channel_id=5)
     assert [channel for channel, _, _ in doors.manager.gets] == ["5", "5", "5"]
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "sent"),
+    [
+        ("getUserChat", {"userChatId": 5}, {"userChatId": "5"}),
+        ("getUserChat", {"userChatId": 2**63}, {"userChatId": "9223372036854775808"}),
+        ("registerCommands", {"commands": [], "appId": 7}, {"commands": [], "appId": "7"}),
+        ("batchGetManagers", {"managerIds": [1, "2"]}, {"managerIds": ["1", "2"]}),
+        (
+            "upsertMember",
+            {"memberId": 3, "body": {"blocked": True}},
+            {"memberId": "3", "body": {"blocked": True}},
+        ),
+        ("getUserChat", {"userChatId": True}, {"userChatId": True}),
+        ("functionOfTomorrow", {"userChatId": 5, "ids": [1]}, {"userChatId": 5, "ids": [1]}),
+    ],
+)
+def test_an_id_that_is_a_number_is_sent_as_text(
+    doors: Any, monkeypatch: pytest.MonkeyPatch, method: str, given: Any, sent: Any
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CONTRACT", "off")
+    before = copy.deepcopy(given)
+    doors.hook().call(method, given)
+    params = doors.client.calls[0][1]
+    assert {name: params[name] for name in sent} == sent
+    assert given == before
 
 
 def test_a_second_refusal_is_raised_with_scope_age_and_attempts(doors: Any) -> None:

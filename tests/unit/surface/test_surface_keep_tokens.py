@@ -129,9 +129,9 @@ def test_the_list_may_be_rendered_text_and_the_app_left_out(keeping: Keeping) ->
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"channel_ids": [1]},
+        {"channel_ids": [True]},
         {"channel_ids": [""]},
-        {"channel_ids": "ch-1"},
+        {"channel_ids": 1.5},
         {"channel_ids": {"a": 1}},
         {"channel_ids": [], "include_app": False},
         {"ahead_seconds": "soon"},
@@ -145,6 +145,17 @@ def test_arguments_that_make_no_sense_are_told_before_anything_is_sent(
     with pytest.raises(ChannelConfigurationError):
         keep(**arguments).execute(context())
     assert keeping.service.log == []
+
+
+@pytest.mark.parametrize("given", [[1, "2"], "[1, 2]", '["1", "2"]', ("1", 2)])
+def test_channels_are_listed_in_each_form_that_an_xcom_has(keeping: Keeping, given: Any) -> None:
+    found = keep(channel_ids=given).execute(context())
+    assert [one["scope"] for one in found] == ["app", "channel:1", "channel:2"]
+
+
+@pytest.mark.parametrize("given", ["1", 1])
+def test_one_channel_is_a_list_of_one(keeping: Keeping, given: Any) -> None:
+    assert [one["scope"] for one in keep(channel_ids=given).execute(context())] == ["app", "channel:1"]
 
 
 def test_a_scope_without_a_token_fails_the_task_and_the_others_are_kept(keeping: Keeping) -> None:

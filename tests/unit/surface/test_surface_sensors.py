@@ -118,6 +118,8 @@ def test_state_of_a_chat_is_looked_at_until_it_is_the_one(doors: Any, no_sleep: 
         ("assigned", TAKEN, "assigned"),
         (["closed", "assigned"], TAKEN, "assigned"),
         (("opened", "closed"), CLOSED, "closed"),
+        ('["opened", "closed"]', CLOSED, "closed"),
+        (' ["closed"]', CLOSED, "closed"),
     ],
 )
 def test_states_are_named_as_people_and_services_name_them(
@@ -126,7 +128,7 @@ def test_states_are_named_as_people_and_services_name_them(
     assert execute(chat_sensor(doors, answer, state=state)) == found
 
 
-@pytest.mark.parametrize("state", ["shut", "", [], ["closed", "shut"], [1], ["closed", None]])
+@pytest.mark.parametrize("state", ["shut", "", None, [], "[]", ["closed", "shut"], [1], ["closed", None]])
 def test_a_state_that_is_none_is_refused_before_anything_is_sent(doors: Any, state: Any) -> None:
     with pytest.raises(ChannelConfigurationError, match="state must be one or more of opened, closed"):
         execute(chat_sensor(doors, CLOSED, state=state))
@@ -419,3 +421,27 @@ def test_a_poke_tells_airflow_what_to_return(doors: Any) -> None:
     poked = chat_sensor(doors, CLOSED).poke(context())
     assert isinstance(poked, PokeReturnValue)
     assert (bool(poked), poked.xcom_value) == (True, "closed")
+
+
+@pytest.mark.parametrize("given", [{"state": "closed"}, '{"state": "closed"}'])
+def test_arguments_of_a_predicate_may_be_json_text(doors: Any, given: Any) -> None:
+    def is_in(answer: Any, state: str) -> Any:
+        return answer["userChat"]["state"].lower().endswith(state)
+
+    sensor = NativeFunctionSensor(
+        task_id="t",
+        method="getUserChat",
+        params={"userChatId": "c"},
+        predicate=is_in,
+        predicate_kwargs=given,
+    )
+    doors.client.script = [CLOSED]
+    sensor.__dict__["hook"] = doors.hook()
+    assert execute(sensor) is True
+
+
+def test_arguments_of_a_predicate_are_a_mapping(doors: Any) -> None:
+    sensor = NativeFunctionSensor(task_id="t", method="getUserChat", predicate=bool, predicate_kwargs="[1]")
+    sensor.__dict__["hook"] = doors.hook()
+    with pytest.raises(ChannelConfigurationError, match="predicate_kwargs must be a mapping, not list"):
+        execute(sensor)

@@ -106,6 +106,12 @@ def member(**kwargs: Any) -> UpsertMemberOperator:
     return UpsertMemberOperator(**{"task_id": "t", "member_id": "m-1", **kwargs})
 
 
+def test_what_a_template_made_a_number_of_is_sent_as_text(doors: Any) -> None:
+    fit(member(member_id=12, tags='[2026, "vip"]', language=7), doors).execute({})
+    assert params(doors)["memberId"] == "12"
+    assert params(doors)["body"] == {"tags": ["2026", "vip"], "language": "7"}
+
+
 def test_member_is_written_with_a_mask_of_what_is_given(doors: Any) -> None:
     operator = member(
         profile='{"name": "Ada", "email": null}',
