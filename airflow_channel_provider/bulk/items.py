@@ -30,10 +30,10 @@ __all__ = [
     "duration_text",
     "entries",
     "identified",
+    "json_of_line",
     "json_text",
     "native",
     "number_of",
-    "number_of_json",
     "plain",
     "unwrapped",
 ]
@@ -295,10 +295,28 @@ def _as_written(number: float | str | None, value: Decimal) -> JSON:
     return made
 
 
-def number_of_json(text: str) -> float | Decimal:
-    """Return a number of JSON that is no whole one, with all of its digits."""
+def json_of_line(line: bytes) -> JSON:
+    """
+    Return what a line of JSON holds; a number that is no whole one with all of its digits.
+
+    :raises ValueError: it is no JSON, or a name stands twice in one object, where only one of the values could be read.
+    """
+    return _LINES.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
+
+
+def _number_of_json(text: str) -> float | Decimal:
     number = float(text)
     return number if repr(number) == text else Decimal(text)
+
+
+def _object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return made
+
+
+_LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=_object_of_json)
 
 
 def json_text(value: JSON) -> str:

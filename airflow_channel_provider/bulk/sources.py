@@ -7,14 +7,13 @@ is the same: a resumed task passes over what it has done.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider.bulk.columns import distinct
-from airflow_channel_provider.bulk.items import number_of_json
+from airflow_channel_provider.bulk.items import json_of_line
 from airflow_channel_provider.bulk.lines import Lines
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -264,9 +263,11 @@ class FileSource:
                 lines.begin_item()
                 if line.strip():
                     try:
-                        yield json.loads(line, parse_float=number_of_json)
+                        yield json_of_line(line)
                     except (ValueError, RecursionError) as error:
-                        raise lines.wrong("is no JSON, or nested too deeply") from error
+                        raise lines.wrong(
+                            "is no JSON, has a name twice in one object, or is nested too deeply"
+                        ) from error
 
     def _csv_rows(self) -> Iterator[object]:
         with self._lines(newline="", encoding="utf-8-sig") as lines:
