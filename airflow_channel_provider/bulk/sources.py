@@ -265,9 +265,8 @@ class FileSource:
                     try:
                         yield json_of_line(line)
                     except (ValueError, RecursionError) as error:
-                        raise lines.wrong(
-                            "is no JSON, has a name twice in one object, or is nested too deeply"
-                        ) from error
+                        what = "is no JSON, or nested too deeply, or names a field twice"
+                        raise lines.wrong(what) from error
 
     def _csv_rows(self) -> Iterator[object]:
         with self._lines(newline="", encoding="utf-8-sig") as lines:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,7 +68,9 @@ def columns_of_rows(rows: Iterable[object], primary_key: Sequence[str]) -> list[
 
     :raises ChannelConfigurationError: no row is a mapping.
     """
-    return [_column(name, column_type(kinds), primary_key) for name, kinds in _kinds_of_columns(rows).items()]
+    kinds = _kinds_of_columns(rows)
+    never_null = _key_among(kinds, primary_key)
+    return [_column(name, column_type(found), never_null) for name, found in kinds.items()]
 
 
 def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequence[str]) -> list[Column]:
@@ -79,13 +81,13 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
     """
     from airflow_channel_provider.bulk.arrow import type_of_arrow
 
-    kinds = _kinds_of_columns(rows)
+    kinds, never_null = _kinds_of_columns(rows), _key_among(schema.names, primary_key)
     columns = []
     for field in schema:
         kind = type_of_arrow(field.type)
         if kind in (NUMBER, *LISTS) and kinds.get(field.name):
             kind = column_type({kind, *kinds[field.name]})
-        columns.append(_column(field.name, kind, primary_key))
+        columns.append(_column(field.name, kind, never_null))
     return columns
 
 
@@ -179,8 +181,12 @@ def check_names(
     return [column["key"] for column in missing]
 
 
-def _column(name: str, kind: str, primary_key: Sequence[str]) -> Column:
-    return {"key": name, "name": name, "type": kind, "nullable": Names(primary_key).of(name) is None}
+def _key_among(names: Iterable[str], primary_key: Iterable[str]) -> set[str | None]:
+    return set(map(Names(names).of, primary_key))
+
+
+def _column(name: str, kind: str, never_null: Collection[str | None]) -> Column:
+    return {"key": name, "name": name, "type": kind, "nullable": name not in never_null}
 
 
 # ---- batches

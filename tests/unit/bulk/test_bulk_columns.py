@@ -11,7 +11,13 @@ from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.cells import NUMBER, STRING
 from airflow_channel_provider.bulk.columns import MOST_SHOWN, Names, distinct, listed
-from airflow_channel_provider.bulk.tables import Batches, check_names, given_columns, merged_columns
+from airflow_channel_provider.bulk.tables import (
+    Batches,
+    check_names,
+    columns_of_rows,
+    given_columns,
+    merged_columns,
+)
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 COLUMNS = [{"key": "id", "type": NUMBER}, {"key": "total", "type": NUMBER}]
@@ -85,6 +91,14 @@ def test_a_table_gets_no_second_column_that_differs_in_case_alone() -> None:
     assert [column["key"] for column in merged_columns(existing, found)] == ["id", "total"]
     both = [*found, {"key": "id", "name": "id", "type": NUMBER}]
     assert [column["key"] for column in merged_columns(existing, both)] == ["id", "ID", "total"]
+
+
+def test_the_columns_of_the_key_are_never_null_apart_from_case() -> None:
+    def nullable(rows: list[dict[str, Any]], key: list[str]) -> dict[str, bool]:
+        return {column["key"]: column["nullable"] for column in columns_of_rows(rows, key)}
+
+    assert nullable([{"ID": 1, "total": 2}], ["id"]) == {"ID": False, "total": True}
+    assert nullable([{"ID": 1, "id": 2}], ["id"]) == {"ID": True, "id": False}
 
 
 def test_rows_go_into_the_columns_apart_from_case() -> None:

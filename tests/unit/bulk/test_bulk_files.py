@@ -93,9 +93,7 @@ def test_a_line_that_is_no_json_is_named(folder: Any) -> None:
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"a":' * 100_000])
 def test_a_line_that_is_nested_too_deeply_is_named(folder: Any, line: str) -> None:
     source = FileSource(write(folder / "rows.jsonl", f'{{"id": 1}}\n{line}\n'.encode()))
-    with pytest.raises(
-        ChannelConfigurationError, match=r"Line 2 of .* is no JSON, .* or is nested too deeply"
-    ):
+    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .* is no JSON, or nested too deeply"):
         list(source)
 
 
@@ -145,7 +143,7 @@ def test_two_fields_of_one_name_within_a_column_are_told(tmp_path: Path) -> None
 @pytest.mark.parametrize("line", ['{"id": 1, "name": "a", "id": 2}', '{"id": 1, "pair": [{"x": 1, "x": 1}]}'])
 def test_a_name_that_stands_twice_in_a_line_of_json_is_told(folder: Any, line: str) -> None:
     source = FileSource(write(folder / "rows.jsonl", f'{{"id": 0}}\n{line}\n'.encode()))
-    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .* has a name twice in one object"):
+    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .*, or names a field twice"):
         list(source)
 
 
