@@ -23,6 +23,7 @@ __all__ = [
     "FIELDS",
     "FORMAT",
     "Entry",
+    "FieldTwiceError",
     "Item",
     "ItemKey",
     "Items",
@@ -295,11 +296,16 @@ def _as_written(number: float | str | None, value: Decimal) -> JSON:
     return made
 
 
+class FieldTwiceError(ValueError):
+    """A name stands twice in one object."""
+
+
 def json_of_line(line: bytes) -> JSON:
     """
     Return what a line of JSON holds; a number that is no whole one with all of its digits.
 
-    :raises ValueError: it is no JSON, or a name stands twice in one object, where only one of the values could be read.
+    :raises FieldTwiceError: only one of two values of a field could be read.
+    :raises ValueError: it is no JSON.
     """
     return _LINES.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
 
@@ -312,7 +318,7 @@ def _number_of_json(text: str) -> float | Decimal:
 def _object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise FieldTwiceError
     return made
 
 

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider.bulk.columns import distinct
-from airflow_channel_provider.bulk.items import json_of_line
+from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line
 from airflow_channel_provider.bulk.lines import Lines
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -264,9 +264,10 @@ class FileSource:
                 if line.strip():
                     try:
                         yield json_of_line(line)
+                    except FieldTwiceError as error:
+                        raise lines.wrong("names a field of an object twice") from error
                     except (ValueError, RecursionError) as error:
-                        what = "is no JSON, or nested too deeply, or names a field twice"
-                        raise lines.wrong(what) from error
+                        raise lines.wrong("is no JSON, or nested too deeply") from error
 
     def _csv_rows(self) -> Iterator[object]:
         with self._lines(newline="", encoding="utf-8-sig") as lines:
