@@ -123,7 +123,7 @@ def identified(values: Iterable[object], key: ItemKey, lane: ItemKey = None) -> 
             if lane is not None:
                 lane_name = _name_of(value, lane, "order_by", position)
         except _NamelessError as error:
-            name, unfit = content_key(position, value), str(error)
+            name, unfit = entry.key or content_key(position, value), str(error)
         yield Item(position, value, name, entry.request_id, entry.in_doubt, 1, lane_name, unfit)
 
 

@@ -284,14 +284,14 @@ class _Call:
     def __call__(self, item: Item) -> Sequence[Loss]:
         from airflow_channel_provider.bulk.outcomes import SkipItem
 
-        if item.unfit:
-            raise ChannelConfigurationError(f"{item.unfit} It was not sent.", method=self._method)
         if item.in_doubt and not self._repeatable:
             raise ChannelAmbiguousResultError(
                 "An earlier run has sent this item, whether it took effect is unknown, and a repetition could do it "
                 "twice: check at the service.",
                 method=self._method,
             )
+        if item.unfit:
+            raise ChannelConfigurationError(f"{item.unfit} It was not sent.", method=self._method)
         params = self._params_of(item.value)
         if params is None:
             raise SkipItem
@@ -313,8 +313,11 @@ class _Call:
         """Describe what an error made of an item, with the id by which another run can repeat it."""
         from airflow_channel_provider.bulk.outcomes import loss_of
 
-        if item.unfit:  # what names it then is no more than its place
-            return [loss_of(error, item.value, "")]
+        if item.unfit:
+            # Unless an earlier run has sent it, what names it is no more than its place.
+            was_sent = item.request_id is not None or item.in_doubt
+            key = item.key if was_sent else ""
+            return [loss_of(error, item.value, key, request_id=item.request_id)]
         request_id = self._request_id_of(item) if self._is_message else None
         return [loss_of(error, item.value, item.key, request_id=request_id)]
 

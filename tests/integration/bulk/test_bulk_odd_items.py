@@ -70,6 +70,34 @@ def test_an_item_without_its_lane_is_a_dead_letter(emulator: EmulatorProcess, tm
     assert [letter["item"]["n"] for letter in dead(failed)] == [1]
 
 
+@pytest.mark.parametrize(
+    ("method", "outcome"), [("createEvent", "uncertain"), ("writeUserChatMessage", "failed")]
+)
+def test_what_an_earlier_run_has_sent_is_known_also_without_its_lane(
+    emulator: EmulatorProcess, tmp_path: Path, method: str, outcome: str
+) -> None:
+    letter = {
+        "dead_letter": 1,
+        "item": {"n": 1, "chat": CHATS[0]},
+        "key": "1",
+        "request_id": "r-1" if outcome == "failed" else None,
+        "outcome": outcome,
+        "error": "ChannelError",
+        "message": "no",
+        "attempt": 1,
+        "at": "2026-01-31T12:00:00+00:00",
+    }
+    failed = tmp_path / "failed.jsonl"
+    operator = campaign(
+        method=method, items=[letter], order_by="lane", dead_letter=failed.as_uri(), max_failures=None
+    )
+    assert counts(execute(operator)) == {outcome: 1}
+    (again,) = dead(failed)
+    assert [again[name] for name in ("key", "request_id", "outcome")] == [
+        letter[name] for name in ("key", "request_id", "outcome")
+    ]
+
+
 COLUMNS = ("dead_letter", "item", "items", "values", "copy", "keys", "key", "outcome")
 
 
