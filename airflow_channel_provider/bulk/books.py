@@ -43,8 +43,8 @@ class DeadLetters(Protocol):
     def put_together(self, parts: int) -> None:
         """Make one file of all parts; without any, there is none."""
 
-    def drop_parts(self) -> None:
-        """Remove the parts."""
+    def drop_parts(self, parts: int) -> None:
+        """Remove so many parts, and one more that may have been written; what can't be removed is left."""
 
 
 class Books:
@@ -81,8 +81,9 @@ class Books:
         self._losses: list[Loss] = []
         self._began_anew = False
         loaded = Checkpoint.from_json(store.load()) if resume else None
-        self._earlier = loaded or Checkpoint()
-        self._restart(self._earlier)
+        self._resumed = loaded is not None
+        self._parts_before = loaded.parts if loaded is not None else 0
+        self._restart(loaded or Checkpoint())
 
     def _restart(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
@@ -209,14 +210,14 @@ class Books:
         :param at_rest: nothing is under way: what was taken and is not settled was not sent.
         """
         checkpoint = self.checkpoint
-        parts = checkpoint.parts
         if self._dead_letters is not None and self._losses:
-            parts += 1
-            self._dead_letters.write_part(parts, self._losses)
-        checkpoint.parts, checkpoint.at_rest, checkpoint.seconds = parts, at_rest, self.seconds
+            self._dead_letters.write_part(checkpoint.parts + 1, self._losses)
+            # From here on it stays as it is: nobody knows whether a checkpoint that fails to be saved counts it.
+            checkpoint.parts += 1
+            self._losses.clear()
+        checkpoint.at_rest, checkpoint.seconds = at_rest, self.seconds
         checkpoint.counts = {outcome.value: count for outcome, count in self.counts.items() if count}
         self._store.save(checkpoint.to_json())
-        self._losses.clear()
 
     def close(self, *, finished: bool, at_rest: bool = True) -> None:
         """
@@ -230,10 +231,11 @@ class Books:
             self._dead_letters.put_together(self.checkpoint.parts)
         if finished:
             self.checkpoint.finished = True
-            had_parts, self.checkpoint.parts = self.checkpoint.parts, 0
+            parts, self.checkpoint.parts = max(self.checkpoint.parts, self._parts_before), 0
             self.save(at_rest=True)
-            if self._dead_letters is not None and had_parts:
-                self._dead_letters.drop_parts()
+            # A try that was killed may have left one that nothing counts.
+            if self._dead_letters is not None and (parts or self._resumed):
+                self._dead_letters.drop_parts(parts)
 
 
 def _whole(text: str) -> str:

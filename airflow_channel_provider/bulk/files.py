@@ -2,13 +2,14 @@
 
 Object stores can't append, so the dead-letter file is written in parts, and put together when a try ends. A part is
 valid once a checkpoint counts it; one that a killed try left behind is written again. Nothing but a dead-letter file is
-ever replaced or removed by one.
+ever replaced or removed by one, and what was not listed can be removed: parts are known by their numbers.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import own_files
 from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, json_text
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.outcomes import Loss
 
 __all__ = ["DeadLetterFile", "FileCheckpoints"]
+
+log = logging.getLogger(__name__)
 
 JSON = Any
 COPY_BYTES = 1 << 20
@@ -42,7 +45,7 @@ class FileCheckpoints:
     """
 
     def __init__(self, path: ObjectStoragePath, owner: str) -> None:
-        self._path = path.parent / f"{path.name}.{owner}.checkpoint.json"
+        self._path = path.parent / f"{own_files.short_name(path.name)}.{owner}.checkpoint.json"
 
     def load(self) -> JSON:
         """See :class:`.checkpoint.CheckpointStore`."""
@@ -84,7 +87,8 @@ class DeadLetterFile:
         :raises ChannelConfigurationError: there is such a thing.
         """
         own_files.check_place(self.path, argument="dead_letter")
-        head = self._head()
+        own_files.check_place(self._part(1), argument="dead_letter")
+        head = own_files.head_of(self.path, _OURS_WITHIN_BYTES)
         if head and not _OURS.match(head):
             raise ChannelConfigurationError(
                 f"dead_letter names {self.path}, which is there and is no dead-letter file; it would be replaced. Give "
@@ -109,18 +113,38 @@ class DeadLetterFile:
         """
         self.check()
         if not parts:
-            self.path.unlink(missing_ok=True)
+            own_files.remove_or_empty(self.path)
             return
         with own_files.replaced(self.path, mark=self._owner) as whole:
             for number in range(1, parts + 1):
-                with own_files.stored(self._part(number)) as part:
-                    shutil.copyfileobj(part, whole, COPY_BYTES)
+                self._copy(self._part(number), whole)
 
-    def drop_parts(self) -> None:
-        """Remove the parts, once the one file is there and no checkpoint counts them any more."""
-        if self._folder.exists():
-            self._folder.fs.rm(self._folder.path, recursive=True)
+    def drop_parts(self, parts: int) -> None:
+        """
+        Remove the parts, once the one file is there and no checkpoint counts them any more.
+
+        What can't be removed is left with a warning: the work is done.
+
+        :param parts: so many were valid; one more may be there that was never counted.
+        """
+        try:
+            for number in range(1, parts + 2):
+                own_files.remove(self._part(number))
+            own_files.remove_folder(self._folder)
+        except ChannelError as error:
+            log.warning("All is done, but %s can't be cleared: remove it. %s", self._folder, error)
         own_files.remove_asides(self.path, mark=self._owner)
+
+    @staticmethod
+    def _copy(part: ObjectStoragePath, whole: own_files.Output) -> None:
+        try:
+            with own_files.stored(part) as stream:
+                shutil.copyfileobj(stream, whole, COPY_BYTES)
+        except FileNotFoundError as error:
+            raise ChannelConfigurationError(
+                f"{part} is gone, a part of the dead-letter file that this task has written. What it held is lost; "
+                "resume=False begins anew, with all items."
+            ) from error
 
     def _line(self, loss: Loss, at: str) -> dict[str, JSON]:
         return {
@@ -135,15 +159,11 @@ class DeadLetterFile:
             "at": at,
         }
 
-    def _head(self) -> bytes:
-        with contextlib.suppress(FileNotFoundError), self.path.fs.open(self.path.path, "rb") as stream:
-            head: bytes = stream.read(_OURS_WITHIN_BYTES)
-            return head
-        return b""
-
     @property
     def _folder(self) -> ObjectStoragePath:
-        folder: ObjectStoragePath = self.path.parent / f"{self.path.name}.{self._owner}.parts"
+        folder: ObjectStoragePath = (
+            self.path.parent / f"{own_files.short_name(self.path.name)}.{self._owner}.parts"
+        )
         return folder
 
     def _part(self, number: int) -> ObjectStoragePath:

@@ -4,40 +4,52 @@ Files of a task: written as a whole or not at all, and for the eyes of its user 
 On a disk of this host a file is written aside, with mode 0600 and under a name that nobody can foresee, and takes the
 place of the old one when it is complete. No link is followed, neither where a file is written nor where one that an
 earlier try wrote is read again, and nothing is taken from another user: a name in a folder that many may write to is no
-proof. The way to the folder may lead over links. Object stores know none of this; what is written there is a whole
-object.
+proof. The way to the folder may lead over links. Object stores know none of this: an object is written at its place,
+and is there when its last byte is. In other stores a file is written aside as well. No name is taken for a pattern.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import io
 import os
 import posixpath
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.bulk.storage_errors import NO_PLACE, is_refusal, storage_error, told
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 __all__ = [
+    "Output",
     "check_place",
+    "head_of",
     "is_same_file",
     "make_own_folder",
+    "remove",
     "remove_asides",
+    "remove_folder",
+    "remove_or_empty",
     "replaced",
+    "short_name",
     "stored",
     "write_whole",
 ]
 
 LOCAL = ("", "file", "local")
 ASIDE = ".part"
-_NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
+MOST_KEY_BYTES = 1024
+"""The longest name of an object, its folders included: at S3, at Google and at Azure."""
+MOST_STEM_BYTES = 160
+"""So much of a name begins those that are made of it, so that none is longer than the 255 bytes of a file's."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -48,7 +60,15 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
     :param argument: names the path in the message.
     :raises ChannelConfigurationError: a link, a folder or a device is there, or no file can be.
     """
+    if not path.name:
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, which is a folder; give the path of a file."
+        )
     if not _is_local(path):
+        if len(_in_store(path).encode("utf-8", "replace")) > MOST_KEY_BYTES:
+            raise ChannelConfigurationError(
+                f"{argument} names an object with more than {MOST_KEY_BYTES:,} bytes; give it a shorter name."
+            )
         return
     try:
         found = _on_disk(path).lstat()
@@ -60,8 +80,8 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
             "pair)."
         ) from None
     except OSError as error:
-        if error.errno not in _NO_PLACE:
-            raise
+        if error.errno not in NO_PLACE:
+            raise storage_error(error, path, "looked at") from error
         raise ChannelConfigurationError(
             f"{argument} names {path}, where no file can be ({error.strerror}); give the path of a file."
         ) from None
@@ -90,33 +110,63 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
     return type(one.fs) is type(other.fs) and _in_store(one) == _in_store(other)
 
 
+class Output(Protocol):
+    """What a file is written through."""
+
+    def write(self, content: bytes, /) -> object:
+        """Write some more."""
+
+
 @contextlib.contextmanager
-def replaced(path: ObjectStoragePath, *, mark: str = "") -> Iterator[IO[bytes]]:
+def replaced(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]:
     """
     Write a file; it takes the place of the old one when the block ends, and is gone where that fails.
 
     :param path: of the file; its folder is made, where it is on this host.
     :param mark: tells what this writer would leave behind if it were killed; see :func:`remove_asides`.
     """
-    opened = _aside_on_disk if _is_local(path) else _aside_in_store
+    elsewhere = _as_object if _holds_objects(path) else _aside_in_store
+    opened = _aside_on_disk if _is_local(path) else elsewhere
     with opened(path, mark) as stream:
         yield stream
 
 
 def write_whole(path: ObjectStoragePath, content: bytes) -> None:
     """Write a small file so that a reader, or a kill, finds the old one or the new one."""
-    if not _is_local(path):
-        path.write_bytes(content)
+    if _holds_objects(path):
+        with told(path, "written"):
+            path.fs.pipe_file(path.path, content)
         return
     with replaced(path) as stream:
         stream.write(content)
 
 
+def remove(path: ObjectStoragePath) -> None:
+    """Remove one file, if it is there."""
+    with told(path, "removed"), contextlib.suppress(FileNotFoundError):
+        if _is_local(path):
+            _on_disk(path).unlink()
+        else:
+            path.fs.rm_file(path.path)
+
+
+def remove_or_empty(path: ObjectStoragePath) -> None:
+    """Remove one file; where that is not allowed and writing is, nothing is left in it."""
+    try:
+        remove(path)
+    except ChannelConfigurationError as error:
+        if not is_refusal(error.__cause__ or error):
+            raise
+        write_whole(path, b"")
+
+
 def remove_asides(path: ObjectStoragePath, *, mark: str) -> None:
-    """Remove what a writer of :func:`replaced` has left behind that was killed."""
-    with contextlib.suppress(OSError):
+    """Remove what a writer of :func:`replaced` has left behind that was killed, as far as that is possible."""
+    if _holds_objects(path):
+        return
+    with contextlib.suppress(OSError, ChannelError):
         if not _is_local(path):
-            _store_aside(path, mark).unlink(missing_ok=True)
+            remove(_store_aside(path, mark))
             return
         target = _on_disk(path)
         start = _aside_start(target.name, mark)
@@ -133,15 +183,44 @@ def stored(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
     :raises FileNotFoundError: there is none.
     :raises ChannelConfigurationError: what is there is no file of this user.
     """
-    if not _is_local(path):
-        with path.fs.open(path.path, "rb") as stream:
-            yield stream
-        return
-    place = _on_disk(path)
+    try:
+        if _is_local(path):
+            with _stored_on_disk(_on_disk(path)) as stream:
+                yield stream
+        else:
+            # As a whole: what a store says of the size of an object may be older than the object.
+            yield io.BytesIO(path.fs.cat_file(path.path))
+    except (ChannelError, FileNotFoundError):
+        raise
+    except Exception as error:
+        raise storage_error(error, path, "read") from error
+
+
+@contextlib.contextmanager
+def _stored_on_disk(place: Path) -> Iterator[IO[bytes]]:
     with open(_opened(place), "rb") as stream:
         if os.fstat(stream.fileno()).st_uid != _user_in(place.parent):
             raise _not_ours(place)
         yield stream
+
+
+def head_of(path: ObjectStoragePath, size: int) -> bytes:
+    """Return how a file begins; nothing where there is none."""
+    with told(path, "read"), contextlib.suppress(FileNotFoundError):
+        path.fs.invalidate_cache(path.path)  # another process may have written it
+        with path.fs.open(path.path, "rb") as stream:
+            head: bytes = stream.read(size)
+            return head
+    return b""
+
+
+def short_name(name: str) -> str:
+    """Return a name that others can be made of: the name itself, or its beginning and a digest of it."""
+    content = name.encode("utf-8", "surrogateescape")
+    if len(content) <= MOST_STEM_BYTES:
+        return name
+    digest = hashlib.blake2b(content, digest_size=5).hexdigest()
+    return f"{content[:MOST_STEM_BYTES].decode(errors='ignore')}~{digest}"
 
 
 def make_own_folder(path: ObjectStoragePath) -> None:
@@ -153,17 +232,32 @@ def make_own_folder(path: ObjectStoragePath) -> None:
     if not _is_local(path):
         return
     folder = _on_disk(path)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user_in(folder):
-            raise _not_ours(folder) from None
+    with told(path, "made"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user_in(folder):
+                raise _not_ours(folder) from None
+
+
+def remove_folder(path: ObjectStoragePath) -> None:
+    """Remove an empty folder, where there are folders."""
+    if _is_local(path):
+        with told(path, "removed"), contextlib.suppress(FileNotFoundError):
+            _on_disk(path).rmdir()
 
 
 def _is_local(path: ObjectStoragePath) -> bool:
     return path.protocol in LOCAL
+
+
+def _holds_objects(path: ObjectStoragePath) -> bool:
+    """Tell whether a file is there only when all of it is written: the stores that fsspec reaches by HTTP calls."""
+    from fsspec.asyn import AsyncFileSystem
+
+    return not _is_local(path) and isinstance(path.fs, AsyncFileSystem)
 
 
 def _on_disk(path: ObjectStoragePath) -> Path:
@@ -202,22 +296,61 @@ def _not_ours(place: Path) -> ChannelConfigurationError:
     )
 
 
+class _Telling:
+    """Writes to a stream, and tells what is wrong with its file."""
+
+    def __init__(self, stream: IO[bytes], path: ObjectStoragePath) -> None:
+        self._stream = stream
+        self._path = path
+
+    def write(self, content: bytes, /) -> object:
+        try:
+            return self._stream.write(content)
+        except Exception as error:
+            raise storage_error(error, self._path, "written") from error
+
+
 def _aside_start(name: str, mark: str) -> str:
-    return f"{name}.{mark}." if mark else f"{name}."
+    return f"{short_name(name)}.{mark}." if mark else f"{short_name(name)}."
 
 
 @contextlib.contextmanager
-def _aside_on_disk(path: ObjectStoragePath, mark: str) -> Iterator[IO[bytes]]:
+def _aside_on_disk(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
     target = _on_disk(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(ASIDE, _aside_start(target.name, mark), target.parent)
+    with told(path, "written"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(ASIDE, _aside_start(target.name, mark), target.parent)
     try:
         with open(descriptor, "wb") as stream:
-            yield stream
-        os.replace(aside, target)
+            yield _Telling(stream, path)
+            with told(path, "written"):
+                stream.close()
+        with told(path, "written"):
+            os.replace(aside, target)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def _as_object(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
+    with told(path, "written"):
+        stream = path.fs.open(path.path, "wb")
+    try:
+        yield _Telling(stream, path)
+        with told(path, "written"):
+            stream.close()
+    except BaseException:
+        _let_go(stream)
+        raise
+
+
+def _let_go(stream: Any) -> None:
+    """Give up what was written; a stream that is merely closed, or forgotten, would make an object of it."""
+    with contextlib.suppress(Exception):
+        stream.discard()
+    with contextlib.suppress(Exception):
+        stream.closed = True
 
 
 def _store_aside(path: ObjectStoragePath, mark: str) -> ObjectStoragePath:
@@ -225,12 +358,29 @@ def _store_aside(path: ObjectStoragePath, mark: str) -> ObjectStoragePath:
 
 
 @contextlib.contextmanager
-def _aside_in_store(path: ObjectStoragePath, mark: str) -> Iterator[IO[bytes]]:
+def _aside_in_store(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
     aside = _store_aside(path, mark)
     try:
-        with aside.fs.open(aside.path, "wb") as stream:
-            yield stream
-        path.fs.mv(aside.path, path.path)
+        with told(path, "written"):
+            stream = aside.fs.open(aside.path, "wb")
+        try:
+            yield _Telling(stream, path)
+        finally:
+            with told(path, "written"):
+                stream.close()
+        with told(path, "written"):
+            _rename(path.fs, aside.path, path.path)
     except BaseException:
         remove_asides(path, mark=mark)
         raise
+
+
+def _rename(fs: Any, old: str, new: str) -> None:
+    """Rename a file by the store's own means; where it has none, fsspec's way takes a name for a pattern."""
+    from fsspec import AbstractFileSystem
+
+    if type(fs).mv is not AbstractFileSystem.mv:
+        fs.mv(old, new)
+        return
+    fs.cp_file(old, new)
+    fs.rm_file(old)

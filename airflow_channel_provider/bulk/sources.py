@@ -12,10 +12,12 @@ from contextlib import closing, contextmanager
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_channel_provider.bulk import queries
 from airflow_channel_provider.bulk.columns import distinct
 from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line
 from airflow_channel_provider.bulk.lines import Lines
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.bulk.storage_errors import storage_error, told
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -141,7 +143,8 @@ class SqlSource:
     """
     The rows of a query, as mappings of column names to values.
 
-    The rows stay with the database: where its driver would fetch them all at once, a server-side cursor is used.
+    All are read before the first is used, into a file of this host: no database holds an answer open while calls are
+    slow. Where its driver would fetch them all at once, a server-side cursor is used.
 
     :param connect: opens a connection of the Python DB API.
     :param sql: the query; it should say in which order.
@@ -157,13 +160,18 @@ class SqlSource:
         self._connect = connect
         self._sql = sql
         self._parameters = parameters
+        self._count: int | None = None
 
     def __iter__(self) -> Iterator[object]:
-        with closing(self._connect()) as connection, closing(_streaming_cursor(connection)) as cursor:
-            if self._parameters:
-                cursor.execute(self._sql, self._parameters)
-            else:
-                cursor.execute(self._sql)
+        with queries.kept(self._read()) as (self._count, rows):
+            yield from rows
+
+    def _read(self) -> Iterator[object]:
+        with (
+            queries.sql_errors(),
+            closing(self._connect()) as connection,
+            queries.executed(connection, self._sql, self._parameters) as cursor,
+        ):
             rows = cursor.fetchmany(ROWS_AT_ONCE)
             # A cursor on the server may know its columns only now.
             names = distinct((column[0] for column in cursor.description or ()), "The query")
@@ -173,8 +181,8 @@ class SqlSource:
 
     @property
     def expected(self) -> int | None:
-        """Unknown: to count them would be to run the query twice."""
-        return None
+        """How many rows there are, once they are read."""
+        return self._count
 
 
 def _by_name(names: Sequence[str], row: Any) -> dict[str, object]:
@@ -190,28 +198,6 @@ def _by_name(names: Sequence[str], row: Any) -> dict[str, object]:
         f"The connection makes a {type(row).__name__} of each row of the query, which is not all of its columns; let "
         "it give tuples, or mappings by the names of the columns."
     )
-
-
-def _streaming_cursor(connection: Any) -> Any:
-    """Return a cursor of tuples that does not fetch everything when the query is run."""
-    driver = type(connection).__module__.partition(".")[0]
-    if driver == "psycopg":
-        from psycopg.rows import tuple_row
-
-        return connection.cursor("channel_talk_bulk", row_factory=tuple_row)
-    if driver == "psycopg2":
-        from psycopg2.extensions import cursor  # type: ignore[import-untyped]
-
-        return connection.cursor("channel_talk_bulk", cursor_factory=cursor)
-    if driver == "pymysql":
-        from pymysql.cursors import SSCursor
-
-        return connection.cursor(SSCursor)
-    if driver == "MySQLdb":
-        from MySQLdb.cursors import SSCursor as MysqlSSCursor
-
-        return connection.cursor(MysqlSSCursor)
-    return connection.cursor()
 
 
 class FileSource:
@@ -243,6 +229,10 @@ class FileSource:
                 f"{self.path} can't be read as {self.file_format} beyond row {self._read_rows} "
                 f"({type(error).__name__}); correct the file, or give its file_format."
             ) from error
+        except ChannelError:
+            raise
+        except Exception as error:
+            raise storage_error(error, self.path, "read") from error
 
     @property
     def expected(self) -> int | None:
@@ -254,7 +244,7 @@ class FileSource:
         """Return the columns with their types; None where the format knows none."""
         if self.file_format != "parquet":
             return None
-        with self.path.fs.open(self.path.path, "rb") as file:
+        with told(self.path, "read"), self.path.fs.open(self.path.path, "rb") as file:
             return _parquet_file(file).schema_arrow
 
     def _json_lines(self) -> Iterator[object]:

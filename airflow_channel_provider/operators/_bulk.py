@@ -320,9 +320,9 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         return ListSource(items)
 
     def _connect(self) -> Any:
-        from airflow.providers.common.compat.sdk import BaseHook
+        from airflow_channel_provider.operators._database import open_database
 
-        return BaseHook.get_hook(str(self.sql_conn_id)).get_conn()
+        return open_database(str(self.sql_conn_id))
 
 
 def _is_nothing(value: object) -> bool:

@@ -1,8 +1,9 @@
 """
 Items as lines of JSON, in a file that is there as a whole or not at all.
 
-They are written aside, beside the target, and moved to it when the last one is written. A process that is killed on the
-way leaves a file whose name ends with ``.part``; the next try of its task removes it.
+On a disk they are written aside, beside the target, and moved to it when the last one is written. A process that is
+killed on the way leaves a file whose name ends with ``.part``; the next try of its task removes it. An object store
+makes an object of them when it has the last one.
 """
 
 from __future__ import annotations

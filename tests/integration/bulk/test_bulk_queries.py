@@ -1,4 +1,4 @@
-"""Queries as sources, on real servers: the rows stay there until they are asked for."""
+"""Queries as sources, on real servers: the rows go to the disk of this host, and a few of them to memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psycopg.rows
 import psycopg2.extras  # type: ignore[import-untyped]
 import pymysql.cursors
 import pytest
-from sqlalchemy.engine import make_url
+from support.databases import connector
 
 from airflow_channel_provider.bulk.sources import SqlSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -26,17 +26,9 @@ ROWS = 200_000
 LEAST_BYTES_OF_ALL = 20_000_000
 
 
-def connector(servers: Servers, driver: str, **options: Any) -> Callable[[], Any]:
-    url = make_url(servers.sql("mysql" if driver == "pymysql" else "postgres").url)
-    module = __import__(driver)
-    names = {"host": url.host, "port": url.port, "user": url.username, "password": url.password or ""}
-    database = "database" if driver == "pymysql" else "dbname"
-    return lambda: module.connect(**names, **options, **{database: url.database})
-
-
 @pytest.fixture(params=["psycopg", "psycopg2", "pymysql"])
 def connect(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Callable[[], Any]]:
-    opened = connector(servers, request.param)
+    opened = connector(servers.sql, request.param)
     with closing(opened()) as connection, closing(connection.cursor()) as cursor:
         cursor.execute("DROP TABLE IF EXISTS bulk_rows")
         cursor.execute("CREATE TABLE bulk_rows (n INTEGER PRIMARY KEY, text VARCHAR(100))")
@@ -109,7 +101,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(params=SHAPES)
 def shaped(request: pytest.FixtureRequest, servers: Servers) -> Callable[[], Any]:
     driver, options = SHAPES[request.param]
-    return partial(sqlite, **options) if driver == "sqlite" else connector(servers, driver, **options)
+    return partial(sqlite, **options) if driver == "sqlite" else connector(servers.sql, driver, **options)
 
 
 def test_rows_are_the_values_by_name_however_a_driver_makes_them(shaped: Callable[[], Any]) -> None:
@@ -135,6 +127,6 @@ def test_rows_that_are_not_all_of_their_columns_are_refused(made: Callable[[Any]
 
 
 def test_columns_that_the_database_names_itself_are_told(servers: Servers) -> None:
-    source = SqlSource(connector(servers, "psycopg"), "SELECT 1 + 1, 2 + 2", None)
+    source = SqlSource(connector(servers.sql, "psycopg"), "SELECT 1 + 1, 2 + 2", None)
     with pytest.raises(ChannelConfigurationError, match=r"more than one column called '\?column\?'"):
         next(iter(source))

@@ -56,8 +56,9 @@ class Disk:
         self._write()
         self.whole = [loss for number in range(1, parts + 1) for loss in self.parts[number]]
 
-    def drop_parts(self) -> None:
+    def drop_parts(self, parts: int) -> None:
         self._write()
+        assert set(self.parts) <= set(range(1, parts + 2))
         self.parts.clear()
 
 

@@ -243,14 +243,14 @@ def test_parts_become_one_file_and_only_those_that_count(folder: Any) -> None:
         "attempt": 2,
         "at": "",
     }
-    letters.drop_parts()
+    letters.drop_parts(2)
     assert [found.name for found in path.parent.iterdir()] == ["failed.jsonl"]
 
 
 def test_without_parts_there_is_no_file(folder: Any) -> None:
     letters = DeadLetterFile(folder / "failed.jsonl", "a1", attempt=1)
     letters.put_together(0)
-    letters.drop_parts()
+    letters.drop_parts(2)
     assert not (folder / "failed.jsonl").exists()
     letters.write_part(1, [loss(1)])
     letters.put_together(1)

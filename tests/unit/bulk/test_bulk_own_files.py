@@ -20,7 +20,7 @@ from airflow_channel_provider.bulk.books import Books
 from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
 from airflow_channel_provider.bulk.items import Items
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 pytestmark = pytest.mark.promise(name="files")
 
@@ -120,8 +120,14 @@ def test_what_a_killed_writer_left_behind_is_removed_and_nothing_else(folder: Pa
 def test_a_file_that_fails_on_the_way_leaves_the_old_one(folder: Path) -> None:
     target = folder / "rows.jsonl"
     target.write_text("old", encoding="utf-8")
-    with pytest.raises(TypeError), own_files.replaced(on_disk(target)) as stream:
-        stream.writelines([b"new", None])  # type: ignore[list-item]
+
+    def half_written() -> None:
+        with own_files.replaced(on_disk(target)) as stream:
+            stream.write(b"new")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half_written()
     assert [(found.name, found.read_text()) for found in folder.iterdir()] == [("rows.jsonl", "old")]
 
 
@@ -224,7 +230,7 @@ def test_the_way_to_the_folder_may_be_a_link(folder: Path, tmp_path: Path) -> No
     kept.write_part(1, [LOSS])
     kept.put_together(1)
     kept.check()
-    kept.drop_parts()
+    kept.drop_parts(1)
     assert [found.name for found in folder.iterdir()] == ["failed.jsonl"]
 
 
@@ -252,6 +258,107 @@ def test_a_place_where_no_file_can_be_is_refused(folder: Path, place: str) -> No
     (folder / "circle").symlink_to("circle")
     with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*, where no file can be \("):
         DeadLetterFile(on_disk(folder) / place, "a1", 1).check()
+
+
+@pytest.mark.parametrize("length", [200, 214, 215, 228, 254, 255])
+@pytest.mark.parametrize("letter", ["x", "고"])
+def test_a_name_may_be_as_long_as_a_name_may_be(folder: Path, length: int, letter: str) -> None:
+    size = len(letter.encode())
+    name = letter * (length // size) + "x" * (length % size)
+    path = ObjectStoragePath(
+        str(folder / name)
+    )  # an address of the form file:// would have it in another spelling
+    kept, store = DeadLetterFile(path, "a1", 1), FileCheckpoints(path, "a1")
+    kept.check()
+    kept.write_part(1, [LOSS])
+    store.save({"n": 1})
+    kept.put_together(1)
+    assert store.load() == {"n": 1}
+    assert sorted(found.name for found in folder.iterdir())[-1].startswith(letter)
+    kept.drop_parts(1)
+    assert len(list(folder.iterdir())) == 2
+    assert json.loads((folder / name).read_bytes())["item"] == {"id": 1}
+
+
+@pytest.mark.parametrize("name", ["st*r.jsonl", "[1].jsonl", "what?.jsonl"])
+def test_a_store_without_a_way_to_rename_takes_no_name_for_a_pattern(name: str, bucket: Any) -> None:
+    neighbours = {"star.jsonl": b"s", "1.jsonl": b"1", "whatX.jsonl": b"w", f"{name}.d/part": b"p"}
+    for neighbour, content in neighbours.items():
+        bucket.fs.pipe_file(f"{bucket.path}/{neighbour}", content)
+    kept = DeadLetterFile(bucket / name, "a1", 1)
+    kept.write_part(1, [LOSS])
+    kept.write_part(2, [LOSS])
+    kept.put_together(2)
+    kept.drop_parts(2)
+    found = {path.partition("/bulk/")[2]: bucket.fs.cat_file(path) for path in bucket.fs.find(bucket.path)}
+    assert found.pop(name).count(b"\n") == 2
+    assert found == neighbours
+
+
+def test_two_long_names_share_nothing(folder: Path) -> None:
+    names = ["x" * 200 + end for end in "ab"]
+    assert len({own_files.short_name(name) for name in names}) == 2
+    assert own_files.short_name("failed.jsonl") == "failed.jsonl"
+    assert all(len(own_files.short_name(name)) < 180 for name in names)
+
+
+@contextlib.contextmanager
+def as_somebody() -> Iterator[None]:
+    """As root no folder is closed."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_place_that_is_closed_to_this_user_is_named(folder: Path) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o000)
+    path = closed / "failed.jsonl"
+    kept = letters(path)
+
+    def writes() -> None:
+        with own_files.replaced(on_disk(path)) as stream:
+            stream.write(b"x")
+
+    acts: list[Callable[[], object]] = [
+        kept.check,
+        writes,
+        lambda: kept.write_part(1, [LOSS]),
+        lambda: FileCheckpoints(on_disk(path), "a1").load(),
+        lambda: FileCheckpoints(on_disk(path), "a1").save({}),
+        lambda: own_files.remove(on_disk(path)),
+    ]
+    try:
+        with as_somebody():
+            for act in acts:
+                with pytest.raises(ChannelConfigurationError, match=r"failed\.jsonl.*permission is missing"):
+                    act()
+            kept.drop_parts(1)
+    finally:
+        closed.chmod(0o700)
+
+
+def test_a_part_that_is_gone_is_named(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    kept.write_part(1, [LOSS])
+    with pytest.raises(ChannelConfigurationError, match=r"000002\.jsonl is gone.*resume=False"):
+        kept.put_together(2)
+    assert [found.name for found in folder.iterdir()] == ["failed.jsonl.a1.parts"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_disk_without_room_is_told_as_an_error_of_ours(folder: Path) -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        output = own_files._Telling(full, on_disk(folder / "rows.jsonl"))
+        with pytest.raises(
+            ChannelError, match=r"rows\.jsonl can't be written \(OSError: No space left on device\)"
+        ):
+            output.write(b"x")
 
 
 # ---- what may be replaced

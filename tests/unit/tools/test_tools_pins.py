@@ -23,8 +23,8 @@ OF_AIRFLOW = {
     *("fastapi", "flask_appbuilder", "fsspec", "jinja2"),
     *("sqlalchemy", "starlette", "typing_extensions", "wtforms"),
 }
-# Another driver for MySQL, of which errors are understood where somebody has it.
-OF_OTHERS = {"MySQLdb", "pytest"}
+# Other drivers for MySQL and PostgreSQL, which are understood where somebody has them.
+OF_OTHERS = {"MySQLdb", "psycopg2", "pytest"}
 
 
 def pinned(path: Path) -> dict[str, str]:

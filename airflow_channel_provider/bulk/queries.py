@@ -1,0 +1,230 @@
+"""Runs a query, whatever the driver, and reads its rows as fast as the database gives them.
+
+No server keeps an answer open for hours: MySQL closes one that is not read for ``net_write_timeout``, PostgreSQL a
+transaction that is idle, and both keep old rows for as long. So the rows go to a file of this host before the first of
+them is used. It has no name, is gone with the process, and memory holds a thousand rows of it.
+
+Drivers have errors of their own. Each is told as one of this provider, with the driver's error as its cause.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
+from typing import Any
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+
+__all__ = ["ROWS_AT_ONCE", "executed", "kept", "sql_errors"]
+
+ROWS_AT_ONCE = 1_000
+IN_MEMORY_BYTES = 1 << 20
+_POSTGRES = ("psycopg", "psycopg2")
+_NO_CURSOR_FOR_IT = "42601"  # DECLARE takes nothing but a query, and calls the rest wrong syntax
+_WRITES_IN_A_QUERY = "0A000"  # WITH ... AS (DELETE ...)
+# As PEP 249 names them. What is no error of the database but of Python came of the parameters.
+_WRONG = ("ProgrammingError", "DataError", "IntegrityError", "NotSupportedError")
+_WRONG_PARAMETERS = (TypeError, ValueError, LookupError)
+_NO_STATEMENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+_WRITE = re.compile(r"(?:^|;)[\s(]*(DELETE|INSERT|UPDATE|MERGE|REPLACE|TRUNCATE)\b", re.IGNORECASE)
+
+Parameters = Mapping[str, object] | Collection[object] | None
+
+
+@contextmanager
+def sql_errors() -> Iterator[None]:
+    """
+    Tell what a driver raises.
+
+    :raises ChannelConfigurationError: the query is wrong.
+    :raises ChannelError: it may pass.
+    """
+    try:
+        yield
+    except ChannelError:
+        raise
+    except Exception as error:
+        raise _told(error) from error
+
+
+def _told(error: Exception) -> ChannelError:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    code = _code(error)
+    named = f"{type(error).__name__} {code}" if code else type(error).__name__
+    if code == _WRITES_IN_A_QUERY:
+        return _no_read(named)
+    # SQLite calls everything an operational error; its own name for it tells a wrong query (from Python 3.11 on).
+    if kinds.intersection(_WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR":
+        return ChannelConfigurationError(
+            f"The database refuses sql ({named}): correct the query or sql_parameters, or what the user of sql_conn_id "
+            "may do. The cause of this error says what it found."
+        )
+    if isinstance(error, _WRONG_PARAMETERS) and not kinds.intersection(("Error", "DatabaseError")):
+        return ChannelConfigurationError(
+            f"The driver of sql_conn_id can't run sql ({named}): see whether sql_parameters are those of the query, in "
+            "the way that this driver writes them."
+        )
+    return ChannelError(f"The database of sql_conn_id did not answer sql to its end ({named}).")
+
+
+def _code(error: Exception) -> str:
+    """Return the number or the state by which a database names an error; no text, which may hold values."""
+    for name in ("sqlstate", "pgcode"):
+        if isinstance(found := getattr(error, name, None), str):
+            return found
+    first = error.args[0] if error.args else None
+    return str(first) if isinstance(first, int) else ""
+
+
+def _no_read(what: str) -> ChannelConfigurationError:
+    return ChannelConfigurationError(
+        f"sql changes data ({what}): each try reads it again, and nothing that it changes is kept. Change the data in "
+        "a task of its own, and let sql only read."
+    )
+
+
+@contextmanager
+def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]:
+    """
+    Run a query, and give the cursor that has its rows.
+
+    :param connection: of the Python DB API.
+    :raises ChannelConfigurationError: it gives no rows, or would change some.
+    """
+    statements = _NO_STATEMENT.sub(" ", sql)
+    if not statements.strip(" \r\n\t;"):
+        raise ChannelConfigurationError("sql is empty; give a query.")
+    if found := _WRITE.search(statements):
+        raise _no_read(found[1].upper())
+    arguments = (sql, parameters) if parameters else (sql,)
+    cursor, on_server = _run(connection, arguments)
+    with closing(cursor):
+        # A cursor on the server may know its columns only when it is read.
+        while not on_server and cursor.description is None:
+            if not _next_answer(cursor):
+                raise ChannelConfigurationError("sql gives no rows: let its last statement be a query.")
+        yield cursor
+        while not on_server and _next_answer(cursor):
+            if cursor.description is not None:
+                raise ChannelConfigurationError(
+                    "sql gives more than one list of rows; let it be one query, or a procedure that gives one."
+                )
+
+
+def _run(connection: Any, arguments: tuple[Any, ...]) -> tuple[Any, bool]:
+    """Run a query by a cursor that does not fetch everything at once, where the driver and the query allow one."""
+    driver = type(connection).__module__.partition(".")[0]
+    if driver in _POSTGRES and not connection.autocommit:
+        try:
+            return _ran(connection.cursor("channel_talk_bulk", **_of_tuples(driver)), arguments), True
+        except Exception as error:
+            if _code(error) != _NO_CURSOR_FOR_IT:
+                raise
+            connection.rollback()
+    return _ran(connection.cursor(*_unbuffered(driver), **_of_tuples(driver)), arguments), False
+
+
+def _ran(cursor: Any, arguments: tuple[Any, ...]) -> Any:
+    try:
+        cursor.execute(*arguments)
+    except BaseException:
+        with suppress(Exception):
+            cursor.close()
+        raise
+    return cursor
+
+
+def _unbuffered(driver: str) -> tuple[Any, ...]:
+    if driver == "pymysql":
+        from pymysql.cursors import SSCursor
+
+        return (SSCursor,)
+    if driver == "MySQLdb":
+        from MySQLdb.cursors import SSCursor as MysqlSSCursor
+
+        return (MysqlSSCursor,)
+    return ()
+
+
+def _of_tuples(driver: str) -> dict[str, Any]:
+    """Ask for tuples, whatever the connection makes of a row: a mapping has room for one column of a name."""
+    if driver == "psycopg":
+        from psycopg.rows import tuple_row
+
+        return {"row_factory": tuple_row}
+    if driver == "psycopg2":
+        from psycopg2.extensions import cursor  # type: ignore[import-untyped]
+
+        return {"cursor_factory": cursor}
+    return {}
+
+
+def _next_answer(cursor: Any) -> bool:
+    """Go to the next list of rows; some drivers know of none."""
+    try:
+        return bool(cursor.nextset())
+    except Exception as error:
+        if isinstance(error, AttributeError) or type(error).__name__ == "NotSupportedError":
+            return False
+        raise
+
+
+# ---- rows on the disk of this host
+
+
+@contextmanager
+def kept(rows: Iterable[object]) -> Iterator[tuple[int, Iterator[object]]]:
+    """
+    Read all rows, and give them from a file, with their number.
+
+    :raises ChannelError: there is no room for it.
+    """
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+        count = pieces = 0
+        rest = iter(rows)
+        while piece := list(islice(rest, ROWS_AT_ONCE)):
+            _write(file, piece)
+            count, pieces = count + len(piece), pieces + 1
+        file.seek(0)
+        yield count, (row for _ in range(pieces) for row in _read(file))
+
+
+def _write(file: Any, piece: list[object]) -> None:
+    try:
+        _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(piece)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ChannelConfigurationError(
+            "The driver of sql_conn_id makes something of a column that can't be kept; let the query cast it to text. "
+            "The cause of this error names its type."
+        ) from error
+    except OSError as error:
+        raise ChannelError(
+            "The rows of sql do not fit into a file in the folder for temporary files of this host "
+            f"({type(error).__name__}); make room, or let TMPDIR name another folder."
+        ) from error
+
+
+def _read(file: Any) -> list[object]:
+    rows: list[object] = pickle.load(file)  # noqa: S301 - this process has written it, and nobody else can
+    return rows
+
+
+class _Pickler(pickle.Pickler):
+    """Writes what drivers make of values, also what Python can't copy."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, memoryview):  # bytes of psycopg2
+            return bytes, (value.tobytes(),)
+        if not isinstance(value, type) and callable(
+            read := getattr(value, "read", None)
+        ):  # a large object, which ends with its connection
+            return _itself, (read(),)
+        return NotImplemented
+
+
+def _itself(value: object) -> object:
+    return value

@@ -1,0 +1,78 @@
+"""What goes wrong where files are, told as an error of this provider.
+
+Each store has a library of its own, with errors of its own: whatever it raises, the message names the file, what was
+tried with it and, where there is one, the remedy. What may pass is left to the retries of the task.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+__all__ = ["is_refusal", "storage_error", "told"]
+
+NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EROFS)
+# By name: their packages are not there on every machine.
+_REFUSALS = (
+    "ClientAuthenticationError",
+    "DefaultCredentialsError",
+    "NoAuthTokenError",
+    "NoCredentialsError",
+    "PartialCredentialsError",
+)
+
+
+@contextmanager
+def told(path: ObjectStoragePath, doing: str) -> Iterator[None]:
+    """
+    Tell what a store or its library raises.
+
+    :param path: of the file.
+    :param doing: what was to be done with it: ``read``, ``written``, ``removed``.
+    :raises ChannelConfigurationError: a repetition would meet the same.
+    :raises ChannelError: it may pass.
+    """
+    try:
+        yield
+    except ChannelError:
+        raise
+    except Exception as error:
+        raise storage_error(error, path, doing) from error
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether a store does not let this task do what it tried."""
+    return isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS
+
+
+def storage_error(error: Exception, path: ObjectStoragePath, doing: str) -> ChannelError:
+    """Describe what a store or its library has raised; see :func:`told`."""
+    if is_refusal(error):
+        return ChannelConfigurationError(
+            f"{path} can't be {doing}: the permission is missing ({_named(error)}). Allow it to the user of this task, "
+            "or of the connection in the address. An object store that may not be listed says the same of a file that "
+            "is not there."
+        )
+    if isinstance(error, OSError) and error.errno in NO_PLACE:
+        return ChannelConfigurationError(
+            f"{path} can't be {doing}: no file can be there ({_named(error)}); give the path of a file."
+        )
+    if isinstance(error, FileNotFoundError):
+        return ChannelError(
+            f"{path} can't be {doing}: it is not there, or its folder or bucket is not. Check the address."
+        )
+    return ChannelError(f"{path} can't be {doing} ({_named(error)}).")
+
+
+def _named(error: Exception) -> str:
+    # The words of the error may hold more than is good for a log; its class and the system's words for it do not.
+    number = error.errno if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {os.strerror(number)}" if number else type(error).__name__
