@@ -2,8 +2,9 @@
 Benlly: authorize a channel that does not use OAuth, and take that back; and try a token. A call is one request.
 
 The vendor publishes neither host, body encoding nor error shapes; so the host is the connection's, the
-encoding can be chosen, and an error is read by its status first and by whatever it says second. Neither the
-user's token, nor the channel's, nor the ``device_token`` of the answer ever appears in a message.
+encoding can be chosen, and an error is read by its status first and by whatever it says second, as long as it
+is JSON or says nothing: HTML and other texts are a gateway's. Neither the user's token, nor the channel's, nor
+the ``device_token`` of the answer ever appears in a message.
 """
 
 from __future__ import annotations
@@ -27,7 +28,15 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
 )
 
-__all__ = ["BODY_ENCODINGS", "DEVICES", "BenllyClient", "checked_id", "checked_token", "encoded"]
+__all__ = [
+    "BODY_ENCODINGS",
+    "DEVICES",
+    "BenllyClient",
+    "checked_id",
+    "checked_token",
+    "encoded",
+    "is_refusal",
+]
 
 _CONTENT_TYPES = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
 _TRIED_CHANNEL = 1
@@ -160,7 +169,10 @@ class BenllyClient:
         )
         refuse_redirect(response, method=operation, secrets=secrets)
         if 400 <= response.status < 500:
-            refusal = self._refusal(response, refusal_json(response.body), "The access token", secrets)
+            body = refusal_json(response.body)
+            if kind_by_status(response.status) is not Kind.OTHER and not is_refusal(response, body):
+                refuse_no_envelope(response, method=operation, secrets=secrets)
+            refusal = self._refusal(response, body, "The access token", secrets)
             if isinstance(refusal, ChannelAuthenticationError):
                 raise refusal
             return False, response.status
@@ -174,7 +186,7 @@ class BenllyClient:
     def _refuse(self, response: Response, operation: str, secrets: tuple[str, ...]) -> NoReturn:
         body = refusal_json(response.body)
         refuse_redirect(response, method=operation, secrets=secrets)
-        if response.status < 400 or (response.status >= 500 and not is_error_body(body)):
+        if not is_refusal(response, body):
             refuse_no_envelope(response, method=operation, secrets=secrets)
         raise self._refusal(response, body, operation, secrets)
 
@@ -210,6 +222,19 @@ def encoded(params: Mapping[str, str], encoding: str) -> tuple[dict[str, str], b
             f"One of {', '.join(params)} holds half of a surrogate pair, which is no character; type it anew."
         ) from None
     return {"Content-Type": _CONTENT_TYPES[encoding]}, body
+
+
+def is_refusal(response: Response, body: JSON, *, may_be_silent: bool = True) -> bool:
+    """
+    Tell whether an answer that is no success is a refusal of the service, and not of what stands between.
+
+    :param body: its JSON, where it starts with some.
+    :param may_be_silent: whether the status alone may tell of a refusal.
+    """
+    if response.status < 400 or response.status >= 500:
+        return response.status >= 500 and is_error_body(body)
+    silent = may_be_silent and not response.body.strip()
+    return silent or isinstance(body, dict) or kind_by_status(response.status) is Kind.RATE_LIMIT
 
 
 def _json(response: Response) -> JSON:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from airflow_channel_provider.api.benlly import encoded
-from airflow_channel_provider.api.digging import from_body, is_error_body
+from airflow_channel_provider.api.benlly import encoded, is_refusal
+from airflow_channel_provider.api.digging import from_body
 from airflow_channel_provider.api.envelope import refuse_no_envelope, refuse_redirect
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
 from airflow_channel_provider.api.refusals import Kind, kind_by_status, to_error
@@ -108,7 +108,7 @@ class BenllyOAuthClient:
     def _refuse(self, response: Response, operation: str, secrets: tuple[str, ...], remedy: str) -> NoReturn:
         body = refusal_json(response.body)
         refuse_redirect(response, method=operation, secrets=secrets)
-        if response.status < 400 or (response.status >= 500 and not is_error_body(body)):
+        if not is_refusal(response, body, may_be_silent=False):
             refuse_no_envelope(response, method=operation, secrets=secrets, quotable=False)
         error = body.get("error") if isinstance(body, dict) else None
         kind = _kind(response.status, error, operation)

@@ -25,6 +25,7 @@ __all__ = [
     "from_error",
     "is_error_body",
     "is_failure",
+    "is_service_error",
     "named_status",
     "texts_of",
 ]
@@ -36,7 +37,8 @@ _TEXT_KEYS = ("message", "error_description", "errorMessage", "detail")
 _ERROR_CODES = ("commonErrorCode", "operationErrorCode")
 _SAID_OF_NOTHING = ("language",)
 """What an error has that is none."""
-_ERROR_KEYS = {"status", "type", "errors", "error", "message", "error_description", "code", *_ERROR_CODES}
+_SERVICE_KEYS = {"status", "type", *_ERROR_CODES}
+_ERROR_KEYS = {*_SERVICE_KEYS, "errors", "error", "message", "error_description", "code"}
 _STATUS_BY_COMMON_CODE = {
     "entitynotfound": 404,
     "validationfailed": 422,
@@ -96,6 +98,14 @@ def is_failure(error: JSON) -> bool:
 def is_error_body(body: JSON) -> bool:
     """Whether a body that came with an error status describes an error."""
     return isinstance(body, dict) and not _ERROR_KEYS.isdisjoint(body)
+
+
+def is_service_error(body: JSON) -> bool:
+    """Whether a body describes an error as Channel Talk does; a ``message`` or a text alone may be any gateway's."""
+    if not isinstance(body, dict):
+        return False
+    error = body.get("error")
+    return (isinstance(error, dict) and is_failure(error)) or not _SERVICE_KEYS.isdisjoint(body)
 
 
 def named_status(body: dict[str, JSON]) -> int | None:

@@ -3,8 +3,9 @@ Whether a call succeeded is said by the envelope, not by HTTP: refusals come wit
 
 Success is a ``result`` (or none: some functions have no result), or a bare object as in the vendor's
 description of the token functions. An ``error`` that is absent, null or empty means nothing. Everything
-else is a refusal, or no answer of this service at all. Pure: an answer in; a result, or an exception of the
-tree out.
+else is a refusal, or no answer of this service at all: what is not written as the service writes, such as the
+HTML of a gateway that lets nobody through, says nothing of a secret, a token or a permission, whatever its
+status. Pure: an answer in; a result, or an exception of the tree out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from airflow_channel_provider.api.digging import (
     from_error,
     is_error_body,
     is_failure,
+    is_service_error,
     named_status,
     texts_of,
 )
@@ -42,6 +44,12 @@ __all__ = ["read_native", "refuse_no_envelope", "refuse_redirect"]
 _QUOTABLE_BYTES = 2**19
 """So much of a body that is no JSON is looked at: more characters than quoting looks at, whatever their size, so that
 the cut here can't lay half a secret bare there."""
+
+_TOLD_BY_STATUS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_BETWEEN = (
+    "The service refuses in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
+    "login page); check that, and host, port and schema of the connection."
+)
 
 
 def read_native(
@@ -126,16 +134,21 @@ def _refusal_by_status(
 ) -> Refusal:
     status = response.status
     body = refusal_json(response.body)
-    if isinstance(body, dict) and is_failure(body.get("error")):
-        return from_error(body["error"], status=status, body=body)
-    if is_error_body(body) and status >= 400:
-        return from_body(body, status=status)
-    if not 400 <= status < 500:
+    if status >= 400 and (is_error_body(body) if status >= 500 else is_service_error(body)):
+        error = body.get("error")
+        return (
+            from_error(error, status=status, body=body)
+            if is_failure(error)
+            else from_body(body, status=status)
+        )
+    # What a token may not do may be told by the status alone, but not where a token is what was asked for.
+    silent = status in _TOLD_BY_STATUS and quotable and not response.body.strip()
+    if status != HTTPStatus.TOO_MANY_REQUESTS and not silent:
         refuse_no_envelope(response, method=method, secrets=secrets, quotable=quotable)
+    # Whoever sets a limit is to be waited for; that of an older server says nothing but its numbers.
     text = _beginning(response)
-    words = text if quotable and _is_prose(text) else _phrase(status)
-    # A rate limit of an older server says nothing but its numbers.
-    return Refusal(status, text=words, evidence=body)
+    words = texts_of(body) if is_error_body(body) else text if quotable and _is_prose(text) else ""
+    return Refusal(status, text=words or _phrase(status), evidence=body)
 
 
 def refuse_redirect(response: Response, *, method: str, secrets: Collection[str]) -> None:
@@ -175,8 +188,11 @@ def refuse_no_envelope(
     text = _beginning(response)
     what = "an empty body" if not size else f"{size:,} bytes that are no valid envelope"
     said = f": {quote(text, secrets)}" if size and quotable and _is_prose(text) else ""
+    message = f"{method}: the service answered HTTP {response.status} with {what}{said}"
+    if 400 <= response.status < 500:
+        message = f"{message.removesuffix('.')}. {_BETWEEN}"
     raise ChannelResponseError(
-        f"{method}: the service answered HTTP {response.status} with {what}{said}",
+        message,
         method=method,
         http_status=response.status,
     )

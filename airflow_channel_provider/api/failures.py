@@ -23,9 +23,10 @@ from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, Cha
 if TYPE_CHECKING:
     from airflow_channel_provider.api.wire import Attempt
 
-__all__ = ["host_and_port", "lost", "not_sent"]
+__all__ = ["host_and_port", "lost", "not_sent", "refused_by_proxy"]
 
 _CHAIN_LIMIT = 20
+_PROXY_LOGIN = 407
 _NO_HTTP = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, ValueError)
 # The first that is found in the chain of causes tells.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -59,7 +60,9 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-def not_sent(error: BaseException, *, operation: str, target: str, attempt: Attempt) -> ChannelNotSentError:
+def not_sent(
+    error: BaseException, *, operation: str, target: str, attempt: Attempt, bundle: str = ""
+) -> ChannelNotSentError:
     """
     Describe a request of which no byte left.
 
@@ -67,10 +70,23 @@ def not_sent(error: BaseException, *, operation: str, target: str, attempt: Atte
     :param operation: name of the request.
     :param target: host and port, and the proxy before it where there is one.
     :param attempt: the request's limits.
+    :param bundle: variable and path of the certificate authorities that the environment names.
     """
     causes = list(_chain(error))
-    reason = _reason_not_sent(causes, target, attempt)
+    reason = _reason_with_bundle(causes, bundle) or _reason_not_sent(causes, target, attempt)
     return ChannelNotSentError(f"{operation} was not sent: {reason}", method=operation)
+
+
+def refused_by_proxy(*, operation: str, target: str) -> ChannelNotSentError:
+    """
+    Describe a request that a proxy kept, since it wants to know from whom it is: HTTP 407, which no service answers.
+
+    :param operation: name of the request.
+    :param target: host and port, and the proxy before it where there is one.
+    """
+    return ChannelNotSentError(
+        f"{operation} was not sent: {_wants_login(target)}", method=operation, http_status=_PROXY_LOGIN
+    )
 
 
 def lost(
@@ -99,13 +115,39 @@ def _reason_not_sent(causes: list[BaseException], target: str, attempt: Attempt)
     if attempt.expired():
         return f"its time was over before {target} was connected."
     if status := _tunnel_status(causes):
-        return f"the proxy refused to connect to {target} ({status}). Check the proxy settings of the environment."
-    if any("CA certificate bundle" in str(cause) for cause in causes):
-        return "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the environment names a file that does not exist."
+        if status == str(_PROXY_LOGIN):
+            return _wants_login(target)
+        return f"the proxy refused to connect to {target} (status {status}). Check the environment's proxy settings."
+    if any("SOCKS" in str(cause) for cause in causes if isinstance(cause, requests.exceptions.InvalidSchema)):
+        return (
+            f"{target} is to be reached by SOCKS, and the package for that is missing. Install PySocks, or correct the "
+            "proxy settings of the environment."
+        )
     for kinds, sentence in _REASONS:
         if any(isinstance(cause, kinds) for cause in causes):
             return sentence.format(target=target)
     return f"{target} can't be connected ({_system_words(causes)}). Check host, port and network."
+
+
+def _reason_with_bundle(causes: list[BaseException], bundle: str) -> str:
+    if not bundle:
+        return ""
+    if any("CA certificate bundle" in str(cause) for cause in causes):
+        return f"{bundle} of the environment names a file that does not exist."
+    # What urllib3 wraps while it connects is the loading of these; a failed handshake it leaves as it is.
+    if any(isinstance(cause, urllib3.exceptions.SSLError) for cause in causes):
+        return (
+            f"{bundle} of the environment names a file that can't be read as certificates (PEM). Correct "
+            "the file or the variable."
+        )
+    return ""
+
+
+def _wants_login(target: str) -> str:
+    return (
+        f"on the way to {target} a proxy wants a user and a password, or others than these (HTTP {_PROXY_LOGIN}). "
+        "Write them into the address of the proxy, in HTTP_PROXY or HTTPS_PROXY of the environment."
+    )
 
 
 def _reason_lost(causes: list[BaseException], target: str, attempt: Attempt) -> str:
@@ -128,7 +170,7 @@ def _tunnel_status(causes: list[BaseException]) -> str:
     for cause in causes:
         text = str(cause)
         if isinstance(cause, OSError) and text.startswith("Tunnel connection failed: "):
-            return f"status {text.split()[3]}"
+            return text.split()[3]
     return ""
 
 

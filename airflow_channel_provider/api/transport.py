@@ -25,9 +25,14 @@ from requests.structures import CaseInsensitiveDict
 from airflow_channel_provider import __version__
 from airflow_channel_provider.api.address import normalise_base_url
 from airflow_channel_provider.api.body import read_body, too_large
-from airflow_channel_provider.api.failures import host_and_port, lost, not_sent
+from airflow_channel_provider.api.failures import host_and_port, lost, not_sent, refused_by_proxy
 from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
-from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
+from airflow_channel_provider.exceptions import (
+    ChannelConfigurationError,
+    ChannelError,
+    ChannelNotSentError,
+    ChannelResponseError,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,6 +46,8 @@ at a megabit per second."""
 
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
 _HEAD_BYTES = 2**20
+_PROXY_LOGIN = 407
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _BAD_HEADER = re.compile(r"[^\x20-\x7e]")
 
 
@@ -122,17 +129,16 @@ class Transport:
         with Attempt(self._read_timeout_seconds, deadline, self._max_wire_bytes) as attempt:
             answer: requests.Response | None = None
             try:
-                answer = self._exchange(self._open(), request, attempt)
+                answer = self._exchange(self._open(), request, attempt, operation)
                 content = read_body(answer, attempt, operation=operation, most_bytes=self._max_answer_bytes)
                 return Response(answer.status_code, answer.headers, content)
-            except ChannelResponseError:
+            except (ChannelResponseError, ChannelNotSentError):
                 raise
             except AnswerTooLong as error:
                 status = None if answer is None else answer.status_code
                 raise too_large(operation, status, self._max_answer_bytes) from error
             except Exception as error:
-                failure = lost if attempt.sent else not_sent
-                raise failure(error, operation=operation, target=self._target(), attempt=attempt) from error
+                raise self._failure(error, operation, attempt) from error
             finally:
                 # Gives the connection back when the answer was read to its end, closes it otherwise.
                 if answer is not None:
@@ -168,10 +174,10 @@ class Transport:
         return door
 
     def _exchange(
-        self, door: _Door, request: requests.PreparedRequest, attempt: Attempt
+        self, door: _Door, request: requests.PreparedRequest, attempt: Attempt, operation: str
     ) -> requests.Response:
         remaining_seconds = attempt.deadline - time.monotonic()
-        return door.session.send(
+        answer = door.session.send(
             request,
             stream=True,
             timeout=(min(self._connect_timeout_seconds, remaining_seconds), self._read_timeout_seconds),
@@ -180,6 +186,17 @@ class Transport:
             proxies=door.proxies,
             allow_redirects=False,
         )
+        if answer.status_code == _PROXY_LOGIN:
+            answer.close()
+            raise refused_by_proxy(operation=operation, target=self._target())
+        return answer
+
+    def _failure(self, error: Exception, operation: str, attempt: Attempt) -> ChannelError:
+        target = self._target()
+        if attempt.sent:
+            return lost(error, operation=operation, target=target, attempt=attempt)
+        bundle = self._door.bundle if self._door is not None else ""
+        return not_sent(error, operation=operation, target=target, attempt=attempt, bundle=bundle)
 
     def _target(self) -> str:
         name = host_and_port(self.base_url)
@@ -208,5 +225,7 @@ class _Door:
         self.pid = os.getpid()
         self.proxies = requests.utils.get_environ_proxies(base_url, no_proxy=None)
         self.proxy = requests.utils.select_proxy(base_url, self.proxies)
-        self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        variable = next((name for name in _BUNDLES if os.environ.get(name)), "")
+        self.verify = os.environ[variable] if variable else True
+        self.bundle = f"{variable} ({self.verify})" if variable else ""
         self.session = new_session()

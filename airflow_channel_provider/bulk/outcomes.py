@@ -19,6 +19,7 @@ from airflow_channel_provider.exceptions import (
     ChannelPermissionError,
     ChannelRateLimitError,
     ChannelRequestError,
+    ChannelResponseError,
 )
 from airflow_channel_provider.retry import is_outcome_unclear
 
@@ -94,9 +95,11 @@ def stops_all(error: ChannelError, *, any_succeeded: bool) -> bool:
     """
     Tell whether an error is one that all other items would meet as well.
 
-    :param any_succeeded: whether an item has succeeded; a missing permission concerns all of them only if none has.
+    :param any_succeeded: whether an item has succeeded; a missing permission, or what stands between and lets nothing
+        through, concerns all of them only if none has.
     """
-    if isinstance(error, ChannelPermissionError):
+    kept_between = isinstance(error, ChannelResponseError) and 300 <= (error.http_status or 0) < 500
+    if kept_between or isinstance(error, ChannelPermissionError):
         return not any_succeeded
     return isinstance(error, (ChannelAuthenticationError, ChannelNotSentError, ChannelRateLimitError))
 

@@ -116,9 +116,9 @@ def _remedy(error: ChannelError) -> str:
     status = error.http_status or 0
     if isinstance(error, ChannelRequestError):
         return "the service is in trouble, so test again later" if status >= 500 else ""
-    redirected = 300 <= status < 400
+    is_told = 300 <= status < 500  # of a redirect, and of what stands between and refuses
     is_unclear = isinstance(error, (ChannelAmbiguousResultError, ChannelResponseError))
-    return _LOOK_AGAIN if is_unclear and not redirected else ""
+    return _LOOK_AGAIN if is_unclear and not is_told else ""
 
 
 def _zone() -> tzinfo | None:

@@ -215,7 +215,8 @@ AUTH = "Check the user's access token (the password of the connection, where it 
         ),
         (401, b"", ChannelAuthenticationError, "", AUTH),
         (403, {"message": "forbidden"}, ChannelPermissionError, "forbidden", "may not use this channel"),
-        (404, b"<html>404</html>", ChannelRequestError, "", ""),
+        (404, b"", ChannelRequestError, "", ""),
+        (429, b"<html>slow</html>", ChannelRateLimitError, "", "Possible again in 30 seconds"),
         (
             422,
             {"errors": {"token": ["is required", "is short"]}},
@@ -256,6 +257,10 @@ def test_a_refusal_lands_in_its_class(
         (200, {"error": "x"}),
         (204, b""),
         (301, b""),
+        (401, b"<html>"),
+        (403, b"<html>"),
+        (404, b"404 page not found"),
+        (407, b"<html>"),
         (500, b"<html>"),
         (502, b""),
     ],
@@ -326,7 +331,7 @@ def test_a_token_is_tried_on_a_read(body: Any, status: int, accepted: bool) -> N
     ("body", "status"),
     [
         ({"error": "access_denied", "message": f"no user has {USER_TOKEN}"}, 401),
-        (HTML, 401),
+        (b"", 401),
         ({"error": "invalid_token"}, 400),
     ],
 )
@@ -336,7 +341,10 @@ def test_a_token_that_is_refused_is_told(body: Any, status: int) -> None:
     assert USER_TOKEN not in str(caught.value)
 
 
-@pytest.mark.parametrize(("body", "status"), [(HTML, 200), (b"", 204), (HTML, 301), ({"message": "no"}, 503)])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(HTML, 200), (b"", 204), (HTML, 301), (HTML, 401), (b"Forbidden", 403), ({"message": "no"}, 503)],
+)
 def test_what_is_no_answer_of_benlly_is_a_response_error(body: Any, status: int) -> None:
     with pytest.raises(ChannelResponseError):
         client(body, status)[0].accepts_token(USER_TOKEN)

@@ -91,6 +91,46 @@ def test_what_is_no_envelope_is_a_response_error(body: bytes, status: int, words
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 451])
+@pytest.mark.parametrize("method", ["getChannel", "issueToken", "refreshToken"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>blocked</html>",
+        b"RBAC: access denied",
+        b"404 page not found",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[]",
+        b"{}",
+        b'{"message": "Forbidden"}',
+        b'{"message": "no Route matched", "request_id": "1"}',
+        b'{"statusCode": 401, "message": "Access denied"}',
+        b'{"error": "Unauthorized"}',
+        b'{"error": {"code": 0}}',
+        b'{"success": false, "errors": [{"code": 9109, "message": "no"}], "messages": []}',
+    ],
+    ids=repr,
+)
+def test_a_refusal_that_is_not_written_as_the_service_writes_is_no_refusal_of_the_service(
+    body: bytes, method: str, status: int
+) -> None:
+    with pytest.raises(ChannelResponseError) as caught:
+        read_native(Response(status, {}, body), method=method, now=NOW, channel_id="c1")
+    assert caught.value.http_status == status
+    message = str(caught.value)
+    assert message.startswith(f"{method}: the service answered HTTP {status} with {len(body):,} bytes")
+    assert "what stands between may be the cause (a proxy, a gateway, a firewall, a login page)" in message
+    assert "Secret" not in message
+    assert ("blocked" in message) == (method == "getChannel" and b"blocked" in body)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_silence_tells_nothing_of_a_secret(status: int) -> None:
+    with pytest.raises(ChannelResponseError, match="an empty body"):
+        read_native(Response(status, {}, b""), method="issueToken", now=NOW, channel_id="c1")
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_names_the_remedy_and_only_the_host_it_points_to(status: int) -> None:
     response = Response(status, {"location": f"https://user:{SECRET}@other.example/{SECRET}?t={SECRET}"}, b"")

@@ -25,6 +25,7 @@ from airflow_channel_provider.exceptions import (
     ChannelPermissionError,
     ChannelRateLimitError,
     ChannelRequestError,
+    ChannelResponseError,
     ChannelTokenQuotaError,
 )
 
@@ -119,20 +120,29 @@ def test_what_is_wrong_for_all_stops_and_is_nobodys_failure(error: ChannelError)
     assert not bench.saved().finished
 
 
-def test_a_missing_permission_stops_while_nothing_has_succeeded() -> None:
+REFUSED_TO_SOME_OR_ALL = [
+    ChannelPermissionError("not registered"),
+    ChannelResponseError("a gateway's page", http_status=403),
+    ChannelResponseError("a redirect", http_status=302),
+]
+
+
+@pytest.mark.parametrize("error", REFUSED_TO_SOME_OR_ALL, ids=str)
+def test_what_may_be_refused_to_all_stops_while_nothing_has_succeeded(error: ChannelError) -> None:
     def send(item: Item) -> Sequence[Loss]:
-        raise ChannelPermissionError("not registered")
+        raise error
 
     bench = Bench(send)
-    with pytest.raises(ChannelPermissionError):
+    with pytest.raises(type(error)):
         bench.run(range(100))
     assert not bench.books.counts
 
 
-def test_a_missing_permission_is_the_items_own_once_others_have_succeeded() -> None:
+@pytest.mark.parametrize("error", REFUSED_TO_SOME_OR_ALL, ids=str)
+def test_what_may_be_refused_to_all_is_the_items_own_once_others_have_succeeded(error: ChannelError) -> None:
     def send(item: Item) -> Sequence[Loss]:
         if item.value == 5:
-            raise ChannelPermissionError("not installed on that channel")
+            raise error
         return ()
 
     bench = Bench(send, limits=Limits(concurrency=1))
