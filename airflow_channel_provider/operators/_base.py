@@ -21,6 +21,7 @@ from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.operators import _waiting
 from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import SUPPORTED, default_policy, fail_at_once
+from airflow_channel_provider.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -115,7 +116,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
 
     @abstractmethod
     def call_service(self, context: Context) -> Any:
-        """Make the call and return what becomes the XCom."""
+        """Make the call and return what becomes the XCom, once it is made fit for that (:mod:`.xcom`)."""
 
     def request_id(self, context: Context) -> str:
         """Return the id of this task instance's one message: the same in every try of it."""
@@ -147,7 +148,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         self.log.info("%s: calling, channel %s", what, where)
         started = time.monotonic()
         try:
-            result = self.call_service(context)
+            result = fit_for_xcom(self.call_service(context))
         except ChannelError as error:
             self._wait_for(error, context, waiting_since)
             fail_at_once(error)

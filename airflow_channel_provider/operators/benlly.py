@@ -17,6 +17,7 @@ from airflow_channel_provider.masking import mask_secret
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
 from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
+from airflow_channel_provider.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -68,7 +69,9 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
             self.channel_id,
             f", expired: {data['expired']}" if "expired" in data else "",
         )
-        return {name: value for name, value in data.items() if name != "device_token"}
+        public = {name: value for name, value in data.items() if name != "device_token"}
+        fit: dict[str, Any] = fit_for_xcom(public)
+        return fit
 
 
 class ChannelAuthorizeOperator(_ChannelOperator):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, ChannelConfigurationError
 from airflow_channel_provider.triggers._conditions import Condition
+from airflow_channel_provider.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -52,7 +53,7 @@ class Watch:
 
     def look(self, hook: ChannelTalkHook) -> Any:
         """
-        Read once; return what was found, None where that is not what is awaited.
+        Read once; return what was found, fit for XCom; None where that is not what is awaited.
 
         :raises ChannelError: the read failed.
         """
@@ -61,7 +62,7 @@ class Watch:
         except ChannelAmbiguousResultError as error:
             error.safe_to_repeat = True
             raise
-        return self.condition.found_in(result)
+        return fit_for_xcom(self.condition.found_in(result))
 
     def portable(self) -> dict[str, Any]:
         """Return it as plain values, see :meth:`of`."""

@@ -1,0 +1,172 @@
+"""
+A call that must not be repeated is made once, whatever it is answered with: in Airflow's task runner, under retries.
+
+What the task tells its supervisor is packed as it is packed for it, and written as the supervisor writes it on.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+from support.airflow_features import TASK_RUNNER, leave_out_unless
+from support.peers import Handler, Server, read_request, serving
+
+from airflow_channel_provider.operators.benlly import ChannelDeauthorizeOperator
+from airflow_channel_provider.operators.channel_talk import AppFunctionOperator, NativeFunctionOperator
+from airflow_channel_provider.sensors.channel_talk import NativeFunctionSensor
+
+leave_out_unless(*TASK_RUNNER)
+
+from airflow.sdk.execution_time import comms
+from airflow.sdk.execution_time.comms import SetXCom
+from support.task_run import Outcome, Run, Supervisor, task_runs
+
+RETRIES = 2
+TOKEN = {"accessToken": "some-access-token", "refreshToken": "some-refresh-token", "expiresIn": 1800}
+
+
+class Strict(Supervisor):
+    """Refuses what the real one would."""
+
+    def send(self, msg: Any) -> Any:
+        comms._RequestFrame(id=1, body=msg.model_dump()).as_bytes()
+        if isinstance(msg, SetXCom):
+            body = json.dumps(msg.value, ensure_ascii=False, allow_nan=False).encode()
+            assert b"\\u0000" not in body.replace(b"\\\\", b""), "PostgreSQL keeps no NUL in JSON"
+        return super().send(msg)
+
+
+def answering(result: bytes, calls: list[str]) -> Handler:
+    def handler(peer: socket.socket) -> None:
+        while True:
+            head, _, body = read_request(peer).partition(b"\r\n\r\n")
+            method = json.loads(body)["method"] if body else head.split()[1].decode()
+            answer = b'{"data": %s}' % result if not body else b'{"result": %s}' % result
+            if method == "issueToken":
+                answer = json.dumps({"result": TOKEN}).encode()
+            else:
+                calls.append(method)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+
+    return handler
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    with task_runs(monkeypatch) as run_it:
+        yield run_it
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Server], None]:
+    def connect(server: Server) -> None:
+        monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+        way = {"host": "127.0.0.1", "port": server.port, "schema": "http"}
+        app = {"login": "app-1", "password": "some-app-secret", "extra": {"channel_id": "ch-1"}}
+        user = {"password": "some-user-token", "extra": {"device": "web", "udid": "u-1"}}
+        for name, fields in {"channel_talk": app, "benlly": user}.items():
+            monkeypatch.setenv(
+                f"AIRFLOW_CONN_{name.upper()}_DEFAULT", json.dumps({"conn_type": name, **way, **fields})
+            )
+
+    return connect
+
+
+def last_of(run: Run, operator: Any) -> Outcome:
+    """Run the task as often as Airflow would."""
+    with DAG("d", schedule=None) as dag:
+        dag.add_task(operator)
+    for try_number in range(1, RETRIES + 2):
+        outcome = run(operator, supervisor=Strict(), try_number=try_number, max_tries=RETRIES)
+        if outcome.state != "up_for_retry":
+            break
+    return outcome
+
+
+def native() -> Any:
+    return NativeFunctionOperator(
+        task_id="t", method="createUserChat", params={"userId": "u"}, retries=RETRIES
+    )
+
+
+def of_app() -> Any:
+    return AppFunctionOperator(task_id="t", app_id="a", method="f", retries=RETRIES)
+
+
+def benlly() -> Any:
+    return ChannelDeauthorizeOperator(task_id="t", channel_id=3, retries=RETRIES)
+
+
+REFUSED = [
+    (b'{"n": 18446744073709551616}', {"n": "18446744073709551616"}),
+    (b'{"n": -9223372036854775809}', {"n": "-9223372036854775809"}),
+    (b'{"n": [18446744073709551615, -9223372036854775808]}', {"n": [2**64 - 1, -(2**63)]}),
+    (b'{"n": 1e400, "m": [-1e400]}', {"n": "inf", "m": ["-inf"]}),
+    (b'{"text": "\\ud83d and \\ud83d\\ude00"}', {"text": "\\ud83d and \U0001f600"}),
+    (b'{"\\ud83d": 1, "a\\u0000b": 2}', {"\\ud83d": 1, "a\\u0000b": 2}),
+    (b'{"text": "a\\u0000b"}', {"text": "a\\u0000b"}),
+    (b'{"inner": {"__classname__": "x"}}', {"inner": '{"__classname__": "x"}'}),
+    (b'{"inner": {"__id__": 7}}', {"inner": '{"__id__": 7}'}),
+    (b'{"inner": {"__type": "set", "__var": []}}', {"inner": '{"__type": "set", "__var": []}'}),
+]
+
+
+@pytest.mark.parametrize(("result", "xcom"), REFUSED, ids=[repr(row[0]) for row in REFUSED])
+@pytest.mark.parametrize("make", [native, of_app, benlly])
+def test_a_call_is_made_once_whatever_it_is_answered_with(
+    make: Callable[[], Any], result: bytes, xcom: Any, run: Run, connect: Callable[[Server], None]
+) -> None:
+    calls: list[str] = []
+    with serving(answering(result, calls)) as server:
+        connect(server)
+        outcome = last_of(run, make())
+    assert len(calls) == 1
+    assert (outcome.state, outcome.xcom) == ("success", xcom)
+
+
+@pytest.mark.parametrize(
+    ("returned", "xcom"),
+    [
+        (b"\xff\x00", "/wA="),
+        ({"raw": bytearray(b"ab"), "view": memoryview(b"c")}, {"raw": "YWI=", "view": "Yw=="}),
+        (float("nan"), "nan"),
+        ([float("inf"), 2**70], ["inf", str(2**70)]),
+    ],
+    ids=repr,
+)
+def test_what_an_operator_of_ones_own_makes_of_an_answer_is_fit_as_well(
+    returned: Any, xcom: Any, run: Run, connect: Callable[[Server], None]
+) -> None:
+    class Own(NativeFunctionOperator):
+        def call_service(self, context: Any) -> Any:
+            super().call_service(context)
+            return returned
+
+    calls: list[str] = []
+    with serving(answering(b"{}", calls)) as server:
+        connect(server)
+        outcome = last_of(
+            run, Own(task_id="t", method="createUserChat", params={"userId": "u"}, retries=RETRIES)
+        )
+    assert len(calls) == 1
+    assert (outcome.state, outcome.xcom) == ("success", xcom)
+
+
+def test_what_a_sensor_has_found_is_fit_as_well(run: Run, connect: Callable[[Server], None]) -> None:
+    calls: list[str] = []
+    with serving(answering(b'{"channel": {"id": 18446744073709551616}}', calls)) as server:
+        connect(server)
+        sensor = NativeFunctionSensor(
+            task_id="t",
+            method="getChannel",
+            predicate=lambda answer: answer["channel"]["id"],
+            retries=RETRIES,
+        )
+        outcome = last_of(run, sensor)
+    assert (outcome.state, outcome.xcom) == ("success", "18446744073709551616")
