@@ -3,7 +3,8 @@ What the sensors share: one look at the service, and three ways to wait for the 
 
 In the mode ``poke`` the task looks again and again, in the mode ``reschedule`` each time it is its turn, and a
 deferrable one looks once and leaves the rest to the triggerer. All find the same and bear the same failures, but for
-one thing: a rescheduled task remembers nothing, so that a failure which names no end ends its try.
+one thing: a rescheduled task remembers nothing, so that a failure which names no end ends its try. In all of them
+``soft_fail`` is for what is awaited and does not come in time; a mistake fails the task.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
 
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.operators import _waiting
@@ -129,6 +136,16 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         self.log.info("%s: found what was awaited", self._watch.method)
         return found
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait. Airflow skips whatever has ended it under ``soft_fail``; here a mistake fails."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skip:
+            ended_by = skip.__cause__
+            if self.never_fail or ended_by is None or not _is_mistake(ended_by):
+                raise
+        raise ended_by
+
     @cached_property
     def _watch(self) -> Watch:
         return self.new_watch()
@@ -163,6 +180,8 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
             channel_talk_conn_id=self.channel_talk_conn_id,
             poke_interval=self.poke_interval,
             tolerated_failures=self.tolerated_failures,
+            backoff_since=time.time() if self.exponential_backoff else None,
+            max_interval=None if self.max_wait is None else self.max_wait.total_seconds(),
         )
 
     def _bear(self, error: ChannelError, context: Context) -> None:
@@ -182,3 +201,10 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
                 f"timeout is {self.timeout:.0f} s. {error}"
             ) from error
         _waiting.free_the_slot_for(self, max(wait_seconds, self.poke_interval), deferrable=False, since=since)
+
+
+def _is_mistake(error: BaseException) -> bool:
+    """Tell whether something else than its timeout has ended a wait; a lost trigger is told by words alone."""
+    if type(error).__name__ == "TaskDeferralError":
+        return "timeout" not in str(error).lower()
+    return isinstance(error, (ChannelError, AirflowFailException))

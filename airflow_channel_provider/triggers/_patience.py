@@ -1,5 +1,5 @@
 """
-How many looks in a row may fail before a wait is given up.
+How long a wait pauses between two looks, and how many looks in a row may fail before it is given up.
 
 A failure that names its end is waited out and does not count; what no repetition can help is not waited for at all.
 """
@@ -10,7 +10,31 @@ from dataclasses import dataclass
 
 from airflow_channel_provider.exceptions import ChannelError
 
-__all__ = ["Patience"]
+__all__ = ["Patience", "pause_seconds"]
+
+_DOUBLINGS = 40
+_LEAST_SECONDS = 1.0
+
+
+def pause_seconds(
+    interval_seconds: float, *, waited_seconds: float | None, most_seconds: float | None
+) -> float:
+    """
+    Return how long to pause until the next look.
+
+    Pauses that grow are doubled each time. How often they were is told by how long the wait has lasted, so that a
+    triggerer that starts again goes on where the other was.
+
+    :param interval_seconds: the first pause.
+    :param waited_seconds: how long the wait has lasted; None: pauses do not grow.
+    :param most_seconds: the longest pause that grew; None: no limit.
+    """
+    if waited_seconds is None:
+        return interval_seconds
+    first = max(interval_seconds, _LEAST_SECONDS)
+    doublings = min(_DOUBLINGS, int(max(waited_seconds, 0.0) / first + 1).bit_length() - 1)
+    grown = first * 2.0**doublings
+    return grown if most_seconds is None else min(grown, max(most_seconds, 0.0))
 
 
 @dataclass

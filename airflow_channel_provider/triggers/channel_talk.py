@@ -18,7 +18,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_channel_provider.triggers import _events
 from airflow_channel_provider.triggers._doors import Door, shared_door
-from airflow_channel_provider.triggers._patience import Patience
+from airflow_channel_provider.triggers._patience import Patience, pause_seconds
 from airflow_channel_provider.triggers._watch import Watch
 
 __all__ = ["NativeFunctionTrigger"]
@@ -41,6 +41,9 @@ class NativeFunctionTrigger(BaseTrigger):
     :param channel_talk_conn_id: connection of the type ``channel_talk``.
     :param poke_interval: seconds between two looks.
     :param tolerated_failures: how many looks in a row may fail, if they do not say for how long.
+    :param backoff_since: when the wait began (seconds since the epoch): ``poke_interval`` doubles from there on; None:
+        it stays as it is.
+    :param max_interval: the longest that it may grow to, in seconds; None: no limit.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class NativeFunctionTrigger(BaseTrigger):
         channel_talk_conn_id: str = "channel_talk_default",
         poke_interval: float = 60.0,
         tolerated_failures: int = 10,
+        backoff_since: float | None = None,
+        max_interval: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.watch = Watch.of(
@@ -70,16 +75,21 @@ class NativeFunctionTrigger(BaseTrigger):
         self.channel_talk_conn_id = channel_talk_conn_id
         self.poke_interval = poke_interval
         self.tolerated_failures = tolerated_failures
+        self.backoff_since = backoff_since
+        self.max_interval = max_interval
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
         self._random: Callable[[], float] = random.random
+        self._now: Callable[[], float] = time.time
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and all of its arguments."""
+        """Return the class and its arguments; of those that are of a newer version, only what is used."""
+        growth = {"backoff_since": self.backoff_since, "max_interval": self.max_interval}
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             **self.watch.portable(),
             "channel_talk_conn_id": self.channel_talk_conn_id,
             "poke_interval": self.poke_interval,
             "tolerated_failures": self.tolerated_failures,
+            **(growth if self.backoff_since is not None else {}),
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -98,24 +108,28 @@ class NativeFunctionTrigger(BaseTrigger):
         patience = Patience(self.tolerated_failures)
         await self._sleep(self.poke_interval * self._random())
         while True:
-            wait_seconds = 0.0
+            wait_seconds, pause = 0.0, self._pause_seconds()
             try:
                 found = await door.look(self.watch)
             except Exception as error:
                 wait_seconds = patience.seconds_after(error, now=time.time())
-                self._report(error, wait_seconds)
+                self._report(error, max(wait_seconds, pause))
                 wait_seconds += spread_seconds(wait_seconds, self._random) if wait_seconds else 0.0
             else:
                 patience.restore()
                 if found is not None:
                     return found
-            await self._sleep(max(wait_seconds, self.poke_interval))
+            await self._sleep(max(wait_seconds, pause))
+
+    def _pause_seconds(self) -> float:
+        waited = None if self.backoff_since is None else self._now() - self.backoff_since
+        return pause_seconds(self.poke_interval, waited_seconds=waited, most_seconds=self.max_interval)
 
     def _report(self, error: Exception, wait_seconds: float) -> None:
         self.log.warning(
             "%s: could not look, the next look follows in %.0f s (%s: %s)",
             self.watch.method,
-            max(wait_seconds, self.poke_interval),
+            wait_seconds,
             type(error).__name__,
             error,
         )

@@ -34,7 +34,9 @@ from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelError,
     ChannelNotSentError,
+    ChannelPermissionError,
     ChannelRateLimitError,
+    ChannelRequestError,
     ChannelResponseError,
     ChannelTokenQuotaError,
 )
@@ -361,8 +363,53 @@ def test_an_error_of_the_trigger_is_raised_on_the_worker(doors: Any) -> None:
     event = _events.failed(ChannelAuthenticationError("wrong secret", http_status=401))
     with pytest.raises(ChannelAuthenticationError, match="wrong secret"):
         resumed(chat_sensor(doors), event)
-    with pytest.raises(AirflowSkipException):
-        resumed(chat_sensor(doors, soft_fail=True), event)
+
+
+MISTAKES = [
+    ChannelAuthenticationError("wrong secret", http_status=401),
+    ChannelPermissionError("not ticked", http_status=403),
+    ChannelConfigurationError("no such predicate"),
+    ChannelRequestError("no such chat", http_status=404),
+    ChannelResponseError("a gateway's page", http_status=403),
+    ChannelNotSentError("no route"),
+]
+
+
+@pytest.mark.parametrize("supported", [True, False])
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_soft_fail_is_for_the_awaited_state_and_no_mistake(
+    doors: Any, monkeypatch: pytest.MonkeyPatch, mistake: ChannelError, supported: bool
+) -> None:
+    monkeypatch.setattr(retry_policy, "SUPPORTED", supported)
+    with pytest.raises((type(mistake), AirflowFailException)) as in_the_triggerer:
+        resumed(chat_sensor(doors, soft_fail=True), _events.failed(mistake))
+    with pytest.raises((type(mistake), AirflowFailException)) as poking:
+        execute(chat_sensor(doors, mistake, soft_fail=True, tolerated_failures=0))
+    assert type(in_the_triggerer.value) is type(poking.value)
+    assert str(poking.value).endswith(str(in_the_triggerer.value))
+
+
+def test_soft_fail_is_no_matter_of_a_trigger_that_is_lost(
+    doors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = find("airflow.sdk.exceptions:TaskDeferralError", "airflow.exceptions:TaskDeferralError")
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise kind("Trigger failure")
+
+    monkeypatch.setattr(ChannelTalkBaseSensor, "execute_complete", lost)
+    with pytest.raises(kind):
+        resumed(chat_sensor(doors, soft_fail=True), None)
+
+
+def test_pauses_in_the_triggerer_grow_as_they_are_to(doors: Any) -> None:
+    trigger = deferred(
+        chat_sensor(doors, OPEN, deferrable=True, exponential_backoff=True, max_wait=300)
+    ).trigger
+    kwargs = trigger.serialize()[1]
+    assert kwargs["backoff_since"] == pytest.approx(time.time(), abs=600)
+    assert kwargs["max_interval"] == 300.0
+    assert NativeFunctionTrigger(**json.loads(json.dumps(kwargs))).serialize()[1] == kwargs
 
 
 @needs(*DEFERRAL_TIMEOUT)
@@ -375,6 +422,8 @@ def test_a_wait_that_was_too_long_is_a_timeout_of_a_sensor(
     monkeypatch.setattr(ChannelTalkBaseSensor, "execute_complete", late)
     with pytest.raises(AirflowSensorTimeout):
         resumed(chat_sensor(doors), None)
+    with pytest.raises(AirflowSkipException):
+        resumed(chat_sensor(doors, soft_fail=True), None)
 
 
 # All of them

@@ -22,6 +22,7 @@ from airflow_channel_provider.exceptions import (
 )
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.triggers._doors import Door, open_doors
+from airflow_channel_provider.triggers._patience import pause_seconds
 from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
 OPEN, CLOSED = (
@@ -51,7 +52,7 @@ class Waiting:
                 **kwargs,
             }
         )
-        trigger._sleep, trigger._random = self.sleep, lambda: 0.5
+        trigger._sleep, trigger._random, trigger._now = self.sleep, lambda: 0.5, lambda: self.time
         return trigger
 
     def run(self, **kwargs: Any) -> Any:
@@ -80,6 +81,48 @@ def test_it_looks_until_the_answer_says_what_is_awaited(doors: Any, waiting: Wai
     assert waiting.slept == [30.0, 60.0, 60.0]
     assert {params["userChatId"] for _, params, _ in doors.client.calls} == {"c"}
     assert open_doors() == {}
+
+
+def test_pauses_grow_where_they_are_to(doors: Any, waiting: Waiting) -> None:
+    doors.client.script = [*[OPEN] * 6, CLOSED]
+    waiting.run(backoff_since=waiting.time, max_interval=400.0)
+    assert waiting.slept == [30.0, 60.0, 120.0, 240.0, 400.0, 400.0, 400.0]
+
+
+def test_a_wait_that_is_started_again_goes_on_with_the_pauses_that_it_had(
+    doors: Any, waiting: Waiting
+) -> None:
+    doors.client.script = [OPEN, CLOSED]
+    waiting.run(backoff_since=waiting.time - 500.0)
+    assert waiting.slept == [30.0, 480.0]
+
+
+def test_a_failure_that_names_its_end_is_waited_out_whatever_the_pause(doors: Any, waiting: Waiting) -> None:
+    doors.client.script = [ChannelRateLimitError("slow", retry_after_seconds=900), CLOSED]
+    waiting.run(backoff_since=waiting.time - 500.0)
+    assert waiting.slept == [30.0, 915.0]
+
+
+@pytest.mark.parametrize(
+    ("interval", "waited", "most", "pause"),
+    [
+        (60.0, None, None, 60.0),
+        (60.0, None, 5.0, 60.0),
+        (60.0, 0.0, None, 60.0),
+        (60.0, 59.0, None, 60.0),
+        (60.0, 60.0, None, 120.0),
+        (60.0, 179.0, None, 120.0),
+        (60.0, 180.0, None, 240.0),
+        (60.0, 180.0, 100.0, 100.0),
+        (60.0, -5.0, None, 60.0),
+        (0.0, 0.0, None, 1.0),
+        (0.5, 7.0, None, 8.0),
+        (60.0, 1e18, 3600.0, 3600.0),
+        (60.0, 1e300, None, 60.0 * 2.0**40),
+    ],
+)
+def test_how_long_a_pause_is(interval: float, waited: float | None, most: float | None, pause: float) -> None:
+    assert pause_seconds(interval, waited_seconds=waited, most_seconds=most) == pause
 
 
 def test_what_serialize_returns_makes_the_same_trigger_again(waiting: Waiting) -> None:
