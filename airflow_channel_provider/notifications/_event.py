@@ -2,7 +2,8 @@
 
 Contexts differ by where the callback runs. A task's has the task instance, with the exception where a worker runs it; a
 DAG's has a ``reason``, and perhaps some task instance that is not what it is about; a missed deadline's has plain data.
-Whatever is missing is left out.
+A task that was killed, or lost, has its callback run by the dag-processor, which knows neither its state nor an
+exception. Whatever is missing is left out.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.messages import markup
 
-__all__ = ["Event", "blocks_of", "buttons_of", "event_of"]
+__all__ = ["Event", "NoExceptionKnownError", "blocks_of", "buttons_of", "event_of", "text_of"]
 
 ERROR_LENGTH = 300
 # What is read of an error's text at most: more would only take time to mask.
 ERROR_READ_LENGTH = 20_000
 FAILED = "Task failed"
+FAILED_WITH_TRIES_LEFT = "Task failed, with tries left"
 _HEADLINES = {
     "running": "Task started",
     "success": "Task succeeded",
@@ -41,6 +43,7 @@ class Event:
     :param error: class and first line of what a task raised.
     :param url: where to read on, where this Airflow knows its own address.
     :param key: the same however often the callback runs for this event.
+    :param subject: what it has happened to, in words.
     """
 
     headline: str
@@ -48,6 +51,19 @@ class Event:
     error: str | None
     url: str | None
     key: tuple[object, ...]
+    subject: str
+
+
+class NoExceptionKnownError(Exception):
+    """Stands for the exception in an alert's templates where Airflow knows of none. It is false, as none is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no exception is known where this callback runs; the process of the task may have been killed"
+        )
+
+    def __bool__(self) -> bool:
+        return False
 
 
 def event_of(context: Mapping[str, Any]) -> Event:
@@ -80,12 +96,19 @@ def buttons_of(event: Event) -> list[dict[str, Any]]:
 
 def _of_a_task(context: Mapping[str, Any]) -> Event:
     ti, error = context["ti"], context.get("exception")
-    state = _word(getattr(ti, "state", None))
-    headline = _HEADLINES.get(state, FAILED)
+    headline = _headline(ti, _word(getattr(ti, "state", None)))
     task = ti.task_id if _map_index(ti) < 0 else f"{ti.task_id}[{ti.map_index}]"
     facts = {"DAG": ti.dag_id, "Task": task, "Run": ti.run_id, "Try": _tries(ti), "Duration": _duration(ti)}
     key = (ti.dag_id, ti.run_id, ti.task_id, _map_index(ti), getattr(ti, "try_number", None), headline)
-    return Event(headline, _told(facts), _told_error(error), _url_of_a_log(ti), key)
+    subject = f"{ti.dag_id}.{task}, try {getattr(ti, 'try_number', None)}, run {ti.run_id}"
+    return Event(headline, _told(facts), _told_error(error), _url_of_a_log(ti), key, subject)
+
+
+def _headline(ti: Any, state: str) -> str:
+    number, most = getattr(ti, "try_number", None), getattr(ti, "max_tries", None)
+    has_tries_left = isinstance(number, int) and isinstance(most, int) and number <= most
+    # Where the state is not known, what follows is not either: Airflow fails some tasks that have tries left.
+    return FAILED_WITH_TRIES_LEFT if not state and has_tries_left else _HEADLINES.get(state, FAILED)
 
 
 def _of_a_dag_run(context: Mapping[str, Any]) -> Event:
@@ -97,7 +120,7 @@ def _of_a_dag_run(context: Mapping[str, Any]) -> Event:
     headline = f"DAG run: {state or reason or 'ended'}"
     facts = {"DAG": dag_id, "Run": run_id, "Reason": reason}
     key = (dag_id, run_id, getattr(run, "clear_number", None), state, reason)
-    return Event(headline, _told(facts), None, _url_of_a_run(dag_id, run_id), key)
+    return Event(headline, _told(facts), None, _url_of_a_run(dag_id, run_id), key, f"{dag_id}, run {run_id}")
 
 
 def _of_a_deadline(context: Mapping[str, Any]) -> Event:
@@ -110,7 +133,8 @@ def _of_a_deadline(context: Mapping[str, Any]) -> Event:
         "Deadline": deadline.get("deadline_time"),
     }
     key = (dag_id, run_id, deadline.get("id"))
-    return Event("Deadline missed", _told(facts), None, _url_of_a_run(dag_id, run_id), key)
+    url = _url_of_a_run(dag_id, run_id)
+    return Event("Deadline missed", _told(facts), None, url, key, f"{dag_id}, run {run_id}")
 
 
 def _data(value: object) -> Mapping[str, Any]:
@@ -134,10 +158,18 @@ def _told_error(error: object) -> str | None:
     if error is None or error == "":
         return None
     # Masked before it is cut: a part of a secret is none that the masker knows.
-    text = redacted(str(error)[:ERROR_READ_LENGTH]).strip()
+    text = redacted(text_of(error)[:ERROR_READ_LENGTH]).strip()
     line = text.splitlines()[0] if text else ""
     named = line if isinstance(error, str) else f"{type(error).__name__}: {line}".removesuffix(": ")
     return named if len(named) <= ERROR_LENGTH else f"{named[: ERROR_LENGTH - 3]}..."
+
+
+def text_of(error: object) -> str:
+    """Return the text of an error; none where it can't tell it."""
+    try:
+        return str(error)
+    except Exception:  # whatever an exception of somebody else's raises about itself
+        return ""
 
 
 def _tries(ti: Any) -> str | None:

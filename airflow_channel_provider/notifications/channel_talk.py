@@ -18,7 +18,14 @@ from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import redacted
-from airflow_channel_provider.notifications._event import Event, blocks_of, buttons_of, event_of
+from airflow_channel_provider.notifications._event import (
+    Event,
+    NoExceptionKnownError,
+    blocks_of,
+    buttons_of,
+    event_of,
+    text_of,
+)
 from airflow_channel_provider.notifications._within import run_within
 from airflow_channel_provider.operators._write_message import CONTENT_FIELDS, content_of
 
@@ -42,7 +49,7 @@ class ChannelTalkNotifier(BaseNotifier):
     For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback`` and the like, and for the callback of a
     deadline alert. Without anything to say of its own, the message says what has happened: DAG, task, run, try,
     duration, class and first line of the error, and, where ``[api] base_url`` is set, a button that leads to the log.
-    It fails nothing: what goes wrong is logged as a warning.
+    So it does where words of its own can't be rendered. It fails nothing: what goes wrong is logged as a warning.
 
     :param group_id: the group. (templated)
     :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
@@ -151,10 +158,24 @@ class ChannelTalkNotifier(BaseNotifier):
 
     def _rendered(self, context: Context) -> ChannelTalkNotifier:
         """Return a copy with its fields rendered: one notifier may serve many tasks of a process."""
-        rendered = copy.copy(self)
-        rendered._written_as = self._fingerprint()  # noqa: SLF001 - a copy of this one
-        rendered.render_template_fields(context)
+        known = copy.copy(context)
+        if "exception" not in known:
+            known["exception"] = NoExceptionKnownError()
+        rendered = self._copy()
+        try:
+            rendered.render_template_fields(known)
+        except Exception as error:
+            self.log.warning("The alert says what it would without words of its own: %s", _told(error))
+            rendered = self._copy()
+            for name in (*_CONTENT, "buttons"):
+                setattr(rendered, name, None)
+            rendered.render_template_fields(known)
         return rendered
+
+    def _copy(self) -> ChannelTalkNotifier:
+        copied = copy.copy(self)
+        copied._written_as = self._fingerprint()  # noqa: SLF001 - a copy of this one
+        return copied
 
     def _fingerprint(self) -> str:
         """Tell this notifier from others of the same callback: by its templates, which no time of day changes."""
@@ -166,7 +187,7 @@ class ChannelTalkNotifier(BaseNotifier):
         try:
             yield
         except Exception as error:
-            self.log.warning("The alert was not sent: %s: %s", type(error).__name__, redacted(str(error)))
+            self.log.warning("The alert was not sent: %s", _told(error))
 
     def _deliver(self, event: Event) -> None:
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -174,7 +195,10 @@ class ChannelTalkNotifier(BaseNotifier):
 
         dto = message_dto(**self._content(event), request_id=self._request_id(event))
         hook = ChannelTalkHook(
-            self.channel_talk_conn_id, call_attempts=CALL_ATTEMPTS, max_wait_seconds=MAX_WAIT_SECONDS
+            self.channel_talk_conn_id,
+            call_attempts=CALL_ATTEMPTS,
+            max_wait_seconds=MAX_WAIT_SECONDS,
+            asked_by=f"an alert of {event.subject}",
         )
         # The first look-up in a triggerer takes seconds, and they are not the service's.
         _ = hook.settings
@@ -211,6 +235,10 @@ class ChannelTalkNotifier(BaseNotifier):
 
         group_id = group_id_of(hook, str(self.group_name), channel_id=self.channel_id)
         return "writeGroupMessage", {"groupId": group_id}
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {redacted(text_of(error))}"
 
 
 def _masked(value: Any) -> Any:

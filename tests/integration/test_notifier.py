@@ -17,13 +17,19 @@ from support.airflow_features import DEADLINES, TASK_RUNNER, has, leave_out_unle
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
+from airflow_channel_provider.tokens.history import requests_in
 
 leave_out_unless(*TASK_RUNNER)
 
-from support.task_run import Run, task_instance, task_runs
+from airflow.utils.state import TaskInstanceState
+from support.task_run import SOME_ID, Run, task_instance, task_runs
 
 CANARY = "canary-4f6d0b1c"
 GROUP = "group-ch-1-1"
+PROCESSOR = (
+    "airflow.dag_processing.processor:_execute_task_callbacks",
+    "Before Airflow 3.1 the dag-processor runs callbacks in another way.",
+)
 LOG_ADDRESS = "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.log_url"
 
 
@@ -169,7 +175,7 @@ def test_a_callback_that_runs_twice_is_one_message_and_each_try_is_another(
         ({"group_id": "nowhere"}, "group not found"),
         ({"user_chat_id": "chat-ch-1-1"}, "Give one of group_id"),
         ({"channel_talk_conn_id": "absent"}, "absent"),
-        ({"text": "{{ nonsense( }}"}, "TemplateSyntaxError"),
+        ({"group_id": "{{ nonsense( }}"}, "TemplateSyntaxError"),
         ({"options": [3]}, "A message option is a name, not int"),
         ({"bot_name": "Air:flow"}, "botName must have none of @ # $ % : / in it"),
         ({"bot_name": "x" * 31}, "botName must have 1 to 30 characters, it has 31"),
@@ -185,6 +191,115 @@ def test_an_alert_that_cannot_be_sent_is_a_warning_and_the_task_stays_green(
     assert words in logged
     assert "Failed to run task callback" not in logged
     assert emulator.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{{ nonsense( }}", "TemplateSyntaxError"), ("{{ no_such }} of {{ conn.canary.password }}", "no_such")],
+)
+def test_an_alert_whose_own_words_can_not_be_had_says_what_has_happened(
+    emulator: EmulatorThread, run: Run, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    run(Succeeds(task_id="t", on_success_callback=alert(text=text, bot_name="{{ ti.task_id }}")))
+    (message,) = emulator.messages(GROUP)
+    assert shown(message)[0] == "<b>Task succeeded</b>"
+    assert message["personId"] == "t"
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "without words of its own" in one]
+    assert words in line
+
+
+class UnreadableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class FailsUnreadably(BaseOperator):
+    def execute(self, context: Any) -> None:
+        raise UnreadableError
+
+
+@pytest.mark.parametrize("text", [None, "it was {{ exception }}"])
+def test_an_exception_that_has_no_text_is_told_by_its_class(
+    emulator: EmulatorThread, run: Run, text: str | None
+) -> None:
+    outcome = run(FailsUnreadably(task_id="t", on_failure_callback=alert(text=text)))
+    assert outcome.state == "failed"
+    (message,) = emulator.messages(GROUP)
+    assert shown(message) == ["<b>Task failed</b>", "UnreadableError"]
+
+
+def test_the_token_request_of_an_alert_is_told_by_what_the_alert_is_about(
+    emulator: EmulatorThread, run: Run
+) -> None:
+    run(Fails(task_id="t", on_failure_callback=alert()), map_index=3, try_number=2, max_tries=1)
+    rows = requests_in(ChannelTalkHook().manager.shared.look().record.history)
+    assert [row.asked_by for row in rows] == ["an alert of d.t[3], try 2, run r"]
+
+
+# In the dag-processor, for a task that was killed or lost
+
+
+@needs(*PROCESSOR)
+@pytest.mark.parametrize(
+    ("kind", "try_number", "headline"),
+    [
+        ("failed", 3, "Task failed"),
+        ("up_for_retry", 2, "Task failed, with tries left"),
+        (None, 1, "Task failed, with tries left"),  # stuck in queued: Airflow uses up no try
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, None),
+        (
+            "{{ ti.task_id }}: {{ exception }}",
+            "t: no exception is known where this callback runs; the process of the task may have been killed",
+        ),
+        ("{{ 'some' if exception else 'none' }}", "none"),
+    ],
+)
+def test_a_task_that_was_killed_is_told_about_without_an_exception(
+    emulator: EmulatorThread,
+    dag: DAG,
+    kind: str | None,
+    try_number: int,
+    headline: str,
+    text: str | None,
+    told: str | None,
+) -> None:
+    import structlog
+    from airflow.callbacks.callback_requests import TaskCallbackRequest
+    from airflow.dag_processing import processor
+
+    Succeeds(task_id="t", retries=2, on_failure_callback=alert(text=text), on_retry_callback=alert(text=text))
+    ti = task_instance(dag.get_task("t"), try_number=try_number, max_tries=2)
+    request = TaskCallbackRequest.model_construct(
+        ti=type("Ti", (), {"model_dump": lambda *_, **__: lost(try_number), **lost(try_number)})(),
+        task_callback_type=None if kind is None else TaskInstanceState(kind),
+        context_from_server=ti._ti_context_from_server,
+    )
+    parsed: Any = SimpleNamespace(dags={"d": dag})
+    for _ in range(2):  # as Airflow does
+        processor._execute_task_callbacks(parsed, request, structlog.get_logger("p"))
+    (message,) = emulator.messages(GROUP)
+    if text is None:
+        assert shown(message)[0] == f"<b>{headline}</b>"
+        assert message["blocks"][-1]["type"] == "bullets"
+    else:
+        assert message["plainText"] == told
+
+
+def lost(try_number: int) -> dict[str, Any]:
+    """What the scheduler tells of a task that it has lost."""
+    return {
+        "id": SOME_ID,
+        "task_id": "t",
+        "dag_id": "d",
+        "run_id": "r",
+        "try_number": try_number,
+        "map_index": -1,
+    }
 
 
 def test_a_warning_shows_no_secret_either(
@@ -292,7 +407,7 @@ def test_data_of_a_missed_deadline_can_be_named_in_templates(emulator: EmulatorT
 
 
 @needs(*DEADLINES)
-@pytest.mark.parametrize("kwargs", [{"group_id": "nowhere"}, {"group_id": GROUP, "text": "{{ nonsense( }}"}])
+@pytest.mark.parametrize("kwargs", [{"group_id": "nowhere"}, {"group_id": "{{ nonsense( }}"}])
 def test_trouble_in_the_event_loop_fails_nothing(emulator: EmulatorThread, kwargs: dict[str, Any]) -> None:
     events = asyncio.run(fired(**kwargs))
     assert [event["state"] for event in events] == ["running", "success"]

@@ -56,12 +56,40 @@ def test_what_is_known_of_a_task_is_told(changes: Any, name: str, expected: str 
         ("skipped", "Task skipped"),
         ("up_for_retry", "Task failed and will be tried again"),
         ("failed", "Task failed"),
-        # Killed: the dag-processor tells of it, and knows no state.
-        (None, "Task failed"),
     ],
 )
 def test_headline(state: Any, headline: str) -> None:
     assert event_of({"ti": task(state=state)}).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("try_number", "max_tries", "headline"),
+    [
+        (1, 2, "Task failed, with tries left"),
+        (2, 2, "Task failed, with tries left"),
+        (3, 2, "Task failed"),
+        (1, 0, "Task failed"),
+        (None, 2, "Task failed"),
+        (1, None, "Task failed"),
+    ],
+)
+def test_headline_of_a_task_that_was_killed(try_number: Any, max_tries: Any, headline: str) -> None:
+    """The dag-processor tells of it, and knows no state."""
+    assert event_of({"ti": task(state=None, try_number=try_number, max_tries=max_tries)}).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("context", "subject"),
+    [
+        ({"ti": task()}, "d.t, try 2, run r"),
+        ({"ti": task(map_index=3)}, "d.t[3], try 2, run r"),
+        ({"dag_run": SimpleNamespace(dag_id="d", run_id="r"), "reason": "x"}, "d, run r"),
+        ({"dag_run": {"dag_id": "d", "dag_run_id": "r"}, "deadline": {"id": 1}}, "d, run r"),
+    ],
+    ids=["task", "mapped", "run", "deadline"],
+)
+def test_what_an_event_has_happened_to(context: Any, subject: str) -> None:
+    assert event_of(context).subject == subject
 
 
 class OddError(Exception):
@@ -146,7 +174,7 @@ def test_a_timeout_of_the_work_itself_is_its_own() -> None:
 
 @pytest.mark.parametrize("url", [None, "", "/log", "log", "javascript:x"])
 def test_an_address_that_nobody_can_follow_is_no_button(url: str | None) -> None:
-    assert buttons_of(Event("headline", (), None, url, ("key",))) == []
+    assert buttons_of(Event("headline", (), None, url, ("key",), "subject")) == []
 
 
 def test_half_of_a_surrogate_pair_in_a_run_id_breaks_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
