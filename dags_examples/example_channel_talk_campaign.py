@@ -46,7 +46,7 @@ def example_channel_talk_campaign() -> None:
         params={
             "userChatId": "{{ item.chat_id }}",
             "dto": {
-                "plainText": "Dear {{ item.name }}, our spring sale has begun ({{ ds }}).",
+                "plainText": "Dear {{ item.name }}, our spring sale has begun ({{ dag_run.start_date | ds }}).",
                 "botName": "Shop",
             },
         },
@@ -62,7 +62,8 @@ def example_channel_talk_campaign() -> None:
         group_name="Support",
         bot_name="Shop",
         text="{% set came_of_it = ti.xcom_pull(task_ids='send') %}"
-        "The campaign of {{ ds }}: {{ came_of_it.succeeded }} of {{ came_of_it['items'] }} messages delivered, "
+        "The campaign of {{ dag_run.start_date | ds }}: {{ came_of_it.succeeded }} of "
+        "{{ came_of_it['items'] }} messages delivered, "
         "{{ came_of_it.failed + came_of_it.uncertain }} failed"
         "{{ ' (' ~ came_of_it.dead_letter ~ ')' if came_of_it.dead_letter }}.",
     )

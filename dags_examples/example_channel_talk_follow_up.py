@@ -41,7 +41,7 @@ def example_channel_talk_follow_up() -> None:
     remember = UpsertMemberOperator(
         task_id="remember",
         member_id=MEMBER,
-        profile={"lastOrder": "A-1002", "lastOrderAt": "{{ ds }}"},
+        profile={"lastOrder": "A-1002", "lastOrderAt": "{{ dag_run.start_date | ds }}"},
         tags=["customer"],
     )
     # [END upsert_member]

@@ -67,7 +67,7 @@ def example_channel_talk_message() -> None:
     tell_user = WriteUserChatMessageOperator(
         task_id="tell_user",
         user_chat_id=USER_CHAT,
-        text="Your order of {{ ds }} has left our warehouse.",
+        text="Your order of {{ dag_run.start_date | ds }} has left our warehouse.",
         bot_name="Warehouse",
     )
     # [END user_chat_message]
@@ -77,7 +77,7 @@ def example_channel_talk_message() -> None:
         task_id="tell_support",
         group_name="Support",
         blocks=[
-            {"type": "text", "value": "The parcels of {{ ds }} are on their way."},
+            {"type": "text", "value": "The parcels of {{ dag_run.start_date | ds }} are on their way."},
             {"type": "bullets", "blocks": [{"type": "text", "value": "run {{ run_id }}"}]},
         ],
         options=["MESSAGE_OPTION_SILENT_TO_MANAGER"],

@@ -38,7 +38,7 @@ def example_channel_talk_table_load() -> None:
         table_name="orders",
         primary_key="number",
         sql_conn_id="warehouse",
-        sql="SELECT number, state, total, '{{ ds }}' AS loaded_on FROM orders ORDER BY number",
+        sql="SELECT number, state, total, '{{ dag_run.start_date | ds }}' AS loaded_on FROM orders ORDER BY number",
         retries=2,
     )
     # [END table_load]

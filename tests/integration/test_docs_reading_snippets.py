@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,9 +43,10 @@ def run(name: str, text: str | None = None) -> dict[str, Any]:
 
 
 def executed(operator: Any) -> Any:
-    operator.render_template_fields({"ds_nodash": "20260131"})
+    dag_run = SimpleNamespace(start_date=datetime(2026, 1, 31, tzinfo=timezone.utc))
+    operator.render_template_fields({"dag_run": dag_run})
     ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1)
-    return operator.execute({"ti": ti, "ds_nodash": "20260131"})
+    return operator.execute({"ti": ti, "dag_run": dag_run})
 
 
 def test_there_is_a_test_for_each_snippet() -> None:

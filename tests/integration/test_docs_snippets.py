@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -138,7 +139,8 @@ def test_commands_on_a_shell(
 def test_app_function_operator(emulator: EmulatorThread) -> None:
     emulator.answer_app_function("translator-app", "translate", result={"text": "주문"})
     translate = run("app_function_operator")["translate"]
-    translate.render_template_fields({"ds": "2026-01-31"})
+    start_date = datetime(2026, 1, 31, tzinfo=timezone.utc)
+    translate.render_template_fields({"dag_run": SimpleNamespace(start_date=start_date)})
     assert translate.execute({}) == {"text": "주문"}
     (call,) = [entry for entry in emulator.journal() if entry["method"] == "translate"]
     assert call["params"] == {"text": "Your order of 2026-01-31", "to": "ko"}

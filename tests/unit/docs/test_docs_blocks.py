@@ -67,3 +67,18 @@ def test_folders_are_all_of_them() -> None:
     (shown,) = [block.text for page, block in BLOCKS if page == "docs/architecture.md"]
     folders = {path.parent.name for path in ROOT.joinpath("airflow_channel_provider").glob("*/__init__.py")}
     assert set(re.findall(r"\b(\w+)/", shown)) - {"airflow_channel_provider", "stores"} == folders
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, *sorted(ROOT.joinpath("dags_examples").glob("*.py"))], ids=lambda path: path.name
+)
+def test_no_template_names_what_only_runs_of_a_schedule_have(path: Path) -> None:
+    templates = re.findall(r"\{\{.*?\}\}|\{%.*?%\}", path.read_text(encoding="utf-8"))
+    names = {
+        name for template in templates for name in re.findall(r"(?<![\w.|'\"])(?<!\| )[a-z_]+", template)
+    }
+    assert not {
+        name
+        for name in names
+        if re.match(r"(ds|ts|prev|next|logical_date|data_interval|execution_date)", name)
+    }
