@@ -91,7 +91,7 @@ def quota(args: Namespace) -> None:
 
 def _rows(app: AppOverview) -> list[dict[str, str]]:
     shared = {
-        "quota_left": f"{app.left} of {app.limit}",
+        "quota_left": f"{app.left} of {app.limit}" if app.limit else "no quota",
         "next_free": f"{app.next_free_at:%H:%M:%S} UTC" if app.next_free_at else "now",
     }
     if not app.scopes:
@@ -111,7 +111,7 @@ def _row(app: AppOverview, scope: ScopeOverview) -> dict[str, str]:
 
 
 def _named(app: AppOverview) -> str:
-    return _shown(app.app_id or app.key)
+    return _shown(app.title)
 
 
 def _shown(sentence: str) -> str:

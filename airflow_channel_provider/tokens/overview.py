@@ -117,6 +117,16 @@ class AppOverview:
     timeline: tuple[TimelineEntry, ...]
     warnings: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        """
+        What people call it: the App ID; or the connections, where the service counts nothing and has users in place of
+        apps, whose ids are made up.
+        """
+        if self.limit or not self.app_id:
+            return self.app_id or self.key
+        return ", ".join(self.connections) or f"A user of client {self.app_id.partition('/')[0]}"
+
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values; times as ISO 8601 in UTC."""
         plain: dict[str, Any] = _plain(self)
