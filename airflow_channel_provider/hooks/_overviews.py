@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore
 
 __all__ = [
+    "connections_of",
     "drop_token",
     "open_to_look",
     "overviews",
@@ -100,6 +101,24 @@ def open_to_look(address: str | None = None) -> TokenStore:
 
     address = address or configuration.store()
     return VariableStore(StoredVariables()) if address == VariableStore.address else open_store(address)
+
+
+def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:
+    """
+    Return the connections that use an app.
+
+    :param app: key of its record in the store.
+    :return: None where there is no such app.
+    :raises ChannelError: the store can't be read.
+    """
+    from airflow_channel_provider.tokens.shared import moment_of
+
+    try:
+        if app not in store.documents():
+            return None
+        return moment_of(store.load(app), _quota_of(store)).record.name.connections
+    finally:
+        store.rest()
 
 
 def drop_token(store: TokenStore, app: str, scope: str) -> bool:

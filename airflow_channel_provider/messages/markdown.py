@@ -11,7 +11,7 @@ Markdown -> blocks, link buttons and files.
 ``- item``, ``1. item``            bullets, nested as they are; numbers stay in front
 ``> quote``                        a text with ``>`` in front of each line
 a fenced block                     a code block with its language; what follows that becomes a text above it
-code within a text                 the same, backticks included: the service has no such markup
+code within a text                 in bold, as alerts write names: the service has no such markup
 ``---``                            a line of dashes: the service's own list of blocks has none that divides
 ``:name:``, ``${name}``            an emoji of the service; the text itself, for the service would put a value there
 =================================  ==========================================================================
@@ -156,7 +156,8 @@ class _Reader:
         if node.type == "image":
             return self._image(node)
         if node.type == "code_inline":
-            return markup.escape(f"`{node.content}`")
+            name = markup.escape(node.content)
+            return name if bold or not name.strip() else markup.bold(name)
         if node.type in ("softbreak", "hardbreak"):
             return "\n"
         if node.children:

@@ -1,9 +1,9 @@
 """
 The routes of the page. Each of them asks for a right on connections, since Airflow protects no route of a plugin.
 
-Reading wants the right to read connections, dropping a token the right to edit them; the latter is a request that no
-form of another site can make, since Airflow's session travels in a cookie. Nothing that a token could be had from is
-ever read here.
+Reading wants the right to read connections, and shows the apps of those that the reader may read; dropping a token
+wants the right to edit one of the connections that use the app. The latter is a request that no form of another site
+can make, since Airflow's session travels in a cookie. Nothing that a token could be had from is ever read here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -22,10 +21,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.plugins import _page
-from airflow_channel_provider.plugins._report import report
-
-if TYPE_CHECKING:
-    from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow_channel_provider.plugins._report import NO_RIGHT, report
+from airflow_channel_provider.plugins._rights import Rights
 
 __all__ = ["app"]
 
@@ -37,7 +34,6 @@ MAX_BODY_BYTES = 16_384
 app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
 
 _may_read = Depends(requires_access_connection(method="GET"))
-_may_edit = Depends(requires_access_connection(method="PUT"))
 
 
 @app.middleware("http")
@@ -81,15 +77,15 @@ def show_page() -> str:
 @app.get("/api/quota", dependencies=[_may_read])
 def show_quota(user: GetUserDep) -> JSONResponse:
     """Return the page's data; 200 as well where the store can't be read, since this server is well."""
-    return _Json(report(may_edit=_edits(user)))
+    return _Json(report(Rights(user)))
 
 
-@app.post("/api/drop-token", dependencies=[_may_edit])
+@app.post("/api/drop-token", dependencies=[_may_read])
 async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
     """Drop one token."""
     key, scope = await _asked(request)
     try:
-        dropped = await run_in_threadpool(_drop, key, scope)
+        dropped = await run_in_threadpool(_drop, Rights(user), key, scope)
     except ChannelError as error:
         raise HTTPException(409, error.message) from error
     if not dropped:
@@ -98,8 +94,15 @@ async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
     return _Json({"dropped": True})
 
 
-def _drop(key: str, scope: str) -> bool:
-    return _overviews.drop_token(_overviews.open_to_look(), key, scope)
+def _drop(rights: Rights, key: str, scope: str) -> bool:
+    store = _overviews.open_to_look()
+    connections = _overviews.connections_of(store, key)
+    # Whoever may not see an app learns nothing of it, not even that it is there.
+    if connections is None or not rights.reads(connections):
+        return False
+    if not rights.edits(connections):
+        raise HTTPException(403, NO_RIGHT)
+    return _overviews.drop_token(store, key, scope)
 
 
 async def _asked(request: Request) -> tuple[str, str]:
@@ -137,7 +140,3 @@ class _Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
-
-
-def _edits(user: BaseUser) -> bool:
-    return get_auth_manager().is_authorized_connection(method="PUT", user=user)

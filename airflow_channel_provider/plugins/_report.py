@@ -7,39 +7,55 @@ Never raises: a store in trouble is told in words, and what nobody has foreseen 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.hooks._forgetting import forget_values
 
-__all__ = ["VERSION", "report"]
+if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.overview import AppOverview
+
+__all__ = ["NO_RIGHT", "VERSION", "Reader", "report"]
 
 VERSION = 1
 """Raised when a key goes or changes its meaning; a new key is no new version."""
 
-_NO_RIGHT = "Dropping a token needs the right to edit connections."
+NO_RIGHT = "Dropping a token needs the right to edit a connection that uses the app."
 
 log = logging.getLogger(__name__)
 
 
-def report(*, may_edit: bool) -> dict[str, Any]:
+class Reader(Protocol):
+    """Whom the page is for."""
+
+    def reads(self, connections: Sequence[str]) -> bool:
+        """Tell whether an app that these connections use may be shown."""
+
+    def edits(self, connections: Sequence[str]) -> bool:
+        """Tell whether its tokens may be dropped, where the store lets anybody."""
+
+
+def report(reader: Reader) -> dict[str, Any]:
     """
     Return the page's data as plain JSON values.
 
-    :param may_edit: whether the reader may drop tokens, where the store lets anybody.
+    :param reader: whose apps are shown.
     """
-    address, note, why_no_drop, apps, error = "", "", "", [], ""
+    address, note, why_no_drop, error = "", "", "", ""
+    apps: list[AppOverview] = []
     try:
         address = configuration.store()
         note = _overviews.sight_of(address)
         store = _overviews.open_to_look(address)
         why_no_drop = _overviews.why_no_drop(store)
-        apps = [app.as_json() for app in _overviews.overviews(store)]
+        apps = [app for app in _overviews.overviews(store) if reader.reads(app.connections)]
     except Exception as trouble:
         error = _told(trouble)
+    may_edit = any(reader.edits(app.connections) for app in apps) if apps else reader.edits(())
     return {
         "version": VERSION,
         "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
@@ -49,8 +65,8 @@ def report(*, may_edit: bool) -> dict[str, Any]:
             "error": error,
             "note": note,
         },
-        "drop": {"allowed": may_edit and not why_no_drop, "why_not": why_no_drop if may_edit else _NO_RIGHT},
-        "apps": apps,
+        "drop": {"allowed": may_edit and not why_no_drop, "why_not": why_no_drop if may_edit else NO_RIGHT},
+        "apps": [app.as_json() for app in apps],
     }
 
 

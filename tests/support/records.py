@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from airflow_channel_provider.tokens import history
@@ -12,6 +12,19 @@ from airflow_channel_provider.tokens.record import AppName, AppRecord, TokenFact
 from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore
 
 LIFE_SECONDS = 1800.0
+
+
+class Anybody:
+    """Somebody who may look at every app."""
+
+    def __init__(self, *, edits: bool = True) -> None:
+        self._edits = edits
+
+    def reads(self, connections: Sequence[str]) -> bool:
+        return True
+
+    def edits(self, connections: Sequence[str]) -> bool:
+        return self._edits
 
 
 def app_record(

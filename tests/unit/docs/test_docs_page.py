@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support import markdown
+from support.records import Anybody
 
 from airflow_channel_provider.plugins import _page, _report, channel_talk
 from airflow_channel_provider.tokens import history
@@ -56,7 +57,7 @@ def test_example_is_what_such_a_record_gives() -> None:
 
 def test_example_has_the_keys_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "memory://")
-    report = _report.report(may_edit=True)
+    report = _report.report(Anybody())
     assert {name: type(value) for name, value in EXAMPLE.items()} == {
         name: type(value) for name, value in report.items()
     }

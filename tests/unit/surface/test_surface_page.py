@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowPlugin
 from support.airflow_features import PLUGIN_PAGES, needs, skip_unless
-from support.records import app_record, now_of, write
+from support.records import Anybody, app_record, now_of, write
 from support.spoiled import FRAGMENTS, places, spoiled_at
 from support.token_service import TokenService
 
@@ -214,7 +214,7 @@ def test_a_broken_record_hides_no_other_app(
                 (tmp_path / f"spoiled-{number}-{place}.json").write_text(spoiled_at(document, path, fragment))
     (tmp_path / os.fsdecode(b"\xff.json")).write_text(document)
     (tmp_path / "a\nb.json").write_text(document)
-    found = _report.report(may_edit=True)
+    found = _report.report(Anybody())
     assert found["store"]["error"] == ""
     assert {app["key"] for app in found["apps"]} == {path.stem for path in tmp_path.glob("[bs][up]*.json")}
     assert json.loads(json.dumps(found, ensure_ascii=False, allow_nan=False).encode())
@@ -256,12 +256,12 @@ def test_variables_are_looked_at_through_the_metadata_database() -> None:
 
 
 def test_store_and_rights_are_told(store: FileStore) -> None:
-    found = _report.report(may_edit=True)
+    found = _report.report(Anybody())
     assert found["version"] == 1
     assert found["store"] == {"address": store_address(store), "reachable": True, "error": "", "note": ""}
     assert found["drop"] == {"allowed": True, "why_not": ""}
     assert [app["app_id"] for app in found["apps"]] == ["shop"]
-    assert not _report.report(may_edit=False)["drop"]["allowed"]
+    assert not _report.report(Anybody(edits=False))["drop"]["allowed"]
 
 
 def store_address(store: FileStore) -> str:
@@ -281,7 +281,7 @@ def test_a_store_that_can_not_be_read_is_told_in_words(
     monkeypatch: pytest.MonkeyPatch, address: str, shown: str, words: str
 ) -> None:
     monkeypatch.setenv(STORE_OPTION, address)
-    found = _report.report(may_edit=True)
+    found = _report.report(Anybody())
     assert (found["store"]["address"], found["store"]["reachable"], found["apps"]) == (shown, False, [])
     assert words in found["store"]["error"]
     assert "hunter2" not in str(found)
@@ -289,7 +289,7 @@ def test_a_store_that_can_not_be_read_is_told_in_words(
 
 def test_an_option_that_is_wrong_is_told_in_words(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__TOKEN_QUOTA", "many")
-    assert "token_quota must be a whole number" in _report.report(may_edit=True)["store"]["error"]
+    assert "token_quota must be a whole number" in _report.report(Anybody())["store"]["error"]
 
 
 def test_an_error_that_nobody_has_foreseen_is_named_and_logged(
@@ -299,7 +299,7 @@ def test_an_error_that_nobody_has_foreseen_is_named_and_logged(
         raise ZeroDivisionError("hunter2")
 
     monkeypatch.setattr(FileStore, "documents", documents)
-    error = _report.report(may_edit=True)["store"]["error"]
+    error = _report.report(Anybody())["store"]["error"]
     assert error.startswith("Reading the store failed with ZeroDivisionError")
     assert "hunter2" not in error
     assert "hunter2" in caplog.text
@@ -307,9 +307,9 @@ def test_an_error_that_nobody_has_foreseen_is_named_and_logged(
 
 def test_what_can_not_be_seen_from_here_is_told(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
-    assert "CeleryExecutor runs tasks on other hosts" in _report.report(may_edit=True)["store"]["note"]
+    assert "CeleryExecutor runs tasks on other hosts" in _report.report(Anybody())["store"]["note"]
     monkeypatch.setenv(STORE_OPTION, "memory://")
-    assert "can't be seen from here" in _report.report(may_edit=True)["store"]["note"]
+    assert "can't be seen from here" in _report.report(Anybody())["store"]["note"]
 
 
 # ---------------------------------------------------------------------------------------------------- routes
@@ -467,3 +467,85 @@ def test_record_of_an_earlier_release_without_a_name_is_shown(client: Any, store
     found = {app["key"]: app for app in client.get("/api/quota").json()["apps"]}
     assert found["nameless"]["app_id"] == ""
     assert found["nameless"]["left"] == 10
+
+
+# ---------------------------------------------------------------------------------------------------- whose app is it
+
+
+class Teams:
+    """An auth manager that grants by connection and by team, and knows nobody else."""
+
+    reads = {"shop_a": "team-a", "shop_b": "team-b", "shared": None}
+    edits = {"shop_a": "team-a"}
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+
+    def is_authorized_connection(self, *, method: str, user: Any, details: Any = None) -> bool:
+        granted = self.reads if method == "GET" else self.edits
+        if details is None or details.conn_id is None:
+            return method == "GET"
+        self.asked.append((method, details.conn_id))
+        return details.conn_id in granted and granted[details.conn_id] in (None, details.team_name)
+
+
+@pytest.fixture
+def teams(client: Any, store: FileStore, monkeypatch: pytest.MonkeyPatch) -> Teams:
+    """Two teams and their apps, in one store."""
+    from airflow.models.connection import Connection
+
+    from airflow_channel_provider.plugins import _rights
+
+    for key, connections in {
+        "a": ("shop_a",),
+        "b": ("shop_b",),
+        "c": ("hidden", "shared"),
+        "d": ("hidden",),
+        "e": (),
+    }.items():
+        write(store, key, app_record(now_of(store), f"app-{key}", ages=[300], connections=connections))
+    teams = Teams()
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setattr(_rights, "get_auth_manager", lambda: teams)
+    names = {"shop_a": "team-a", "shop_b": "team-c"}
+    monkeypatch.setattr(Connection, "get_team_name", names.get, raising=False)
+    return teams
+
+
+def rights() -> Any:
+    from airflow_channel_provider.plugins._rights import Rights
+
+    nobody: Any = None
+    return Rights(nobody)
+
+
+@needs(*PLUGIN_PAGES)
+def test_each_app_is_shown_to_those_who_may_read_one_of_its_connections(teams: Teams) -> None:
+    found = _report.report(rights())
+    shown = {app["app_id"] for app in found["apps"]}
+    # The connection of b is of another team than the one that may be read, and d's is nobody's.
+    assert shown == {"app-a", "app-c", "app-e"}
+    assert found["drop"]["allowed"]
+    assert len(teams.asked) == len(set(teams.asked))
+
+
+@needs(*PLUGIN_PAGES)
+@pytest.mark.parametrize(
+    ("key", "status"), [("a", True), ("b", False), ("c", 403), ("d", False), ("e", 403), ("nowhere", False)]
+)
+def test_a_token_is_dropped_by_those_who_may_edit_one_of_its_connections(
+    teams: Teams, store: FileStore, key: str, status: bool | int
+) -> None:
+    from fastapi import HTTPException
+
+    from airflow_channel_provider.plugins._app import _drop
+
+    before = {name: store.load(name).state for name in store.documents()}
+    if isinstance(status, bool):
+        assert _drop(rights(), key, "app") is status
+    else:
+        with pytest.raises(HTTPException) as caught:
+            _drop(rights(), key, "app")
+        assert caught.value.status_code == status
+    after = {name: store.load(name).state for name in store.documents()}
+    assert {name for name in before if before[name] != after[name]} == ({key} if status is True else set())
