@@ -226,7 +226,11 @@ BENLLY_FORM = ConnectionForm(
     ),
     hidden=("login",),
     relabeling={"password": "User access token", "schema": _SCHEME},
-    placeholders={"host": "required: the host of your Benlly platform", "schema": "https"},
+    placeholders={
+        "host": "required: the host of your Benlly platform",
+        "schema": "https",
+        "password": "empty with a client ID; to test another host, save it first",
+    },
 )
 
 FORMS = (CHANNEL_TALK_FORM, BENLLY_FORM)

@@ -170,7 +170,7 @@ def _benlly_login(fields: _Fields, access_token: str | None) -> BenllyLogin | No
         raise fields.error(
             "password",
             f"holds an access token though the extra has {', '.join(given)}",
-            "empty one of the two: there is one way to an access token",
+            "empty one of the two: there is one way to an access token; to test another host or port, save it first",
         )
     if access_token is None and not given:
         raise fields.error(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.airflow_features import skip_unless_saved_secrets_are_tested
+from support.example_runs import BENLLY_LOGIN
 from support.peers import Handler, make_certificate, serving, tls_serving
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
@@ -517,3 +518,25 @@ def test_a_store_that_does_not_work(
     monkeypatch.setattr(_stores, "_opened", {})  # one that was opened already knows its keeper
     button.refuses("channel_talk", re.escape(sentence))
     assert emulator.journal() == []
+
+
+def test_a_login_whose_host_was_edited_is_tested_once_it_is_saved(
+    button: Button, airflow_api: AirflowApi
+) -> None:
+    skip_unless_saved_secrets_are_tested()
+    fields = {"conn_type": "benlly", "port": 0, "schema": ""}
+    extra = {"device": "android", "udid": UDID, **BENLLY_LOGIN}
+    airflow_api.save(
+        connection_id="moved_login", host="http://127.0.0.1:9", **fields, extra=json.dumps(extra)
+    )
+    kept = {"connection_id": "moved_login", "host": button.url, **fields}
+    secrets = {"client_secret": "***", "user_password": "***"}
+    airflow_api.ask(
+        "PATCH", "/api/v2/connections/moved_login", {**kept, "extra": json.dumps(extra | secrets)}
+    )
+    works, said = airflow_api.test(**kept, extra=json.dumps(extra | secrets))
+    assert works, said
+    # What Airflow asks for in place of that is no way.
+    works, said = airflow_api.test(**kept, password="some-password", extra=json.dumps(extra))
+    assert not works
+    assert "to test another host or port, save it first" in said
