@@ -300,14 +300,14 @@ class FieldTwiceError(ValueError):
     """A name stands twice in one object."""
 
 
-def json_of_line(line: bytes) -> JSON:
+def json_of_line(line: str) -> JSON:
     """
     Return what a line of JSON holds; a number that is no whole one with all of its digits.
 
     :raises FieldTwiceError: only one of two values of a field could be read.
     :raises ValueError: it is no JSON.
     """
-    return _LINES.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
+    return _LINES.decode(line)
 
 
 def _number_of_json(text: str) -> float | Decimal:

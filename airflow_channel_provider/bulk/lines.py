@@ -6,90 +6,173 @@ item may be, and what is wrong with a file is told with its name and line.
 
 from __future__ import annotations
 
+import codecs
 import io
-import zlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
+from airflow_channel_provider.bulk.unpacking import unpacked
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["MOST_ITEM_BYTES", "Lines"]
+    from airflow_channel_provider.bulk.opened import Opened
+
+__all__ = ["MOST_ITEM_BYTES", "Lines", "checked_encoding", "split_at_line_feeds", "split_with_ends"]
 
 MOST_ITEM_BYTES = 32 * 2**20
-"""The longest line of a JSONL file, and the largest row of a CSV file; the service takes far less in one call."""
+"""The largest line of a JSONL file, or row of another one; the service takes far less in one call."""
+READ_AHEAD_BYTES = 4 * 2**20
+BLOCK_BYTES = 2**16
+BOM = "\ufeff"
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
-_BROKEN = (EOFError, IndexError, UnicodeDecodeError, zlib.error)
-# Their modules are not there on every machine, or not worth importing for a name.
-_BROKEN_NAMES = ("BadGzipFile", "BadZipFile", "LZMAError", "ZstdError")
-_BROKEN_BZ2 = ("Invalid data stream",)
+_MARK_BYTES = 4
+"""The longest of them; what is read first is no less, where there is as much."""
+
+
+def checked_encoding(name: str | None) -> str | None:
+    """
+    Return the name of an encoding as it is.
+
+    :raises ChannelConfigurationError: Python knows none of this name.
+    """
+    if name is not None:
+        try:
+            "".encode(name)
+        except (LookupError, ValueError, TypeError):
+            raise ChannelConfigurationError(
+                "encoding is none that Python knows; give one such as utf-8, utf-16 or cp949."
+            ) from None
+    return name
+
+
+def split_at_line_feeds(text: str) -> list[str]:
+    """Return the lines of a text without their ends, and behind them what no line feed follows."""
+    return text.split("\n")
+
+
+def split_with_ends(text: str) -> list[str]:
+    """Return the lines of a text with whatever ends them, and behind them what no end follows."""
+    found = io.StringIO(text, newline="").readlines()
+    if found and found[-1][-1] in "\r\n":
+        found.append("")
+    return found
 
 
 class Lines:
     """
-    Yields the lines; those of one item together are no longer than an item may be.
+    Reads the lines, a block at a time. None is longer than an item may be.
 
     :param path: of the file; its suffix tells how it is compressed.
-    :param raw: the file as it is.
-    :param text: how bytes become text, as :class:`io.TextIOWrapper` takes it; empty: they stay bytes.
+    :param file: as it is stored.
+    :param encoding: None: as the mark at its beginning says, UTF-8 where there is none.
+    :param split: returns the lines of a text, and behind them what has no end yet.
+    :param errors: what becomes of bytes that are no text, as the codecs have it.
     """
 
-    def __init__(self, path: ObjectStoragePath, raw: Any, text: Mapping[str, Any]) -> None:
-        self._path = path
-        self._number = 0
-        self._left = MOST_ITEM_BYTES
-        try:
-            stream = io.BufferedReader(_unpacked(raw, path.name))
-        except Exception as error:
-            self._tell_broken(error)
-            raise
-        self._stream: Any = io.TextIOWrapper(stream, **text) if text else stream
+    def __init__(
+        self,
+        path: ObjectStoragePath,
+        file: Opened,
+        *,
+        encoding: str | None = None,
+        split: Callable[[str], list[str]] = split_at_line_feeds,
+        errors: str = "strict",
+    ) -> None:
+        self.path = path
+        self._size_bytes = file.size_bytes
+        self._stored = io.BufferedReader(file, READ_AHEAD_BYTES)
+        self._encoding = encoding
+        self._split = split
+        self._errors = errors
+        self.count = 0
 
-    def __iter__(self) -> Iterator[Any]:
-        read_line = self._stream.readline
-        while True:
-            self._number += 1
-            try:
-                line = read_line(self._left + 1)
-            except Exception as error:
-                self._tell_broken(error)
-                raise
-            if not line:
-                return
-            self._left -= len(line)
-            if self._left < 0:
-                raise self.wrong(f"makes an item of more than {MOST_ITEM_BYTES:,} bytes")
-            yield line
+    @property
+    def share(self) -> float:
+        """How much of the file was read, beneath its compression; 1 where its size is not known."""
+        if not self._size_bytes or self._stored.closed:
+            return 1.0
+        return min(1.0, self._stored.tell() / self._size_bytes)
 
-    def begin_item(self) -> None:
-        """From the next line on, they belong to another item than those before."""
-        self._left = MOST_ITEM_BYTES
-
-    def close(self) -> None:
-        """Close the stream, and the file where that is all there is."""
-        self._stream.close()
-
-    def wrong(self, what: str) -> ChannelConfigurationError:
+    def blocks(self) -> Iterator[list[str]]:
         """
-        Describe what is wrong with the line that was read last.
+        Yield some lines, and some more; :attr:`count` is how many there were before them.
+
+        :raises ChannelConfigurationError: there is a line that is none.
+        """
+        pieces: list[str] = []
+        for text in self._texts():
+            found = self._split(text)
+            rest = found.pop() if found else ""
+            if found:
+                found[0] = "".join((*pieces, found[0]))
+                pieces.clear()
+                self._check(len(found[0]))
+                yield found
+                self.count += len(found)
+            pieces.append(rest)
+            self._check(sum(map(len, pieces)))
+        if last := "".join(pieces):
+            yield [last]
+            self.count += 1
+
+    def wrong(self, what: str, line: int) -> ChannelConfigurationError:
+        """
+        Describe what is wrong with a line.
 
         :param what: completes the sentence that begins with the line.
+        :param line: its number, from 1.
         """
-        return ChannelConfigurationError(f"Line {self._number} of {self._path} {what}; correct the file.")
+        return ChannelConfigurationError(f"Line {line} of {self.path} {what}; correct the file.")
 
-    def _tell_broken(self, error: Exception) -> None:
-        if isinstance(error, UnicodeDecodeError):
-            raise self.wrong("is no UTF-8") from error
-        is_broken = isinstance(error, _BROKEN) or type(error).__name__ in _BROKEN_NAMES
-        if is_broken or error.args == _BROKEN_BZ2:
-            raise self.wrong(f"can't be unpacked ({type(error).__name__})") from error
+    def _check(self, length: int) -> None:
+        if length > MOST_ITEM_BYTES:
+            raise self.wrong(f"makes an item of more than {MOST_ITEM_BYTES:,} bytes", self.count + 1)
+
+    def _texts(self) -> Iterator[str]:
+        decoder: io.IncrementalNewlineDecoder | None = None
+        encoding = ""
+        for block in self._bytes():
+            is_first = decoder is None
+            if decoder is None:
+                encoding = self._encoding or _encoding_of(block)
+                made = codecs.getincrementaldecoder(encoding)(self._errors)
+                decoder = io.IncrementalNewlineDecoder(made, translate=False)
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(encoding, "ignore")
+                yield before
+                raise self.wrong(self._is_no_text(), self.count + 1) from error
+            yield text.removeprefix(BOM) if is_first else text
+
+    def _is_no_text(self) -> str:
+        if self._encoding:
+            return f"is no {self._encoding}, which encoding says"
+        return "is no UTF-8; give its encoding, such as cp949"
+
+    def _bytes(self) -> Iterator[bytes]:
+        """Yield the file unpacked, and nothing in the end."""
+        size = min(BLOCK_BYTES, MOST_ITEM_BYTES)
+        try:
+            stream = io.BufferedReader(unpacked(self._stored, self.path.name), size)
+            block = stream.read(_MARK_BYTES)
+            while block:
+                yield block
+                block = stream.read1(size)
+        except ChannelConfigurationError as error:
+            raise ChannelConfigurationError(f"{self.path}: {error}") from error
+        except Exception as error:
+            raise self.wrong(f"can't be unpacked ({type(error).__name__})", self.count + 1) from error
+        yield b""
 
 
-def _unpacked(raw: Any, name: str) -> Any:
-    from fsspec.compression import compr
-    from fsspec.utils import infer_compression
-
-    compression = infer_compression(name)
-    return compr[compression](raw, mode="rb") if compression else raw
+def _encoding_of(head: bytes) -> str:
+    return next((encoding for mark, encoding in _BOMS if head.startswith(mark)), "utf-8")

@@ -6,18 +6,19 @@ is the same: a resumed task passes over what it has done.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider.bulk import queries
 from airflow_channel_provider.bulk.columns import distinct
+from airflow_channel_provider.bulk.csv_rows import CsvRows, checked_delimiter
 from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line
-from airflow_channel_provider.bulk.lines import Lines
-from airflow_channel_provider.bulk.storage_errors import storage_error, told
-from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.bulk.lines import Lines, checked_encoding, split_with_ends
+from airflow_channel_provider.bulk.opened import opened
+from airflow_channel_provider.bulk.unpacking import plain_name
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -27,9 +28,6 @@ __all__ = ["FORMATS", "FileSource", "FrameSource", "ListSource", "Peeked", "Sour
 
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
-_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
-# What a reader raises for a file that is something else than its name says; see :mod:`.lines` for what has lines.
-_NOT_AS_NAMED = (ValueError, RecursionError, EOFError, NotImplementedError)
 ROWS_AT_ONCE = 1_000
 
 
@@ -206,33 +204,36 @@ class FileSource:
 
     :param path: of the file.
     :param file_format: one of :data:`FORMATS`; None: as its name says, a compression's suffix apart.
-    :raises ChannelConfigurationError: the name says nothing, or there is no such format.
+    :param encoding: of a JSONL or CSV file; None: as the mark at its beginning says, UTF-8 where there is none.
+    :param delimiter: of a CSV file; None: the comma, or the semicolon, tab or bar that its header has in place of it.
+    :raises ChannelConfigurationError: the name says nothing, there is no such format, or it knows no such thing.
     """
 
-    def __init__(self, path: ObjectStoragePath, file_format: str | None = None) -> None:
+    def __init__(
+        self,
+        path: ObjectStoragePath,
+        file_format: str | None = None,
+        *,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> None:
         self.path = path
         self.file_format = file_format or _format_of(path.name)
         if self.file_format not in FORMATS:
             raise ChannelConfigurationError(f"file_format must be one of {', '.join(FORMATS)}.")
+        if delimiter is not None and self.file_format != "csv":
+            raise ChannelConfigurationError(f"delimiter is of CSV files, and {path} is {self.file_format}.")
+        if encoding is not None and self.file_format == "parquet":
+            raise ChannelConfigurationError(f"encoding is of JSONL and CSV files, and {path} is parquet.")
+        self._encoding = checked_encoding(encoding)
+        self._delimiter = checked_delimiter(delimiter)
         self._read_rows = 0
         self._share: Callable[[], float] | None = None
 
     def __iter__(self) -> Iterator[object]:
         rows = {"jsonl": self._json_lines, "csv": self._csv_rows, "parquet": self._parquet_rows}
         self._read_rows = 0
-        try:
-            for row in rows[self.file_format]():
-                self._read_rows += 1
-                yield row
-        except _NOT_AS_NAMED as error:
-            raise ChannelConfigurationError(
-                f"{self.path} can't be read as {self.file_format} beyond row {self._read_rows} "
-                f"({type(error).__name__}); correct the file, or give its file_format."
-            ) from error
-        except ChannelError:
-            raise
-        except Exception as error:
-            raise storage_error(error, self.path, "read") from error
+        return rows[self.file_format]()
 
     @property
     def expected(self) -> int | None:
@@ -244,68 +245,49 @@ class FileSource:
         """Return the columns with their types; None where the format knows none."""
         if self.file_format != "parquet":
             return None
-        with told(self.path, "read"), self.path.fs.open(self.path.path, "rb") as file:
-            return _parquet_file(file).schema_arrow
+        from airflow_channel_provider.bulk.parquet import ParquetRows
+
+        with opened(self.path, self.file_format) as file:
+            return ParquetRows(self.path, file).schema
 
     def _json_lines(self) -> Iterator[object]:
-        with self._lines() as lines:
-            for line in lines:
-                lines.begin_item()
-                if line.strip():
+        # Half of a surrogate pair is one item's matter, and JSON allows it.
+        errors = "strict" if self._encoding else "surrogatepass"
+        with opened(self.path, self.file_format) as file:
+            lines = Lines(self.path, file, encoding=self._encoding, errors=errors)
+            self._share = lambda: lines.share
+            for block in lines.blocks():
+                for number, line in enumerate(block, lines.count + 1):
                     try:
-                        yield json_of_line(line)
+                        value = json_of_line(line)
                     except FieldTwiceError as error:
-                        raise lines.wrong("names a field of an object twice") from error
+                        raise lines.wrong("names a field of an object twice", number) from error
                     except (ValueError, RecursionError) as error:
-                        raise lines.wrong("is no JSON, or nested too deeply") from error
+                        if line.strip():
+                            raise lines.wrong("is no JSON, or nested too deeply", number) from error
+                    else:
+                        self._read_rows += 1
+                        yield value
 
     def _csv_rows(self) -> Iterator[object]:
-        with self._lines(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines, restkey="")
-            try:
-                distinct(rows.fieldnames or (), self.path)
-                for row in rows:
-                    lines.begin_item()
-                    yield row
-            except csv.Error as error:
-                raise lines.wrong(f"is no CSV ({error})") from error
+        with opened(self.path, self.file_format) as file:
+            lines = Lines(self.path, file, encoding=self._encoding, split=split_with_ends)
+            self._share = lambda: lines.share
+            for row in CsvRows(lines, self._delimiter):
+                self._read_rows += 1
+                yield row
 
     def _parquet_rows(self) -> Iterator[object]:
-        from airflow_channel_provider.bulk.arrow import check_schema, rows_of
+        from airflow_channel_provider.bulk.parquet import ParquetRows
 
-        with self.path.fs.open(self.path.path, "rb") as file:
-            parquet = _parquet_file(file)
-            check_schema(parquet.schema_arrow, self.path)
-            count = parquet.metadata.num_rows
-            self._share = lambda: self._read_rows / count if count else 0.0
-            for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
-                yield from rows_of(batch)
-
-    @contextmanager
-    def _lines(self, **text: str) -> Iterator[Lines]:
-        size = self.path.stat().st_size
-        with self.path.fs.open(self.path.path, "rb") as raw:
-            # Beneath a compression, so that the share is one of the bytes that the file has.
-            self._share = lambda: min(1.0, raw.tell() / size) if size and not raw.closed else 1.0
-            with closing(Lines(self.path, raw, text)) as lines:
-                yield lines
-
-
-def _parquet_file(file: Any) -> Any:
-    try:
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise ChannelConfigurationError(
-            "Parquet files are read with pyarrow, which is not installed where this task runs: pip install "
-            f"'airflow-channel-provider[parquet]' ({error})."
-        ) from error
-    return ParquetFile(file)
+        with opened(self.path, self.file_format) as file:
+            rows = ParquetRows(self.path, file)
+            self._read_rows, self._share = rows.count, lambda: 1.0
+            yield from rows
 
 
 def _format_of(name: str) -> str:
-    for suffix in _COMPRESSIONS:
-        name = name.removesuffix(suffix)
-    found = _SUFFIXES.get(name.rpartition(".")[2].lower())
+    found = _SUFFIXES.get(plain_name(name).rpartition(".")[2])
     if found is None:
         raise ChannelConfigurationError(
             f"The name {name!r} does not tell the format of the file; give file_format: {', '.join(FORMATS)}."

@@ -61,7 +61,7 @@ def storage_error(error: Exception, path: ObjectStoragePath, doing: str) -> Chan
             "or of the connection in the address. An object store that may not be listed says the same of a file that "
             "is not there."
         )
-    if isinstance(error, OSError) and error.errno in NO_PLACE:
+    if isinstance(error, IsADirectoryError) or (isinstance(error, OSError) and error.errno in NO_PLACE):
         return ChannelConfigurationError(
             f"{path} can't be {doing}: no file can be there ({_named(error)}); give the path of a file."
         )

@@ -95,6 +95,8 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         sql_parameters: Mapping[str, Any] | Collection[Any] | str | None = None,
         path: str | None = None,
         file_format: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
         concurrency: int = 8,
         calls_per_second: float | None = None,
         max_failures: float | None = 0.5,
@@ -111,6 +113,8 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         self.sql_parameters = sql_parameters
         self.path = path
         self.file_format = file_format
+        self.encoding = encoding
+        self.delimiter = delimiter
         self.concurrency = concurrency
         self.calls_per_second = calls_per_second
         self.max_failures = max_failures
@@ -309,7 +313,8 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         if self.sql is not None:
             return SqlSource(self._connect, self.sql, json_value("sql_parameters", self.sql_parameters))
         if self.path is not None:
-            return FileSource(storage_path("path", self.path), self.file_format)
+            path = storage_path("path", self.path)
+            return FileSource(path, self.file_format, encoding=self.encoding, delimiter=self.delimiter)
         items = json_value("items", self.items)
         if is_frame(items):
             return FrameSource(items)

@@ -50,6 +50,9 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
     :param path: a JSONL, CSV or Parquet file anywhere that ``ObjectStoragePath`` reaches; the dead-letter file of
         another run will do. (templated)
     :param file_format: jsonl, csv or parquet; default: as the file's name says.
+    :param encoding: of a JSONL or CSV file, such as cp949. Default: as the mark at its beginning says, otherwise UTF-8.
+    :param delimiter: between the fields of a CSV file. Default: the comma, or the semicolon, tab or bar that the header
+        has in its place.
     :param item_key: the field, or a callable, that identifies an item; two items of the same key are one message.
         Default: the item's place and content.
     :param order_by: the field, or a callable, that names a lane: items of one lane are sent one after the other, in

@@ -62,7 +62,7 @@ def test_a_decimal_number_is_a_number_and_shows_the_digits_that_it_was_written_w
     assert made == float(text)
     assert json.loads(json.dumps({"a": [made]})) == {"a": [float(text)]}
     assert {str(made), f"{made}"} == {format(Decimal(text), "f")}
-    again = json_of_line(json_text({"a": [made, None, "가\n"]}).encode())
+    again = json_of_line(json_text({"a": [made, None, "가\n"]}))
     assert again["a"][1:] == [None, "가\n"]
     assert str(plain(again["a"][0])) == str(made)
 
@@ -78,7 +78,7 @@ def test_a_decimal_number_is_a_number_and_shows_the_digits_that_it_was_written_w
     ],
 )
 def test_a_number_of_json_keeps_its_digits(text: str, number: Any) -> None:
-    found = json_of_line(text.encode())
+    found = json_of_line(text)
     assert (type(found), str(found)) == (type(number), str(number))
 
 

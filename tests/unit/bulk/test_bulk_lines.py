@@ -11,7 +11,6 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -52,8 +51,8 @@ def refusal(source: FileSource) -> str:
 
 
 def line_of(length: int) -> bytes:
-    """Return a line of JSON of so many bytes, its end included."""
-    return json.dumps("x" * (length - 3)).encode() + b"\n"
+    """Return a line of JSON of so many bytes, and its end."""
+    return json.dumps("x" * (length - 2)).encode() + b"\n"
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
@@ -75,7 +74,7 @@ def test_a_line_that_unpacks_to_much_more_is_never_held(name: str, suffix: str, 
     assert "Line 1 of" in refusal(source)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak_bytes < 10 * 2**20  # the window of xz alone is 8 MiB
+    assert peak_bytes < 16 * 2**20  # the window of xz alone is 8 MiB, what is read ahead 4
 
 
 def test_a_zip_file_is_unpacked_within_the_limit_as_well(tmp_path: Path) -> None:
@@ -88,8 +87,8 @@ def test_a_zip_file_is_unpacked_within_the_limit_as_well(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "rows",
     [
-        b'"' + b"many\n" * 300 + b'",2\n',
-        b'"a\n","b",' * 150 + b"c\n",
+        b'"' + b"many\n" * 900 + b'",2\n',
+        b'"a\n","b",' * 450 + b"c\n",
         b"x" * 1_001 + b"\n",
         b"a," * 600 + b"\n",
     ],
@@ -113,15 +112,11 @@ def test_the_limit_is_generous() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("rows.csv", b"id\n1\n\xff\xfe\n", "is no UTF-8"),
-        (
-            "rows.csv",
-            b"id\n" + b"1\n" * 3 + b"x" * 140_000,
-            "is no CSV (field larger than field limit (131072))",
-        ),
+        ("rows.csv", b"id\n1\n\xff\xfe\n", "is no UTF-8; give its encoding, such as cp949"),
+        ("rows.csv", b'id\n1\n"2\n3\n', "is no CSV (unexpected end of data)"),
         ("rows.jsonl", b'{"id": 1}\n' + b"[" * 100_000 + b"\n", "is no JSON, or nested too deeply"),
         ("rows.jsonl", b'{"id": 1}\n' + b"9" * 5_000 + b"\n", "is no JSON, or nested too deeply"),
-        ("rows.jsonl", b'"\xff"\n', "is no JSON, or nested too deeply"),
+        ("rows.jsonl", b'"\xff"\n', "is no UTF-8; give its encoding, such as cp949"),
         ("rows.jsonl.gz", b"no gzip\n", "can't be unpacked (BadGzipFile)"),
         ("rows.jsonl.gz", gzip.compress(b'"a"\n', mtime=0)[:-3], "can't be unpacked (EOFError)"),
         ("rows.jsonl.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 20, "can't be unpacked (error)"),
@@ -138,21 +133,6 @@ def test_what_is_no_valid_file_is_told(
     told = refusal(source)
     assert f" of {source.path} {words}; correct the file." in told
     assert told.startswith("Line ")
-
-
-def test_a_file_that_can_not_be_read_now_is_not_called_wrong() -> None:
-    class Unreachable:
-        closed = False
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer: Any) -> int:
-            raise TimeoutError("the store does not answer")
-
-    path = ObjectStoragePath("file:///rows.jsonl")
-    with pytest.raises(TimeoutError):
-        list(lines.Lines(path, Unreachable(), {}))
 
 
 @pytest.mark.fuzz

@@ -1,0 +1,127 @@
+"""The rows of a CSV file, each with the names of its header. A row that does not fit the header is told, not bent."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from airflow_channel_provider.bulk import lines as limits
+from airflow_channel_provider.bulk.columns import distinct
+from airflow_channel_provider.bulk.lines import Lines
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+__all__ = ["CsvRows", "checked_delimiter"]
+
+_DELIMITERS = (",", ";", "\t", "|")
+_QUOTED = re.compile(r'"[^"]*(?:"|$)')
+_SAID_BY_EXCEL = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+
+
+def checked_delimiter(delimiter: str | None) -> str | None:
+    """
+    Return a delimiter as it is.
+
+    :raises ChannelConfigurationError: it can't be one.
+    """
+    if delimiter is not None and (
+        not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n\0'
+    ):
+        raise ChannelConfigurationError(
+            "delimiter must be one character that is no quotation mark and ends no line, such as ';' or '\\t'."
+        )
+    return delimiter
+
+
+class CsvRows:
+    """
+    Reads the rows.
+
+    :param lines: of the file.
+    :param delimiter: None: as the file says (:func:`_delimiter_of`).
+    """
+
+    def __init__(self, lines: Lines, delimiter: str | None) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._skipped = 0
+        self._settled = 0
+
+    def __iter__(self) -> Iterator[dict[str, str | None]]:
+        # The limit of a row is ours; that of a field is one of this process, and only ever raised.
+        csv.field_size_limit(max(csv.field_size_limit(), limits.MOST_ITEM_BYTES))
+        texts = chain.from_iterable(self._blocks())
+        header = self._header(texts)
+        if header is None:
+            return
+        delimiter = self._delimiter or self._delimiter_of(header)
+        reader = csv.reader(chain((header,), texts), delimiter=delimiter, strict=True)
+        try:
+            names = self._names(next(reader))
+            width = len(names)
+            for fields in reader:
+                self._settled = reader.line_num
+                if len(fields) == width:
+                    yield dict(zip(names, fields))  # noqa: B905 - they are as many
+                elif fields:
+                    yield self._fitted(names, fields)
+        except csv.Error as error:
+            raise self._lines.wrong(f"is no CSV ({error})", self._line + 1) from error
+
+    @property
+    def _line(self) -> int:
+        """The line that the last row ended with."""
+        return self._skipped + self._settled
+
+    def _blocks(self) -> Iterator[list[str]]:
+        """Yield the lines; where a row does not end, no more of them than one item may be."""
+        held = 0
+        for block in self._lines.blocks():
+            before = self._lines.count
+            yield block
+            held = 0 if self._line > before else held + sum(map(len, block))
+            if held > limits.MOST_ITEM_BYTES:
+                raise self._lines.wrong(
+                    f"makes an item of more than {limits.MOST_ITEM_BYTES:,} bytes", self._line + 1
+                )
+
+    def _header(self, texts: Iterator[str]) -> str | None:
+        for text in texts:
+            said = _SAID_BY_EXCEL.fullmatch(text)
+            if said is not None and not self._skipped:
+                self._delimiter = self._delimiter or said[1]
+            elif not text.isspace():
+                if "\0" in text:
+                    raise self._lines.wrong(
+                        "has a zero in it, as UTF-16 has; give its encoding", self._skipped + 1
+                    )
+                return text
+            self._skipped += 1
+        return None
+
+    def _delimiter_of(self, header: str) -> str:
+        """Return the comma, or that of the others which the header has in its place."""
+        bare = _QUOTED.sub("", header)
+        found = [delimiter for delimiter in _DELIMITERS if delimiter in bare]
+        if len(found) > 1:
+            raise self._lines.wrong(
+                f"has {' and '.join(map(repr, found))}, and any of them may stand between the names; give delimiter",
+                self._skipped + 1,
+            )
+        return found[0] if found else ","
+
+    def _names(self, header: list[str]) -> list[str]:
+        while header and not header[-1]:  # a delimiter behind the last name
+            header.pop()
+        self._settled = 1
+        return distinct(header, self._lines.path)
+
+    def _fitted(self, names: list[str], fields: list[str]) -> dict[str, str | None]:
+        """Return a row that has fewer fields than the header, or more: what it lacks is null."""
+        if any(fields[len(names) :]):
+            raise self._lines.wrong(
+                f"ends a row of {len(fields)} fields, and the header names {len(names)}", self._line
+            )
+        missing = [None] * (len(names) - len(fields))
+        return dict(zip(names, [*fields, *missing]))  # noqa: B905 - more of them are empty

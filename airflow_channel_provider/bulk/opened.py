@@ -1,0 +1,209 @@
+"""A file as its store has it: opened for reading, and what is the store's trouble kept apart from what is the file's.
+
+A file that holds something else than its name says stays wrong, so that its task is not tried again. A store that does
+not answer, or a file that was changed under the reader's hands, is another matter in the next try: nothing that was
+remembered of a listing is asked then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.bulk.storage_errors import storage_error
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+__all__ = ["Blocks", "Opened", "opened"]
+
+BLOCK_BYTES = 2**17
+MOST_BLOCKS = 16
+_CHANGED = ("FileExpired",)
+"""What a store raises for a file that is another one by now; by name, since its package may not be here."""
+
+
+class Opened(io.RawIOBase):
+    """
+    An open file; what its store raises is remembered, and it is known when it is no longer the same file.
+
+    :param path: of the file.
+    :param file: as the store opened it.
+    :param size_bytes: of the file, 0 where the store does not know.
+    """
+
+    def __init__(self, path: ObjectStoragePath, file: Any, size_bytes: int) -> None:
+        super().__init__()
+        self.path = path
+        self._file = file
+        self._version = _version(path, file)
+        self.size_bytes = size_bytes
+        self.error: Exception | None = None
+
+    def readable(self) -> bool:
+        """As each file here."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell whether the store can begin somewhere else."""
+        return bool(self._file.seekable())
+
+    def tell(self) -> int:
+        """Return where the next byte is read."""
+        return int(self._file.tell())
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Read on somewhere else."""
+        self._file.seek(offset, whence)
+        return self.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; fewer only where the file ends, as the stores do."""
+        try:
+            found: bytes = self._file.read(size)
+        except Exception as error:
+            self.error = error
+            raise
+        return found
+
+    def readinto(self, buffer: Any) -> int:
+        """See :meth:`read`."""
+        found = self.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+    def is_changed(self) -> bool:
+        """Tell whether somebody has written to the file since it was opened, as far as that can be known."""
+        now = None if self._file.closed else _version(self.path, self._file)
+        return None not in (now, self._version) and now != self._version
+
+
+class Blocks(io.RawIOBase):
+    """
+    A file that is read in many places at once, a little in each: the blocks that were asked for last are kept.
+
+    :param file: as it is stored.
+    """
+
+    def __init__(self, file: Opened) -> None:
+        super().__init__()
+        self._file = file
+        self._size_bytes = file.size_bytes or file.seek(0, io.SEEK_END)
+        self._at = 0
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+
+    def readable(self) -> bool:
+        """As each file here."""
+        return True
+
+    def seekable(self) -> bool:
+        """As it must be."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next byte is read."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Read on somewhere else."""
+        self._at = offset + (0, self._at, self._size_bytes)[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; fewer only where the file ends."""
+        end = self._size_bytes if size < 0 else min(self._size_bytes, self._at + size)
+        pieces = []
+        while self._at < end:
+            number, begin = divmod(self._at, BLOCK_BYTES)
+            piece = self._block(number)[begin : begin + end - self._at]
+            if not piece:
+                break
+            pieces.append(piece)
+            self._at += len(piece)
+        return b"".join(pieces)
+
+    def _block(self, number: int) -> bytes:
+        if number in self._kept:
+            self._kept.move_to_end(number)
+            return self._kept[number]
+        self._file.seek(number * BLOCK_BYTES)
+        found = self._kept[number] = self._file.read(BLOCK_BYTES)
+        if len(self._kept) > MOST_BLOCKS:
+            self._kept.popitem(last=False)
+        return found
+
+
+@contextlib.contextmanager
+def opened(path: ObjectStoragePath, what: str) -> Iterator[Opened]:
+    """
+    Open a file; whatever is raised where it is read is told with its name.
+
+    :param path: of the file.
+    :param what: it is taken for, such as ``csv``.
+    :raises ChannelConfigurationError: the file is wrong, or can't be read by this task.
+    :raises ChannelError: the store does not give the file now, or has another one under its name.
+    """
+    file: Opened | None = None
+    try:
+        path.fs.invalidate_cache(path.path)
+        size_bytes = path.fs.info(path.path).get("size") or 0
+        with path.fs.open(path.path, "rb", cache_type="none") as raw:
+            file = Opened(path, raw, size_bytes)
+            with _unchanged(file):
+                yield file
+    except Exception as error:
+        told = _told(error, path, what, file)
+        if told is error:
+            raise
+        raise told from error
+
+
+@contextlib.contextmanager
+def _unchanged(file: Opened) -> Iterator[None]:
+    """Read a file to its end, or to where it is wrong: neither means much if it was written to meanwhile."""
+    try:
+        yield
+    except Exception as error:
+        if file.error is None and file.is_changed():
+            raise _changed(file.path) from error
+        raise
+    if file.is_changed():
+        raise _changed(file.path)
+
+
+def _version(path: ObjectStoragePath, file: Any) -> object:
+    """Return what is another one once the open file holds something else; None where nothing tells."""
+    try:
+        found = os.fstat(file.fileno())
+    except (OSError, AttributeError):
+        path.fs.invalidate_cache(path.path)
+        with contextlib.suppress(Exception):
+            return path.fs.ukey(path.path)
+        return None
+    # A file that was replaced is there for its reader as long as it is open.
+    return found.st_size, found.st_mtime_ns
+
+
+def _changed(path: ObjectStoragePath) -> ChannelError:
+    return ChannelError(
+        f"{path} was changed while it was read, so that what was read may be of two files; the next try reads it as it "
+        "is then. Write a file under another name, and give it this one when it is complete."
+    )
+
+
+def _told(error: Exception, path: ObjectStoragePath, what: str, file: Opened | None) -> Exception:
+    of_store = error if file is None else file.error
+    if of_store is not None and not isinstance(of_store, ChannelError):
+        return (
+            _changed(path) if type(of_store).__name__ in _CHANGED else storage_error(of_store, path, "read")
+        )
+    if isinstance(error, ChannelError) or type(error) is MemoryError:
+        return error
+    return ChannelConfigurationError(
+        f"{path} can't be read as {what} ({type(error).__name__}); correct the file, or give its file_format."
+    )
