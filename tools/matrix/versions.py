@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 ROOT = Path(__file__).resolve().parents[2]
+LATER = ("apache-airflow-providers-common-compat", "backports-zstd", "urllib3")
 ALL_TESTS = {name: (f"tests/{name}",) for name in ("unit", "integration", "page")}
 
 
@@ -67,7 +68,7 @@ VERSIONS = (
         python="3.11",
         as_of="2025-09-15",
         # What this provider needs of these came later.
-        later={"apache-airflow-providers-common-compat": "2026-01-25", "urllib3": "2026-01-25"},
+        later=dict.fromkeys(LATER, "2026-01-25"),
         # Without it, this version shows no provider's own fields in the connection form.
         beside=("apache-airflow-providers-fab",),
         without=("page",),
@@ -81,7 +82,7 @@ FLOORS = AirflowVersion(
     "2.11.0",
     python="3.10",
     as_of="2025-06-15",
-    later={"apache-airflow-providers-common-compat": "2026-01-25", "urllib3": "2026-01-25"},
+    later=dict.fromkeys(LATER, "2026-01-25"),
     # Before Airflow 3.1 plugins have no pages.
     tests={name: ALL_TESTS[name] for name in ("unit", "integration")},
     at_floors=True,
