@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from support.airflow_features import PLUGIN_PAGES, leave_out_unless
 from support.records import app_record
 
 from airflow_channel_provider.plugins import _page
@@ -16,23 +15,12 @@ from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.overview import AppOverview, overview_of
 from airflow_channel_provider.tokens.record import AppName, AppRecord, TokenFacts
 
-leave_out_unless(*PLUGIN_PAGES)
-pytest.importorskip("playwright", reason="the tests of what is shown need playwright")
-
-from ui.chromium import chromium
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ADDRESS = "http://127.0.0.1:9/channel-talk/"
 DAY_SECONDS = 86_400.0
 Show = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
