@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.contract.parts import (
@@ -22,7 +23,7 @@ from airflow_channel_provider.contract.parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
@@ -102,27 +103,31 @@ def write_thing(kind: str, thing: JSONObject, dialect: str) -> JSONObject:
     :param thing: is not changed.
     :param dialect: one of :data:`DIALECTS`.
     """
+    protobuf = dialect == "protobuf"
+    proto_names = _KINDS[kind].proto_names
+    written: JSONObject = {}
+    for name, value in thing.items():
+        write = _writer(kind, name)
+        spelled = value if write is None else write(value, dialect)
+        if not protobuf:
+            written[name] = spelled
+        # The printer of protos leaves out what is unset; a message without a field is printed all the same.
+        elif (spelled or isinstance(spelled, dict)) and (proto_name := proto_names.get(name, name)):
+            written[proto_name] = spelled
+    return written
+
+
+@lru_cache(maxsize=4096)
+def _writer(kind: str, name: str) -> Callable[[JSON, str], JSON] | None:
+    """Return what spells a field of a kind of thing; None where it is the same in all dialects."""
     known = _KINDS[kind]
-    written = {name: _write_value(known, name, value, dialect) for name, value in thing.items()}
-    if dialect == "plain":
-        return written
-    named = ((known.proto_names.get(name, name), value) for name, value in written.items())
-    return {name: value for name, value in named if name and not _is_unset(value)}
-
-
-def _write_value(known: _Kind, name: str, value: JSON, dialect: str) -> JSON:
     if name in known.enums:
-        return _write_enum(known.enums[name], value, dialect)
+        return partial(_write_enum, known.enums[name])
     if name in known.parts:
-        return _write(known.parts[name], value, dialect)
+        return partial(_write, known.parts[name])
     if name in known.whole:
-        return _write_whole(value, dialect)
-    return _write_time(value, dialect) if name.endswith(_TIMES) else value
-
-
-def _is_unset(value: JSON) -> bool:
-    """Whether the printer of protos leaves it out; a message without a field is printed all the same."""
-    return not value and not isinstance(value, dict)
+        return _write_whole
+    return _write_time if name.endswith(_TIMES) else None
 
 
 def _write_enum(prefix: str, value: JSON, dialect: str) -> JSON:
