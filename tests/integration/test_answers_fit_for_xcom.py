@@ -137,7 +137,7 @@ def test_a_call_is_made_once_whatever_it_is_answered_with(
         (float("nan"), "nan"),
         ([float("inf"), 2**70], ["inf", str(2**70)]),
     ],
-    ids=repr,
+    ids=["bytes", "buffers", "NaN", "numbers"],
 )
 def test_what_an_operator_of_ones_own_makes_of_an_answer_is_fit_as_well(
     returned: Any, xcom: Any, run: Run, connect: Callable[[Server], None]
