@@ -87,7 +87,6 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "namedtuple_row": ("psycopg", {"row_factory": psycopg.rows.namedtuple_row}),
     "kwargs_row": ("psycopg", {"row_factory": psycopg.rows.kwargs_row(dict)}),
     "RealDictCursor": ("psycopg2", {"cursor_factory": psycopg2.extras.RealDictCursor}),
-    "scalar_row": ("psycopg", {"row_factory": psycopg.rows.scalar_row}),
     "class_row": ("psycopg", {"row_factory": psycopg.rows.class_row(complex)}),
     "DictCursor": ("psycopg2", {"cursor_factory": psycopg2.extras.DictCursor}),
     "NamedTupleCursor": ("psycopg2", {"cursor_factory": psycopg2.extras.NamedTupleCursor}),
@@ -96,6 +95,8 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "sqlite3.Row": ("sqlite", {"row_factory": sqlite3.Row}),
     "row_factory of sqlite3": ("sqlite", {"row_factory": rows_as_dicts}),
 }
+if hasattr(psycopg.rows, "scalar_row"):  # from psycopg 3.2 on
+    SHAPES["scalar_row"] = ("psycopg", {"row_factory": psycopg.rows.scalar_row})
 
 
 @pytest.fixture(params=SHAPES)
