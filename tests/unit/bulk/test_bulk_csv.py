@@ -155,10 +155,13 @@ def test_whatever_python_writes_is_read(
 ) -> None:
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
-    writer.writerows([("a", "b"), *rows])
     try:
+        writer.writerows([("a", "b"), *rows])
         content = file.getvalue().encode(encoding)
-    except UnicodeEncodeError:
+    except (
+        csv.Error,
+        UnicodeEncodeError,
+    ):  # the character NUL before Python 3.11, and half of a surrogate pair
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK_BYTES", block)

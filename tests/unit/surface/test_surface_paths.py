@@ -18,7 +18,6 @@ from airflow_channel_provider.operators._paths import storage_path
         "/tmp/a?b#c",
         "/tmp/a b ",
         "/tmp/%41",
-        "FILE:///tmp/a.jsonl",
         "file:/tmp/a",
     ],
 )
