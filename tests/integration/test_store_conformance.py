@@ -166,6 +166,23 @@ def test_an_unreadable_or_foreign_document_is_lost_and_heals(shared: Backend, co
     assert seen(shared.store()).state == {"n": 2}
 
 
+def test_what_another_process_writes_is_not_taken_for_ones_own(
+    served: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that count at the same moment of the store's clock would write the same, but for who it was."""
+    pack, now = envelope.pack, served.store().load("doc").now
+    monkeypatch.setattr(envelope, "pack", lambda state, _, **options: pack(state, now, **options))
+
+    def change(snapshot: Snapshot) -> tuple[dict[str, Any], int]:
+        n = (snapshot.state or {"n": 0})["n"] + 1
+        if n == 1:
+            add_one(served.store())  # and was faster
+        return {"n": n}, n
+
+    assert served.store().update("doc", change) == 2
+    assert seen(served.store()).state == {"n": 2}
+
+
 def test_a_document_that_vanished_beside_its_tokens_is_lost_and_heals(shared: Backend) -> None:
     write(shared.store(), {"n": 1})
     shared.lose("doc")
@@ -193,6 +210,7 @@ def test_the_document_is_written_the_same_everywhere(
     (content,) = map(json.loads, written)
     assert {name: type(value) for name, value in content.items()} == {
         "format": str,
+        "nonce": str,
         "clock": dict,
         "state": dict,
     }

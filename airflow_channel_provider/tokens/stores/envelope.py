@@ -2,8 +2,9 @@
 How a document is written down, the same in every store: its format by name, the store's clock, the state.
 
 What does not parse, or is of another format, is no document of ours: its store counts it as lost, never as a reason to
-crash. Where the store has no clock of its own, the host's seconds since boot are written down too and carry the time
-on, so that stepping the host's clock grants no extra request.
+crash. No two documents are alike: a writer whose answer was lost knows its own, and takes no other's for it. Where the
+store has no clock of its own, the host's seconds since boot are written down too and carry the time on, so that
+stepping the host's clock grants no extra request.
 
 A clock that can't be believed is the one thing that would hurt for ever: time stands still until it has caught up with
 what was written far ahead of it, and no charge comes to an end. Such a document is lost too, but its state is handed
@@ -13,6 +14,7 @@ on, since the charges in it may have been spent all the same.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -35,7 +37,8 @@ def pack(state: Mapping[str, Any], now: float, *, looked_at: float | None = None
     :param looked_at: seconds since boot at that moment, where the store has no clock of its own.
     """
     steady = {"boot": None, "steady": 0.0} if looked_at is None else {"boot": boot_id(), "steady": looked_at}
-    envelope = {"format": FORMAT, "clock": {**steady, "now": now}, "state": state}
+    clock, nonce = {**steady, "now": now}, os.urandom(8).hex()
+    envelope = {"format": FORMAT, "nonce": nonce, "clock": clock, "state": state}
     try:
         return _ENCODER.encode(envelope).encode()
     except (ValueError, RecursionError):  # 1e999, say, which is read as infinite
