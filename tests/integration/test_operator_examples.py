@@ -176,7 +176,7 @@ def test_alert_of_a_failed_try_and_of_its_recovery_arrive(ran: Ran) -> None:
     (button,) = first["buttons"]
     url = button["action"]["attributes"]["url"]
     assert url.startswith(f"{AIRFLOW_URL}/dags/example_channel_talk_alerts/")
-    assert re.fullmatch("<b>load_orders</b> of `.+` is done in try 2.", second["blocks"][0]["value"])
+    assert re.fullmatch("<b>load_orders</b> of <b>.+</b> is done in try 2.", second["blocks"][0]["value"])
 
 
 def test_message_in_markdown_arrives_with_its_buttons_and_files(ran: Ran) -> None:

@@ -26,8 +26,8 @@ from airflow_channel_provider.contract.sources import Source
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, Record
 
 Seeds = Mapping[str, Any]
-ODD: tuple[Any, ...] = (5, "x", ["x"], {"x": 1})
-"""One of them is of another type, whatever a shape is."""
+ODD: tuple[Any, ...] = ({"x": 1}, 5, "x", ["x"])
+"""One of them is of another type, whatever a shape is. A mapping first: the hook makes a text of a number."""
 
 
 @dataclass(frozen=True)

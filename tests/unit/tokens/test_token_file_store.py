@@ -290,7 +290,7 @@ def test_the_document_is_plain_json_with_its_format_named(store: FileStore, tmp_
     write(store, {"n": 1})
     envelope = json.loads((tmp_path / "tokens" / "doc.json").read_text())
     assert envelope["format"] == "airflow-channel-provider/1"
-    assert set(envelope) == {"format", "clock", "state"}
+    assert set(envelope) == {"format", "nonce", "clock", "state"}
 
 
 @pytest.mark.parametrize(
