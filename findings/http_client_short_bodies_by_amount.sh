@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Python 3.11 http.client: a body that ends before its Content-Length, as a connection that breaks leaves it. read() raises
+# Python 3.11 http.client, urllib3 2.8.0: a body that ends before its Content-Length, as a connection that breaks leaves it. read() raises
 # IncompleteRead, so one would think that read(amount) does, too, once it meets the end.
 #
 # Seen: read(amount) and readinto() give what came and raise nothing, then or at the next call, which gives nothing more.
@@ -7,18 +7,22 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+python3 -m venv "$folder"
+"$folder/bin/pip" install --quiet --disable-pip-version-check urllib3==2.8.0
 cd "$folder"
-python3 - <<'PYTHON'
+bin/python - <<'PYTHON'
 import http.client
 import socket
 import threading
+
+import urllib3
 
 BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 server = socket.create_server(("127.0.0.1", 0))
 
 
 def serve():
-    for _ in range(3):
+    for _ in range(4):
         connection, _ = server.accept()
         with connection:
             connection.recv(65_536)
@@ -50,4 +54,12 @@ for name, how in (
     found = read(how)
     print(f"{name}: {found}")
     assert found in ((b"half", b""), (4, 0))
+
+pool = urllib3.HTTPConnectionPool(*server.getsockname(), retries=False)
+try:
+    pool.request("GET", "/", preload_content=False).read(10)
+except urllib3.exceptions.ProtocolError as error:
+    print("urllib3, read(10):", error)
+else:
+    raise AssertionError("urllib3 took half of a body")
 PYTHON
