@@ -321,14 +321,20 @@ ALERTS: dict[str, Callable[[Upstream], Any]] = {
 }
 
 
+@pytest.fixture
+def told(cls: Any, sent: list[str], monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What a notifier has been told to send; the fields as they are when it does."""
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(cls, "notify", lambda self, context: seen.append(fields_of(self)))
+    return seen
+
+
 @pytest.mark.parametrize("native", [False, True], ids=["", "native"])
 @pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
 @pytest.mark.parametrize("cls", notifiers())
 def test_each_field_of_a_notifier_gets_the_text_as_it_is(
-    cls: Any, alert: Any, native: bool, run: Run, sent: list[str], monkeypatch: pytest.MonkeyPatch
+    cls: Any, alert: Any, native: bool, run: Run, told: list[dict[str, Any]]
 ) -> None:
-    told: list[dict[str, Any]] = []
-    monkeypatch.setattr(cls, "notify", lambda self, context: told.append(fields_of(self)))
     upstream = Upstream()
     with dag(native=native):
         fields = {name: alert(upstream) for name in cls.template_fields}
@@ -342,10 +348,8 @@ def test_each_field_of_a_notifier_gets_the_text_as_it_is(
 @pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
 @pytest.mark.parametrize("cls", notifiers())
 def test_each_field_of_an_awaited_notifier_gets_the_text_as_it_is(
-    cls: Any, alert: Any, native: bool, run: Run, sent: list[str], monkeypatch: pytest.MonkeyPatch
+    cls: Any, alert: Any, native: bool, run: Run, told: list[dict[str, Any]]
 ) -> None:
-    told: list[dict[str, Any]] = []
-    monkeypatch.setattr(cls, "notify", lambda self, context: told.append(fields_of(self)))
     upstream = Upstream()
     with dag(native=native):
         fields = {name: alert(upstream) for name in cls.template_fields}
