@@ -11,16 +11,14 @@ import json
 import lzma
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow
 import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from support.airflow_features import attach
 
 from airflow_channel_provider.bulk import lines
 from airflow_channel_provider.bulk.opened import Opened
@@ -105,16 +103,6 @@ def read(source: FileSource) -> tuple[list[object], ChannelError | None]:
     except ChannelError as error:
         return rows, error
     return rows, None
-
-
-@pytest.fixture(params=["file", "memory"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "file":
-        yield ObjectStoragePath(tmp_path.as_uri())
-        return
-    attach("memory", fs=fsspec.filesystem("memory"))
-    yield ObjectStoragePath("memory://faults")
-    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,12 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow
 import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
-from support.airflow_features import attach
 
 from airflow_channel_provider.bulk.cells import BOOLEAN, LIST_OF_STRING, NUMBER, STRING
 from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
@@ -34,16 +32,6 @@ from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 ROWS = [{"id": number, "name": f"name {number}"} for number in range(2_500)]
-
-
-@pytest.fixture(params=["file", "memory"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "file":
-        yield ObjectStoragePath(tmp_path.as_uri())
-        return
-    attach("memory", fs=fsspec.filesystem("memory"))
-    yield ObjectStoragePath("memory://bulk")
-    fsspec.filesystem("memory").store.clear()
 
 
 def write(path: Any, content: bytes) -> Any:
