@@ -19,9 +19,9 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.operators import _waiting
+from airflow_channel_provider.operators._answers import check_takers, taken
 from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import SUPPORTED, default_policy, fail_at_once
-from airflow_channel_provider.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -94,6 +94,8 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
     template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
     ui_color = "#e4e1ff"
 
+    _only_reads = False
+
     def __init__(
         self,
         *,
@@ -116,7 +118,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
 
     @abstractmethod
     def call_service(self, context: Context) -> Any:
-        """Make the call and return what becomes the XCom, once it is made fit for that (:mod:`.xcom`)."""
+        """Make the call and return what becomes the XCom, once it is made fit for that (:mod:`._answers`)."""
 
     def request_id(self, context: Context) -> str:
         """Return the id of this task instance's one message: the same in every try of it."""
@@ -148,7 +150,8 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         self.log.info("%s: calling, channel %s", what, where)
         started = time.monotonic()
         try:
-            result = fit_for_xcom(self.call_service(context))
+            check_takers(self, context)
+            result = taken(self, self.call_service(context), context, may_repeat=self._only_reads)
         except ChannelError as error:
             self._wait_for(error, context, waiting_since)
             fail_at_once(error)

@@ -14,10 +14,10 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.masking import mask_secret
+from airflow_channel_provider.operators._answers import check_takers, taken
 from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
 from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
-from airflow_channel_provider.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -57,6 +57,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
         self.log.info("%s: calling, Benlly channel %s", self.operation, self.channel_id)
         started = time.monotonic()
         try:
+            check_takers(self, context)
             with BenllyHook(self.benlly_conn_id) as hook:
                 data = self.act(hook)
         except ChannelError as error:
@@ -70,7 +71,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
             f", expired: {data['expired']}" if "expired" in data else "",
         )
         public = {name: value for name, value in data.items() if name != "device_token"}
-        fit: dict[str, Any] = fit_for_xcom(public)
+        fit: dict[str, Any] = taken(self, public, context)
         return fit
 
 

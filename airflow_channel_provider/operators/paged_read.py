@@ -47,6 +47,7 @@ class PagedReadOperator(FunctionParamsOperator):
         "items_field",
         *FunctionParamsOperator.template_fields,
     )
+    _only_reads = True
 
     def __init__(
         self,

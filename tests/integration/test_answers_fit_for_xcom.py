@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from support.airflow_features import TASK_RUNNER, leave_out_unless
 from support.peers import Handler, Server, read_request, serving
 
@@ -78,29 +78,46 @@ def connect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Server
     return connect
 
 
-def last_of(run: Run, operator: Any) -> Outcome:
+class Mapped(BaseOperator):
+    """Is mapped over what another task returns."""
+
+    def __init__(self, *, part: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.part = part
+
+
+def last_of(run: Run, operator: Any, *, is_mapped_over: bool = False, map_index: int = -1) -> Outcome:
     """Run the task as often as Airflow would."""
     with DAG("d", schedule=None) as dag:
-        dag.add_task(operator)
+        if not operator.has_dag():
+            dag.add_task(operator)
+        if is_mapped_over:
+            Mapped.partial(task_id="m").expand(part=operator.output)
     for try_number in range(1, RETRIES + 2):
-        outcome = run(operator, supervisor=Strict(), try_number=try_number, max_tries=RETRIES)
+        outcome = run(
+            operator,
+            supervisor=Strict(),
+            try_number=try_number,
+            max_tries=RETRIES,
+            map_index=map_index,
+        )
         if outcome.state != "up_for_retry":
             break
     return outcome
 
 
-def native() -> Any:
+def native(**more: Any) -> Any:
     return NativeFunctionOperator(
-        task_id="t", method="createUserChat", params={"userId": "u"}, retries=RETRIES
+        task_id="t", method="createUserChat", params={"userId": "u"}, retries=RETRIES, **more
     )
 
 
-def of_app() -> Any:
-    return AppFunctionOperator(task_id="t", app_id="a", method="f", retries=RETRIES)
+def of_app(**more: Any) -> Any:
+    return AppFunctionOperator(task_id="t", app_id="a", method="f", retries=RETRIES, **more)
 
 
-def benlly() -> Any:
-    return ChannelDeauthorizeOperator(task_id="t", channel_id=3, retries=RETRIES)
+def benlly(**more: Any) -> Any:
+    return ChannelDeauthorizeOperator(task_id="t", channel_id=3, retries=RETRIES, **more)
 
 
 REFUSED = [
@@ -169,3 +186,115 @@ def test_what_a_sensor_has_found_is_fit_as_well(run: Run, connect: Callable[[Ser
         )
         outcome = last_of(run, sensor)
     assert (outcome.state, outcome.xcom) == ("success", "18446744073709551616")
+
+
+OUTPUTS, MAPPED = "multiple_outputs=True", "a task is mapped over"
+NO_OUTPUTS = [
+    (b'"a text"', "not str"),
+    (b'[{"n": 1}]', "not list"),
+    (b"true", "not bool"),
+    (b'{"__classname__": "x"}', "not str"),
+    (b'{"": 1}', "1 to 512 characters"),
+    (b'{"%s": 1}' % (b"k" * 513), "1 to 512 characters"),
+    (b'{"a\\tb": 1}', "control characters"),
+]
+NOT_MAPPABLE = [
+    (b'"a text"', "not str"),
+    (b"7", "not int"),
+    (b"null", "not null"),
+    (b'{"__id__": 7}', "not str"),
+    (json.dumps([*range(1025)]).encode(), "1,025"),
+]
+
+
+@pytest.mark.parametrize(
+    ("result", "words", "how", "why"),
+    [
+        *((result, words, {"multiple_outputs": True}, OUTPUTS) for result, words in NO_OUTPUTS),
+        *((result, words, {}, MAPPED) for result, words in NOT_MAPPABLE),
+        (b'["a"]', "not list", {"multiple_outputs": True, "retry_policy": None}, OUTPUTS),
+    ],
+)
+def test_an_answer_that_airflow_refuses_ends_the_task_at_once(
+    result: bytes,
+    words: str,
+    how: dict[str, Any],
+    why: str,
+    run: Run,
+    connect: Callable[[Server], None],
+) -> None:
+    calls: list[str] = []
+    with serving(answering(result, calls)) as server:
+        connect(server)
+        outcome = last_of(run, of_app(**how), is_mapped_over=why is MAPPED)
+    assert calls == ["f"]
+    assert outcome.state == "failed"
+    assert why in str(outcome.error)
+    assert words in str(outcome.error)
+
+
+@pytest.mark.parametrize("make", [native, of_app, benlly])
+def test_nothing_is_called_for_a_mapped_task_that_would_be_given_nothing(
+    make: Callable[..., Any], run: Run, connect: Callable[[Server], None]
+) -> None:
+    calls: list[str] = []
+    with serving(answering(b"[1]", calls)) as server:
+        connect(server)
+        outcome = last_of(run, make(do_xcom_push=False), is_mapped_over=True)
+    assert calls == []
+    assert outcome.state == "failed"
+    assert "remove do_xcom_push=False" in str(outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("result", "how", "pushed"),
+    [
+        (b'{"a": 1, "b": null}', {"multiple_outputs": True}, {"a": 1, "b": None}),
+        (b"null", {"multiple_outputs": True}, {}),
+        (b'"a text"', {"multiple_outputs": True, "do_xcom_push": False}, {}),
+        (b'{"one": 1, "two": 2}', {}, {}),
+        (b"[1, 2, 3]", {}, {}),
+    ],
+)
+def test_an_answer_that_airflow_takes_is_taken(
+    result: bytes, how: dict[str, Any], pushed: dict[str, Any], run: Run, connect: Callable[[Server], None]
+) -> None:
+    calls: list[str] = []
+    with serving(answering(result, calls)) as server:
+        connect(server)
+        outcome = last_of(run, of_app(**how), is_mapped_over=not how)
+    assert (calls, outcome.state) == (["f"], "success")
+    told = outcome.supervisor.of(SetXCom)
+    assert {msg.key: msg.value for msg in told if msg.key != "return_value"} == pushed
+    if not how:
+        assert [msg.mapped_length for msg in told] == [len(json.loads(result))]
+
+
+@pytest.mark.parametrize(
+    ("how", "result", "state", "error"),
+    [
+        ({"multiple_outputs": True}, b'"a text"', "failed", OUTPUTS),
+        ({"multiple_outputs": True}, b'{"a": 1}', "success", ""),
+        ({}, b'"a text"', "success", ""),
+        ({"do_xcom_push": False}, b'"a text"', "success", ""),
+    ],
+)
+def test_one_of_many_mapped_calls_is_made_once(
+    how: dict[str, Any],
+    result: bytes,
+    state: str,
+    error: str,
+    run: Run,
+    connect: Callable[[Server], None],
+) -> None:
+    with DAG("d", schedule=None):
+        mapped = AppFunctionOperator.partial(task_id="t", app_id="a", retries=RETRIES, **how).expand(
+            method=["f", "g"]
+        )
+        Mapped.partial(task_id="m").expand(part=mapped.output)
+    calls: list[str] = []
+    with serving(answering(result, calls)) as server:
+        connect(server)
+        outcome = last_of(run, mapped, map_index=1)
+    assert (calls, outcome.state) == (["g"], state)
+    assert error in str(outcome.error)
