@@ -15,7 +15,7 @@ from airflow_channel_provider.exceptions import ChannelError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-__all__ = ["free_the_slot_for", "may_wait", "seconds_to_wait", "waiting_since"]
+__all__ = ["free_the_slot_for", "may_wait", "rescheduling", "seconds_to_wait", "waiting_since"]
 
 # A rescheduled task that comes back within seconds can be taken for a failed one: Airflow's supervisor may report the
 # end of the first process only after the second was queued.
@@ -82,17 +82,24 @@ def free_the_slot_for(
     :param wait_seconds: some are added, so that tasks that wait for the same moment do not return as one.
     :param since: when the task began to wait (seconds since the epoch); comes back with a deferred task.
     """
-    from airflow_channel_provider.retry import spread_seconds
-
-    wait_seconds = wait_seconds if deferrable else max(wait_seconds, LEAST_RESCHEDULE_SECONDS)
-    moment = datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds + spread_seconds(wait_seconds))
     if deferrable:
         operator.defer(
-            trigger=_date_time_trigger(moment),
+            trigger=_date_time_trigger(_after(wait_seconds)),
             method_name="execute_complete",
             kwargs={"waiting_since": since},
         )
-    raise _reschedule_exception(moment)
+    raise rescheduling(wait_seconds)
+
+
+def rescheduling(wait_seconds: float) -> Exception:
+    """Return the exception that has a task rescheduled; see :func:`free_the_slot_for`."""
+    return _reschedule_exception(_after(max(wait_seconds, LEAST_RESCHEDULE_SECONDS)))
+
+
+def _after(wait_seconds: float) -> datetime:
+    from airflow_channel_provider.retry import spread_seconds
+
+    return datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds + spread_seconds(wait_seconds))
 
 
 def _date_time_trigger(moment: datetime) -> Any:

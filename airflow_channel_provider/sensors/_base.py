@@ -4,7 +4,8 @@ What the sensors share: one look at the service, and three ways to wait for the 
 In the mode ``poke`` the task looks again and again, in the mode ``reschedule`` each time it is its turn, and a
 deferrable one looks once and leaves the rest to the triggerer. All find the same and bear the same failures, but for
 one thing: a rescheduled task remembers nothing, so that a failure which names no end ends its try. In all of them
-``soft_fail`` is for what is awaited and does not come in time; a mistake fails the task.
+``soft_fail``, ``silent_fail`` and ``never_fail`` do what Airflow makes of them in the mode ``poke``; so ``soft_fail``
+is for what is awaited and does not come in time, and a mistake fails the task.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
 )
@@ -67,6 +70,7 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
     ui_color = "#e4e1ff"
 
     _look_from_seconds = 0.0
+    _comes_back: Any = None
 
     def __init__(
         self,
@@ -100,7 +104,7 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         """Wait, in one of the three ways; return what was found."""
         try:
             self._watch.check()
-            return self._look_and_defer(context) if self.deferrable else super().execute(context)
+            return self._look_and_defer(context) if self.deferrable else self._look_again(context)
         except ChannelError as error:
             fail_at_once(error)
             raise
@@ -137,14 +141,27 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         return found
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait. Airflow skips whatever has ended it under ``soft_fail``; here a mistake fails."""
+        """
+        Go on after the wait.
+
+        Airflow skips whatever has ended it under ``soft_fail``; here a mistake fails. Before 3.1 it forgets
+        ``never_fail``, and ``soft_fail`` where the wait was too long.
+        """
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except AirflowSkipException as skip:
             ended_by = skip.__cause__
             if self.never_fail or ended_by is None or not _is_mistake(ended_by):
                 raise
+        except AirflowException as error:
+            if self.never_fail or (self.soft_fail and isinstance(error, AirflowSensorTimeout)):
+                raise self._skipped() from error
+            raise
         raise ended_by
+
+    def _skipped(self) -> AirflowSkipException:
+        option = "soft_fail" if self.soft_fail else "never_fail"
+        return AirflowSkipException(f"Skipping due to {option} is set to True.")
 
     @cached_property
     def _watch(self) -> Watch:
@@ -164,13 +181,41 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
     def _look_and_defer(self, context: Context) -> Any:
         """Look once, so that what is wrong is told at once, and what is there already needs no triggerer."""
         trigger = self._new_trigger()
-        found = self.poke(context)
+        found = self._first_look(context)
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
         self.log.info("%s: waiting in the triggerer", self._watch.method)
         return self.defer(
             trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout)
         )
+
+    def _first_look(self, context: Context) -> PokeReturnValue | bool:
+        """Look once; of an error becomes what Airflow makes of it in the mode ``poke``."""
+        try:
+            return self.poke(context)
+        except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise self._skipped() from error
+            raise
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            if self.silent_fail:
+                self.log.exception("%s: could not look", self._watch.method)
+                return False
+            if self.never_fail:
+                raise self._skipped() from error
+            raise
+
+    def _look_again(self, context: Context) -> Any:
+        """Look in the modes of Airflow's sensors; come back no sooner than a look has told."""
+        try:
+            return super().execute(context)
+        except Exception as error:
+            if self._comes_back is None or type(error) is not type(self._comes_back):
+                raise
+            later: Any = error
+        raise max(later, self._comes_back, key=lambda one: one.reschedule_date)
 
     def _new_trigger(self) -> NativeFunctionTrigger:
         from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
@@ -182,6 +227,7 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
             tolerated_failures=self.tolerated_failures,
             backoff_since=time.time() if self.exponential_backoff else None,
             max_interval=None if self.max_wait is None else self.max_wait.total_seconds(),
+            silent_fail=self.silent_fail,
         )
 
     def _bear(self, error: ChannelError, context: Context) -> None:
@@ -194,13 +240,14 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
             self._come_back_after(wait_seconds, context, error)
 
     def _come_back_after(self, wait_seconds: float, context: Context, error: ChannelError) -> None:
+        """Have the task rescheduled, once Airflow's loop is left: it would take the exception for a failure."""
         since = _waiting.waiting_since(context, None)
         if time.time() + wait_seconds > since + self.timeout:
             raise AirflowSensorTimeout(
                 f"The sensor would have to wait for another {wait_seconds:.0f} s before it may look again, and its "
                 f"timeout is {self.timeout:.0f} s. {error}"
             ) from error
-        _waiting.free_the_slot_for(self, max(wait_seconds, self.poke_interval), deferrable=False, since=since)
+        self._comes_back = _waiting.rescheduling(wait_seconds)
 
 
 def _is_mistake(error: BaseException) -> bool:

@@ -43,9 +43,11 @@ class Patience:
     Bears failures, up to a number in a row.
 
     :param most: how many.
+    :param endless: any number of them, and what waiting can't help as well.
     """
 
     most: int
+    endless: bool = False
     failed: int = 0
 
     def seconds_after(self, error: Exception, *, now: float) -> float:
@@ -59,13 +61,13 @@ class Patience:
         from airflow_channel_provider.retry import told_wait_seconds
         from airflow_channel_provider.retry_policy import Action, decide
 
-        if decide(error).action is Action.FAIL:
+        if not self.endless and decide(error).action is Action.FAIL:
             raise error
         told = told_wait_seconds(error, now=now)
         if told is not None:
             return told
         self.failed += 1
-        if self.failed > self.most:
+        if not self.endless and self.failed > self.most:
             raise _worn_out(error, self.failed)
         return 0.0
 

@@ -44,6 +44,7 @@ class NativeFunctionTrigger(BaseTrigger):
     :param backoff_since: when the wait began (seconds since the epoch): ``poke_interval`` doubles from there on; None:
         it stays as it is.
     :param max_interval: the longest that it may grow to, in seconds; None: no limit.
+    :param silent_fail: whether the wait goes on whatever a look raises.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class NativeFunctionTrigger(BaseTrigger):
         tolerated_failures: int = 10,
         backoff_since: float | None = None,
         max_interval: float | None = None,
+        silent_fail: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.watch = Watch.of(
@@ -77,6 +79,7 @@ class NativeFunctionTrigger(BaseTrigger):
         self.tolerated_failures = tolerated_failures
         self.backoff_since = backoff_since
         self.max_interval = max_interval
+        self.silent_fail = silent_fail
         self._sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
         self._random: Callable[[], float] = random.random
         self._now: Callable[[], float] = time.time
@@ -90,6 +93,7 @@ class NativeFunctionTrigger(BaseTrigger):
             "poke_interval": self.poke_interval,
             "tolerated_failures": self.tolerated_failures,
             **(growth if self.backoff_since is not None else {}),
+            **({"silent_fail": True} if self.silent_fail else {}),
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -105,7 +109,7 @@ class NativeFunctionTrigger(BaseTrigger):
     async def _found(self, door: Door) -> Any:
         from airflow_channel_provider.retry import spread_seconds
 
-        patience = Patience(self.tolerated_failures)
+        patience = Patience(self.tolerated_failures, endless=self.silent_fail)
         await self._sleep(self.poke_interval * self._random())
         while True:
             wait_seconds, pause = 0.0, self._pause_seconds()

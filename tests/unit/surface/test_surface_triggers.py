@@ -339,3 +339,25 @@ def test_a_trigger_that_can_not_look_up_its_connection_yet_tries_again(
     monkeypatch.setattr(Door, "_new_hook", new_hook)
     doors.client.script = [CLOSED]
     assert waiting.run()["status"] == "met"
+
+
+def test_failures_that_are_to_be_silent_end_no_wait(doors: Any, waiting: Waiting) -> None:
+    mistake, html = ChannelRequestError("no such chat", http_status=404), ChannelResponseError("html", http_status=403)
+    doors.client.script = [mistake, html, html, html, mistake, OPEN, CLOSED]
+    assert waiting.run(silent_fail=True, tolerated_failures=2)["status"] == "met"
+    assert waiting.slept == [30.0, *[60.0] * 6]
+
+
+def test_a_limit_is_waited_out_where_failures_are_silent(doors: Any, waiting: Waiting) -> None:
+    until = datetime.now(tz=timezone.utc) + timedelta(seconds=900)
+    doors.client.script = [ChannelRateLimitError("x", retry_at=until), CLOSED]
+    waiting.run(silent_fail=True, tolerated_failures=0)
+    assert waiting.slept[0] == 30.0
+    assert max(waiting.slept) > 500.0
+
+
+def test_silent_failures_travel_only_where_they_are_asked_for(waiting: Waiting) -> None:
+    path, kwargs = waiting.trigger(silent_fail=True).serialize()
+    assert kwargs["silent_fail"] is True
+    assert NativeFunctionTrigger(**json.loads(json.dumps(kwargs))).serialize() == (path, kwargs)
+    assert "silent_fail" not in waiting.trigger().serialize()[1]
