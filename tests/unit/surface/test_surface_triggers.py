@@ -342,7 +342,10 @@ def test_a_trigger_that_can_not_look_up_its_connection_yet_tries_again(
 
 
 def test_failures_that_are_to_be_silent_end_no_wait(doors: Any, waiting: Waiting) -> None:
-    mistake, html = ChannelRequestError("no such chat", http_status=404), ChannelResponseError("html", http_status=403)
+    mistake, html = (
+        ChannelRequestError("no such chat", http_status=404),
+        ChannelResponseError("html", http_status=403),
+    )
     doors.client.script = [mistake, html, html, html, mistake, OPEN, CLOSED]
     assert waiting.run(silent_fail=True, tolerated_failures=2)["status"] == "met"
     assert waiting.slept == [30.0, *[60.0] * 6]
