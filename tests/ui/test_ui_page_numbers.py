@@ -62,7 +62,7 @@ def login(
     """A user of Benlly, whose token lives for a year."""
     name = AppName("https://benlly.example", "7/50eaa0c349f71c04", connections, "Benlly", unlimited=True)
     facts = TokenFacts("fp", now - 60, now - 60 + life_seconds)
-    overview = described(AppRecord(name=name).with_token("app", facts), now=now)
+    overview = described(AppRecord(name=name).with_token("user", facts), now=now)
     return replace(overview, key="fedcba9876543210")
 
 
@@ -116,7 +116,7 @@ def test_a_renewal_of_next_year_is_told_in_days(show: Show) -> None:
     assert value.startswith("in ")
     assert " d " in value
     assert ":" not in value
-    assert note == "App token of benlly_tablet"
+    assert note == "User token of benlly_tablet"
 
 
 def test_a_quota_that_is_spent_is_no_calm(show: Show) -> None:
