@@ -52,7 +52,7 @@ MOST_DIGITS = 16
 _NUMERAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DAY = r"(?P<day>\d{4}-\d\d-\d\d)"
 _CLOCK = r"(?P<minutes>\d\d:\d\d)(?P<seconds>:\d\d)?(?P<fraction>\.\d+)?"
-_OFFSET = r"(?P<offset>[Zz]|[+-]\d\d:?\d\d|[+-]\d\d)?"
+_OFFSET = r"(?P<offset>[Zz]|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?"
 _MOMENT = re.compile(rf"{_DAY}(?:[Tt ]{_CLOCK} ?{_OFFSET})?", re.ASCII)
 _WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
@@ -213,7 +213,7 @@ def _moment(value: object) -> tuple[str, str, str]:
 
 
 def _offset(text: str) -> str:
-    if text in ("", "Z", "z"):
+    if text in ("", "Z", "z", "UTC"):  # the last of BigQuery and Trino
         return "+00:00" if text else ""
     digits = text[1:].replace(":", "").ljust(4, "0")
     return f"{text[0]}{digits[:2]}:{digits[2:]}"

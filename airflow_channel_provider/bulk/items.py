@@ -11,6 +11,8 @@ import base64
 import hashlib
 import json
 import math
+import re
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -31,11 +33,13 @@ __all__ = [
     "duration_text",
     "entries",
     "identified",
+    "interval_text",
     "json_of_line",
     "json_text",
     "native",
     "number_of",
     "plain",
+    "short_float",
     "unwrapped",
 ]
 
@@ -43,6 +47,8 @@ JSON = Any
 ItemKey = str | Callable[[Any], object] | None
 """A field, a function of the item, or None for its place and content."""
 
+_DOUBLE_BYTES = 8
+_FOREIGN = ("NaTType", "NAType", "MonthDayNano")
 _MOST_DIGITS = 4_300
 """Of a whole number; Python writes no longer one, and few services read one."""
 
@@ -205,22 +211,34 @@ def plain(value: object) -> JSON:
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(bytes(value)).decode()
-    if isinstance(value, (Sequence, set, frozenset)):
-        return [plain(inner) for inner in value]
     own = native(value)
-    return _scalar(value) if own is value else plain(own)
+    if own is not value:
+        return plain(own)
+    return [plain(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
 
 
 def native(value: object) -> object:
-    """Return Python's own value for one of numpy or pandas, None for what those call missing; others as they are."""
+    """
+    Return Python's own value for one of numpy, pandas or Arrow, None for what those call missing; others as they are.
+
+    A set is a list, in an order that is the same in each process.
+    """
     if isinstance(value, (str, int, float, list, dict)):
         return value
-    if type(value).__name__ in ("NaTType", "NAType"):
-        return None
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    found: Any = value
+    if (name := type(value).__name__) in _FOREIGN:
+        return interval_text(*found) if name == "MonthDayNano" else None
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if kind is None or not hasattr(value, "tolist"):
         return value
-    found: Any = value
+    if kind == "f" and found.dtype.itemsize < _DOUBLE_BYTES:
+        return (
+            [native(inner) for inner in found]
+            if found.shape
+            else short_float(float(found), found.dtype.itemsize)
+        )
     if kind not in "mM":
         return found.tolist()
     # Theirs may count nanoseconds, which Python's do not.
@@ -260,6 +278,30 @@ def duration_text(nanoseconds: int) -> str:
     day = f"{days}D" if days else ""
     text = "P" + day + (f"T{clock}" if clock else "" if day else "T0S")
     return f"-{text}" if nanoseconds < 0 else text
+
+
+def interval_text(months: int, days: int, nanoseconds: int) -> str:
+    """Return an interval of the calendar as ISO 8601 writes it, such as ``P1Y2M3DT4H``; see :func:`duration_text`."""
+    rest = days * 86_400_000_000_000 + nanoseconds
+    if not months:
+        return duration_text(rest)
+    if months < 0:
+        return f"-{interval_text(-months, -days, -nanoseconds)}"
+    years, months = divmod(months, 12)
+    calendar = "P" + (f"{years}Y" if years else "") + (f"{months}M" if months else "")
+    clock = duration_text(abs(rest))[1:] if rest else ""
+    return calendar + (re.sub(r"[\d.]+", r"-\g<0>", clock) if rest < 0 else clock)
+
+
+def short_float(value: float | None, size_bytes: int) -> float | None:
+    """Return the number with the fewest digits that so few bytes hold as this one: 19.99, not 19.989999771118164."""
+    if value is None or not math.isfinite(value) or value.is_integer():
+        return value
+    size, digits = ("<f", range(6, 9)) if size_bytes == 4 else ("<e", range(3, 5))
+    tried = (float(f"{value:.{count}g}") for count in digits)
+    return next(
+        (short for short in tried if struct.unpack(size, struct.pack(size, short))[0] == value), value
+    )
 
 
 def number_of(value: Decimal) -> float | str | None:

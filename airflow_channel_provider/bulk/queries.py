@@ -13,22 +13,31 @@ import pickle
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
+from airflow_channel_provider.bulk.items import native
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-__all__ = ["ROWS_AT_ONCE", "executed", "kept", "sql_errors"]
+__all__ = ["ROWS_AT_ONCE", "bits", "closed", "executed", "fetched", "kept", "sql_errors"]
 
 ROWS_AT_ONCE = 1_000
 IN_MEMORY_BYTES = 1 << 20
 _POSTGRES = ("psycopg", "psycopg2")
+_MYSQL = ("pymysql", "MySQLdb")
+_BIT = 16
+"""The type of MySQL whose numbers these drivers hand over as bytes."""
 _NO_CURSOR_FOR_IT = "42601"  # DECLARE takes nothing but a query, and calls the rest wrong syntax
 _WRITES_IN_A_QUERY = "0A000"  # WITH ... AS (DELETE ...)
 # As PEP 249 names them. What is no error of the database but of Python came of the parameters.
 _WRONG = ("ProgrammingError", "DataError", "IntegrityError", "NotSupportedError")
 _WRONG_PARAMETERS = (TypeError, ValueError, LookupError)
+_SORTED = (*_WRONG, "OperationalError", "InterfaceError", "InternalError")
+_STATE = re.compile(r"[0-9A-Z]{5}|(?:ORA|DPY)-\d{4,5}")
+# What a driver does not sort into these classes: a wrong query, value or permission, as the database says.
+_WRONG_STATE = re.compile(r"(?:07|22|42)\w{3}|0A000|ORA-009\d\d|ORA-01(?:031|722|8\d\d)")
+_OTHER_ENCODING = ("22021", "22P05")
 _NO_STATEMENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 _WRITE = re.compile(r"(?:^|;)[\s(]*(DELETE|INSERT|UPDATE|MERGE|REPLACE|TRUNCATE)\b", re.IGNORECASE)
 
@@ -57,8 +66,11 @@ def _told(error: Exception) -> ChannelError:
     named = f"{type(error).__name__} {code}" if code else type(error).__name__
     if code == _WRITES_IN_A_QUERY:
         return _no_read(named)
+    if code in _OTHER_ENCODING or _is_no_text(error):
+        return _other_encoding(named)
     # SQLite calls everything an operational error; its own name for it tells a wrong query (from Python 3.11 on).
-    if kinds.intersection(_WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR":
+    is_wrong = kinds.intersection(_WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR"
+    if is_wrong or (_WRONG_STATE.fullmatch(code) and not kinds.intersection(_SORTED)):
         return ChannelConfigurationError(
             f"The database refuses sql ({named}): correct the query or sql_parameters, or what the user of sql_conn_id "
             "may do. The cause of this error says what it found."
@@ -77,7 +89,11 @@ def _code(error: Exception) -> str:
         if isinstance(found := getattr(error, name, None), str):
             return found
     first = error.args[0] if error.args else None
-    return str(first) if isinstance(first, int) else ""
+    if isinstance(first, Mapping):  # the fields of PostgreSQL's message, of pg8000 and of Redshift
+        first = first.get("C")
+    found = str(getattr(first, "full_code", first))  # Oracle's
+    is_of_driver = any(kind.__name__ == "Error" for kind in type(error).__mro__)
+    return found if isinstance(first, int) or (is_of_driver and _STATE.fullmatch(found)) else ""
 
 
 def _no_read(what: str) -> ChannelConfigurationError:
@@ -85,6 +101,35 @@ def _no_read(what: str) -> ChannelConfigurationError:
         f"sql changes data ({what}): each try reads it again, and nothing that it changes is kept. Change the data in "
         "a task of its own, and let sql only read."
     )
+
+
+def _is_no_text(error: Exception) -> bool:
+    is_of_sqlite = type(error).__module__ == "sqlite3" and "Could not decode to UTF-8" in str(error)
+    return is_of_sqlite or isinstance(error, UnicodeDecodeError)
+
+
+def _other_encoding(named: str) -> ChannelConfigurationError:
+    return ChannelConfigurationError(
+        f"A text in the rows of sql is not in the encoding that sql_conn_id has for them ({named}): let its extra name "
+        'theirs, such as {"client_encoding": "UHC"} for PostgreSQL and {"charset": "euckr"} for MySQL, or let the '
+        "query convert the text."
+    )
+
+
+@contextmanager
+def closed(opened: Any) -> Iterator[Any]:
+    """
+    Close a connection or a cursor in the end.
+
+    Some drivers refuse to close what was not read to its end, which hides what went wrong before.
+    """
+    try:
+        yield opened
+    except BaseException:
+        with suppress(Exception):
+            opened.close()
+        raise
+    opened.close()
 
 
 @contextmanager
@@ -101,8 +146,11 @@ def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]
     if found := _WRITE.search(statements):
         raise _no_read(found[1].upper())
     arguments = (sql, parameters) if parameters else (sql,)
-    cursor, on_server = _run(connection, arguments)
-    with closing(cursor):
+    connection = _inner(connection)
+    driver = _driver(connection)
+    _expect_text(connection, driver)
+    cursor, on_server = _run(connection, driver, arguments)
+    with closed(cursor):
         # A cursor on the server may know its columns only when it is read.
         while not on_server and cursor.description is None:
             if not _next_answer(cursor):
@@ -115,9 +163,30 @@ def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]
                 )
 
 
-def _run(connection: Any, arguments: tuple[Any, ...]) -> tuple[Any, bool]:
+def _inner(connection: Any) -> Any:
+    """Return a connection of its driver, without what SQLAlchemy's pool puts around it."""
+    return getattr(connection, "driver_connection", None) or connection
+
+
+def _driver(connection: Any) -> str:
+    """Return the package that a connection is of, whoever has derived from its class or wrapped it."""
+    packages: list[str] = [kind.__module__.partition(".")[0] for kind in connection.__class__.__mro__]
+    return next((name for name in packages if name in (*_POSTGRES, *_MYSQL)), packages[0])
+
+
+def _expect_text(connection: Any, driver: str) -> None:
+    """Let texts be UTF-8 where PostgreSQL was told not to care: one driver makes bytes of them then, one an error."""
+    if driver not in _POSTGRES or connection.info.parameter_status("client_encoding") != "SQL_ASCII":
+        return
+    if driver == "psycopg2":
+        connection.set_client_encoding("UTF8")
+    else:
+        connection.execute("SET client_encoding TO 'UTF8'")
+        connection.commit()  # so that no rollback takes it back
+
+
+def _run(connection: Any, driver: str, arguments: tuple[Any, ...]) -> tuple[Any, bool]:
     """Run a query by a cursor that does not fetch everything at once, where the driver and the query allow one."""
-    driver = type(connection).__module__.partition(".")[0]
     if driver in _POSTGRES and not connection.autocommit:
         try:
             return _ran(connection.cursor("channel_talk_bulk", **_of_tuples(driver)), arguments), True
@@ -173,6 +242,35 @@ def _next_answer(cursor: Any) -> bool:
         raise
 
 
+# ---- what a driver makes of rows
+
+
+def fetched(cursor: Any, count: int) -> Any:
+    """
+    Return some more rows.
+
+    :raises ChannelConfigurationError: Python has no value for one of theirs.
+    """
+    try:
+        return cursor.fetchmany(count)
+    except Exception as error:
+        is_of_values = isinstance(error, (ArithmeticError, ValueError)) or type(error).__name__ == "DataError"
+        if _code(error) or _is_no_text(error) or not is_of_values:
+            raise
+        raise ChannelConfigurationError(
+            f"The driver of sql_conn_id can't make values of a row of sql ({type(error).__name__}): a time may be one "
+            "that Python has not, such as infinity, 24:00 or a year BC; let the query cast it to text, or leave it out."
+            " The cause of this error says what it found."
+        ) from error
+
+
+def bits(connection: Any, description: Iterable[Any]) -> list[int]:
+    """Return the places of the columns whose values are whole numbers and come as bytes."""
+    if _driver(_inner(connection)) not in _MYSQL:
+        return []
+    return [place for place, column in enumerate(description) if column[1] == _BIT]
+
+
 # ---- rows on the disk of this host
 
 
@@ -197,10 +295,7 @@ def _write(file: Any, piece: list[object]) -> None:
     try:
         _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(piece)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise ChannelConfigurationError(
-            "The driver of sql_conn_id makes something of a column that can't be kept; let the query cast it to text. "
-            "The cause of this error names its type."
-        ) from error
+        raise _not_kept() from error
     except OSError as error:
         raise ChannelError(
             "The rows of sql do not fit into a file in the folder for temporary files of this host "
@@ -209,8 +304,18 @@ def _write(file: Any, piece: list[object]) -> None:
 
 
 def _read(file: Any) -> list[object]:
-    rows: list[object] = pickle.load(file)  # noqa: S301 - this process has written it, and nobody else can
+    try:
+        rows: list[object] = pickle.load(file)  # noqa: S301 - this process has written it, and nobody else can
+    except (pickle.UnpicklingError, TypeError, AttributeError) as error:
+        raise _not_kept() from error
     return rows
+
+
+def _not_kept() -> ChannelConfigurationError:
+    return ChannelConfigurationError(
+        "The driver of sql_conn_id makes something of a column that can't be kept; let the query cast it to text. The "
+        "cause of this error names its type."
+    )
 
 
 class _Pickler(pickle.Pickler):
@@ -219,6 +324,9 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, memoryview):  # bytes of psycopg2
             return bytes, (value.tobytes(),)
+        if isinstance(value, tuple):  # with names for its values, by which it may not be made again
+            own = native(value)
+            return (tuple, (list(value),)) if own is value else (_itself, (own,))
         if not isinstance(value, type) and callable(
             read := getattr(value, "read", None)
         ):  # a large object, which ends with its connection

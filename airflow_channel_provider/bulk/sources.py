@@ -6,8 +6,7 @@ is the same: a resumed task passes over what it has done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -167,15 +166,16 @@ class SqlSource:
     def _read(self) -> Iterator[object]:
         with (
             queries.sql_errors(),
-            closing(self._connect()) as connection,
+            queries.closed(self._connect()) as connection,
             queries.executed(connection, self._sql, self._parameters) as cursor,
         ):
-            rows = cursor.fetchmany(ROWS_AT_ONCE)
+            rows = queries.fetched(cursor, ROWS_AT_ONCE)
             # A cursor on the server may know its columns only now.
             names = distinct((column[0] for column in cursor.description or ()), "The query")
+            bits = [names[place] for place in queries.bits(connection, cursor.description or ())]
             while rows:
-                yield from (_by_name(names, row) for row in rows)
-                rows = cursor.fetchmany(ROWS_AT_ONCE)
+                yield from (_by_name(names, row, bits) for row in rows)
+                rows = queries.fetched(cursor, ROWS_AT_ONCE)
 
     @property
     def expected(self) -> int | None:
@@ -183,14 +183,22 @@ class SqlSource:
         return self._count
 
 
-def _by_name(names: Sequence[str], row: Any) -> dict[str, object]:
-    """Return a row as a mapping, which the connection may have asked its driver for already."""
+def _by_name(names: Sequence[str], row: Any, bits: Collection[str] = ()) -> dict[str, object]:
+    """
+    Return a row as a mapping, which the connection may have asked its driver for already.
+
+    :param bits: columns of whole numbers that come as bytes.
+    """
     try:
-        if isinstance(row, Mapping):
-            return {name: row[name] for name in names}
-        if isinstance(row, Iterable) and not isinstance(row, (str, bytes)):
-            return dict(zip(names, row, strict=True))
-    except (KeyError, ValueError):
+        if not isinstance(row, (str, bytes)):
+            # A row need not be iterable by its class: those of pyodbc and BigQuery have places.
+            values = map(row.__getitem__, names) if isinstance(row, Mapping) else row
+            made = dict(zip(names, values, strict=True))
+            for name in bits:
+                value = made[name]
+                made[name] = int.from_bytes(value, "big") if isinstance(value, bytes) else value
+            return made
+    except (KeyError, TypeError, ValueError):
         pass
     raise ChannelConfigurationError(
         f"The connection makes a {type(row).__name__} of each row of the query, which is not all of its columns; let "

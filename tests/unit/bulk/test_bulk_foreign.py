@@ -31,6 +31,9 @@ NANOSECONDS = "2026-01-31T12:00:00.123456789"
 FOREIGN = [
     (numpy.int64(3), NUMBER, 3),
     (numpy.float32(1.5), NUMBER, 1.5),
+    (numpy.float32(19.99), NUMBER, 19.99),
+    (numpy.float16(0.1), NUMBER, 0.1),
+    (numpy.array([0.1, 2], dtype="float32"), LIST_OF_NUMBER, [0.1, 2]),
     (numpy.bool_(True), BOOLEAN, True),
     (numpy.array([1, 2]), LIST_OF_NUMBER, [1, 2]),
     (numpy.datetime64("2026-01-31"), DATE, "2026-01-31"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import uuid
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -10,15 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.items import (
     Item,
     Items,
     content_key,
     identified,
+    interval_text,
     json_of_line,
     json_text,
     plain,
+    short_float,
     unwrapped,
 )
 from airflow_channel_provider.bulk.ledger import Ledger
@@ -48,6 +52,8 @@ JSON_VALUES = st.recursive(
         (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         ((1, {"a": {date(2026, 1, 1)}}), [1, {"a": ["2026-01-01"]}]),
         ({1: True}, {"1": True}),
+        ({"b", "c", "a"}, ["a", "b", "c"]),
+        (frozenset({3, 1, 2}), [1, 2, 3]),
     ],
 )
 def test_values_become_what_json_can_hold(value: object, expected: Any) -> None:
@@ -229,3 +235,39 @@ def test_a_dead_letter_line_that_somebody_has_edited_is_an_item_all_the_same(val
     line = {**LINE, "item": {"id": 1}, "key": value, "request_id": value or None, "outcome": value}
     (item,) = Items([line], "id")
     assert (item.value, item.key, item.request_id, item.in_doubt) == ({"id": 1}, "1", None, False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((14, 3, 5_000_000_000), "P1Y2M3DT5S"),
+        ((12, 0, 0), "P1Y"),
+        ((-1, 0, 0), "-P1M"),
+        ((-1, -2, -3_000_000_000), "-P1M2DT3S"),
+        ((1, -3, -3_600_500_000_000), "P1M-3DT-1H-0.5S"),
+        ((0, 1, 0), "P1D"),
+        ((0, 0, 0), "PT0S"),
+    ],
+)
+def test_an_interval_of_the_calendar_has_one_text(parts: tuple[int, int, int], text: str) -> None:
+    assert interval_text(*parts) == text
+
+
+@pytest.mark.fuzz
+@cases(200)
+@given(st.floats(width=32, allow_nan=False))
+def test_a_number_of_four_bytes_is_the_same_in_fewest_digits(value: float) -> None:
+    short = short_float(value, 4)
+    assert short is not None
+    assert struct.pack("<f", short) == struct.pack("<f", value)
+    assert len(repr(short)) <= len(repr(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "size_bytes", "short"),
+    [(0.10000000149011612, 4, 0.1), (19.989999771118164, 4, 19.99), (65504.0, 2, 65504.0), (None, 4, None)],
+)
+def test_a_number_of_few_bytes_has_the_digits_that_it_was_written_with(
+    value: float | None, size_bytes: int, short: float | None
+) -> None:
+    assert short_float(value, size_bytes) == short
