@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk.cells import (
@@ -17,14 +18,15 @@ from airflow_channel_provider.bulk.cells import (
     STRING,
 )
 from airflow_channel_provider.bulk.columns import distinct
-from airflow_channel_provider.bulk.items import duration_text
+from airflow_channel_provider.bulk.items import duration_text, short_float
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from pyarrow import DataType, RecordBatch, RecordBatchReader, Schema
 
-__all__ = ["check_schema", "reader_of", "rows_of", "type_of_arrow"]
+__all__ = ["check_schema", "reader_of", "rows_of", "type_of_arrow", "without_index"]
 
+_EXTENSION = b"ARROW:extension:name"
 _INDEX = re.compile(r"__index_level_\d+__")
 """What pandas calls the numbers of its rows."""
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -40,7 +42,7 @@ def type_of_arrow(kind: DataType) -> str:
         (types.is_date, DATE),
         (types.is_timestamp, DATETIME),
     )
-    if types.is_dictionary(kind):
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return type_of_arrow(kind.value_type)
     if _is_list(kind):
         return _type_of_list(kind.value_type)
@@ -50,23 +52,28 @@ def type_of_arrow(kind: DataType) -> str:
 def _type_of_list(kind: DataType) -> str:
     from pyarrow import types
 
-    if types.is_string(kind) or types.is_large_string(kind):
+    if types.is_dictionary(kind):
+        return _type_of_list(kind.value_type)
+    if _is_any(kind, "string", "large_string", "string_view", "null"):
         return LIST_OF_STRING
-    if types.is_struct(kind):
+    if _is_any(kind, "struct", "map"):
         return LIST_OF_OBJECT
     return LIST_OF_NUMBER if _is_number(kind) else STRING
 
 
 def _is_number(kind: DataType) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+    return _is_any(kind, "integer", "floating", "decimal")
 
 
 def _is_list(kind: DataType) -> bool:
+    return _is_any(kind, "list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+
+
+def _is_any(kind: DataType, *names: str) -> bool:
     from pyarrow import types
 
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+    # An older pyarrow lacks some of them.
+    return any(getattr(types, f"is_{name}", bool)(kind) for name in names)
 
 
 def check_schema(schema: Schema, of: object) -> None:
@@ -78,6 +85,16 @@ def check_schema(schema: Schema, of: object) -> None:
     distinct(schema.names, of)
     for field in schema:
         _check_nested(field.type, f"Column {field.name!r} of {of}")
+        name = getattr(field.type, "extension_name", "").encode() or (field.metadata or {}).get(_EXTENSION)
+        if name == b"pandas.period":
+            raise _told_as_numbers(field.name, of, "periods")
+
+
+def _told_as_numbers(column: str, of: object, what: str) -> ChannelConfigurationError:
+    return ChannelConfigurationError(
+        f"Column {column!r} of {of} holds {what}, of which Arrow knows only bytes or numbers that tell nobody "
+        "anything; make it a column of text first."
+    )
 
 
 def _check_nested(kind: DataType, of: str) -> None:
@@ -102,13 +119,23 @@ def reader_of(frame: Any) -> RecordBatchReader:
             "DataFrames are read with pyarrow, which is not installed where this task runs: pip install "
             f"'airflow-channel-provider[parquet]' ({error})."
         ) from error
+    of = f"The {type(frame).__name__} in items"
+    kinds = getattr(frame, "schema", None)
+    for name, kind in kinds.items() if isinstance(kinds, Mapping) else ():
+        if str(kind) == "Object":  # Polars gives the place of each in its memory
+            raise _told_as_numbers(name, of, "objects of Python")
     reader = RecordBatchReader.from_stream(frame)
-    check_schema(reader.schema, f"The {type(frame).__name__} in items")
-    names = [name for name in reader.schema.names if not _INDEX.fullmatch(name)]
+    check_schema(reader.schema, of)
+    names = without_index(reader.schema)
     if len(names) == len(reader.schema):
         return reader
     kept = schema([reader.schema.field(name) for name in names])
     return RecordBatchReader.from_batches(kept, (batch.select(names) for batch in reader))
+
+
+def without_index(schema: Schema) -> list[str]:
+    """Return the names of the columns, without those that pandas makes of the numbers of its rows."""
+    return [name for name in schema.names if not _INDEX.fullmatch(name)]
 
 
 def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:
@@ -116,7 +143,7 @@ def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:
     Yield the rows of a batch.
 
     A time or a duration that Python's own can't hold - nanoseconds, the year 10,000 - is the text of ISO 8601; a map
-    whose keys differ is a mapping.
+    whose keys differ is a mapping, wherever it stands; a number of few bytes has the digits that it was written with.
     """
     columns = [_values(column) for column in batch.columns]
     for values in zip(*columns, strict=True):
@@ -124,19 +151,18 @@ def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:
 
 
 def _values(column: Any) -> list[Any]:
-    from pyarrow import types
-
     try:
         values = column.to_pylist()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, LookupError):
         values = [_value(scalar) for scalar in column]
-    return [_mapping(pairs) for pairs in values] if types.is_map(column.type) else values
+    mend = _mender(column.type)
+    return values if mend is None else [mend(value) for value in values]
 
 
 def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, LookupError):  # the last of a time zone that nobody here knows
         return _text_or_parts(scalar)
 
 
@@ -153,9 +179,68 @@ def _text_or_parts(scalar: Any) -> Any:
         return [_value(inner) for inner in scalar.values]
     if isinstance(scalar, pyarrow.DurationScalar):
         return duration_text(scalar.value * _NANOSECONDS[scalar.type.unit])
-    return scalar.cast(pyarrow.string()).as_py().replace(" ", "T", 1)
+    return _text_of_time(scalar)
 
 
-def _mapping(pairs: Any) -> Any:
-    made = None if pairs is None else dict(pairs)
-    return pairs if made is None or len(made) < len(pairs) else made
+def _text_of_time(scalar: Any) -> str:
+    import pyarrow
+
+    kind, value = scalar.type, scalar.value
+    # The last moment of the type and the one behind its first are what databases write for infinity.
+    last = 2 ** (kind.bit_width - 1) - 1
+    if abs(value) == last:
+        return "infinity" if value > 0 else "-infinity"
+    zone = ""
+    try:
+        text: str = scalar.cast(pyarrow.string()).as_py()
+    except pyarrow.ArrowInvalid:  # its time zone is unknown, and the moment is not
+        text = pyarrow.scalar(value, pyarrow.timestamp(kind.unit)).cast(pyarrow.string()).as_py()
+        zone = "Z"
+    if text.startswith("<"):  # beyond every calendar
+        return f"{value} {getattr(kind, 'unit', 'days')} since 1970-01-01"
+    return text.replace(" ", "T", 1) + zone
+
+
+# ---- what pyarrow makes of values, and what people mean by them
+
+
+def _mender(kind: DataType) -> Callable[[Any], Any] | None:
+    """Return what makes a value of a type the one that is meant; None where it is."""
+    from pyarrow import types
+
+    if types.is_float32(kind) or types.is_float16(kind):
+        return partial(short_float, size_bytes=kind.bit_width // 8)
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _mender(kind.value_type)
+    if types.is_map(kind):
+        return _of_map(_mender(kind.key_type), _mender(kind.item_type))
+    if types.is_struct(kind):
+        fields = {field.name: _mender(field.type) for field in map(kind.field, range(kind.num_fields))}
+        return _of_struct({name: mend for name, mend in fields.items() if mend})
+    return _of_list(_mender(kind.value_type)) if _is_list(kind) else None
+
+
+def _of_map(key: Callable[[Any], Any] | None, item: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    def mend(pairs: Any) -> Any:
+        if pairs is None:
+            return None
+        mended = [(key(name) if key else name, item(value) if item else value) for name, value in pairs]
+        made = dict(mended)
+        return mended if len(made) < len(mended) else made
+
+    return mend
+
+
+def _of_struct(fields: dict[str, Callable[[Any], Any]]) -> Callable[[Any], Any] | None:
+    def mend(value: Any) -> Any:
+        if value is None:
+            return None
+        return {name: fields[name](inner) if name in fields else inner for name, inner in value.items()}
+
+    return mend if fields else None
+
+
+def _of_list(element: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    if element is None:
+        return None
+    return lambda values: None if values is None else [element(value) for value in values]

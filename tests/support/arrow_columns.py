@@ -59,6 +59,7 @@ _COLUMNS: dict[str, ArrowColumn] = {
     "int64_large": ArrowColumn(pyarrow.int64(), 2**53 + 1, STRING, "9007199254740993"),
     "uint64_large": ArrowColumn(pyarrow.uint64(), 2**64 - 1, STRING, "18446744073709551615"),
     "float32": ArrowColumn(pyarrow.float32(), 1.5, NUMBER, 1.5),
+    "float32_short": ArrowColumn(pyarrow.float32(), 19.99, NUMBER, 19.99),
     "float64": ArrowColumn(pyarrow.float64(), 0.1, NUMBER, 0.1),
     "decimal128": ArrowColumn(pyarrow.decimal128(18, 2), Decimal("12.50"), NUMBER, 12.5),
     "decimal256": ArrowColumn(pyarrow.decimal256(60, 2), Decimal("12.50"), NUMBER, 12.5),
@@ -125,6 +126,34 @@ _COLUMNS: dict[str, ArrowColumn] = {
         {"a": 1_769_860_800_123_456_789, "b": 0},
         STRING,
         '{"a": "2026-01-31T12:00:00.123456789", "b": "1970-01-01T00:00:00"}',
+    ),
+    "map_in_struct": ArrowColumn(
+        pyarrow.struct([("tags", pyarrow.map_(pyarrow.string(), pyarrow.float32()))]),
+        {"tags": [("a", 0.1)]},
+        STRING,
+        '{"tags": {"a": 0.1}}',
+    ),
+    "map_of_maps": ArrowColumn(
+        pyarrow.map_(pyarrow.string(), pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        {"a": [("b", 1)]},
+        STRING,
+        '{"a": {"b": 1}}',
+    ),
+    "list_of_maps": ArrowColumn(
+        pyarrow.list_(pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        [[("a", 1)], [("b", 2)]],
+        LIST_OF_OBJECT,
+        [{"a": 1}, {"b": 2}],
+    ),
+    "list_of_short": ArrowColumn(pyarrow.list_(pyarrow.float32()), [0.1, 2.0], LIST_OF_NUMBER, [0.1, 2.0]),
+    "list_of_dictionary": ArrowColumn(
+        pyarrow.list_(pyarrow.dictionary(pyarrow.int32(), pyarrow.string())),
+        ["a", "b"],
+        LIST_OF_STRING,
+        ["a", "b"],
+    ),
+    "zone_of_nobody": ArrowColumn(
+        pyarrow.timestamp("us", tz="KST"), 1_769_860_800_000_000, DATETIME, "2026-01-31T12:00:00.000000+00:00"
     ),
     "map_twice": ArrowColumn(
         pyarrow.map_(pyarrow.string(), pyarrow.int64()),

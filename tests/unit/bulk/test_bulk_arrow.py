@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
+import pyarrow.parquet.encryption
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.arrow_columns import COLUMNS, table_of
 
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.bulk.tables import Batches, columns_of_arrow
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +58,74 @@ def test_what_is_beyond_every_calendar_is_that_rows_loss(tmp_path: Path) -> None
     assert second.unfit == (
         "Column 'day' is OPERATOR_TYPE_DATE, and the value is a text that is no time of ISO 8601."
     )
+
+
+# ---- what other writers make of a file
+
+
+def written(folder: Path, table: Any, **options: Any) -> FileSource:
+    path = folder / "rows.parquet"
+    pyarrow.parquet.write_table(table, path, **options)
+    return FileSource(ObjectStoragePath(path.as_uri()))
+
+
+def test_a_year_that_nanoseconds_do_not_reach_is_that_year(tmp_path: Path) -> None:
+    """Spark, Hive and Impala write their times like that, and the last day of 9999 for one that never comes."""
+    moments = pyarrow.array([253_402_214_400_000_000, 1_769_860_800_123_456, None], pyarrow.timestamp("us"))
+    source = written(tmp_path, pyarrow.table({"at": moments}), use_deprecated_int96_timestamps=True)
+    assert pyarrow.parquet.ParquetFile(tmp_path / "rows.parquet").schema.column(0).physical_type == "INT96"
+    assert [row["at"] and row["at"].isoformat() for row in source] == [  # type: ignore[index]
+        "9999-12-31T00:00:00",
+        "2026-01-31T12:00:00.123456",
+        None,
+    ]
+
+
+def test_the_numbers_of_the_rows_of_pandas_are_left_out(tmp_path: Path) -> None:
+    source = written(tmp_path, pyarrow.table({"id": [1, 2], "__index_level_0__": [5, 7]}))
+    assert list(source) == [{"id": 1}, {"id": 2}]
+    schema = source.schema()
+    assert schema is not None
+    assert schema.names == ["id"]
+
+
+INTERVALS = (
+    "c-nnX!HU8_42@kJyx3c02IkN`SX8uhmR)p@E?&IJ{y=G+5eKI&w6<W`Pw`{+(>7wy8}dl<5?(?M+i!({9d=7(lrUrfuK=(e!vE$IUI;(<ti7H`P"
+    "b@!xk9Bjr=q#y^XOpMs0s6?%<3rP$>NZ`#gb68R2oimPAo>OpKe-Rc!_i*SL8M2b4~m5&3LqqxPwmJSS5vjAOEOoMd2+IjYCbN?Do>s5j9#@0_-"
+    "sehyRU%cYg-mU`xeEK3T9bjoenm7y;17je8zJjC9V1;9Ox^5W5hF~"
+)
+"""A file of DuckDB's with a column of intervals; pyarrow takes them for bytes, and writes none."""
+
+
+def test_intervals_are_no_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(zlib.decompress(base64.b85decode(INTERVALS)))
+    source = FileSource(ObjectStoragePath(path.as_uri()))
+    assert list(source) == [{"every": "P1Y2M3DT5.5S"}, {"every": None}, {"every": "P2D"}]
+
+
+class Keys(pyarrow.parquet.encryption.KmsClient):  # type: ignore[misc]
+    """Hides nothing."""
+
+    def __init__(self, ignored: object) -> None:
+        super().__init__()
+
+    def wrap_key(self, key: bytes, ignored: str) -> bytes:
+        return base64.b64encode(key)
+
+
+@pytest.mark.parametrize("is_footer_plain", [False, True])
+def test_an_encrypted_file_is_told_as_one(is_footer_plain: bool, tmp_path: Path) -> None:
+    table = pyarrow.table({"id": [1], "name": ["a"]})
+    factory = pyarrow.parquet.encryption.CryptoFactory(Keys)
+    properties = factory.file_encryption_properties(
+        pyarrow.parquet.encryption.KmsConnectionConfig(),
+        pyarrow.parquet.encryption.EncryptionConfiguration(
+            footer_key="footer", column_keys={"column": ["name"]}, plaintext_footer=is_footer_plain
+        ),
+    )
+    source = written(tmp_path, table, encryption_properties=properties)
+    with pytest.raises(
+        ChannelConfigurationError, match=r"rows\.parquet is encrypted, and no key is known here"
+    ):
+        list(source)

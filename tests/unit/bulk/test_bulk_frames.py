@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow
+import pyarrow.compute
 import pytest
 
-from airflow_channel_provider.bulk.cells import DATE, NUMBER, STRING
+from airflow_channel_provider.bulk.arrow import type_of_arrow
+from airflow_channel_provider.bulk.cells import DATE, LIST_OF_NUMBER, LIST_OF_STRING, NUMBER, STRING
+from airflow_channel_provider.bulk.items import plain
 from airflow_channel_provider.bulk.sources import FrameSource, is_frame
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._table import columns_of
@@ -120,6 +123,80 @@ def test_one_column_is_a_list_of_its_values() -> None:
 def test_a_table_that_offers_nothing_is_refused() -> None:
     with pytest.raises(ChannelConfigurationError, match="items is a Frame that does not offer its rows"):
         is_frame(Frame())
+
+
+def frame_of(column: Any) -> FrameSource:
+    return FrameSource(pyarrow.table({"column": column}))
+
+
+LIST_VIEWS = [name for name in ("list_view", "large_list_view") if hasattr(pyarrow, name)]
+VIEWS = [name for name in ("string_view",) if hasattr(pyarrow, name)]
+MONTHS = pyarrow.month_day_nano_interval()
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "values"),
+    [
+        (pyarrow.array([(1, 2, 0), None], MONTHS), STRING, ["P1M2D", None]),
+        (pyarrow.array([[(14, 0, 0)], None], pyarrow.list_(MONTHS)), STRING, [["P1Y2M"], None]),
+        (pyarrow.array([["a"], None], pyarrow.list_(pyarrow.large_string())), LIST_OF_STRING, [["a"], None]),
+        (pyarrow.array([[], None], pyarrow.list_(pyarrow.null())), LIST_OF_STRING, [[], None]),
+        *(
+            (pyarrow.array([["a"]], pyarrow.large_list(getattr(pyarrow, name)())), LIST_OF_STRING, [["a"]])
+            for name in VIEWS
+        ),
+        *(
+            (
+                pyarrow.array([[1, 2], None], getattr(pyarrow, name)(pyarrow.int8())),
+                LIST_OF_NUMBER,
+                [[1, 2], None],
+            )
+            for name in LIST_VIEWS
+        ),
+        (
+            pyarrow.compute.run_end_encode(pyarrow.array([0.1, 0.1], pyarrow.float32())),
+            NUMBER,
+            [0.1, 0.1],
+        ),
+    ],
+)
+def test_a_type_that_no_file_has_is_read_as_what_it_means(column: Any, kind: str, values: list[Any]) -> None:
+    frame = frame_of(column)
+    assert [plain(row) for row in frame] == [{"column": value} for value in values]
+    assert type_of_arrow(frame.schema().field(0).type) == kind
+
+
+def test_a_time_that_no_calendar_has_is_its_name_or_its_number() -> None:
+    table = pyarrow.table(
+        {
+            "at": pyarrow.array([2**63 - 1, -(2**63 - 1), 10**17], pyarrow.timestamp("s")),
+            "day": pyarrow.array([2**31 - 1, -(2**31 - 1), 2**31 - 2], pyarrow.date32()),
+        }
+    )
+    assert list(FrameSource(table)) == [
+        {"at": "infinity", "day": "infinity"},
+        {"at": "-infinity", "day": "-infinity"},
+        {"at": "100000000000000000 s since 1970-01-01", "day": "2147483646 days since 1970-01-01"},
+    ]
+
+
+def test_periods_are_told_and_not_sent_as_numbers() -> None:
+    said = {b"ARROW:extension:name": b"pandas.period"}  # where pandas is not there to know them
+    table = pyarrow.table(
+        [[672]], schema=pyarrow.schema([pyarrow.field("month", pyarrow.int64(), metadata=said)])
+    )
+    with pytest.raises(
+        ChannelConfigurationError, match=r"Column 'month' of .* holds periods, .* column of text"
+    ):
+        next(iter(FrameSource(table)))
+
+
+def test_objects_of_python_are_told_and_not_sent_as_their_places_in_memory() -> None:
+    class WithObjects(Offers):
+        schema = {"id": "Int64", "name": "Object"}
+
+    with pytest.raises(ChannelConfigurationError, match=r"Column 'name' of .* holds objects of Python"):
+        next(iter(FrameSource(WithObjects(TABLE))))
 
 
 # ---- the libraries themselves, where they are installed
