@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
+from typing import Any
 
 from airflow_channel_provider.bulk import lines as limits
 from airflow_channel_provider.bulk.columns import distinct
@@ -16,7 +17,13 @@ __all__ = ["CsvRows", "checked_delimiter"]
 
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
-_SAID_BY_EXCEL = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_SAID_BY_EXCEL = re.compile(r"\"?sep=(.)\"?\r?\n?", re.IGNORECASE)
+_NULL = "\\N"
+"""How MySQL, Snowflake, Hive and the like write null, and nobody a text."""
+_END = "\x1a"
+"""What old programs write behind the last row."""
+_MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
+_MOST_HEADER_LINES = 100
 
 
 def checked_delimiter(delimiter: str | None) -> str | None:
@@ -53,18 +60,20 @@ class CsvRows:
         csv.field_size_limit(max(csv.field_size_limit(), limits.MOST_ITEM_BYTES))
         texts = chain.from_iterable(self._blocks())
         header = self._header(texts)
-        if header is None:
+        if not header:
             return
-        delimiter = self._delimiter or self._delimiter_of(header)
-        reader = csv.reader(chain((header,), texts), delimiter=delimiter, strict=True)
+        delimiter = self._delimiter or self._delimiter_of("".join(header))
+        reader: Any = csv.reader(chain(header, texts), delimiter=delimiter, strict=True)
         try:
-            names = self._names(next(reader))
+            names = self._names(next(reader), reader.line_num)
             width = len(names)
             for fields in reader:
                 self._settled = reader.line_num
-                if len(fields) == width:
+                if _NULL in fields:
+                    fields = [None if text == _NULL else text for text in fields]
+                if len(fields) == width and (width > 1 or fields[0] != _END):
                     yield dict(zip(names, fields))  # noqa: B905 - they are as many
-                elif fields:
+                elif fields and fields != [_END]:
                     yield self._fitted(names, fields)
         except csv.Error as error:
             raise self._lines.wrong(f"is no CSV ({error})", self._line + 1) from error
@@ -86,19 +95,32 @@ class CsvRows:
                     f"makes an item of more than {limits.MOST_ITEM_BYTES:,} bytes", self._line + 1
                 )
 
-    def _header(self, texts: Iterator[str]) -> str | None:
+    def _header(self, texts: Iterator[str]) -> list[str]:
+        """Return the lines of the header, several where a name has several; none: the file has none."""
         for text in texts:
             said = _SAID_BY_EXCEL.fullmatch(text)
             if said is not None and not self._skipped:
                 self._delimiter = self._delimiter or said[1]
             elif not text.isspace():
-                if "\0" in text:
-                    raise self._lines.wrong(
-                        "has a zero in it, as UTF-16 has; give its encoding", self._skipped + 1
-                    )
-                return text
+                self._check_header(text)
+                return self._to_its_end(text, texts)
             self._skipped += 1
-        return None
+        return []
+
+    def _to_its_end(self, header: str, texts: Iterator[str]) -> list[str]:
+        found = [header]
+        is_open = header.count('"') % 2 == 1
+        for text in islice(texts, _MOST_HEADER_LINES if is_open else 0):
+            found.append(text)
+            if text.count('"') % 2:
+                break
+        return found
+
+    def _check_header(self, text: str) -> None:
+        if "\0" in text:
+            raise self._lines.wrong("has a zero in it, as UTF-16 has; give its encoding", self._skipped + 1)
+        if _MARKUP.match(text):
+            raise self._lines.wrong("is HTML or XML, and no CSV", self._skipped + 1)
 
     def _delimiter_of(self, header: str) -> str:
         """Return the comma, or that of the others which the header has in its place."""
@@ -111,14 +133,16 @@ class CsvRows:
             )
         return found[0] if found else ","
 
-    def _names(self, header: list[str]) -> list[str]:
+    def _names(self, header: list[str], lines: int) -> list[str]:
         while header and not header[-1]:  # a delimiter behind the last name
             header.pop()
-        self._settled = 1
+        self._settled = lines
         return distinct(header, self._lines.path)
 
-    def _fitted(self, names: list[str], fields: list[str]) -> dict[str, str | None]:
+    def _fitted(self, names: list[str], fields: list[str | None]) -> dict[str, str | None]:
         """Return a row that has fewer fields than the header, or more: what it lacks is null."""
+        if "\0" in (fields[0] or ""):
+            raise self._lines.wrong("has a zero in it: the file was not written to its end", self._line)
         if any(fields[len(names) :]):
             raise self._lines.wrong(
                 f"ends a row of {len(fields)} fields, and the header names {len(names)}", self._line

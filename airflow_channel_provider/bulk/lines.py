@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.bulk.unpacking import unpacked
+from airflow_channel_provider.bulk.unpacking import plain_name, unpacked
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +32,17 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+
+_NO_TEXTS = (
+    (b"\x1f\x8b", "packed by gzip"),
+    (b"BZh9", "packed by bzip2"),
+    (b"\xfd7zX", "packed by xz"),
+    (b"\x28\xb5\x2f\xfd", "packed by Zstandard"),
+    (b"PK\x03\x04", "a zip file, or a workbook of Excel"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of Excel"),
+    (b"Obj\x01", "Avro"),
+)
+"""What files begin with that are taken for texts in an unknown encoding otherwise."""
 
 _MARK_BYTES = 4
 """The longest of them; what is read first is no less, where there is as much."""
@@ -139,9 +150,10 @@ class Lines:
     def _texts(self) -> Iterator[str]:
         decoder: io.IncrementalNewlineDecoder | None = None
         encoding = ""
+        is_begun = False
         for block in self._bytes():
-            is_first = decoder is None
             if decoder is None:
+                self._check_is_text(block)
                 encoding = self._encoding or _encoding_of(block)
                 made = codecs.getincrementaldecoder(encoding)(self._errors)
                 decoder = io.IncrementalNewlineDecoder(made, translate=False)
@@ -151,7 +163,23 @@ class Lines:
                 before = error.object[: error.start].decode(encoding, "ignore")
                 yield before
                 raise self.wrong(self._is_no_text(), self.count + 1) from error
-            yield text.removeprefix(BOM) if is_first else text
+            if not is_begun:  # some tools write a mark in front of one that is there already
+                text = text.lstrip(BOM)
+                is_begun = bool(text)
+            yield text
+
+    def _check_is_text(self, head: bytes) -> None:
+        found = next((what for mark, what in _NO_TEXTS if head.startswith(mark)), None)
+        if found is None:
+            return
+        if plain_name(self.path.name) != self.path.name.lower():
+            raise ChannelConfigurationError(
+                f"{self.path} holds what is {found} again; correct the file: pack it once."
+            )
+        raise ChannelConfigurationError(
+            f"{self.path} is {found}, which its name does not tell; give it the name of such a file (.gz, .zip), or "
+            "save it as text."
+        )
 
     def _is_no_text(self) -> str:
         if self._encoding:

@@ -28,6 +28,7 @@ __all__ = ["FORMATS", "FileSource", "FrameSource", "ListSource", "Peeked", "Sour
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
 ROWS_AT_ONCE = 1_000
+_NO_LINE = "is no JSON, or nested too deeply (each line has to be one item, and nothing else)"
 
 
 class Source(Protocol):
@@ -239,7 +240,7 @@ class FileSource:
         self._share: Callable[[], float] | None = None
 
     def __iter__(self) -> Iterator[object]:
-        rows = {"jsonl": self._json_lines, "csv": self._csv_rows, "parquet": self._parquet_rows}
+        rows = {"jsonl": self._items_of_json, "csv": self._csv_rows, "parquet": self._parquet_rows}
         self._read_rows = 0
         return rows[self.file_format]()
 
@@ -258,6 +259,20 @@ class FileSource:
         with opened(self.path, self.file_format) as file:
             return ParquetRows(self.path, file).schema
 
+    def _items_of_json(self) -> Iterator[object]:
+        """Yield the lines, if they are some: one list of all items would be one item."""
+        values = self._json_lines()
+        for first in islice(values, 1):
+            rest = list(islice(values, 1)) if isinstance(first, list) else []
+            if isinstance(first, list) and not rest and any(isinstance(inner, Mapping) for inner in first):
+                raise ChannelConfigurationError(
+                    f"{self.path} holds one list, as JSON has it, and each line of JSONL is an item; give each item a "
+                    "line of its own (jq -c '.[]'), or its list as items."
+                )
+            yield first
+            yield from rest
+        yield from values
+
     def _json_lines(self) -> Iterator[object]:
         # Half of a surrogate pair is one item's matter, and JSON allows it.
         errors = "strict" if self._encoding else "surrogatepass"
@@ -272,7 +287,7 @@ class FileSource:
                         raise lines.wrong("names a field of an object twice", number) from error
                     except (ValueError, RecursionError) as error:
                         if line.strip():
-                            raise lines.wrong("is no JSON, or nested too deeply", number) from error
+                            raise lines.wrong(_NO_LINE, number) from error
                     else:
                         self._read_rows += 1
                         yield value

@@ -52,6 +52,10 @@ def source(folder: Path, content: bytes, name: str = "rows.csv", **arguments: An
         ("번호|이름\n1|김, 철수\n2|\n".encode(), {}),
         ('번호^이름\n1^"김, 철수"\n2^\n'.encode(), {"delimiter": "^"}),
         ('번호,이름,\n1,"김, 철수",\n2,,,,\n'.encode(), {}),
+        (b'"sep=,"\r\n' + TEXT.encode(), {}),
+        (TEXT.replace("\r\n", "\r\r\n").encode(), {}),
+        (TEXT.encode() + b"\x1a", {}),
+        (TEXT.encode() + b"\x1a\r\n", {}),
     ],
 )
 def test_it_is_read_as_it_was_written(
@@ -69,6 +73,39 @@ def test_a_row_that_lacks_fields_has_nulls(tmp_path: Path) -> None:
 def test_a_field_may_be_as_long_as_a_row(tmp_path: Path) -> None:
     long = "x" * 1_000_000
     assert list(source(tmp_path, f"id,text\n1,{long}\n".encode())) == [{"id": "1", "text": long}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_name_of_the_header_may_have_several_lines(delimiter: str, tmp_path: Path) -> None:
+    content = f'"order\nnumber, or so"{delimiter}"na\n\nme"\n1{delimiter}a\n2{delimiter}b{delimiter}c\n'
+    rows = iter(source(tmp_path, content.encode()))
+    assert next(rows) == {"order\nnumber, or so": "1", "na\n\nme": "a"}
+    with pytest.raises(ChannelConfigurationError, match="Line 6 of"):
+        next(rows)
+
+
+def test_a_header_that_never_ends_is_not_looked_for_in_the_whole_file(tmp_path: Path) -> None:
+    rows = [{'size (5")': str(n), "name": "a"} for n in range(1_000)]
+    content = 'size (5"),name\n' + "".join(f"{row['name'] and n},a\n" for n, row in enumerate(rows))
+    assert list(source(tmp_path, content.encode())) == rows
+
+
+def test_null_as_databases_write_it_is_null(tmp_path: Path) -> None:
+    content = b'id,name,path\n1,\\N,C:\\New\n2,"\\N",\\n\n\\N\n'
+    assert list(source(tmp_path, content)) == [
+        {"id": "1", "name": None, "path": "C:\\New"},
+        {"id": "2", "name": None, "path": "\\n"},
+        {"id": None, "name": None, "path": None},
+    ]
+
+
+def test_the_end_of_an_old_file_is_no_row(tmp_path: Path) -> None:
+    assert list(source(tmp_path, b"id\r\n1\r\n\x1a")) == [{"id": "1"}]
+
+
+def test_a_file_that_was_not_written_to_its_end_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"Line 3 of .*(has a zero in it|NUL)"):
+        list(source(tmp_path, b"id,name\n1,a\n" + bytes(8)))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"id,name\n", b"id,name\n\n\n"])
@@ -92,6 +129,8 @@ def test_a_file_without_rows_has_none(content: bytes, tmp_path: Path) -> None:
         (b"id,name,\n1,a,b\n", 2, "ends a row of 3 fields, and the header names 2"),
         (b'\nid,name\n1,"a\nb"\n2,"c\n3,d\n', 5, "is no CSV (unexpected end of data)"),
         (b'id,name\n1,"say \\"no\\""\n', 2, "is no CSV (',' expected after '\"')"),
+        (b"<html>\n<table>\n", 1, "is HTML or XML, and no CSV"),
+        (b'\n  <?xml version="1.0"?><rows/>', 2, "is HTML or XML, and no CSV"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(content: bytes, line: int, words: str, tmp_path: Path) -> None:
@@ -141,6 +180,10 @@ def test_half_of_a_pair_in_a_line_of_json_is_an_item(tmp_path: Path) -> None:
     assert list(source(tmp_path, content, "rows.jsonl")) == [{"a": "\ud83d"}, {"a": "\ud83d"}]
 
 
+def null(text: str) -> str | None:
+    return None if text == "\\N" else text
+
+
 @pytest.mark.fuzz
 @cases(40)
 @given(
@@ -166,4 +209,4 @@ def test_whatever_python_writes_is_read(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK_BYTES", block)
         read = source(tmp_path, content, delimiter=delimiter)
-        assert list(read) == [{"a": a, "b": b} for a, b in rows]
+        assert list(read) == [{"a": null(a), "b": null(b)} for a, b in rows]

@@ -11,6 +11,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -39,9 +40,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MOST_ITEM_BYTES", LIMIT)
 
 
-def file_of(folder: Path, name: str, content: bytes) -> FileSource:
+def file_of(folder: Path, name: str, content: bytes, **arguments: Any) -> FileSource:
     (folder / name).write_bytes(content)
-    return FileSource(ObjectStoragePath((folder / name).as_uri()))
+    return FileSource(ObjectStoragePath((folder / name).as_uri()), **arguments)
 
 
 def refusal(source: FileSource) -> str:
@@ -109,13 +110,16 @@ def test_the_limit_is_generous() -> None:
     assert STATED_LIMIT == 33_554_432
 
 
+NO_LINE = "is no JSON, or nested too deeply (each line has to be one item, and nothing else)"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("rows.csv", b"id\n1\n\xff\xfe\n", "is no UTF-8; give its encoding, such as cp949"),
         ("rows.csv", b'id\n1\n"2\n3\n', "is no CSV (unexpected end of data)"),
-        ("rows.jsonl", b'{"id": 1}\n' + b"[" * 100_000 + b"\n", "is no JSON, or nested too deeply"),
-        ("rows.jsonl", b'{"id": 1}\n' + b"9" * 5_000 + b"\n", "is no JSON, or nested too deeply"),
+        ("rows.jsonl", b'{"id": 1}\n' + b"[" * 100_000 + b"\n", NO_LINE),
+        ("rows.jsonl", b'{"id": 1}\n' + b"9" * 5_000 + b"\n", NO_LINE),
         ("rows.jsonl", b'"\xff"\n', "is no UTF-8; give its encoding, such as cp949"),
         ("rows.jsonl.gz", b"no gzip\n", "can't be unpacked (BadGzipFile)"),
         ("rows.jsonl.gz", gzip.compress(b'"a"\n', mtime=0)[:-3], "can't be unpacked (EOFError)"),
@@ -136,6 +140,83 @@ def test_what_is_no_valid_file_is_told(
 
 
 @pytest.mark.fuzz
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[\n  {"id": 1},\n  {"id": 2}\n]\n',
+        b'{\n  "id": 1\n}\n',
+        b'{"id": 1},\n{"id": 2}\n',
+        b'{"id": 1}{"id": 2}\n',
+        b'// made by hand\n{"id": 1}\n',
+        b'\x1e{"id": 1}\n',
+    ],
+)
+def test_json_that_is_no_lines_of_it_is_told_in_its_first_line(content: bytes, tmp_path: Path) -> None:
+    source = file_of(tmp_path, "rows.jsonl", content)
+    assert refusal(source) == f"Line 1 of {source.path} {NO_LINE}; correct the file."
+
+
+@pytest.mark.parametrize("content", [b'[{"id": 1}, {"id": 2}]', b'\n[{"id": 1}]\n\n'])
+def test_one_list_of_all_items_is_no_item(content: bytes, tmp_path: Path) -> None:
+    told = refusal(file_of(tmp_path, "rows.jsonl", content))
+    assert "rows.jsonl holds one list, as JSON has it" in told
+    assert "give each item a line of its own" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "items"),
+    [
+        (b"[1, 2]\n", [[1, 2]]),
+        (b"[]\n", [[]]),
+        (b'[{"id": 1}]\n[{"id": 2}]\n', [[{"id": 1}], [{"id": 2}]]),
+        (b'{"id": 1}\n', [{"id": 1}]),
+        (b"", []),
+    ],
+)
+def test_a_list_may_be_an_item(content: bytes, items: list[Any], tmp_path: Path) -> None:
+    assert list(file_of(tmp_path, "rows.jsonl", content)) == items
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"id\n1\n", mtime=0), "packed by gzip"),
+        (bz2.compress(b"id\n1\n"), "packed by bzip2"),
+        (lzma.compress(b"id\n1\n"), "packed by xz"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "packed by Zstandard"),
+        (b"PK\x03\x04\x14\x00", "a zip file, or a workbook of Excel"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a workbook of Excel"),
+        (b"Obj\x01\x04", "Avro"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+@pytest.mark.parametrize("encoding", [None, "latin-1"])
+def test_what_is_no_text_is_not_taken_for_one_in_another_encoding(
+    name: str, content: bytes, what: str, encoding: str | None, tmp_path: Path
+) -> None:
+    source = file_of(tmp_path, name, content, encoding=encoding)
+    assert refusal(source) == (
+        f"{source.path} is {what}, which its name does not tell; give it the name of such a file (.gz, .zip), or save "
+        "it as text."
+    )
+
+
+def test_what_is_packed_twice_is_told(tmp_path: Path) -> None:
+    told = refusal(file_of(tmp_path, "rows.csv.gz", gzip.compress(gzip.compress(b"id\n1\n"))))
+    assert told.endswith("rows.csv.gz holds what is packed by gzip again; correct the file: pack it once.")
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3, 64])
+@pytest.mark.parametrize("marks", [1, 2, 3])
+def test_marks_at_the_beginning_are_no_part_of_a_name(
+    marks: int, block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK_BYTES", block_bytes)
+    text = "\ufeff" * marks
+    assert list(file_of(tmp_path, "rows.csv", f"{text}id\n\ufeff1\n".encode())) == [{"id": "\ufeff1"}]
+    assert list(file_of(tmp_path, "rows.jsonl", f'{text}{{"id": 1}}\n'.encode())) == [{"id": 1}]
+
+
 @pytest.mark.parametrize("suffix", PACKERS)
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
 @cases(60)
