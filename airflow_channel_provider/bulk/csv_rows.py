@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any
 
 from airflow_channel_provider.bulk import lines as limits
 from airflow_channel_provider.bulk.columns import distinct
@@ -54,6 +53,8 @@ class CsvRows:
         self._delimiter = delimiter
         self._skipped = 0
         self._settled = 0
+        self._has_nulls = False
+        self._usual = 0
 
     def __iter__(self) -> Iterator[dict[str, str | None]]:
         # The limit of a row is ours; that of a field is one of this process, and only ever raised.
@@ -63,15 +64,14 @@ class CsvRows:
         if not header:
             return
         delimiter = self._delimiter or self._delimiter_of("".join(header))
-        reader: Any = csv.reader(chain(header, texts), delimiter=delimiter, strict=True)
+        reader = csv.reader(chain(header, texts), delimiter=delimiter, strict=True)
         try:
             names = self._names(next(reader), reader.line_num)
-            width = len(names)
+            # A row that is looked at more closely takes longer.
+            self._usual = 0 if self._has_nulls or len(names) == 1 else len(names)
             for fields in reader:
                 self._settled = reader.line_num
-                if _NULL in fields:
-                    fields = [None if text == _NULL else text for text in fields]
-                if len(fields) == width and (width > 1 or fields[0] != _END):
+                if len(fields) == self._usual:
                     yield dict(zip(names, fields))  # noqa: B905 - they are as many
                 elif fields and fields != [_END]:
                     yield self._fitted(names, fields)
@@ -88,6 +88,8 @@ class CsvRows:
         held = 0
         for block in self._lines.blocks():
             before = self._lines.count
+            if not self._has_nulls and _NULL in "".join(block):
+                self._has_nulls, self._usual = True, 0
             yield block
             held = 0 if self._line > before else held + sum(map(len, block))
             if held > limits.MOST_ITEM_BYTES:
@@ -139,9 +141,12 @@ class CsvRows:
         self._settled = lines
         return distinct(header, self._lines.path)
 
-    def _fitted(self, names: list[str], fields: list[str | None]) -> dict[str, str | None]:
-        """Return a row that has fewer fields than the header, or more: what it lacks is null."""
-        if "\0" in (fields[0] or ""):
+    def _fitted(self, names: list[str], texts: list[str]) -> dict[str, str | None]:
+        """Return a row that has nulls, or fewer fields than the header, or more: what it lacks is null."""
+        fields = [None if text == _NULL else text for text in texts]
+        if len(fields) == len(names):
+            return dict(zip(names, fields))  # noqa: B905
+        if "\0" in texts[0]:
             raise self._lines.wrong("has a zero in it: the file was not written to its end", self._line)
         if any(fields[len(names) :]):
             raise self._lines.wrong(
