@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import bz2
 import gzip
 import importlib
-import io
-import json
-import lzma
 import sys
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,74 +13,26 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from support.file_faults import (
+    CONTENTS,
+    FAULTS,
+    NAMES,
+    PACKERS,
+    SAYS_NOTHING,
+    TROUBLES,
+    fail_the_store,
+    jsonl,
+    rows_of_people,
+    whole,
+    zipped,
+)
 
 from airflow_channel_provider.bulk import lines
 from airflow_channel_provider.bulk.opened import Opened
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-ROWS = [{"id": str(number), "name": f"이름 {number}"} for number in range(3_000)]
-
-
-def jsonl() -> bytes:
-    return "".join(f"{json.dumps(row)}\n" for row in ROWS).encode()
-
-
-def csv() -> bytes:
-    return ("id,name\n" + "".join(f"{row['id']},{row['name']}\n" for row in ROWS)).encode()
-
-
-def parquet() -> bytes:
-    file = pyarrow.BufferOutputStream()
-    table = pyarrow.Table.from_pylist(ROWS)
-    pyarrow.parquet.write_table(table, file, row_group_size=1_000, compression="gzip")
-    return bytes(file.getvalue())
-
-
-def zipped(content: bytes, *more: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("rows", *more):
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def zstd(content: bytes) -> bytes:
-    packed: bytes = pytest.importorskip("backports.zstd").compress(content)
-    return packed
-
-
-CONTENTS = {"jsonl": jsonl, "csv": csv, "parquet": parquet}
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".lzma": lambda content: lzma.compress(content, lzma.FORMAT_ALONE),
-    ".zip": zipped,
-    ".zst": zstd,
-}
-NAMES = [f"rows.{kind}{suffix}" for kind in ("jsonl", "csv") for suffix in PACKERS] + ["rows.parquet"]
-FAULTS: dict[str, Callable[[bytes], bytes]] = {
-    "cut": lambda content: content[: len(content) // 2 - 1],
-    "its end cut off": lambda content: content[:-3],
-    "nothing but a byte": lambda content: content[:1],
-    "zeros in it": lambda content: content[:50] + bytes(60) + content[110:],
-    "noise in it": lambda content: content[:200] + bytes(range(255, 127, -1)) + content[328:],
-    "noise at its end": lambda content: content + bytes(range(255, 127, -1)),
-    "something else": lambda content: b"\x89PNG\r\n\x1a\n" + bytes(300),
-    "unpacked twice": gzip.compress,
-}
-SAYS_NOTHING = {
-    # The text ends within a line: the line is no JSON, and of CSV it is a shorter field.
-    *((name, fault) for name in ("rows.csv",) for fault in ("cut", "its end cut off", "nothing but a byte")),
-    ("rows.jsonl", "its end cut off"),
-}
-
-
-def whole(name: str) -> bytes:
-    _, kind, *suffix = name.split(".")
-    return PACKERS["".join(f".{one}" for one in suffix)](CONTENTS[kind]())
+ROWS = rows_of_people(3_000)
 
 
 def source_of(folder: Any, name: str, content: bytes, **arguments: Any) -> FileSource:
@@ -107,13 +53,13 @@ def read(source: FileSource) -> tuple[list[object], ChannelError | None]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_read(name: str, folder: Any) -> None:
-    assert list(source_of(folder, name, whole(name))) == ROWS
+    assert list(source_of(folder, name, whole(name, ROWS))) == ROWS
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_with_a_fault_is_told_by_its_name(name: str, fault: str, tmp_path: Path) -> None:
-    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, FAULTS[fault](whole(name)))
+    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, FAULTS[fault](whole(name, ROWS)))
     rows, error = read(source)
     if error is None:
         assert (name, fault) in SAYS_NOTHING or rows == ROWS
@@ -129,7 +75,7 @@ def test_a_file_of_another_format_is_told(kind: str, other: str, tmp_path: Path)
     if (kind, other) in ((kind, kind), ("csv", "jsonl")):
         pytest.skip("It can be read.")
     folder = ObjectStoragePath(tmp_path.as_uri())
-    rows, error = read(source_of(folder, f"rows.{kind}", CONTENTS[other]()))
+    rows, error = read(source_of(folder, f"rows.{kind}", CONTENTS[other](ROWS)))
     assert isinstance(error, ChannelConfigurationError)
     assert f"rows.{kind}" in str(error)
     assert not rows
@@ -138,69 +84,15 @@ def test_a_file_of_another_format_is_told(kind: str, other: str, tmp_path: Path)
 # ---- the store
 
 
-class Raising:
-    """An open file of a store that fails on the way."""
-
-    def __init__(self, file: Any, error: Exception) -> None:
-        self._file = file
-        self._error = error
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def __enter__(self) -> Raising:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def read(self, size: int = -1) -> bytes:
-        raise self._error
-
-
-FileExpired = type("FileExpired", (OSError,), {})
-"""As s3fs calls it."""
-
-
-class RefusedError(Exception):
-    """As the package of a store may have it; its words may hold an address with a key in it."""
-
-    def __str__(self) -> str:
-        return "https://bucket/rows?signature=hidden"
-
-
-TROUBLES: dict[str, tuple[Exception, type[ChannelError], str]] = {
-    "is not there": (FileNotFoundError(2, "no"), ChannelError, "it is not there"),
-    "is a folder": (IsADirectoryError(21, "no"), ChannelConfigurationError, "no file can be there"),
-    "must not be read": (
-        PermissionError("Forbidden"),
-        ChannelConfigurationError,
-        "the permission is missing",
-    ),
-    "does not answer": (TimeoutError("no"), ChannelError, r"can't be read \(TimeoutError\)"),
-    "is broken off": (EOFError("no"), ChannelError, r"can't be read \(EOFError\)"),
-    "gives a word of its own": (ValueError("no"), ChannelError, r"can't be read \(ValueError\)"),
-    "refuses": (RefusedError(), ChannelError, r"can't be read \(RefusedError\)"),
-    "is another file": (FileExpired(16, "no"), ChannelError, "was changed while it was read"),
-}
-
-
 @pytest.mark.parametrize("where", ["open", "read"])
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_trouble_of_a_store_is_no_fault_of_the_file(
     name: str, trouble: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, whole(name))
+    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, whole(name, ROWS))
     raised, kind, words = TROUBLES[trouble]
-    opened = type(source.path.fs).open
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        if where == "open":
-            raise raised
-        return Raising(opened(*args, **kwargs), raised)
-
-    monkeypatch.setattr(type(source.path.fs), "open", failing)
+    fail_the_store(monkeypatch, source.path.fs, raised, where=where)
     with pytest.raises(ChannelError, match=words) as caught:
         list(source)
     assert type(caught.value) is kind
@@ -213,7 +105,7 @@ def test_a_file_that_is_not_there_is_told_and_read_once_it_is(name: str, folder:
     source = FileSource(folder / name)
     with pytest.raises(ChannelError, match=f"{name} .*it is not there"):
         list(source)
-    source_of(folder, name, whole(name))
+    source_of(folder, name, whole(name, ROWS))
     assert list(source) == ROWS
 
 
@@ -223,10 +115,10 @@ def test_a_file_that_is_written_to_while_it_is_read_is_told(
 ) -> None:
     monkeypatch.setattr(lines, "READ_AHEAD_BYTES", 1_000)
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1_000)
-    source = source_of(folder, name, whole(name))
+    source = source_of(folder, name, whole(name, ROWS))
     rows = iter(source)
     next(rows)
-    content = whole(name)
+    content = whole(name, ROWS)
     with folder.fs.open((folder / name).path, "wb") as file:
         file.write(content[: len(content) // 2] if name.endswith("parquet") else content + content[-100:])
     with pytest.raises(ChannelError, match=f"{name} was changed while it was read") as caught:
@@ -237,7 +129,7 @@ def test_a_file_that_is_written_to_while_it_is_read_is_told(
 
 
 def test_a_file_that_was_replaced_is_read_to_its_end_as_it_was(tmp_path: Path) -> None:
-    source = source_of(ObjectStoragePath(tmp_path.as_uri()), "rows.jsonl", jsonl())
+    source = source_of(ObjectStoragePath(tmp_path.as_uri()), "rows.jsonl", jsonl(ROWS))
     rows = iter(source)
     first = next(rows)
     (tmp_path / "new").write_bytes(b'{"id": "new"}\n')
@@ -338,7 +230,7 @@ def test_a_store_is_asked_for_large_pieces_and_for_none_twice(
     name: str, folder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "READ_AHEAD_BYTES", 70_000)
-    source, content = source_of(folder, name, whole(name)), whole(name)
+    source, content = source_of(folder, name, whole(name, ROWS)), whole(name, ROWS)
     asked: list[tuple[int, int]] = []
     read = Opened.read
 
