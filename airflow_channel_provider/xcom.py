@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["fit_for_xcom"]
+__all__ = ["fit_for_xcom", "utf8"]
 
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _RESERVED = ({"__classname__"}, {"__id__"}, {"__type", "__var"})
@@ -36,10 +36,15 @@ def fit_for_xcom(value: Any) -> Any:
     return value
 
 
+def utf8(text: str) -> bytes:
+    """Encode any text: half of a surrogate pair, which no UTF-8 can hold, is written as JSON escapes it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def _fit_text(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "\\u0000")
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else utf8(text).decode()
 
 
 def _fit_integer(number: int) -> int | str:

@@ -16,6 +16,7 @@ from airflow_channel_provider.bulk.checkpoint import Checkpoint, CheckpointStore
 from airflow_channel_provider.bulk.items import Item
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome, loss_of_item
 from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, ChannelConfigurationError
+from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
     from airflow_channel_provider.bulk.ledger import Ledger
@@ -192,7 +193,9 @@ class Books:
         errors = self.checkpoint.errors
         if len(errors) < ERRORS_KEPT:
             message = loss.message[:MESSAGE_KEPT]
-            errors.append({"key": _whole(loss.key), "error": loss.error, "message": _whole(message)})
+            # Whatever log, XCom and store they get into: it holds no half of a surrogate pair.
+            key, message = (utf8(text).decode() for text in (loss.key, message))
+            errors.append({"key": key, "error": loss.error, "message": message})
         if self._dead_letters is not None:
             self._losses.append(loss)
 
@@ -236,8 +239,3 @@ class Books:
             # A try that was killed may have left one that nothing counts.
             if self._dead_letters is not None and (parts or self._resumed):
                 self._dead_letters.drop_parts(parts)
-
-
-def _whole(text: str) -> str:
-    """Return a text that any log, XCom and store can hold: half of a surrogate pair is escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import re
 import shutil
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import own_files
-from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, json_text
+from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, is_dead_letter, json_text
+from airflow_channel_provider.bulk.lines import MOST_ITEM_BYTES
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 JSON = Any
 COPY_BYTES = 1 << 20
 MAX_CHECKPOINT_BYTES = 1 << 24
-_OURS = re.compile(rb'\s*\{\s*"%s"\s*:\s*\d+\s*,\s*"item"\s*:' % DEAD_LETTER.encode())
-_OURS_WITHIN_BYTES = 128
+MOST_LINE_BYTES = 8 * MOST_ITEM_BYTES
+"""Of a dead-letter file: a byte of an item may be six in JSON."""
 
 
 class FileCheckpoints:
@@ -88,8 +89,8 @@ class DeadLetterFile:
         """
         own_files.check_place(self.path, argument="dead_letter")
         own_files.check_place(self._part(1), argument="dead_letter")
-        head = own_files.head_of(self.path, _OURS_WITHIN_BYTES)
-        if head and not _OURS.match(head):
+        line = own_files.first_line_of(self.path, MOST_LINE_BYTES)
+        if line and not is_dead_letter(_json_of(line)):
             raise ChannelConfigurationError(
                 f"dead_letter names {self.path}, which is there and is no dead-letter file; it would be replaced. Give "
                 "dead_letter another name, or move that file away."
@@ -100,9 +101,7 @@ class DeadLetterFile:
         at = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
         lines = [json_text(self._line(loss, at)) for loss in losses]
         own_files.make_own_folder(self._folder)
-        # Half of a surrogate pair is escaped, since UTF-8 can't hold it.
-        content = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
-        own_files.write_whole(self._part(number), content)
+        own_files.write_whole(self._part(number), utf8("".join(f"{line}\n" for line in lines)))
 
     def put_together(self, parts: int) -> None:
         """

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -34,6 +34,7 @@ __all__ = [
     "entries",
     "identified",
     "interval_text",
+    "is_dead_letter",
     "json_of_line",
     "json_text",
     "native",
@@ -95,7 +96,7 @@ class Entry(NamedTuple):
 def entries(values: Iterable[object]) -> Iterator[Entry]:
     """Yield the values; lines of a dead-letter file as the items that they were."""
     for value in values:
-        if isinstance(value, Mapping) and _is_dead_letter(value):
+        if is_dead_letter(value):
             in_doubt = value["outcome"] == "uncertain"
             yield Entry(value["item"], _text_of(value, "key"), _text_of(value, "request_id"), in_doubt)
         else:
@@ -104,12 +105,14 @@ def entries(values: Iterable[object]) -> Iterator[Entry]:
 
 def unwrapped(value: object) -> object:
     """Return a value of a source as it is; of a line of a dead-letter file, the item."""
-    return value["item"] if isinstance(value, Mapping) and _is_dead_letter(value) else value
+    return value["item"] if is_dead_letter(value) else value
 
 
-def _is_dead_letter(value: Mapping[Any, object]) -> bool:
-    # The rows of a source may have columns of these names.
-    return DEAD_LETTER in value and value.keys() == FIELDS and value[DEAD_LETTER] == FORMAT
+def is_dead_letter(value: object) -> TypeGuard[Mapping[str, JSON]]:
+    """Tell whether a value is a line of a dead-letter file; the rows of a source may have columns of these names."""
+    if not isinstance(value, Mapping) or DEAD_LETTER not in value:
+        return False
+    return value.keys() == FIELDS and value[DEAD_LETTER] == FORMAT
 
 
 def identified(values: Iterable[object], key: ItemKey, lane: ItemKey = None) -> Iterator[Item]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Output",
     "check_place",
-    "head_of",
+    "first_line_of",
     "is_same_file",
     "make_own_folder",
     "remove",
@@ -46,6 +46,7 @@ __all__ = [
 
 LOCAL = ("", "file", "local")
 ASIDE = ".part"
+READ_BYTES = 2**16
 MOST_KEY_BYTES = 1024
 """The longest name of an object, its folders included: at S3, at Google and at Azure."""
 MOST_STEM_BYTES = 160
@@ -204,14 +205,16 @@ def _stored_on_disk(place: Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def head_of(path: ObjectStoragePath, size: int) -> bytes:
-    """Return how a file begins; nothing where there is none."""
+def first_line_of(path: ObjectStoragePath, size: int) -> bytes:
+    """Return the first line of a file, or about so many bytes of it; nothing where there is none."""
+    line = bytearray()
     with told(path, "read"), contextlib.suppress(FileNotFoundError):
         path.fs.invalidate_cache(path.path)  # another process may have written it
         with path.fs.open(path.path, "rb") as stream:
-            head: bytes = stream.read(size)
-            return head
-    return b""
+            # What a store opens knows no limit of a line.
+            while b"\n" not in line[-READ_BYTES:] and len(line) < size and (piece := stream.read(READ_BYTES)):
+                line += piece
+    return b"".join(line.partition(b"\n")[:2])
 
 
 def short_name(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk.own_files import replaced
 from airflow_channel_provider.exceptions import ChannelResponseError
+from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -23,7 +24,7 @@ __all__ = ["as_line", "write_lines"]
 
 def as_line(item: Any) -> bytes:
     """
-    Return an item as one line of JSON. Half of a surrogate pair is escaped, since UTF-8 can't hold it.
+    Return an item as one line of JSON.
 
     :raises ChannelResponseError: it is nested too deeply.
     """
@@ -33,7 +34,7 @@ def as_line(item: Any) -> bytes:
         raise ChannelResponseError(
             "An item of the list is nested too deeply to be written as JSON."
         ) from None
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return utf8(text) + b"\n"
 
 
 def write_lines(target: ObjectStoragePath, items: Iterable[Any], *, mark: str) -> int:

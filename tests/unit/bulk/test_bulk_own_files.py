@@ -18,7 +18,7 @@ from support.airflow_features import attach
 from airflow_channel_provider.bulk import own_files
 from airflow_channel_provider.bulk.books import Books
 from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
-from airflow_channel_provider.bulk.items import Items
+from airflow_channel_provider.bulk.items import FIELDS, Items
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -364,12 +364,17 @@ def test_a_disk_without_room_is_told_as_an_error_of_ours(folder: Path) -> None:
 # ---- what may be replaced
 
 
+LETTER: dict[str, Any] = {**dict.fromkeys(FIELDS), "dead_letter": 1, "item": {"id": 1}}
 OURS = [
-    b'{"dead_letter": 1, "item": {"id": 1}, "key": "1"}\n',
-    b'\n {"dead_letter":2,"item":[]}',
+    json.dumps(LETTER).encode() + b"\n",
+    json.dumps(dict(sorted(LETTER.items())), separators=(",", ":")).encode(),
     b"",
 ]
 FOREIGN = [
+    b'{"dead_letter": 1, "item": "shoes"}\n',
+    b'{"dead_letter": 1, "item": {"id": 1}, "key": "1"}\n',
+    json.dumps({**LETTER, "dead_letter": 2}).encode() + b"\n",
+    json.dumps({**LETTER, "price": 2}).encode() + b"\n",
     b'{"id": 1}\n',
     b'{"dead_letter": "x", "item": 1}\n',
     b'{"dead_letter": 1}\n',
