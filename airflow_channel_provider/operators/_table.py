@@ -74,14 +74,16 @@ class Table:
         *,
         given: Sequence[Mapping[str, JSON]] | None,
         primary_key: JSON,
+        has_rows: bool = True,
         check: Callable[[Sequence[Mapping[str, JSON]]], object] = lambda columns: None,
     ) -> Shape:
         """
-        Create the table, or revise it, where that is due.
+        Create the table, or revise it, where that is due. For a source without rows none is created.
 
         :param found: returns the columns of the source, for a primary key.
         :param given: the columns that the table is to have; None: those that it has and those of the source.
         :param primary_key: see :func:`primary_key_of`; none: the one that it has.
+        :param has_rows: whether the source has any.
         :param check: looks for columns in the source that it has to have, before the table is touched.
         :return: its columns and its primary key.
         :raises ChannelConfigurationError: nothing tells the columns, or a column of the primary key is none of them.
@@ -97,7 +99,9 @@ class Table:
             )
         key = Names(column["key"] for column in columns).all_of(wanted_key, "primary_key")
         check(columns if given else [column for column in columns if column["key"] in key])
-        if key != old_key or not is_as_wanted(existing, columns):
+        if not existing and not has_rows:
+            log.info("Table %s: not created, since the source has no row", self._name)
+        elif key != old_key or not is_as_wanted(existing, columns):
             log.info(
                 "Table %s: %d columns, primary key %s", self._name, len(columns), ", ".join(key) or "none"
             )

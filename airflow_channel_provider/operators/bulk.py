@@ -231,6 +231,7 @@ class DataTableLoadOperator(BulkBaseOperator):
                 lambda key: columns_of(source, peeked.head, key),
                 given=given,
                 primary_key=self.primary_key,
+                has_rows=bool(peeked.head),
                 check=lambda columns: look_for_columns(source, peeked.head, columns),
             )
         repeatable = bool(shape.primary_key)

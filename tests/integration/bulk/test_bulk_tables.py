@@ -332,7 +332,7 @@ def test_a_killed_load_leaves_no_row_twice_and_none_missing(
     assert sorted(row["n"] for row in table(emulator)["rows"]) == list(range(20_000))
 
 
-def test_a_source_without_rows_makes_no_table(emulator: EmulatorProcess) -> None:
+def test_a_source_without_rows_and_columns_is_an_error(emulator: EmulatorProcess) -> None:
     with pytest.raises(ChannelError, match="give columns"):
         execute(load(items=[]))
 
@@ -351,8 +351,13 @@ def test_an_empty_source_is_no_failure_where_columns_are_given(
         path.write_text("n\n" if emptied == "csv" else "")
     columns = [{"key": "n", "name": "Number", "type": NUMBER}]
     assert counts(execute(load(**given, columns=columns))) == {}
-    assert [entry["method"] for entry in emulator.journal() if entry["method"] == UPSERT] == []
+    if emptied == "parquet":
+        assert counts(execute(load(**given), run_id="the file tells its columns")) == {}
+    assert {entry["method"] for entry in emulator.journal()} <= {"issueToken", "getAppDataTableSchema"}
+    execute(load(items=[{"n": 1}], primary_key="n"), run_id="makes the table")
     assert counts(execute(load(**given), run_id="of the table that there is")) == {}
+    assert counts(execute(load(**given, columns=columns), run_id="as it is to be")) == {}
+    assert [column["name"] for column in table(emulator)["schema"]["columns"]] == ["Number"]
 
 
 TOTALS = [
