@@ -12,6 +12,7 @@ from airflow_channel_provider.hooks import _request_id
 if TYPE_CHECKING:
     from airflow_channel_provider.connections import ChannelTalkSettings
     from airflow_channel_provider.contract.model import NativeFunction
+    from airflow_channel_provider.contract.shapes import Shape
     from airflow_channel_provider.contract.structures import Field
 
 __all__ = ["as_id", "as_mapping", "as_text", "channel_of", "completed", "has_request_id", "identified"]
@@ -101,22 +102,30 @@ def completed(
     for name, value in known.items():
         if function.needs(name) and value is not None and not _is_given(complete, name):
             complete[name] = value
-    for name, value in complete.items():
-        # A template that is rendered to a value, and a column of a database, have them as numbers.
-        if value.__class__ is int or value.__class__ is list:
-            complete[name] = _texts(function.params.fields.get(name), value)
-    return complete
+    return _texts_of_fields(function.params.fields, complete)
 
 
-def _texts(field: Field | None, value: Any) -> Any:
+def _texts_of_fields(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, Any]:
+    # A template that is rendered to a value, and a column of a database, have texts as numbers.
+    return {
+        name: value if value.__class__ is str or name not in fields else _texts(fields[name].shape, value)
+        for name, value in values.items()
+    }
+
+
+def _texts(shape: Shape, value: Any) -> Any:
+    """Return a value with each whole number as its text where the function takes a text, however deep."""
     from airflow_channel_provider.contract.shapes import Text
-    from airflow_channel_provider.contract.structures import ListOf
+    from airflow_channel_provider.contract.structures import Either, ListOf, Record
 
-    shape = None if field is None else field.shape
+    if isinstance(shape, Either):
+        shape = next((one for one in shape.shapes if one.fits(value)), shape.shapes[0])
     if isinstance(shape, Text):
         return as_text(value)
-    if isinstance(shape, ListOf) and isinstance(shape.of, Text) and isinstance(value, list):
-        return [as_text(one) for one in value]
+    if isinstance(shape, ListOf) and isinstance(value, (list, tuple)):
+        return [_texts(shape.of, one) for one in value]
+    if isinstance(shape, Record) and isinstance(value, Mapping):
+        return _texts_of_fields(shape.fields, value)
     return value
 
 

@@ -233,6 +233,24 @@ def test_channel_that_is_a_number_is_sent_as_text(doors: Any) -> None:
             {"memberId": 3, "body": {"blocked": True}},
             {"memberId": "3", "body": {"blocked": True}},
         ),
+        (
+            "writeGroupMessage",
+            {"groupId": 1, "dto": {"plainText": 2, "botName": 3, "requestId": 4, "buttons": [{"title": 5}]}},
+            {
+                "groupId": "1",
+                "dto": {"plainText": "2", "botName": "3", "requestId": "4", "buttons": [{"title": "5"}]},
+            },
+        ),
+        (
+            "upsertAppDataTableRows",
+            {"tableName": 1, "rows": [{"id": 2, "name": "x"}]},
+            {"tableName": "1", "rows": [{"id": 2, "name": "x"}]},
+        ),
+        (
+            "createEvent",
+            {"userId": 1, "name": 2, "property": {"price": 3}},
+            {"userId": "1", "name": "2", "property": {"price": 3}},
+        ),
         ("getUserChat", {"userChatId": True}, {"userChatId": True}),
         ("functionOfTomorrow", {"userChatId": 5, "ids": [1]}, {"userChatId": 5, "ids": [1]}),
     ],
