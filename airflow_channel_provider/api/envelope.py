@@ -47,7 +47,7 @@ the cut here can't lay half a secret bare there."""
 
 _TOLD_BY_STATUS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BETWEEN = (
-    "The service refuses in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
+    "The service answers in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
     "login page); check that, and host, port and schema of the connection."
 )
 
@@ -168,7 +168,8 @@ def refuse_redirect(response: Response, *, method: str, secrets: Collection[str]
     where = f" to {quote(target, secrets, limit=100)}" if target else ""
     raise ChannelResponseError(
         f"{method}: the service answered with a redirect{where} (HTTP {response.status}). Redirects are refused, "
-        "since the token would travel along: correct host and schema of the connection.",
+        "since the token would travel along: correct host and schema of the connection, and check what stands between "
+        "that may redirect (a proxy, a gateway, a login page).",
         method=method,
         http_status=response.status,
     )
@@ -189,7 +190,7 @@ def refuse_no_envelope(
     what = "an empty body" if not size else f"{size:,} bytes that are no valid envelope"
     said = f": {quote(text, secrets)}" if size and quotable and _is_prose(text) else ""
     message = f"{method}: the service answered HTTP {response.status} with {what}{said}"
-    if 400 <= response.status < 500:
+    if 400 <= response.status < 500 or _is_page(text):
         message = f"{message.removesuffix('.')}. {_BETWEEN}"
     raise ChannelResponseError(
         message,
@@ -202,9 +203,14 @@ def _beginning(response: Response) -> str:
     return response.body[:_QUOTABLE_BYTES].decode("utf-8", "replace")
 
 
+def _is_page(text: str) -> bool:
+    """Tell whether a text is HTML, or XML, which no answer of the service is."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
 def _is_prose(text: str) -> bool:
     start = text.lstrip("\ufeff \t\r\n")[:1]
-    return start == "<" or (start.isalpha() and "\ufffd" not in text)
+    return _is_page(text) or (start.isalpha() and "\ufffd" not in text)
 
 
 def _phrase(status: int) -> str:

@@ -23,8 +23,9 @@ from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, Cha
 if TYPE_CHECKING:
     from airflow_channel_provider.api.wire import Attempt
 
-__all__ = ["host_and_port", "lost", "not_sent", "refused_by_proxy"]
+__all__ = ["UNREADABLE", "host_and_port", "is_refused_handshake", "lost", "not_sent", "refused_by_proxy"]
 
+UNREADABLE = "an unreadable address"
 _CHAIN_LIMIT = 20
 _PROXY_LOGIN = 407
 _NO_HTTP = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, ValueError)
@@ -37,13 +38,6 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (ConnectionRefusedError,),
         "{target} refused the connection. Check host and port of the connection, and that the service runs.",
-    ),
-    (
-        (ssl.SSLCertVerificationError,),
-        (
-            "the TLS certificate of {target} can't be verified. Check the host of the connection; for a private "
-            "certificate authority set REQUESTS_CA_BUNDLE."
-        ),
     ),
     (
         (TimeoutError,),
@@ -60,8 +54,70 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
+_REASONS_OF_PROXY: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    (
+        (socket.gaierror, urllib3.exceptions.LocationParseError),
+        (
+            "the name of the proxy is unknown, on the way to {target}. Check the proxy settings of the environment and "
+            "the name service."
+        ),
+    ),
+    (
+        (ConnectionRefusedError,),
+        (
+            "the proxy refused the connection, on the way to {target}. Check the proxy settings of the environment, "
+            "and that the proxy runs."
+        ),
+    ),
+)
+_UNREADABLE_PROXY = (
+    "the address of the proxy before {target} can't be read. Correct it in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the "
+    "environment: http://user:password@host:port, without quotes, and with what is neither letter nor digit in user "
+    "and password percent-encoded."
+)
+_CA_TO_SET = (
+    "the TLS certificate of {target} can't be verified. Check the host of the connection; for a private certificate "
+    "authority, such as that of a proxy that looks into TLS, set REQUESTS_CA_BUNDLE (SSL_CERT_FILE is not read)."
+)
+_OUT_OF_DATE = (
+    "the TLS certificate of {target} is out of date by the clock of this host: it has expired, or is not valid yet. "
+    "Check that clock; where it is right, the certificate has to be renewed."
+)
+_OF_ANOTHER_NAME = (
+    "the TLS certificate of {target} is for another name. Check the host of the connection, and what stands between "
+    "that may answer in its place (a proxy, a gateway, a login page)."
+)
+_CERTIFICATES = {9: _OUT_OF_DATE, 10: _OUT_OF_DATE, 62: _OF_ANOTHER_NAME, 64: _OF_ANOTHER_NAME}
+"""By the numbers of OpenSSL: not yet valid, expired, mismatch of the host's name, of its address."""
+_CLIENT_CERTIFICATE = (
+    "{target} refused the TLS handshake: it may want a certificate of its client, and this provider has none. Check "
+    "host and port of the connection, and whether a gateway before it has to be told to let this client pass."
+)
+_CERTIFICATE_REQUIRED = "ALERT_CERTIFICATE_REQUIRED"
+_HANDSHAKE_REFUSED = (_CERTIFICATE_REQUIRED, "ALERT_HANDSHAKE_FAILURE")
+"""How the reasons that OpenSSL gives end where a server wants a certificate: since TLS 1.3, and before."""
+
+
+def is_refused_handshake(error: BaseException) -> bool:
+    """
+    Tell whether a server refused the handshake when its client took it for done: TLS 1.3 tells a client that lacks a
+    certificate only then. What was sent meanwhile has no effect.
+    """
+    return any(_is_alert(cause, _CERTIFICATE_REQUIRED) for cause in _chain(error))
+
+
+def _is_alert(error: BaseException, ends: str | tuple[str, ...]) -> bool:
+    return isinstance(error, ssl.SSLError) and (error.reason or "").upper().endswith(ends)
+
+
 def not_sent(
-    error: BaseException, *, operation: str, target: str, attempt: Attempt, bundle: str = ""
+    error: BaseException,
+    *,
+    operation: str,
+    target: str,
+    attempt: Attempt,
+    bundle: str = "",
+    proxy: str | None = None,
 ) -> ChannelNotSentError:
     """
     Describe a request of which no byte left.
@@ -71,9 +127,14 @@ def not_sent(
     :param target: host and port, and the proxy before it where there is one.
     :param attempt: the request's limits.
     :param bundle: variable and path of the certificate authorities that the environment names.
+    :param proxy: what :func:`host_and_port` says of the proxy that the environment names, None where it names none.
     """
     causes = list(_chain(error))
-    reason = _reason_with_bundle(causes, bundle) or _reason_not_sent(causes, target, attempt)
+    reason = (
+        _certificate_sentence(causes).format(target=target)
+        or _reason_with_bundle(causes, bundle)
+        or _reason_not_sent(causes, target, attempt, proxy)
+    )
     return ChannelNotSentError(f"{operation} was not sent: {reason}", method=operation)
 
 
@@ -111,7 +172,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             queue += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
 
 
-def _reason_not_sent(causes: list[BaseException], target: str, attempt: Attempt) -> str:
+def _reason_not_sent(causes: list[BaseException], target: str, attempt: Attempt, proxy: str | None) -> str:
     if attempt.expired():
         return f"its time was over before {target} was connected."
     if status := _tunnel_status(causes):
@@ -123,10 +184,22 @@ def _reason_not_sent(causes: list[BaseException], target: str, attempt: Attempt)
             f"{target} is to be reached by SOCKS, and the package for that is missing. Install PySocks, or correct the "
             "proxy settings of the environment."
         )
-    for kinds, sentence in _REASONS:
+    if proxy == UNREADABLE or any(isinstance(cause, requests.exceptions.InvalidURL) for cause in causes):
+        return _UNREADABLE_PROXY.format(target=target)
+    for kinds, sentence in (*(_REASONS_OF_PROXY if proxy else ()), *_REASONS):
         if any(isinstance(cause, kinds) for cause in causes):
             return sentence.format(target=target)
-    return f"{target} can't be connected ({_system_words(causes)}). Check host, port and network."
+    settings = ", and the proxy settings of the environment" if proxy else ""
+    return f"{target} can't be connected ({_system_words(causes)}). Check host, port and network{settings}."
+
+
+def _certificate_sentence(causes: list[BaseException]) -> str:
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _CERTIFICATES.get(cause.verify_code, _CA_TO_SET)
+        if _is_alert(cause, _HANDSHAKE_REFUSED):
+            return _CLIENT_CERTIFICATE
+    return ""
 
 
 def _reason_with_bundle(causes: list[BaseException], bundle: str) -> str:
@@ -176,7 +249,8 @@ def _tunnel_status(causes: list[BaseException]) -> str:
 
 def _system_words(causes: list[BaseException]) -> str:
     for cause in causes:
-        if isinstance(cause, OSError) and cause.errno:
+        # The number of an error of TLS is none of the system's.
+        if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
             return os.strerror(cause.errno)
     return type(causes[-1]).__name__ if causes else "no reason given"
 
@@ -190,6 +264,7 @@ def host_and_port(url: str) -> str:
     try:
         parts = urlsplit(url if "://" in url else f"//{url}")
         port = f":{parts.port}" if parts.port else ""
+        name = parts.hostname
     except ValueError:
-        return "an unreadable address"
-    return f"{parts.hostname}{port}"
+        return UNREADABLE
+    return f"{name}{port}" if name else UNREADABLE

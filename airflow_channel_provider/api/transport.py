@@ -25,7 +25,14 @@ from requests.structures import CaseInsensitiveDict
 from airflow_channel_provider import __version__
 from airflow_channel_provider.api.address import normalise_base_url
 from airflow_channel_provider.api.body import read_body, too_large
-from airflow_channel_provider.api.failures import host_and_port, lost, not_sent, refused_by_proxy
+from airflow_channel_provider.api.failures import (
+    UNREADABLE,
+    host_and_port,
+    is_refused_handshake,
+    lost,
+    not_sent,
+    refused_by_proxy,
+)
 from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
@@ -193,15 +200,22 @@ class Transport:
 
     def _failure(self, error: Exception, operation: str, attempt: Attempt) -> ChannelError:
         target = self._target()
-        if attempt.sent:
+        if attempt.sent and not is_refused_handshake(error):
             return lost(error, operation=operation, target=target, attempt=attempt)
-        bundle = self._door.bundle if self._door is not None else ""
-        return not_sent(error, operation=operation, target=target, attempt=attempt, bundle=bundle)
+        bundle, proxy = (self._door.bundle, self._door.proxy) if self._door is not None else ("", None)
+        return not_sent(
+            error,
+            operation=operation,
+            target=target,
+            attempt=attempt,
+            bundle=bundle,
+            proxy=proxy,
+        )
 
     def _target(self) -> str:
         name = host_and_port(self.base_url)
         proxy = self._door.proxy if self._door is not None else None
-        return f"{name} (through the proxy {host_and_port(proxy)})" if proxy else name
+        return f"{name} (through the proxy {proxy})" if proxy not in (None, UNREADABLE) else name
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
@@ -224,7 +238,8 @@ class _Door:
     def __init__(self, base_url: str) -> None:
         self.pid = os.getpid()
         self.proxies = requests.utils.get_environ_proxies(base_url, no_proxy=None)
-        self.proxy = requests.utils.select_proxy(base_url, self.proxies)
+        proxy = requests.utils.select_proxy(base_url, self.proxies)
+        self.proxy = host_and_port(proxy) if proxy else None
         variable = next((name for name in _BUNDLES if os.environ.get(name)), "")
         self.verify = os.environ[variable] if variable else True
         self.bundle = f"{variable} ({self.verify})" if variable else ""

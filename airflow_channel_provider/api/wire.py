@@ -10,10 +10,14 @@ sending began.
 
 Whatever a server does, an attempt ends: its deadline holds for each single wait, so that an answer that drips byte by
 byte, its head and interim answers before it included, can't stretch it; and only so many bytes are taken off the wire.
+
+A connection that was idle for long is not used again: firewalls and NAT gateways forget such ones without a word, and
+what is sent on one that is forgotten would be lost, with nobody to tell whether it had arrived.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.client
 import io
@@ -25,12 +29,16 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import get_auth_from_url
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.poolmanager import PoolManager
 
 __all__ = ["AnswerTooLong", "Attempt", "NotConnected", "new_session"]
+
+MOST_IDLE_SECONDS = 30.0
+"""Less than what is usual for what stands between; the shortest that is known of a cloud's is a minute."""
 
 _POOL_SIZE = 32
 _FIRST_FINAL_STATUS = 200
@@ -151,6 +159,17 @@ class _Phased:
     response_class = _Response
     sock: Any
     timeout: Any
+    used_at = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may be used again; the pool closes it otherwise, and connects anew."""
+        return super().is_connected and time.monotonic() - self.used_at < MOST_IDLE_SECONDS  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        answer = super().getresponse()  # type: ignore[misc]
+        self.used_at = time.monotonic()
+        return answer
 
     def connect(self) -> None:
         attempt = _current.attempt
@@ -201,6 +220,16 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         _phase(manager)
         return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Verify whoever TLS is spoken with: of a service without it, the proxy before it may be."""
+        super().cert_verify(conn, "https:" if conn.scheme == "https" else url, verify, cert)  # type: ignore[no-untyped-call]
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Tell a proxy the user and password of its address, which may have letters of any language."""
+        user, password = get_auth_from_url(proxy)
+        login = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
+        return {"Proxy-Authorization": f"Basic {login}"} if user else {}
 
     def close(self) -> None:
         """Close the idle connections now; urllib3 would leave that to the garbage collector."""

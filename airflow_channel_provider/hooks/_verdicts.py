@@ -116,7 +116,7 @@ def _remedy(error: ChannelError) -> str:
     status = error.http_status or 0
     if isinstance(error, ChannelRequestError):
         return "the service is in trouble, so test again later" if status >= 500 else ""
-    is_told = 300 <= status < 500  # of a redirect, and of what stands between and refuses
+    is_told = 300 <= status < 500 or "what stands between" in error.message
     is_unclear = isinstance(error, (ChannelAmbiguousResultError, ChannelResponseError))
     return _LOOK_AGAIN if is_unclear and not is_told else ""
 

@@ -327,7 +327,8 @@ def test_a_certificate_of_nobody(button: Button, certificate: Path, conn_type: s
     with tls_serving(certificate, page("200 OK", body=b"{}")) as server:
         reason = (
             f"the TLS certificate of 127.0.0.1:{server.port} can't be verified; check the host of the connection; for "
-            "a private certificate authority set REQUESTS_CA_BUNDLE."
+            "a private certificate authority, such as that of a proxy that looks into TLS, set REQUESTS_CA_BUNDLE "
+            "(SSL_CERT_FILE is not read)."
         )
         button.refuses(
             conn_type,
@@ -358,8 +359,9 @@ def test_a_page_of_something_else(button: Button, conn_type: str) -> None:
         quoted = ": <html>Welcome</html>" if conn_type == "benlly" else ""
         button.refuses(
             conn_type,
-            f"{ANSWERED[conn_type]}the service answered HTTP 200 with 20 bytes that are no valid envelope{quoted}"
-            f"{LOOK_AGAIN}",
+            f"{ANSWERED[conn_type]}the service answered HTTP 200 with 20 bytes that are no valid envelope{quoted}; the "
+            r"service answers in another form, so what stands between may be the cause \(a proxy, a gateway, a "
+            r"firewall, a login page\); check that, and host, port and schema of the connection\.",
             host=server.url,
         )
 
@@ -371,7 +373,8 @@ def test_a_redirect(button: Button, conn_type: str) -> None:
             conn_type,
             re.escape(
                 f"{ANSWERED[conn_type]}the service answered with a redirect to https://other.example (HTTP 301); "
-                "redirects are refused, since the token would travel along: correct host and schema of the connection."
+                "redirects are refused, since the token would travel along: correct host and schema of the connection, "
+                "and check what stands between that may redirect (a proxy, a gateway, a login page)."
             ),
             host=server.url,
         )

@@ -180,6 +180,6 @@ def test_the_test_button_says_what_may_be_the_cause(gateway: Gateway) -> None:
     assert not succeeded
     assert message == (
         f"The token request: the service answered HTTP 403 with {len(PAGE)} bytes that are no valid envelope; the "
-        "service refuses in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
+        "service answers in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
         "login page); check that, and host, port and schema of the connection."
     )

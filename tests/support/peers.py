@@ -95,10 +95,15 @@ def answering(*answers: bytes, close: bool = False) -> Handler:
     return handler
 
 
-def make_certificate(path: Path) -> Path:
-    """Write a self-signed certificate for 127.0.0.1 and its key into one file."""
+def make_certificate(path: Path, *, address: str = "127.0.0.1", from_day: int = -1, to_day: int = 1) -> Path:
+    """
+    Write a self-signed certificate and its key into one file.
+
+    :param address: that it is for.
+    :param from_day: from when on it is valid, in days from now, as :param:`to_day`.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     now = datetime.datetime.now(datetime.timezone.utc)
     made = (
         x509.CertificateBuilder()
@@ -106,10 +111,10 @@ def make_certificate(path: Path) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now + datetime.timedelta(days=from_day))
+        .not_valid_after(now + datetime.timedelta(days=to_day))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
@@ -138,12 +143,31 @@ def make_certificate(path: Path) -> Path:
     return path
 
 
-def tls_serving(certificate: Path, handler: Handler) -> AbstractContextManager[Server]:
+def tls_serving(
+    certificate: Path, handler: Handler, *, of_clients: Path | None = None
+) -> AbstractContextManager[Server]:
+    """
+    Serve over TLS.
+
+    :param certificate: of the server, with its key.
+    :param of_clients: certificate that each client has to have; None: none.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
+    if of_clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(of_clients)
 
     def wrapped(peer: socket.socket) -> None:
-        with context.wrap_socket(peer, server_side=True) as tls:
+        with context.wrap_socket(peer, server_side=True, do_handshake_on_connect=False) as tls:
+            try:
+                tls.do_handshake()
+            except ssl.SSLError:
+                if of_clients is not None:
+                    # What a client sends meanwhile has to be read, or it never hears why.
+                    while socket.socket.recv(tls, 65_536):
+                        pass
+                raise
             handler(tls)
 
     return serving(wrapped)

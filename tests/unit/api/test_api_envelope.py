@@ -131,6 +131,16 @@ def test_silence_tells_nothing_of_a_secret(status: int) -> None:
         read_native(Response(status, {}, b""), method="issueToken", now=NOW, channel_id="c1")
 
 
+@pytest.mark.parametrize("status", [200, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    "page", ["<!DOCTYPE html><title>Sign in</title>", "\ufeff\n <html>Bad Gateway</html>"]
+)
+def test_a_page_is_no_answer_of_the_service_whatever_its_status(status: int, page: str) -> None:
+    with pytest.raises(ChannelResponseError, match="what stands between may be the cause") as caught:
+        read_native(Response(status, {}, page.encode()), method="getChannel", now=NOW)
+    assert caught.value.http_status == status
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_names_the_remedy_and_only_the_host_it_points_to(status: int) -> None:
     response = Response(status, {"location": f"https://user:{SECRET}@other.example/{SECRET}?t={SECRET}"}, b"")
@@ -138,7 +148,8 @@ def test_a_redirect_names_the_remedy_and_only_the_host_it_points_to(status: int)
         read_native(response, method="getChannel", secrets=(SECRET,), now=NOW)
     assert str(caught.value) == (
         f"getChannel: the service answered with a redirect to https://other.example (HTTP {status}). Redirects are "
-        "refused, since the token would travel along: correct host and schema of the connection."
+        "refused, since the token would travel along: correct host and schema of the connection, and check what stands "
+        "between that may redirect (a proxy, a gateway, a login page)."
     )
 
 
@@ -146,9 +157,12 @@ def test_a_broken_token_answer_is_never_quoted() -> None:
     for body in (f"token={JWT}", f"access_token is {SECRET}", f'{{"accessToken": "{JWT}', f"<b>{JWT}</b>"):
         with pytest.raises(ChannelResponseError) as caught:
             read_native(Response(200, {}, body.encode()), method="issueToken", now=NOW)
-        assert str(caught.value) == (
-            f"issueToken: the service answered HTTP 200 with {len(body)} bytes that are no valid envelope"
+        told, _, hint = str(caught.value).partition(". The service answers in another form")
+        assert (
+            told
+            == f"issueToken: the service answered HTTP 200 with {len(body)} bytes that are no valid envelope"
         )
+        assert bool(hint) == body.startswith("<")
 
 
 @pytest.mark.promise(name="secrets")
