@@ -142,6 +142,9 @@ def unwritable(value: JSON) -> tuple[str, str] | None:
 def _unwritable_leaf(value: JSON) -> tuple[str, str] | None:
     if isinstance(value, float):
         return None if isfinite(value) else ("", "is not a finite number, JSON has no NaN or Infinity")
-    return (
-        None if isinstance(value, (str, int)) else ("", f"is a {type(value).__name__}, which JSON can't hold")
-    )
+    if isinstance(value, (str, int)):
+        return None
+    kind = type(value).__name__
+    if kind.endswith("Undefined"):  # Jinja's own, where values are rendered to what they are
+        return "", "is undefined, its template names what is not there"
+    return "", f"is a {kind}, which JSON can't hold"

@@ -14,8 +14,10 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, NamedTuple, TypeGuard
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -202,11 +204,16 @@ def plain(value: object) -> JSON:
     """
     Return a value as JSON can hold it.
 
-    Times and durations become ISO 8601, bytes Base64, a decimal number the number that has the same digits, else text;
+    What has its values by names, such as a dataclass, becomes an object, a member of an enumeration its value;
+    times and durations become ISO 8601, bytes Base64, a decimal number the number that has the same digits, else text;
     NaN, infinity and what pandas calls missing become null; anything else becomes its text. A number that was written
     ``12.50`` is shown like that.
     """
-    if value is None or isinstance(value, (str, bool, int)):
+    if value is None or value.__class__ in (str, bool, int):
+        return value
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -217,7 +224,24 @@ def plain(value: object) -> JSON:
     own = native(value)
     if own is not value:
         return plain(own)
+    if (named := _fields_of(value)) is not None:
+        return {name: plain(inner) for name, inner in named.items()}
     return [plain(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
+
+
+def _fields_of(value: object) -> Mapping[str, object] | None:
+    """Return what an object has by names: one of a dataclass, of attrs or of Pydantic, or a tuple with names."""
+    kind = type(value)
+    names: Iterable[str] = ()
+    if is_dataclass(kind):
+        names = [field.name for field in fields(kind)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [field.name for field in kind.__attrs_attrs__]
+    elif issubclass(kind, tuple):
+        names = getattr(kind, "_fields", ())
+    else:
+        names = getattr(kind, "model_fields", ())
+    return {name: getattr(value, name) for name in names} if names else None
 
 
 def native(value: object) -> object:

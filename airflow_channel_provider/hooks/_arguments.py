@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_channel_provider.contract.structures import Field
 
 __all__ = ["as_id", "as_mapping", "as_text", "channel_of", "completed", "has_request_id", "identified"]
+
+
+_MADE_OF_TEXT = (int, date, UUID)
 
 
 def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -35,8 +40,10 @@ def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, An
 
 
 def as_text(value: object) -> Any:
-    """Return a whole number as its text, which an id may have lost on its way; anything else as it is."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """
+    Return as its text what a text may have become on its way: a whole number, a time, a UUID; anything else as it is.
+    """
+    return str(value) if isinstance(value, _MADE_OF_TEXT) and not isinstance(value, bool) else value
 
 
 def as_id(value: object) -> str | None:

@@ -13,6 +13,7 @@ from types import BuiltinMethodType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.operators._templates import text_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -42,7 +43,7 @@ def item_templates(value: Any, resolve: Callable[[Any], Any], arrived: Collectio
     if id(value) in arrived:
         return value
     if isinstance(value, str):
-        return ItemTemplate(value)
+        return ItemTemplate(text_of(value))
     if isinstance(value, Mapping):
         return {name: item_templates(inner, resolve, arrived) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -65,8 +66,8 @@ def item_params(
         return _guarded(params)
     if not isinstance(params, Mapping):
         raise ChannelConfigurationError(
-            f"params must be a mapping of names to values or templates, or a callable that makes one of an item, not "
-            f"{type(params).__name__}."
+            "params must be a mapping of names to values or templates, or a callable that makes one of an item, not "
+            f"{'text' if isinstance(params, str) else type(params).__name__}."
         )
     shared = dict(context)
     try:
@@ -162,9 +163,10 @@ def _compiled_text(text: str, env: Environment, shared: Mapping[str, Any]) -> An
         return str(text)
     template = env.from_string(text)
     render = _native(template) if isinstance(env, NativeEnvironment) else template.render
-    if ITEM in meta.find_undeclared_variables(env.parse(text)):
-        return render
-    return render(shared)
+    parsed = env.parse(text)
+    # What it takes from another file may be about the item as well.
+    names_files = any(True for _ in meta.find_referenced_templates(parsed))
+    return render if names_files or ITEM in meta.find_undeclared_variables(parsed) else render(shared)
 
 
 def _native(template: Template) -> Rendered:

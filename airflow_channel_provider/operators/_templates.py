@@ -9,6 +9,7 @@ the triggerer: what the first time brought is a template to the second. Both are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sized
+from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow.models.expandinput import ListOfDictsExpandInput  # type: ignore[attr-defined, no-redef]
 
-__all__ = ["ArrivingArguments", "Partial", "TemplatesOfTheFile"]
+__all__ = ["ArrivingArguments", "Partial", "TemplatesOfTheFile", "text_of"]
 
 
 class ArrivingArguments(ListOfDictsExpandInput):
@@ -62,6 +63,11 @@ class Partial:
         return mapped
 
 
+def text_of(value: Any) -> Any:
+    """Return the text of an enumeration's member that is one, where Jinja takes its name; others as they are."""
+    return value.value if isinstance(value, str) and isinstance(value, Enum) else value
+
+
 class TemplatesOfTheFile:
     """Makes an operator or a sensor render what the DAG file wrote, and nothing else; before Airflow's own base."""
 
@@ -74,6 +80,14 @@ class TemplatesOfTheFile:
         def partial(cls, **kwargs: Any) -> Partial:
             """Fix arguments for mapping."""
             return cls._partial_class(super().partial(**kwargs))
+
+        def render_template(
+            self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None
+        ) -> Any:
+            """Render a value, and what it holds."""
+            if id(content) not in (seen_oids or ()):
+                content = text_of(content)
+            return super().render_template(content, context, jinja_env, seen_oids)
 
     def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
         if parent is self and self._is_rendered:

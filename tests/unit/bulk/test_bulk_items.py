@@ -4,10 +4,14 @@ import json
 import re
 import struct
 import uuid
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from enum import Enum
+from typing import Any, ClassVar, NamedTuple
 
+import attrs
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +96,59 @@ def test_a_number_that_is_too_long_to_be_written_is_its_text() -> None:
     first, second = Items([Decimal("1E+4299"), Decimal("-1E+4300")], None)
     assert first.value == 10**4299
     assert second.value == "-1E+4300"
+
+
+class Colour(Enum):
+    RED = Decimal("1.50")
+
+
+class Kind(str, Enum):
+    ORDER = "order"
+
+
+@dataclass
+class Order:
+    id: int
+    at: date
+    kind: Kind = Kind.ORDER
+    count: ClassVar[int] = 7
+
+
+class Customer(pydantic.BaseModel):
+    id: int
+    orders: list[Order]
+
+
+@attrs.define
+class Shop:
+    name: str
+
+
+class Pair(NamedTuple):
+    left: int
+    right: Colour
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Order(1, date(2026, 1, 31)), {"id": 1, "at": "2026-01-31", "kind": "order"}),
+        (
+            Customer(id=2, orders=[Order(1, date(2026, 1, 31))]),
+            {"id": 2, "orders": [{"id": 1, "at": "2026-01-31", "kind": "order"}]},
+        ),
+        (Shop("한글"), {"name": "한글"}),
+        (Pair(1, Colour.RED), {"left": 1, "right": 1.5}),
+        ((1, Kind.ORDER), [1, "order"]),
+        ({"kind": Kind.ORDER}, {"kind": "order"}),
+    ],
+)
+def test_what_has_its_values_by_names_becomes_an_object_and_a_member_its_value(
+    value: Any, expected: Any
+) -> None:
+    assert plain(value) == expected
+    assert str(plain(Kind.ORDER)) == "order"
+    assert str(plain(Colour.RED)) == "1.50"
 
 
 @given(JSON_VALUES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +95,45 @@ def test_an_xcom_within_the_columns_of_a_table_makes_its_task_an_upstream() -> N
 def test_a_task_that_is_never_mapped_is_warned_of(cls: Any) -> None:
     with pytest.warns(UserWarning, match="'t' was never mapped"):
         cls.partial(task_id="t")
+
+
+class Kind(str, Enum):
+    ORDER = "order {{ arrived }}"
+
+
+def test_a_member_of_an_enumeration_of_texts_is_its_text() -> None:
+    message = WriteUserChatMessageOperator(
+        task_id="m", user_chat_id="c", text=Kind.ORDER, options=[Kind.ORDER]
+    )
+    message.render_template_fields(dict(VALUES))  # type: ignore[arg-type]
+    assert (message.text, message.options) == ("order {{ secret }}", ["order {{ secret }}"])
+    bulk = BulkNativeFunctionOperator(task_id="b", method="m", items=[1], params={"a": Kind.ORDER})
+    bulk.render_template_fields(dict(VALUES))  # type: ignore[arg-type]
+    assert bulk.params_of_items(VALUES)(1) == {"a": "order {{ secret }}"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% include 'about.txt' %}",
+        "{% include name %}",
+        "{% from 'macros.txt' import about with context %}{{ about() }}",
+        "{% extends 'base.txt' %}{% block body %}{{ item.n }}{% endblock %}",
+    ],
+)
+def test_a_file_that_a_template_takes_in_may_be_about_the_item(
+    native: bool, text: str, tmp_path: Path
+) -> None:
+    tmp_path.joinpath("about.txt").write_text("<{{ item.n }}>")
+    tmp_path.joinpath("macros.txt").write_text("{% macro about() %}<{{ item.n }}>{% endmacro %}")
+    tmp_path.joinpath("base.txt").write_text("<{% block body %}{% endblock %}>")
+    with DAG("f", schedule=None, template_searchpath=[str(tmp_path)], render_template_as_native_obj=native):
+        operator = BulkNativeFunctionOperator(task_id="t", method="m", items=[1], params={"a": text})
+    context: Any = {**VALUES, "name": "about.txt"}
+    operator.render_template_fields(context)
+    of = operator.params_of_items(context)
+    assert [of({"n": n}) for n in (1, 2)] == [{"a": "<1>"}, {"a": "<2>"}]
 
 
 def test_a_callable_for_params_is_called_for_items_and_not_by_airflow() -> None:
