@@ -34,6 +34,7 @@ __all__ = [
     "content_key",
     "duration_text",
     "entries",
+    "fields_of",
     "identified",
     "interval_text",
     "is_dead_letter",
@@ -224,14 +225,16 @@ def plain(value: object) -> JSON:
     own = native(value)
     if own is not value:
         return plain(own)
-    if (named := _fields_of(value)) is not None:
+    if (named := fields_of(value)) is not None:
         return {name: plain(inner) for name, inner in named.items()}
     return [plain(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
 
 
-def _fields_of(value: object) -> Mapping[str, object] | None:
+def fields_of(value: object) -> Mapping[str, object] | None:
     """Return what an object has by names: one of a dataclass, of attrs or of Pydantic, or a tuple with names."""
     kind = type(value)
+    if kind is dict or kind is str:
+        return None
     names: Iterable[str] = ()
     if is_dataclass(kind):
         names = [field.name for field in fields(kind)]

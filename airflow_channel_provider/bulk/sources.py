@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_channel_provider.bulk import queries
 from airflow_channel_provider.bulk.columns import distinct
 from airflow_channel_provider.bulk.csv_rows import CsvRows, checked_delimiter
-from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line
+from airflow_channel_provider.bulk.items import FieldTwiceError, fields_of, json_of_line
 from airflow_channel_provider.bulk.lines import Lines, checked_encoding, split_with_ends
 from airflow_channel_provider.bulk.opened import opened
 from airflow_channel_provider.bulk.unpacking import plain_name
@@ -53,7 +53,7 @@ class ListSource:
         self._values = values
 
     def __iter__(self) -> Iterator[object]:
-        return iter(self._values)
+        return (value if (named := fields_of(value)) is None else named for value in self._values)
 
     @property
     def expected(self) -> int | None:

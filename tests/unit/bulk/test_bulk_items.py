@@ -30,6 +30,7 @@ from airflow_channel_provider.bulk.items import (
     unwrapped,
 )
 from airflow_channel_provider.bulk.ledger import Ledger
+from airflow_channel_provider.bulk.sources import ListSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 JSON_VALUES = st.recursive(
@@ -147,6 +148,10 @@ def test_what_has_its_values_by_names_becomes_an_object_and_a_member_its_value(
     value: Any, expected: Any
 ) -> None:
     assert plain(value) == expected
+    assert plain(list(ListSource([value]))) == [expected]
+    assert isinstance(
+        next(iter(ListSource([Order(1, date(2026, 1, 31))]))), dict
+    )  # as the row of a table has to be
     assert str(plain(Kind.ORDER)) == "order"
     assert str(plain(Colour.RED)) == "1.50"
 
