@@ -28,8 +28,13 @@ def _row(result: Result) -> tuple[str, ...]:
     wanted = result.version.python
     python = result.python if result.python == wanted else f"{result.python} (no {wanted} here)"
     cells = [str(result.outcomes[name]) if name in result.outcomes else "-" for name in COLUMNS]
-    verdict = "ok" if result.green else "RED"
-    return (result.version.title, python, *cells, f"{result.took_seconds:.0f}", verdict)
+    return (result.version.title, python, *cells, f"{result.took_seconds:.0f}", _verdict(result))
+
+
+def _verdict(result: Result) -> str:
+    if result.green:
+        return "ok"
+    return "red, and may be" if result.version.may_fail else "RED"
 
 
 def details(result: Result, folder: Path) -> str:

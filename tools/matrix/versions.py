@@ -3,7 +3,7 @@ Which versions of Airflow the provider is run on, each with the Python it gets.
 
 Invariant: the oldest one is the floor in pyproject.toml, the newest one is what the development environment holds. The
 packages of a version are those of its time: today's can break an Airflow that is a year old. One more run has the
-lowest version of everything that pyproject.toml allows.
+lowest version of everything that pyproject.toml allows, and one the Airflow that is not yet released.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class AirflowVersion:
     :param without: runs whose tests have nothing to look at there.
     :param tests: what each run consists of.
     :param at_floors: whether it gets the lowest version of each package that the provider allows.
+    :param may_fail: whether the whole matrix passes when this one fails.
     """
 
     airflow: str
@@ -44,6 +45,7 @@ class AirflowVersion:
     without: tuple[str, ...] = ()
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: ALL_TESTS, hash=False)
     at_floors: bool = False
+    may_fail: bool = False
 
     @property
     def name(self) -> str:
@@ -87,14 +89,24 @@ FLOORS = AirflowVersion(
     tests={name: ALL_TESTS[name] for name in ("unit", "integration")},
     at_floors=True,
 )
-RUNS = (*VERSIONS, FLOORS)
+# What comes next. It may fail: it tells early what will have to be mended, and nothing is promised on it.
+PREVIEW = AirflowVersion(
+    "3.4.0b2",
+    python="3.13",
+    as_of="2026-11-28",
+    # Nothing else asks for what is not yet released.
+    beside=("apache-airflow-core==3.4.0b2", "apache-airflow-task-sdk==1.4.0b2"),
+    may_fail=True,
+)
+RUNS = (*VERSIONS, FLOORS, PREVIEW)
 
 
 def in_turn(day: date) -> list[AirflowVersion]:
     """
     Return the runs for one of many: the floors, which are of the oldest Airflow, and a version of the day.
 
-    The newest is what ``make test`` runs each time, on the Python of the development environment.
+    The newest is what ``make test`` runs each time, on the Python of the development environment. What may fail is
+    none of them.
     """
     return [FLOORS, VERSIONS[day.toordinal() % len(VERSIONS)]]
 
