@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment or on the caller's AIRFLOW_* variables.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-sensors test-fleet test-ui fuzz docs lint format bench pins clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-sensors test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -45,9 +45,8 @@ ui: setup ## The same, and leave it running to look at, until Ctrl-C
 	@$(BIN)/python -m tools.demo --ui
 
 test: setup servers ## Everything that has to pass, but for the fleet
-	@$(STEP) "ruff check" $(BIN)/ruff check .
-	@$(STEP) "ruff format" $(BIN)/ruff format --check .
-	@$(STEP) "mypy" $(BIN)/mypy
+	@$(STEP) "lint" $(MAKE) --no-print-directory lint
+	@$(STEP) "types" $(MAKE) --no-print-directory types
 	@$(STEP) "docs" $(MAKE) --no-print-directory docs
 	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit --numprocesses 2
 	@$(STEP) "package" $(BIN)/python -m pytest tests/package/test_package_build.py
@@ -83,14 +82,25 @@ fuzz: setup servers ## The fuzz tests with many more cases than CI tries, and ne
 test-unit: setup ## The unit tests alone
 	@$(BIN)/python -m pytest tests/unit
 
-docs: setup ## Build the documentation site into .site; a warning or a broken link is an error
-	@rm -rf .site
-	@AIRFLOW_HOME=$(CURDIR)/.site/.airflow $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs .site
-	@$(BIN)/python tools/site_links.py .site
+coverage: setup servers ## The unit and integration tests, and how much of the package they run; too little is an error
+	@$(BIN)/python -m pytest tests/unit tests/integration --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered --cov-report html
 
-lint: setup ## ruff and mypy
+docs: setup ## Build the documentation site into .site/html; a warning or a broken link is an error
+	@rm -rf .site
+	@AIRFLOW_HOME=$(CURDIR)/.site/airflow $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir .site/doctrees docs .site/html
+	@$(BIN)/python tools/site_links.py .site/html
+
+lint: lint-forge ## ruff, and what looks at the workflows and the other files for the forge
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+lint-forge: setup
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --quiet --offline .github
+	@$(BIN)/pre-commit validate-config
+
+types: setup ## mypy, strict
 	@$(BIN)/mypy
 
 format: setup ## Let ruff rewrite what it can
@@ -105,6 +115,19 @@ pins: setup ## Compile requirements/dev.txt anew, as of PINS_DATE, and the lists
 	  --python-version 3.10 --exclude-newer $(PINS_DATE) --no-header --no-annotate
 	@$(BIN)/python -m tools.matrix.pins
 
+generated: setup ## Write anew what is made from the code: the list of public names and provider.yaml
+	@$(BIN)/python -m tools.public_names
+	@$(BIN)/python -m tools.provider_yaml
+
+release: setup ## Set the version and date the changelog (VERSION=0.2.0); commit and tag what it has changed
+	@$(BIN)/python -m tools.release prepare "$(VERSION)"
+	@$(MAKE) --no-print-directory generated
+
+dist: setup ## Build wheel and source distribution of the newest release into dist, the same bytes each time
+	@rm -rf dist
+	@epoch=$$($(BIN)/python -m tools.release epoch) && SOURCE_DATE_EPOCH=$$epoch $(BIN)/python -m hatchling build -d dist
+	@$(BIN)/python -m twine check --strict dist/*
+
 clean: ## Remove what all of these made, .venv included
-	@rm -rf .venv .matrix .demo .fleet .site .ui .test-home .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .matrix .demo .fleet .site .ui .test-home .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage-html build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,8 @@ __all__ = ["get_provider_info"]
 
 _CHANNEL_TALK = "Channel Talk"
 _BENLLY = "Benlly"
+# Airflow's convention: the folder lies in docs/.
+_LOGO = "/integration-logos/channel-talk.svg"
 
 
 def get_provider_info() -> dict[str, object]:
@@ -21,11 +23,15 @@ def get_provider_info() -> dict[str, object]:
             {
                 "integration-name": _CHANNEL_TALK,
                 "external-doc-url": "https://developers.channel.io/",
+                "how-to-guide": _pages("messages", "reading", "bulk", "operators"),
+                "logo": _LOGO,
                 "tags": ["service"],
             },
             {
                 "integration-name": _BENLLY,
                 "external-doc-url": "http://doc.plusbenlly.com/",
+                "how-to-guide": _pages("connections", "operators"),
+                "logo": _LOGO,
                 "tags": ["service"],
             },
         ],
@@ -39,6 +45,10 @@ def get_provider_info() -> dict[str, object]:
         "cli": ["airflow_channel_provider.cli.definition.get_cli_commands"],
         "config": configuration.metadata(),
     }
+
+
+def _pages(*names: str) -> list[str]:
+    return [f"/docs/{name}.md" for name in names]
 
 
 def _of_channel_talk(kind: str) -> list[dict[str, object]]:

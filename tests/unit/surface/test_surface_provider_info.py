@@ -7,15 +7,19 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import airflow
 import jsonschema
 import pytest
+import yaml
 from airflow.providers.common.compat.sdk import BaseNotifier
 from support.airflow_features import sensitive_names
 
 from airflow_channel_provider.connection_form import FORMS, ConnectionForm
 from airflow_channel_provider.get_provider_info import get_provider_info
+from tools import provider_yaml
+from tools.modules import ROOT
 
 INFO: dict[str, Any] = get_provider_info()
 
@@ -37,6 +41,24 @@ def test_each_part_fits_the_strict_schema_for_authors(part: str) -> None:
     jsonschema.validate(
         INFO[part], {**strict["properties"][part], "definitions": strict.get("definitions", {})}
     )
+
+
+def test_provider_yaml_says_the_same_and_fits_the_schema_for_authors() -> None:
+    written: dict[str, Any] = yaml.safe_load(provider_yaml.FILE.read_text(encoding="utf-8"))
+    assert written == provider_yaml.metadata(), "run `make generated`"
+    strict = schema("provider.yaml.schema.json")
+    if unknown := sorted(set(written) - set(strict["properties"])):
+        pytest.skip(f"The schema of this Airflow does not know {', '.join(unknown)} yet.")
+    jsonschema.validate(written, strict)
+
+
+@pytest.mark.parametrize("integration", INFO["integrations"], ids=lambda item: item["integration-name"])
+def test_pages_and_logo_of_an_integration_are_where_airflow_looks(integration: dict[str, Any]) -> None:
+    for page in integration["how-to-guide"]:
+        assert page.startswith("/docs/")
+        assert (ROOT / page.removeprefix("/")).is_file()
+    assert integration["logo"].startswith("/integration-logos/")
+    ElementTree.parse(ROOT / "docs" / integration["logo"].removeprefix("/"))
 
 
 def test_metadata_imports_nothing_of_airflow() -> None:
