@@ -25,6 +25,7 @@ extensions = [
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"airflow-channel-provider {__version__}"
+html_logo = html_favicon = "integration-logos/channel-talk.svg"
 html_copy_source = False
 html_show_sourcelink = False
 # Nothing on the site is fetched from another host.
