@@ -201,6 +201,9 @@ def _text_of(line: Mapping[str, JSON], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+_PLAIN = frozenset({str, int, bool})
+
+
 def plain(value: object) -> JSON:
     """
     Return a value as JSON can hold it.
@@ -210,12 +213,12 @@ def plain(value: object) -> JSON:
     NaN, infinity and what pandas calls missing become null; anything else becomes its text. A number that was written
     ``12.50`` is shown like that.
     """
-    if value is None or value.__class__ in (str, bool, int):
+    if value is None or value.__class__ in _PLAIN:
         return value
-    if isinstance(value, Enum):
-        return plain(value.value)
+    if value.__class__ is list:
+        return [plain(inner) for inner in value]
     if isinstance(value, (str, int)):
-        return value
+        return plain(value.value) if isinstance(value, Enum) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -293,7 +296,7 @@ def _scalar(value: object) -> JSON:
         return duration_text(microseconds * 1_000 + int(getattr(value, "nanoseconds", 0)))
     if isinstance(value, Decimal):
         return _as_written(number_of(value), value)
-    return str(value)
+    return plain(value.value) if isinstance(value, Enum) else str(value)
 
 
 def duration_text(nanoseconds: int) -> str:
