@@ -382,7 +382,11 @@ def json_of_line(line: str) -> JSON:
     :raises FieldTwiceError: only one of two values of a field could be read.
     :raises ValueError: it is no JSON.
     """
-    return _LINES.decode(line)
+    text = line.strip(_BLANKS)
+    value, end = _LINES.raw_decode(text)  # what decode() does besides takes a fifth of its time
+    if end < len(text):
+        raise ValueError
+    return value
 
 
 def _number_of_json(text: str) -> float | Decimal:
@@ -397,6 +401,8 @@ def _object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     return made
 
 
+_BLANKS = " \t\r\n"
+"""What JSON takes for nothing; Python takes more."""
 _LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=_object_of_json)
 
 

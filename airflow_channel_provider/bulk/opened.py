@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,8 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["Blocks", "Opened", "opened"]
+__all__ = ["Opened", "opened"]
 
-BLOCK_BYTES = 2**17
-MOST_BLOCKS = 16
 _CHANGED = ("FileExpired",)
 """What a store raises for a file that is another one by now; by name, since its package may not be here."""
 
@@ -81,61 +78,6 @@ class Opened(io.RawIOBase):
         """Tell whether somebody has written to the file since it was opened, as far as that can be known."""
         now = None if self._file.closed else _version(self.path, self._file)
         return None not in (now, self._version) and now != self._version
-
-
-class Blocks(io.RawIOBase):
-    """
-    A file that is read in many places at once, a little in each: the blocks that were asked for last are kept.
-
-    :param file: as it is stored.
-    """
-
-    def __init__(self, file: Opened) -> None:
-        super().__init__()
-        self._file = file
-        self._size_bytes = file.size_bytes or file.seek(0, io.SEEK_END)
-        self._at = 0
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
-
-    def readable(self) -> bool:
-        """As each file here."""
-        return True
-
-    def seekable(self) -> bool:
-        """As it must be."""
-        return True
-
-    def tell(self) -> int:
-        """Return where the next byte is read."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Read on somewhere else."""
-        self._at = offset + (0, self._at, self._size_bytes)[whence]
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; fewer only where the file ends."""
-        end = self._size_bytes if size < 0 else min(self._size_bytes, self._at + size)
-        pieces = []
-        while self._at < end:
-            number, begin = divmod(self._at, BLOCK_BYTES)
-            piece = self._block(number)[begin : begin + end - self._at]
-            if not piece:
-                break
-            pieces.append(piece)
-            self._at += len(piece)
-        return b"".join(pieces)
-
-    def _block(self, number: int) -> bytes:
-        if number in self._kept:
-            self._kept.move_to_end(number)
-            return self._kept[number]
-        self._file.seek(number * BLOCK_BYTES)
-        found = self._kept[number] = self._file.read(BLOCK_BYTES)
-        if len(self._kept) > MOST_BLOCKS:
-            self._kept.popitem(last=False)
-        return found
 
 
 @contextlib.contextmanager

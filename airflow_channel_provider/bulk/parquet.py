@@ -1,25 +1,39 @@
-"""The rows of a Parquet file, a few at a time: however large it and its row groups are, little of it is held."""
+"""The rows of a Parquet file, a few at a time: however large it and its row groups are, little of it is held.
+
+A column can only be unpacked a page at a time, and a row is of all columns: to read a large row group row by row is to
+hold a page and a dictionary of each column. So its columns are unpacked one after the other, into a file of this host.
+"""
 
 from __future__ import annotations
 
+import io
 import struct
+import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import IO, TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import lines as limits
 from airflow_channel_provider.bulk.items import interval_text
-from airflow_channel_provider.bulk.opened import Blocks, Opened
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.bulk.opened import Opened
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
-    from pyarrow import RecordBatch, Schema
+    from pyarrow import Array, Field, RecordBatch, Schema
 
-__all__ = ["ParquetRows"]
+__all__ = ["Columns", "ParquetRows"]
 
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 2**20
 """How much of a file is made rows at once, by what its row groups say of their size."""
+AT_ONE_GO_BYTES = 2**21
+"""A row group of no more than that, unpacked, is read with all of its columns at once."""
+IN_MEMORY_BYTES = 2**20
+"""So much of a row group that is unpacked aside is not in a file."""
+READ_AHEAD_BYTES = 2**20
+"""How much is asked of the store at once."""
 COLUMN_BYTES = 2**16
 """How much is read of a column at once."""
 
@@ -69,12 +83,14 @@ class ParquetRows:
             said = self._parquet.metadata.row_group(group)
             row_bytes = said.total_byte_size // max(1, said.num_rows)
             at_once = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // max(1, row_bytes)))
-            for batch in self._parquet.iter_batches(at_once, row_groups=[group], use_threads=False):
+            is_small = said.total_byte_size <= AT_ONE_GO_BYTES
+            batches = self._batches(group, at_once) if is_small else self._laid_out(group, at_once)
+            for batch in batches:
                 self._check(batch)
                 rows = rows_of(batch.select(names) if batch.num_columns > len(names) else batch)
                 yield from map(self._with_intervals, rows) if self._intervals else rows
                 self._read += batch.num_rows
-        except (ChannelConfigurationError, MemoryError):
+        except (ChannelError, MemoryError):
             raise
         except Exception as error:
             if _is_encrypted(error):
@@ -83,6 +99,22 @@ class ParquetRows:
                 f"Row group {group + 1} of {self._path} can't be read beyond row {self._read} of the file "
                 f"({type(error).__name__}); correct the file."
             ) from error
+
+    def _batches(self, group: int, at_once: int, columns: list[str] | None = None) -> Iterator[RecordBatch]:
+        read: Iterator[RecordBatch] = self._parquet.iter_batches(at_once, [group], columns, use_threads=False)
+        return read
+
+    def _laid_out(self, group: int, at_once: int) -> Iterator[RecordBatch]:
+        """Yield the same as :meth:`_batches`, having unpacked one column at a time."""
+        from pyarrow import RecordBatch
+
+        schema = self.schema
+        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
+            laid_out = Columns(file, self._path)
+            for field in schema:
+                laid_out.add(field, self._batches(group, at_once, [field.name]))
+            for columns in laid_out.parts():
+                yield RecordBatch.from_arrays(columns, schema.names)
 
     def _with_intervals(self, row: dict[str, Any]) -> dict[str, Any]:
         for name in self._intervals:
@@ -103,6 +135,68 @@ class ParquetRows:
                 )
 
 
+class Columns:
+    """
+    The columns of a row group, one behind the other in a file.
+
+    :param file: of this host.
+    :param path: whose row group it is.
+    """
+
+    def __init__(self, file: IO[bytes], path: ObjectStoragePath) -> None:
+        self._file = file
+        self._path = path
+        self._ends = [0]
+
+    def add(self, field: Field, batches: Iterator[RecordBatch]) -> None:
+        """Write the next column."""
+        import pyarrow
+
+        stream = pyarrow.ipc.new_stream(pyarrow.PythonFile(self._file, mode="w"), pyarrow.schema([field]))
+        for batch in batches:
+            column = batch.select([field.name])  # a field of a struct may have this path as well
+            with self._room():
+                stream.write_batch(column)
+        with self._room():
+            stream.close()
+            self._file.flush()
+        self._ends.append(self._file.tell())
+
+    def parts(self) -> Iterator[list[Array]]:
+        """
+        Yield some values of each column, of all of them as many, and some more.
+
+        :raises ValueError: one of them has fewer than the others.
+        """
+        columns = [self._read(begin, end) for begin, end in pairwise(self._ends)]
+        rests: list[Array | tuple[()]] = [next(column, ()) for column in columns]
+        while length := min(map(len, rests), default=0):
+            yield [rest[:length] for rest in rests]
+            # Where its dictionary changes, a column comes in other pieces than the others do.
+            rests = [
+                rest[length:] if len(rest) > length else next(column, ())
+                for rest, column in zip(rests, columns, strict=True)
+            ]
+        if any(map(len, rests)):
+            raise ValueError("A column is shorter than the others.")
+
+    def _read(self, begin: int, end: int) -> Iterator[Array]:
+        import pyarrow
+
+        stored = pyarrow.PythonFile(self._file, mode="r").get_stream(begin, end - begin)
+        yield from (batch.column(0) for batch in pyarrow.ipc.open_stream(stored) if batch.num_rows)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ChannelError(
+                f"The columns of {self._path} do not fit into a file in the folder for temporary files of this host "
+                f"({type(error).__name__}); make room, or let TMPDIR name another folder."
+            ) from error
+
+
 def _parquet_file(file: Opened) -> Any:
     try:
         import pyarrow
@@ -118,7 +212,10 @@ def _parquet_file(file: Opened) -> Any:
     try:
         # Counted in nanoseconds, as pyarrow does with what Spark and Impala write, the year 9999 would be 1816.
         return ParquetFile(
-            Blocks(file), buffer_size=COLUMN_BYTES, pre_buffer=False, coerce_int96_timestamp_unit="us"
+            io.BufferedReader(file, READ_AHEAD_BYTES),
+            buffer_size=COLUMN_BYTES,
+            pre_buffer=False,
+            coerce_int96_timestamp_unit="us",
         )
     except Exception as error:
         if _is_encrypted(error):

@@ -93,6 +93,19 @@ def test_a_number_of_json_keeps_its_digits(text: str, number: Any) -> None:
     assert (type(found), str(found)) == (type(number), str(number))
 
 
+@pytest.mark.parametrize("text", ['{"n": 1}', ' {"n": 1}', '\t{"n": 1} \r', '{"n": 1}\r\n'])
+def test_blanks_around_a_value_of_json_do_not_matter(text: str) -> None:
+    assert json_of_line(text) == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", '{"n": 1} {"n": 2}', "1 2", '{"n": 1}]', '\u00a0{"n": 1}', '{"n": 1}\f', '{"n": ']
+)
+def test_what_is_no_json_or_has_more_behind_it_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - its kind is all that is promised
+        json_of_line(text)
+
+
 def test_a_number_that_is_too_long_to_be_written_is_its_text() -> None:
     first, second = Items([Decimal("1E+4299"), Decimal("-1E+4300")], None)
     assert first.value == 10**4299
