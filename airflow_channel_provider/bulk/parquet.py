@@ -32,7 +32,7 @@ AT_ONE_GO_BYTES = 2**21
 """A row group of no more than that, unpacked, is read with all of its columns at once."""
 IN_MEMORY_BYTES = 2**20
 """So much of a row group that is unpacked aside is not in a file."""
-READ_AHEAD_BYTES = 2**20
+READ_AHEAD_BYTES = 2**19
 """How much is asked of the store at once."""
 COLUMN_BYTES = 2**16
 """How much is read of a column at once."""
@@ -106,13 +106,14 @@ class ParquetRows:
 
     def _laid_out(self, group: int, at_once: int) -> Iterator[RecordBatch]:
         """Yield the same as :meth:`_batches`, having unpacked one column at a time."""
-        from pyarrow import RecordBatch
+        from pyarrow import RecordBatch, default_memory_pool
 
         schema = self.schema
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
             laid_out = Columns(file, self._path)
             for field in schema:
                 laid_out.add(field, self._batches(group, at_once, [field.name]))
+                default_memory_pool().release_unused()  # pages are of this one, and it keeps what was freed
             for columns in laid_out.parts():
                 yield RecordBatch.from_arrays(columns, schema.names)
 

@@ -1,6 +1,7 @@
 """
-What bulk calls cost: beside a bare thread pool with ``requests.Session`` at the same concurrency, in the same run; and
-how much memory they take, for ten thousand items and for a million.
+What bulk calls cost: beside a bare thread pool with ``requests.Session`` at the same concurrency, in the same run; how
+much memory they take, for ten thousand items and for a million; and what it costs to read files, from the disk and from
+an object store on this machine: memory for Parquet of several sizes, time for JSONL beside the CSV of the same rows.
 """
 
 from __future__ import annotations
@@ -48,6 +49,83 @@ Engine(lambda item: (), books, Pace(), limits=Limits()).run(Items(source, "id"))
 assert books.done == count, books.done
 status = pathlib.Path("/proc/self/status").read_text()
 print(status.split("VmHWM:")[1].split()[0])
+"""
+
+FILE_ROWS, LINES, FILE_ROUNDS = (10_000, 200_000, 600_000), 100_000, 3
+
+STORE = """
+import sys
+from support.object_store import serving
+
+with serving() as store:
+    print(store.url, flush=True)
+    sys.stdin.read()
+"""
+
+# What both of the next begin with: the store, the way to it, and all that a reader imports.
+FILES = """
+import csv, io, json, os, pathlib, sys, time
+import pyarrow.parquet
+import s3fs
+from airflow.providers.common.compat.sdk import ObjectStoragePath
+from support.airflow_features import attach
+from airflow_channel_provider.bulk import arrow, parquet
+from airflow_channel_provider.bulk.books import Books
+from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
+from airflow_channel_provider.bulk.items import Items
+from airflow_channel_provider.bulk.sources import FileSource
+
+store, command, place, count = *sys.argv[1:4], int(sys.argv[4])
+lake = s3fs.S3FileSystem(key="a-key", secret="a-secret", endpoint_url=store)
+attach("s3", conn_id="lake", fs=lake)
+lake.makedirs("bench", exist_ok=True)
+
+def rows():
+    for n in range(count):
+        text = f"Hello {n}, your order has left our warehouse."
+        yield {"id": n, "chat_id": f"chat-{n}", "name": f"name {n}", "text": text, "price": n * 1.25, "city": "Seoul"}
+
+def status(name):
+    return int(pathlib.Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0])
+"""
+
+# The peak above the process that has imported all and reached the store.
+FILE_MEMORY = """
+path = ObjectStoragePath(place)
+if command == "write":
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows())), path.path, row_group_size=count)
+    lake.put(path.path, f"bench/{path.name}")
+else:
+    path.fs.info(path.path)
+    idle = status("VmRSS")
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    assert sum(1 for _ in FileSource(path)) == count
+    print(status("VmHWM") - idle)
+"""
+
+# Seconds of the processor, of the first try and of what a retry passes over, for either format in turn.
+FILE_SPEED = """
+def read(name):
+    books = Books(MemoryCheckpoints(), None, repeatable=True)
+    items = Items(FileSource(ObjectStoragePath(f"{place}/{name}")), "id")
+    began = time.process_time()
+    for item in books.take(items):
+        books.settle(item, ())
+    done = time.process_time()
+    assert (books.done, list(books.take(items))) == (count, [])
+    return done - began, time.process_time() - done
+
+def write(name, content):
+    with lake.open(f"bench/{name}", "wb") as file:
+        file.write(content.encode())
+
+lines = io.StringIO()
+writer = csv.DictWriter(lines, next(rows()))
+writer.writeheader()
+writer.writerows(rows())
+write("rows.csv", lines.getvalue())
+write("rows.jsonl", "".join(json.dumps(row) + chr(10) for row in rows()))
+print(json.dumps([[read("rows.jsonl"), read("rows.csv")] for _ in range(int(command))]))
 """
 
 
@@ -148,9 +226,53 @@ def memory() -> None:
     )
 
 
+def of_files(url: str, script: str, command: str, place: str, count: int) -> str:
+    """Return what a process of its own says that reads or writes files."""
+    arguments = [sys.executable, "-c", FILES + script, url, command, place, str(count)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=True, env=os.environ).stdout
+
+
+def parquet_memory(url: str) -> None:
+    """A single row group each, which is the most that could be held."""
+    with TemporaryDirectory() as home:
+        for count in FILE_ROWS:
+            of_files(url, FILE_MEMORY, "write", f"file://{home}/{count}.parquet", count)
+        for kind, folder in (("disk", f"file://{home}"), ("s3", "s3://lake@bench")):
+            peaks = [
+                int(of_files(url, FILE_MEMORY, "read", f"{folder}/{count}.parquet", count))
+                for count in FILE_ROWS
+            ]
+            for count, peak in zip(FILE_ROWS, peaks, strict=True):
+                print(
+                    f"{kind:<4} Parquet, {count:>7,} rows   {peak / 1024:8.1f} MB above idle  "
+                    f"({peak / peaks[0]:.2f}; aim: at most 1.20)"
+                )
+
+
+def lines_beside_csv(url: str) -> None:
+    rounds = json.loads(of_files(url, FILE_SPEED, str(FILE_ROUNDS), "s3://lake@bench", LINES))
+    for number, what in enumerate(("first try", "retry's skipping")):
+        jsonl, csv = (min(found[kind][number] for found in rounds) for kind in (0, 1))
+        print(
+            f"s3 JSONL, CSV, {what:<16} {jsonl:6.2f} s, {csv:.2f} s  ({jsonl / csv:.2f}; aim: at most 1.50)"
+        )
+
+
+def files() -> None:
+    serving = [sys.executable, "-c", STORE]
+    with subprocess.Popen(serving, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as store:
+        assert store.stdin is not None
+        assert store.stdout is not None
+        url = store.stdout.readline().strip()
+        parquet_memory(url)
+        lines_beside_csv(url)
+        store.stdin.close()
+
+
 def main() -> None:
     throughput()
     memory()
+    files()
 
 
 if __name__ == "__main__":
