@@ -364,7 +364,7 @@ def test_a_disk_without_room_is_told_as_an_error_of_ours(folder: Path) -> None:
 # ---- what may be replaced
 
 
-LETTER: dict[str, Any] = {**dict.fromkeys(FIELDS), "dead_letter": 1, "item": {"id": 1}}
+LETTER: dict[str, Any] = {**dict.fromkeys(sorted(FIELDS)), "dead_letter": 1, "item": {"id": 1}}
 OURS = [
     json.dumps(LETTER).encode() + b"\n",
     json.dumps(dict(sorted(LETTER.items())), separators=(",", ":")).encode(),
