@@ -35,7 +35,7 @@ from airflow_channel_provider.tokens.record import AppRecord, TokenFacts
 from airflow_channel_provider.tokens.shared import Moment, SharedApp, wall_time_in
 from airflow_channel_provider.tokens.token import Token
 
-__all__ = ["Renewal"]
+__all__ = ["HeldUpError", "Renewal"]
 
 log = logging.getLogger(__name__)
 
@@ -210,11 +210,11 @@ class Renewal:
         charges = tuple(self.charges)
         self._note(lambda record, now: outcomes.abandoned(record, now, self.request, charges), outcome)
 
-    def _withdrawn(self) -> ChannelNotSentError:
+    def _withdrawn(self) -> HeldUpError:
         """Give back a request whose charge is older than it may be when it is sent: this process was stopped."""
         charge = self.charges[-1]
         self._note(lambda record, now: outcomes.withdrawn(record, self.request, charge), Outcome.NOT_SENT)
-        return ChannelNotSentError(
+        return HeldUpError(
             f"{self.label}: this process was held up before it could send its token request, and did not send it.",
             retry_at=wall_time_in(0.0),
         )
@@ -311,6 +311,10 @@ def _told(error: ChannelError) -> str:
     """Name an error without repeating what a service may have put into its message."""
     status = f", HTTP {error.http_status}" if error.http_status else ""
     return f"{type(error).__name__}{status}"
+
+
+class HeldUpError(ChannelNotSentError):
+    """So much time has passed since the charge that its request was not sent, and the charge given back."""
 
 
 class _NoRoomError(ChannelTokenQuotaError):

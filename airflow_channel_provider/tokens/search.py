@@ -37,7 +37,7 @@ from airflow_channel_provider.tokens.policy import (
 )
 from airflow_channel_provider.tokens.record import Lease
 from airflow_channel_provider.tokens.refusals import remembered_error
-from airflow_channel_provider.tokens.renewal import Renewal
+from airflow_channel_provider.tokens.renewal import HeldUpError, Renewal
 from airflow_channel_provider.tokens.shared import Moment, SharedApp, wall_time_in
 from airflow_channel_provider.tokens.stores.base import Beacon, Memo, is_kept
 from airflow_channel_provider.tokens.token import Token
@@ -140,6 +140,8 @@ class Search:
             except ChannelError as error:
                 left = token.expires_at - moment.now if token is not None else 0.0
                 if token is None or stage is Stage.EXPIRED or left <= self.manager.clock() - looked_at:
+                    if isinstance(error, HeldUpError) and self.manager.clock() < self.give_up_at:
+                        continue  # nothing was spent, and the next try may find a quicker store or an idle machine
                     if self.refresh_refused and not self.issues_now:
                         self.issues_now = True  # the record has it, so the next request shows the credentials
                         continue

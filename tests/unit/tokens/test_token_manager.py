@@ -323,20 +323,31 @@ def test_replacements_that_are_refused_too_are_not_replaced_for_ever(world: Worl
     assert world.task().get(rejected=refused).access_token == "access-3"
 
 
-def test_a_process_that_was_stopped_after_its_charge_does_not_send(world: World) -> None:
+@pytest.mark.parametrize(("times", "requests"), [(1, 1), (3, 1), (100, 0)])
+def test_a_process_that_is_stopped_after_its_charge_does_not_send(
+    world: World, times: int, requests: int
+) -> None:
+    """It tries again while it may wait: 60 s here."""
     task = world.task()
     claim = task.shared.claim
+    stops: list[float] = []
 
     def stopped(*args: Any) -> Any:
         found = claim(*args)
-        world.now += 6
+        if len(stops) < times:
+            stops.append(world.now)
+            world.now += 6
         return found
 
     task.shared.claim = stopped  # type: ignore[method-assign, assignment]
-    with pytest.raises(ChannelNotSentError, match="held up"):
-        task.get()
-    assert world.service.log == []
-    assert world.task().status().charges_used == 0
+    if requests:
+        assert task.get().access_token == "access-0"
+    else:
+        with pytest.raises(ChannelNotSentError, match="held up"):
+            task.get()
+        assert len(stops) == 10
+    assert len(world.service.log) == requests
+    assert world.task().status().charges_used == requests
     assert world.task().get().access_token == "access-0"
 
 
