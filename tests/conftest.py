@@ -112,7 +112,13 @@ def _no_secrets_of_other_tests() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a test has logged may hold half of a surrogate pair, which no process of pytest can tell another."""
+    """
+    Forget what a test has written and logged once it has passed: workers would send it, and their parent keep it.
+
+    What is left may hold half of a surrogate pair, which no process of pytest can tell another.
+    """
     report = yield
+    if report.passed:
+        report.sections.clear()
     report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
     return report

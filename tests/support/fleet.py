@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +113,8 @@ class Outcome:
 def together(count: int, work: Callable[[int], Any]) -> Outcome:
     """Run work(0), work(1), … in as many processes, released at the same moment."""
     gate, opener = os.pipe()
-    children = [fork(_closing(opener, work, index), gate=gate) for index in range(count)]
+    with _nothing_to_collect():
+        children = [fork(_closing(opener, work, index), gate=gate) for index in range(count)]
     os.close(gate)
     began = time.monotonic()
     # Every child holds a copy of the opener until it runs; so one byte each, not the end of the pipe, releases them.
@@ -119,6 +122,17 @@ def together(count: int, work: Callable[[int], Any]) -> Outcome:
     results = [child.join() for child in children]
     os.close(opener)
     return Outcome(results, time.monotonic() - began)
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Keep the collector of the children from all that they share with this process: it would copy each page of it."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _closing(opener: int, work: Callable[[int], Any], index: int) -> Callable[[], Any]:
