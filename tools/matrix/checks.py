@@ -34,7 +34,7 @@ SHOWN = {
 IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile")
 OPTIONS: dict[str, tuple[str, ...]] = {"unit": IN_PARALLEL, "integration": IN_PARALLEL, "page": ()}
 # Packages of an older Airflow's time warn about each other; of ours, no warning passes anywhere.
-OLDER_WARNINGS = "filterwarnings=default\nerror:::airflow_channel_provider"
+OLDER_WARNINGS = "filterwarnings=ignore\nerror:::airflow_channel_provider"
 
 
 @dataclass

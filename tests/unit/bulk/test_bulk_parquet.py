@@ -115,6 +115,7 @@ def most_bytes(folder: Path, columns: int, count: int, monkeypatch: pytest.Monke
     return held
 
 
+@pytest.mark.skipif(pyarrow.__version__.startswith("16."), reason="An older pyarrow holds more of a column.")
 def test_memory_grows_neither_with_the_rows_nor_with_the_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

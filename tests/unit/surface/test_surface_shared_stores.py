@@ -249,7 +249,9 @@ def test_memory_is_reported_in_a_task(
     in_task: bool, warnings: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
-    monkeypatch.delenv("AIRFLOW_CTX_TASK_ID", raising=False)  # Airflow leaves it behind where a test ran a task
+    monkeypatch.delenv(
+        "AIRFLOW_CTX_TASK_ID", raising=False
+    )  # Airflow leaves it behind where a test ran a task
     if in_task:
         monkeypatch.setenv("AIRFLOW_CTX_TASK_ID", "send")
     with caplog.at_level(logging.WARNING, LOGGER):
