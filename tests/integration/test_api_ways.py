@@ -39,6 +39,16 @@ def not_sent(url: str) -> str:
     return str(caught.value)
 
 
+def check_that_the_proxy_refuses(scheme: str) -> None:
+    """Its 403 is an answer where it passes requests on, and no way to the service where it opens a tunnel."""
+    with Transport(f"{scheme}://service.invalid") as transport:
+        if scheme == "http":
+            assert send(transport).status == 403
+        else:
+            with pytest.raises(ChannelNotSentError, match="status 403"):
+                send(transport)
+
+
 # --- proxies
 
 
@@ -64,12 +74,7 @@ def test_a_proxy_is_told_user_and_password_as_their_characters(
 
     with serving(proxy) as server:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://{written}@127.0.0.1:{server.port}")
-        with Transport(f"{scheme}://service.invalid") as transport:
-            if scheme == "http":
-                assert send(transport).status == 403
-            else:
-                with pytest.raises(ChannelNotSentError, match="status 403"):
-                    send(transport)
+        check_that_the_proxy_refuses(scheme)
     found = re.search(rb"(?i)proxy-authorization: Basic (\S+)", heads[0])
     assert found is not None
     assert base64.b64decode(found[1]).decode() == login
@@ -139,12 +144,7 @@ def test_a_proxy_behind_tls_is_told_nothing_until_its_certificate_is_verified(
         assert "can't be verified" in message
         assert heard == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-        with Transport(f"{scheme}://service.invalid") as transport:
-            if scheme == "http":
-                assert send(transport).status == 403
-            else:
-                with pytest.raises(ChannelNotSentError, match="status 403"):
-                    send(transport)
+        check_that_the_proxy_refuses(scheme)
     assert len(heard) == 1
 
 
