@@ -227,9 +227,11 @@ def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
             value = _read(value)
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise UnfitValueError(f"is no list but {_named(value)}")
-        if any(native(inner) is None for inner in value):
+        plain = map(native, value)
+        made = [None if inner is None else element(inner) for inner in plain]
+        if None in made:  # an empty text is a null as well, where a number or a time is wanted
             raise UnfitValueError("is a list with a null in it")
-        return [element(native(inner)) for inner in value]
+        return made
 
     return convert
 

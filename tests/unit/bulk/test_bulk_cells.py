@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
@@ -277,6 +277,8 @@ def test_a_column_holds_the_values_that_its_type_was_made_of(values: list[Any]) 
 @pytest.mark.fuzz
 @cases(300)
 @given(value=VALUES, kind=st.sampled_from(KINDS))
+@example(value=[""], kind="OPERATOR_TYPE_LIST_OF_NUMBER")
+@example(value='["1", " "]', kind="OPERATOR_TYPE_LIST_OF_NUMBER")
 def test_a_cell_stays_what_it_is_when_it_is_loaded_again(value: Any, kind: str) -> None:
     made, reason = _made(value, kind)
     if reason:  # what stands in a dead letter is refused as well, or says the same
