@@ -148,7 +148,7 @@ def test_every_kind_of_call_has_a_deadline(
 
 def test_a_proxy_that_drips_its_consent_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def dripping(peer: socket.socket) -> None:
-        peer.recv(65_536)
+        read_request(peer)
         peer.sendall(b"HTTP/1.1 200 OK\r\nX: ")
         while True:
             peer.sendall(b"a")

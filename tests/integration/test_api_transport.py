@@ -188,7 +188,7 @@ def test_a_missing_bundle_of_the_environment_is_named(monkeypatch: pytest.Monkey
 )
 def test_a_proxy_that_does_not_connect_is_not_sent(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def proxy(peer: socket.socket) -> None:
-        peer.recv(65_536)
+        read_request(peer)
         peer.sendall(answer)
 
     with serving(proxy) as server:
@@ -205,7 +205,7 @@ LOGIN_WANTED = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 4
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_a_login_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def proxy(peer: socket.socket) -> None:
-        peer.recv(65_536)
+        read_request(peer)
         peer.sendall(LOGIN_WANTED)
 
     with serving(proxy) as server:

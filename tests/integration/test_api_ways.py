@@ -69,7 +69,7 @@ def test_a_proxy_is_told_user_and_password_as_their_characters(
     heads: list[bytes] = []
 
     def proxy(peer: socket.socket) -> None:
-        heads.append(peer.recv(65_536))
+        heads.append(read_request(peer))
         peer.sendall(REFUSED)
 
     with serving(proxy) as server:
@@ -135,7 +135,7 @@ def test_a_proxy_behind_tls_is_told_nothing_until_its_certificate_is_verified(
     heard: list[bytes] = []
 
     def proxy(peer: socket.socket) -> None:
-        heard.append(peer.recv(65_536))
+        heard.append(read_request(peer))
         peer.sendall(REFUSED)
 
     with tls_serving(certificate, proxy) as server:

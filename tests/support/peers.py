@@ -68,6 +68,7 @@ def serving(handler: Handler) -> Iterator[Server]:
 
 
 def read_request(peer: socket.socket) -> bytes:
+    """Head and body: who answers before both are there may close the connection on a client that still sends."""
     data = b""
     while b"\r\n\r\n" not in data:
         chunk = peer.recv(65_536)
@@ -76,9 +77,9 @@ def read_request(peer: socket.socket) -> bytes:
         data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = [
-        line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
     ]
-    while len(body) < int(lengths[0]):
+    while len(body) < sum(lengths):
         body += peer.recv(65_536)
     return head + b"\r\n\r\n" + body
 
