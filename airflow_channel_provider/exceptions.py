@@ -112,6 +112,8 @@ class ChannelResponseError(ChannelError):
     The answer is no valid envelope: HTML, truncated JSON, an empty body, a redirect, too large.
 
     :param too_large: the same call would be answered with as much again.
+    :param from_intermediary: the answer is of a form that the service never gives, so a proxy, a gateway or a login
+        page may have given it; the message says so.
     """
 
     def __init__(
@@ -121,9 +123,11 @@ class ChannelResponseError(ChannelError):
         method: str | None = None,
         http_status: int | None = None,
         too_large: bool = False,
+        from_intermediary: bool = False,
     ) -> None:
         super().__init__(message, method=method, http_status=http_status)
         self.too_large = too_large
+        self.from_intermediary = from_intermediary
 
 
 class ChannelTooManyFailuresError(ChannelError):

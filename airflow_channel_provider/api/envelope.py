@@ -172,6 +172,7 @@ def refuse_redirect(response: Response, *, method: str, secrets: Collection[str]
         "that may redirect (a proxy, a gateway, a login page).",
         method=method,
         http_status=response.status,
+        from_intermediary=True,
     )
 
 
@@ -190,12 +191,11 @@ def refuse_no_envelope(
     what = "an empty body" if not size else f"{size:,} bytes that are no valid envelope"
     said = f": {quote(text, secrets)}" if size and quotable and _is_prose(text) else ""
     message = f"{method}: the service answered HTTP {response.status} with {what}{said}"
-    if 400 <= response.status < 500 or _is_page(text):
+    from_intermediary = 400 <= response.status < 500 or _is_page(text)
+    if from_intermediary:
         message = f"{message.removesuffix('.')}. {_BETWEEN}"
     raise ChannelResponseError(
-        message,
-        method=method,
-        http_status=response.status,
+        message, method=method, http_status=response.status, from_intermediary=from_intermediary
     )
 
 

@@ -113,12 +113,11 @@ def _cause(error: ChannelError) -> ChannelError:
 
 def _remedy(error: ChannelError) -> str:
     """What to do, where the message does not say so."""
-    status = error.http_status or 0
     if isinstance(error, ChannelRequestError):
-        return "the service is in trouble, so test again later" if status >= 500 else ""
-    is_told = 300 <= status < 500 or "what stands between" in error.message
-    is_unclear = isinstance(error, (ChannelAmbiguousResultError, ChannelResponseError))
-    return _LOOK_AGAIN if is_unclear and not is_told else ""
+        return "the service is in trouble, so test again later" if (error.http_status or 0) >= 500 else ""
+    if isinstance(error, ChannelResponseError):
+        return "" if error.from_intermediary else _LOOK_AGAIN
+    return _LOOK_AGAIN if isinstance(error, ChannelAmbiguousResultError) else ""
 
 
 def _zone() -> tzinfo | None:

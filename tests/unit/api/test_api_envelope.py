@@ -118,6 +118,7 @@ def test_a_refusal_that_is_not_written_as_the_service_writes_is_no_refusal_of_th
     with pytest.raises(ChannelResponseError) as caught:
         read_native(Response(status, {}, body), method=method, now=NOW, channel_id="c1")
     assert caught.value.http_status == status
+    assert caught.value.from_intermediary
     message = str(caught.value)
     assert message.startswith(f"{method}: the service answered HTTP {status} with {len(body):,} bytes")
     assert "what stands between may be the cause (a proxy, a gateway, a firewall, a login page)" in message
@@ -139,6 +140,7 @@ def test_a_page_is_no_answer_of_the_service_whatever_its_status(status: int, pag
     with pytest.raises(ChannelResponseError, match="what stands between may be the cause") as caught:
         read_native(Response(status, {}, page.encode()), method="getChannel", now=NOW)
     assert caught.value.http_status == status
+    assert caught.value.from_intermediary
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

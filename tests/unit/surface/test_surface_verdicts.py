@@ -92,7 +92,7 @@ def caused(error: ChannelError, cause: ChannelError) -> ChannelError:
             ),
         ),
         (
-            ChannelResponseError("issueToken: a redirect. Correct it.", http_status=302),
+            ChannelResponseError("issueToken: a redirect. Correct it.", from_intermediary=True),
             ("The token request: a redirect; correct it."),
         ),
         (
