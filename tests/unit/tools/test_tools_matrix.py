@@ -12,7 +12,19 @@ from tools.matrix.__main__ import passes
 from tools.matrix.checks import Result
 from tools.matrix.outcome import Outcome, read
 from tools.matrix.table import details, table
-from tools.matrix.versions import FLOORS, NEWEST, OLDEST, PREVIEW, RUNS, VERSIONS, in_turn, select
+from tools.matrix.versions import (
+    FILES_WITHOUT_AIRFLOW,
+    FLOORS,
+    NEWEST,
+    OLDEST,
+    PREVIEW,
+    ROOMS_WITHOUT_AIRFLOW,
+    ROOT,
+    RUNS,
+    VERSIONS,
+    in_turn,
+    select,
+)
 
 REPORT = """<?xml version="1.0"?>
 <testsuites><testsuite>
@@ -35,6 +47,7 @@ def test_all_versions_are_run_unless_some_are_named() -> None:
     assert select([]) == list(RUNS) == [*VERSIONS, FLOORS, PREVIEW]
     assert select(["3.3.2", OLDEST.name]) == [OLDEST, NEWEST]
     assert select(["floors"]) == [FLOORS]
+    assert all(version.tests["unit"] == ("tests/unit",) for version in RUNS)
     with pytest.raises(ValueError, match=r"no such version: 1\.10; there are 2\.11"):
         select(["1.10"])
 
@@ -43,12 +56,19 @@ def test_some_days_in_a_row_run_all_of_them() -> None:
     days = [date(2026, 12, 30) + timedelta(days=number) for number in range(len(VERSIONS))]
     each = [in_turn(day) for day in days]
     assert all(len(run) == 2 and run[0] == FLOORS for run in each)
+    assert all(run[0].tests["unit"] == ("tests/unit",) for run in each)
+    assert all("--ignore=tests/unit/tokens" in run[1].tests["unit"] for run in each)
     promised = {version.name for version in RUNS if not version.may_fail}
     assert (
         {version.name for run in each for version in run}
         == promised
         == {FLOORS.name, *(v.name for v in VERSIONS)}
     )
+
+
+def test_what_does_not_depend_on_the_airflow_is_there() -> None:
+    assert all((ROOT / "tests" / "unit" / room).is_dir() for room in ROOMS_WITHOUT_AIRFLOW)
+    assert all([*(ROOT / "tests" / "integration").glob(files)] for files in FILES_WITHOUT_AIRFLOW)
 
 
 def test_a_run_that_was_left_out_is_green_only_where_it_may_be() -> None:
