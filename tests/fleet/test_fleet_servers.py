@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 import redis
 from system.processes import Snapshot, eventually
@@ -52,12 +50,12 @@ def runner(home: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_no_server_outlives_its_runner(tmp_path: Path, number: signal.Signals) -> None:
     with runner(tmp_path) as process:
         started = Snapshot.below(process.pid)
-        names = {member.name() for member in started.processes}
+        assert started.owners("redis-server")
+        assert started.owners("postgres")
         addresses = listening_addresses(started.processes)
         process.send_signal(number)
         process.wait(30)
     assert eventually(lambda: not started.alive(), seconds=30), started.alive()
-    assert {"redis-server", "postgres"} <= names
     assert (len(addresses), {ip for ip, _ in addresses}) == (2, {"127.0.0.1"})
     Postgres(Leashes(), tmp_path / "postgres").remove()
 
@@ -89,11 +87,7 @@ def test_postgres_does_not_run_as_root(tmp_path: Path) -> None:
     with Leashes() as leashes:
         server = Postgres(leashes, tmp_path)
         server.start()
-        owners = set()
-        for process in psutil.Process(leashes.pid(Postgres.NAME)).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just done its work
-                if process.name() == "postgres":
-                    owners.add(process.username())
+        owners = Snapshot.below(leashes.pid(Postgres.NAME)).owners("postgres")
         leashes.stop()
     server.remove()
     assert owners

@@ -33,6 +33,15 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.processes)
 
+    def owners(self, name: str) -> set[str]:
+        """Return whose the processes of a name are; one that has just done its work is left out."""
+        found = set()
+        for process in self.processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name() == name:
+                    found.add(process.username())
+        return found
+
     def alive(self) -> list[str]:
         """Return those that still run."""
         return [_describe(process) for process in self.processes if _runs(process)]
