@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from airflow_channel_provider.bulk.cells import (
     STRING,
 )
 from airflow_channel_provider.bulk.columns import distinct
-from airflow_channel_provider.bulk.items import duration_text, short_float
+from airflow_channel_provider.bulk.items import duration_text, short_float, year_text
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ __all__ = ["check_schema", "reader_of", "rows_of", "type_of_arrow", "without_ind
 _EXTENSION = b"ARROW:extension:name"
 _INDEX = re.compile(r"__index_level_\d+__")
 """What pandas calls the numbers of its rows."""
-_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_NANOSECONDS = {"day": 86_400_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_DAYS_OF_400_YEARS = 146_097
 
 
 def type_of_arrow(kind: DataType) -> str:
@@ -124,13 +126,32 @@ def reader_of(frame: Any) -> RecordBatchReader:
     for name, kind in kinds.items() if isinstance(kinds, Mapping) else ():
         if str(kind) == "Object":  # Polars gives the place of each in its memory
             raise _told_as_numbers(name, of, "objects of Python")
+    levels = _named_levels(frame, of)
     reader = RecordBatchReader.from_stream(frame)
     check_schema(reader.schema, of)
+    if not set(levels) <= set(
+        reader.schema.names
+    ):  # pandas leaves out an index that is a range, named or not
+        reader = RecordBatchReader.from_stream(frame.reset_index())
     names = without_index(reader.schema)
     if len(names) == len(reader.schema):
         return reader
     kept = schema([reader.schema.field(name) for name in names])
     return RecordBatchReader.from_batches(kept, (batch.select(names) for batch in reader))
+
+
+def _named_levels(frame: Any, of: str) -> list[str]:
+    """
+    Return the names of the levels of the index that a frame of pandas has, none of another.
+
+    :raises ChannelConfigurationError: a level or a column has the name of another; pandas' own error names none.
+    """
+    levels = getattr(getattr(frame, "index", None), "names", None)
+    if levels is None:
+        return []
+    named = [str(name) for name in levels if name is not None]
+    distinct([*frame.columns, *named], f"{of}, with its index," if named else of)
+    return named
 
 
 def without_index(schema: Schema) -> list[str]:
@@ -152,7 +173,7 @@ def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:
 
 def _values(column: Any) -> list[Any]:
     try:
-        values = column.to_pylist()
+        values = _told_in_full(column).to_pylist()
     except (ValueError, OverflowError, LookupError):
         values = [_value(scalar) for scalar in column]
     mend = _mender(column.type)
@@ -161,9 +182,39 @@ def _values(column: Any) -> list[Any]:
 
 def _value(scalar: Any) -> Any:
     try:
-        return scalar.as_py()
+        return _told_in_full(scalar).as_py()
     except (ValueError, OverflowError, LookupError):  # the last of a time zone that nobody here knows
-        return _text_or_parts(scalar)
+        return _text_or_parts(scalar) if scalar.is_valid else None
+
+
+def _told_in_full(values: Any) -> Any:
+    """
+    Return a column or a scalar that pyarrow makes Python's values of without a loss, whatever else is installed.
+
+    Where pandas is installed, pyarrow cuts the nanoseconds off a time of day in silence, and takes infinity for a day
+    of 2262; and it takes 24:00 for 00:00, wherever it is.
+
+    :raises ValueError: there may be a loss.
+    """
+    import pyarrow
+
+    kind = values.type
+    if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+        return values.cast(pyarrow.timestamp("us", kind.tz))
+    if pyarrow.types.is_duration(kind) and kind.unit == "ns":
+        return values.cast(pyarrow.duration("us"))
+    if _may_be_cut(kind):
+        raise ValueError
+    return values
+
+
+def _may_be_cut(kind: DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _may_be_cut(kind.value_type)
+    is_cut = types.is_time(kind) or getattr(kind, "unit", "") == "ns"
+    return is_cut or any(_may_be_cut(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _text_or_parts(scalar: Any) -> Any:
@@ -171,34 +222,65 @@ def _text_or_parts(scalar: Any) -> Any:
 
     if isinstance(scalar, pyarrow.StructScalar):
         return {name: _value(inner) for name, inner in scalar.items()}
-    if isinstance(scalar, pyarrow.DictionaryScalar):
+    if isinstance(scalar, (pyarrow.DictionaryScalar, pyarrow.RunEndEncodedScalar)):
         return _value(scalar.value)
     if isinstance(scalar, pyarrow.MapScalar):
         return [(_value(pair[0]), _value(pair[1])) for pair in scalar.values]
     if isinstance(scalar, pyarrow.ListScalar):
         return [_value(inner) for inner in scalar.values]
+    nanoseconds = scalar.value * _NANOSECONDS[_unit(scalar.type)]
     if isinstance(scalar, pyarrow.DurationScalar):
-        return duration_text(scalar.value * _NANOSECONDS[scalar.type.unit])
-    return _text_of_time(scalar)
+        return duration_text(nanoseconds)
+    if isinstance(scalar, (pyarrow.Time32Scalar, pyarrow.Time64Scalar)):
+        return _time_of_day(nanoseconds)
+    return _text_of_time(scalar, nanoseconds)
 
 
-def _text_of_time(scalar: Any) -> str:
+def _unit(kind: DataType) -> str:
+    return str(getattr(kind, "unit", "day" if kind.bit_width == 32 else "ms"))
+
+
+def _text_of_time(scalar: Any, nanoseconds: int) -> str:
     import pyarrow
 
-    kind, value = scalar.type, scalar.value
+    kind, zone = scalar.type, ""
     # The last moment of the type and the one behind its first are what databases write for infinity.
-    last = 2 ** (kind.bit_width - 1) - 1
-    if abs(value) == last:
-        return "infinity" if value > 0 else "-infinity"
-    zone = ""
-    try:
-        text: str = scalar.cast(pyarrow.string()).as_py()
-    except pyarrow.ArrowInvalid:  # its time zone is unknown, and the moment is not
-        text = pyarrow.scalar(value, pyarrow.timestamp(kind.unit)).cast(pyarrow.string()).as_py()
-        zone = "Z"
-    if text.startswith("<"):  # beyond every calendar
-        return f"{value} {getattr(kind, 'unit', 'days')} since 1970-01-01"
-    return text.replace(" ", "T", 1) + zone
+    if abs(scalar.value) == 2 ** (kind.bit_width - 1) - 1:
+        return "infinity" if scalar.value > 0 else "-infinity"
+    days, rest = divmod(nanoseconds, _NANOSECONDS["day"])
+    if pyarrow.types.is_date(kind):
+        return _day_text(days)
+    if kind.tz:
+        try:
+            near = pyarrow.scalar(nanoseconds // 1_000, pyarrow.timestamp("us", kind.tz)).as_py()
+            text: str = near.isoformat(timespec="microseconds")
+            return f"{text[:26]}{nanoseconds % 1_000:03d}{text[26:]}"
+        except (
+            ValueError,
+            OverflowError,
+            LookupError,
+        ):  # too far, or its zone is unknown, and the moment is not
+            zone = "Z"
+    return f"{_day_text(days)}T{_clock_text(rest)}{zone}"
+
+
+def _day_text(days: int) -> str:
+    cycles, rest = divmod(days, _DAYS_OF_400_YEARS)
+    day = date(1970, 1, 1) + timedelta(days=rest)
+    return year_text(day.year + 400 * cycles) + day.isoformat()[4:]
+
+
+def _time_of_day(nanoseconds: int) -> time | str:
+    """Return a time of day, and its text where Python has none like that: with nanoseconds, or 24:00."""
+    if nanoseconds % 1_000 or nanoseconds >= _NANOSECONDS["day"]:
+        return _clock_text(nanoseconds)
+    return time.fromisoformat(_clock_text(nanoseconds))
+
+
+def _clock_text(nanoseconds: int) -> str:
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    text = f"{seconds // 3_600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{text}.{fraction:09d}".removesuffix("000") if fraction else text
 
 
 # ---- what pyarrow makes of values, and what people mean by them

@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any
 
-from airflow_channel_provider.bulk.items import native, number_of, plain
+from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line, native, number_of, plain
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 __all__ = [
@@ -238,7 +238,9 @@ def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
 
 def _read(text: str) -> object:
     try:
-        return json.loads(text)
+        return json_of_line(text)
+    except FieldTwiceError as error:
+        raise UnfitValueError(f"is a text of JSON that {error}") from None
     except ValueError:
         raise UnfitValueError("is a text that is no list of JSON") from None
 

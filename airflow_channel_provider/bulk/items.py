@@ -13,6 +13,7 @@ import json
 import math
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -42,9 +43,11 @@ __all__ = [
     "json_text",
     "native",
     "number_of",
+    "object_of_json",
     "plain",
     "short_float",
     "unwrapped",
+    "year_text",
 ]
 
 JSON = Any
@@ -285,7 +288,10 @@ def _moment_of_numpy(value: Any, kind: str) -> object:
     own = (value if value.dtype.str.endswith("[D]") and kind == "M" else rounded).tolist()
     if own is None or (rounded == value and not isinstance(own, int)):
         return own
-    return str(value) if kind == "M" else duration_text(int(value.astype("timedelta64[ns]").astype("int64")))
+    if kind == "m":
+        return duration_text(int(value.astype("timedelta64[ns]").astype("int64")))
+    year, rest = re.findall(r"(-?\d+)(.*)", str(value))[0]
+    return year_text(int(year)) + rest
 
 
 def _scalar(value: object) -> JSON:
@@ -297,6 +303,11 @@ def _scalar(value: object) -> JSON:
     if isinstance(value, Decimal):
         return _as_written(number_of(value), value)
     return plain(value.value) if isinstance(value, Enum) else str(value)
+
+
+def year_text(year: int) -> str:
+    """Return a year as ISO 8601 writes it: one that has more than four digits, or is negative, has a sign."""
+    return f"{year:04d}" if 0 <= year <= date.max.year else f"{year:+05d}"
 
 
 def duration_text(nanoseconds: int) -> str:
@@ -372,7 +383,7 @@ def _as_written(number: float | str | None, value: Decimal) -> JSON:
 
 
 class FieldTwiceError(ValueError):
-    """A name stands twice in one object."""
+    """A name stands twice in one object; the text completes a sentence that begins with where the object is."""
 
 
 def json_of_line(line: str) -> JSON:
@@ -394,16 +405,22 @@ def _number_of_json(text: str) -> float | Decimal:
     return number if repr(number) == text else Decimal(text)
 
 
-def _object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+def object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    """
+    Return an object of JSON as a mapping.
+
+    :raises FieldTwiceError: two of its fields have one name.
+    """
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise FieldTwiceError
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise FieldTwiceError(f"names a field of an object twice, {twice!r}")
     return made
 
 
 _BLANKS = " \t\r\n"
 """What JSON takes for nothing; Python takes more."""
-_LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=_object_of_json)
+_LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=object_of_json)
 
 
 def json_text(value: JSON) -> str:

@@ -132,7 +132,8 @@ def is_frame(value: object) -> bool:
     if hasattr(kind, "columns"):
         raise ChannelConfigurationError(
             f"items is a {kind.__name__} that does not offer its rows by Arrow (__arrow_c_stream__, as pandas does "
-            "from 2.2 on); give them as a list of mappings, such as frame.to_dict('records')."
+            "from 2.2 on); give them as a list of mappings, such as frame.to_dict('records'), which keeps only one of "
+            "several columns of one name."
         )
     return False
 
@@ -284,7 +285,7 @@ class FileSource:
                     try:
                         value = json_of_line(line)
                     except FieldTwiceError as error:
-                        raise lines.wrong("names a field of an object twice", number) from error
+                        raise lines.wrong(str(error), number) from error
                     except (ValueError, RecursionError) as error:
                         if line.strip():
                             raise lines.wrong(_NO_LINE, number) from error

@@ -12,8 +12,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.bulk.cells import (
+    DATE,
+    DATETIME,
     LISTS,
     NUMBER,
+    STRING,
     UnfitValueError,
     column_type,
     converter,
@@ -77,18 +80,33 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
     """
     Return the columns of a Parquet file.
 
-    :param rows: its first ones; a number or list among them that a column of its type can't hold makes it one of text.
+    :param rows: its first ones; a number, list or time among them that a column of its type can't hold makes it one of
+        text.
     """
     from airflow_channel_provider.bulk.arrow import type_of_arrow
 
+    rows = list(rows)
     kinds, never_null = _kinds_of_columns(rows), _key_among(schema.names, primary_key)
     columns = []
     for field in schema:
         kind = type_of_arrow(field.type)
         if kind in (NUMBER, *LISTS) and kinds.get(field.name):
             kind = column_type({kind, *kinds[field.name]})
+        if kind in (DATE, DATETIME) and not _holds(kind, rows, field.name):
+            kind = STRING
         columns.append(_column(field.name, kind, never_null))
     return columns
+
+
+def _holds(kind: str, rows: Iterable[object], name: str) -> bool:
+    """Tell whether a column of a type holds what some rows have in it."""
+    cell = converter(kind)
+    try:
+        for row in rows:
+            cell(row.get(name) if isinstance(row, Mapping) else None)
+    except UnfitValueError:
+        return False
+    return True
 
 
 def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:

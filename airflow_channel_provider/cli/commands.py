@@ -149,8 +149,12 @@ def _hook(conn_id: str, asked_by: str) -> ServiceHook:
 
 
 def _params(text: str) -> dict[str, Any]:
+    from airflow_channel_provider.bulk.items import FieldTwiceError, object_of_json
+
     try:
-        params = json.loads(text)
+        params = json.loads(text, object_pairs_hook=object_of_json)
+    except FieldTwiceError as error:
+        raise SystemExit(_shown(f"--params {error}; leave one of the two out.")) from None
     except (ValueError, RecursionError):
         params = None
     if not isinstance(params, dict):

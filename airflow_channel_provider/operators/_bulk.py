@@ -315,7 +315,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         if self.path is not None:
             path = storage_path("path", self.path)
             return FileSource(path, self.file_format, encoding=self.encoding, delimiter=self.delimiter)
-        items = json_value("items", self.items)
+        items = json_value("items", self.items, in_full=True)
         if is_frame(items):
             return FrameSource(items)
         if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Collection):

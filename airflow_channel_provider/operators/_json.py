@@ -11,18 +11,25 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 __all__ = ["json_value", "names", "params_mapping"]
 
 
-def json_value(name: str, value: Any) -> Any:
+def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
     """
     Return a value, read as JSON if a template rendered it to text.
 
-    :raises ChannelConfigurationError: it is text and no JSON.
+    :param in_full: whether a number keeps the digits that a float has no room for, as the items of a file do.
+    :raises ChannelConfigurationError: it is text and no JSON, or names a field of an object twice.
     """
     if not isinstance(value, str):
         return value
     if not value.strip():
         return None
+    from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line, object_of_json
+
     try:
-        return json.loads(value)
+        return json_of_line(value) if in_full else json.loads(value, object_pairs_hook=object_of_json)
+    except FieldTwiceError as error:
+        raise ChannelConfigurationError(
+            f"{name} {error}, and only one of the two would be read; leave the other out."
+        ) from None
     except (ValueError, RecursionError):
         raise ChannelConfigurationError(
             f"{name} is text and no JSON, or nested too deeply; pass a list or mapping, or a template that renders to "

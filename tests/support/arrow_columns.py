@@ -98,6 +98,7 @@ _COLUMNS: dict[str, ArrowColumn] = {
     "time32": ArrowColumn(pyarrow.time32("ms"), time(8, 30), STRING, "08:30:00"),
     "time64": ArrowColumn(pyarrow.time64("us"), time(8, 30), STRING, "08:30:00"),
     "time64_ns": ArrowColumn(pyarrow.time64("ns"), 30_600_000_000_001, STRING, "08:30:00.000000001"),
+    "time64_end_of_day": ArrowColumn(pyarrow.time64("us"), 86_400_000_000, STRING, "24:00:00"),
     "duration": ArrowColumn(pyarrow.duration("ms"), 90_500, STRING, "PT1M30.5S"),
     "duration_ns": ArrowColumn(pyarrow.duration("ns"), -1, STRING, "-PT0.000000001S"),
     "list_of_text": ArrowColumn(pyarrow.list_(pyarrow.string()), ["a", "b"], LIST_OF_STRING, ["a", "b"]),
@@ -116,6 +117,12 @@ _COLUMNS: dict[str, ArrowColumn] = {
     "list_of_dates": ArrowColumn(
         pyarrow.list_(pyarrow.date32()), [date(2026, 1, 31)], STRING, '["2026-01-31"]'
     ),
+    "list_of_time_ns": ArrowColumn(
+        pyarrow.list_(pyarrow.time64("ns")),
+        [30_600_000_000_001, 30_600_000_000_000],
+        STRING,
+        '["08:30:00.000000001", "08:30:00"]',
+    ),
     "list_of_lists": ArrowColumn(
         pyarrow.list_(pyarrow.list_(pyarrow.int64())), [[1], [2]], STRING, "[[1], [2]]"
     ),
@@ -126,6 +133,12 @@ _COLUMNS: dict[str, ArrowColumn] = {
         {"a": 1_769_860_800_123_456_789, "b": 0},
         STRING,
         '{"a": "2026-01-31T12:00:00.123456789", "b": "1970-01-01T00:00:00"}',
+    ),
+    "struct_of_time_ns": ArrowColumn(
+        pyarrow.struct([("at", pyarrow.time64("ns")), ("for", pyarrow.duration("ns"))]),
+        {"at": 30_600_000_000_001, "for": 1},
+        STRING,
+        '{"at": "08:30:00.000000001", "for": "PT0.000000001S"}',
     ),
     "map_in_struct": ArrowColumn(
         pyarrow.struct([("tags", pyarrow.map_(pyarrow.string(), pyarrow.float32()))]),
@@ -153,7 +166,7 @@ _COLUMNS: dict[str, ArrowColumn] = {
         ["a", "b"],
     ),
     "zone_of_nobody": ArrowColumn(
-        pyarrow.timestamp("us", tz="KST"), 1_769_860_800_000_000, DATETIME, "2026-01-31T12:00:00.000000+00:00"
+        pyarrow.timestamp("us", tz="KST"), 1_769_860_800_000_000, DATETIME, "2026-01-31T12:00:00+00:00"
     ),
     "map_twice": ArrowColumn(
         pyarrow.map_(pyarrow.string(), pyarrow.int64()),

@@ -14,6 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.arrow_columns import COLUMNS, table_of
 
+from airflow_channel_provider.bulk.cells import DATE, DATETIME, NUMBER, STRING
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.bulk.tables import Batches, columns_of_arrow
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -47,17 +48,44 @@ def test_each_value_is_the_cell_that_it_should_be(source: FileSource) -> None:
         assert row.value == {"n": number, **expected}
 
 
-def test_what_is_beyond_every_calendar_is_that_rows_loss(tmp_path: Path) -> None:
-    values = {"n": [1, 2], "day": pyarrow.array([0, 9_999_999], pyarrow.date32())}
-    path = tmp_path / "far.parquet"
-    pyarrow.parquet.write_table(pyarrow.table(values), path)
-    far = FileSource(ObjectStoragePath(path.as_uri()))
-    first, second = next(iter(Batches(far, ["n"], columns=columns(far)))).value
-    assert (first.value, first.unfit) == ({"n": 1, "day": "1970-01-01"}, "")
-    assert second.value == {"n": 2, "day": "29349-01-25"}
-    assert second.unfit == (
-        "Column 'day' is OPERATOR_TYPE_DATE, and the value is a text that is no time of ISO 8601."
-    )
+def far_away(folder: Path) -> FileSource:
+    far = {
+        "day": pyarrow.array([0, 9_999_999], pyarrow.date32()),
+        "at": pyarrow.array([0, 10**12], pyarrow.timestamp("s")),
+        "end": pyarrow.array([0, 2**63 - 1], pyarrow.timestamp("us", tz="UTC")),
+        "near": pyarrow.array([0, None], pyarrow.timestamp("ns")),
+    }
+    return written(folder, pyarrow.table({"n": [1, 2], **far}))
+
+
+def test_what_is_beyond_every_calendar_makes_a_new_column_one_of_text(tmp_path: Path) -> None:
+    source = far_away(tmp_path)
+    found = columns(source)
+    assert {column["key"]: column["type"] for column in found} == {
+        "n": NUMBER,
+        **dict.fromkeys(("day", "at", "end"), STRING),
+        "near": DATETIME,
+    }
+    rows = next(iter(Batches(source, ["n"], columns=found))).value
+    near = {"day": "1970-01-01", "at": "1970-01-01T00:00:00", "end": "1970-01-01T00:00:00+00:00"}
+    far = {"day": "+29349-01-25", "at": "+33658-09-27T01:46:40", "end": "infinity"}
+    assert [row.value for row in rows] == [
+        {"n": 1, **near, "near": "1970-01-01T00:00:00+00:00"},
+        {"n": 2, **far, "near": None},
+    ]
+    assert not any(row.unfit for row in rows)
+
+
+@pytest.mark.parametrize("kind", [DATE, DATETIME])
+def test_what_is_beyond_every_calendar_is_that_rows_loss_where_its_column_is_there(
+    tmp_path: Path, kind: str
+) -> None:
+    there = [{"key": "n", "type": NUMBER}, {"key": "day", "type": kind}]
+    batches = Batches(far_away(tmp_path), ["n"], columns=there, leave_out=True)
+    first, second = next(iter(batches)).value
+    assert (first.value["day"][:10], first.unfit) == ("1970-01-01", "")
+    assert second.value["day"] == "+29349-01-25"
+    assert second.unfit == f"Column 'day' is {kind}, and the value is a text that is no time of ISO 8601."
 
 
 # ---- what other writers make of a file

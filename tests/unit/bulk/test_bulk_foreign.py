@@ -39,6 +39,8 @@ FOREIGN = [
     (numpy.datetime64("2026-01-31"), DATE, "2026-01-31"),
     (numpy.datetime64("2026-01-31T12:00", "ns"), DATETIME, "2026-01-31T12:00:00+00:00"),
     (numpy.datetime64(NANOSECONDS), STRING, NANOSECONDS),
+    (numpy.datetime64(10**12, "s"), STRING, "+33658-09-27T01:46:40"),
+    (numpy.datetime64(-735_525, "D"), STRING, "-0044-03-15"),
     (numpy.timedelta64(90, "s"), STRING, "PT1M30S"),
     (numpy.timedelta64(1, "ns"), STRING, "PT0.000000001S"),
     (pandas.Timestamp(NANOSECONDS, tz="Asia/Seoul"), DATETIME, f"{NANOSECONDS}+09:00"),

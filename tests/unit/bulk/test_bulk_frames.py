@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow
 import pyarrow.compute
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.arrow import type_of_arrow
+from airflow_channel_provider.bulk.arrow import _text_or_parts, type_of_arrow
 from airflow_channel_provider.bulk.cells import DATE, LIST_OF_NUMBER, LIST_OF_STRING, NUMBER, STRING
 from airflow_channel_provider.bulk.items import plain
 from airflow_channel_provider.bulk.sources import FrameSource, is_frame
@@ -166,18 +169,71 @@ def test_a_type_that_no_file_has_is_read_as_what_it_means(column: Any, kind: str
     assert type_of_arrow(frame.schema().field(0).type) == kind
 
 
-def test_a_time_that_no_calendar_has_is_its_name_or_its_number() -> None:
-    table = pyarrow.table(
-        {
-            "at": pyarrow.array([2**63 - 1, -(2**63 - 1), 10**17], pyarrow.timestamp("s")),
-            "day": pyarrow.array([2**31 - 1, -(2**31 - 1), 2**31 - 2], pyarrow.date32()),
-        }
-    )
-    assert list(FrameSource(table)) == [
-        {"at": "infinity", "day": "infinity"},
-        {"at": "-infinity", "day": "-infinity"},
-        {"at": "100000000000000000 s since 1970-01-01", "day": "2147483646 days since 1970-01-01"},
-    ]
+NANOSECONDS = pyarrow.timestamp("ns")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (pyarrow.timestamp("s"), 2**63 - 1, "infinity"),
+        (pyarrow.timestamp("s"), -(2**63 - 1), "-infinity"),
+        (NANOSECONDS, 2**63 - 1, "infinity"),
+        (pyarrow.date32(), 2**31 - 1, "infinity"),
+        (pyarrow.date32(), -(2**31 - 1), "-infinity"),
+        (pyarrow.timestamp("s"), 10**17, "+3168875820-09-06T09:46:40"),
+        (pyarrow.timestamp("ms"), 253_402_300_800_007, "+10000-01-01T00:00:00.007000"),
+        (pyarrow.timestamp("us", tz="Asia/Seoul"), 10**18, "+33658-09-27T01:46:40Z"),
+        # Of Seoul it is the first second of the year 10,000.
+        (pyarrow.timestamp("s", tz="Asia/Seoul"), 253_402_268_400, "9999-12-31T15:00:00Z"),
+        (pyarrow.timestamp("s"), -62_135_596_801, "0000-12-31T23:59:59"),
+        (pyarrow.date32(), -735_525, "-0044-03-15"),
+        (pyarrow.date64(), 253_402_300_800_000, "+10000-01-01"),
+        (pyarrow.date32(), 2**31 - 2, "+5881580-07-10"),
+        (NANOSECONDS, -1, "1969-12-31T23:59:59.999999999"),
+        (pyarrow.timestamp("ns", tz="America/New_York"), 1, "1969-12-31T19:00:00.000000001-05:00"),
+        (pyarrow.timestamp("ns", tz="+09:00"), -(2**63) + 193, "1677-09-21T09:12:43.145224385+09:00"),
+        (pyarrow.time64("ns"), 1, "00:00:00.000000001"),
+        (pyarrow.time64("ns"), 86_400_000_000_000, "24:00:00"),
+        (pyarrow.time32("s"), 86_400, "24:00:00"),
+    ],
+)
+def test_a_time_that_python_has_not_is_its_text(kind: Any, value: int, text: str) -> None:
+    column = pyarrow.array([value, None], kind)
+    lists = pyarrow.array([[value, None], None], pyarrow.list_(kind))
+    structs = pyarrow.array([{"at": value}, None], pyarrow.struct([("at", kind)]))
+    assert list(frame_of(column)) == [{"column": text}, {"column": None}]
+    assert list(frame_of(column.dictionary_encode())) == [{"column": text}, {"column": None}]
+    assert list(frame_of(lists)) == [{"column": [text, None]}, {"column": None}]
+    assert list(frame_of(structs)) == [{"column": {"at": text}}, {"column": None}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "own"),
+    [
+        (NANOSECONDS, 1_000, datetime.fromisoformat("1970-01-01T00:00:00.000001")),
+        (pyarrow.timestamp("ns", tz="UTC"), 0, datetime.fromisoformat("1970-01-01T00:00:00+00:00")),
+        (pyarrow.duration("ns"), -1_000, timedelta(microseconds=-1)),
+        (pyarrow.time64("ns"), 86_399_999_999_000, time.max),
+        (pyarrow.time32("ms"), 1, time(0, 0, 0, 1_000)),
+    ],
+)
+def test_a_time_that_python_has_is_pythons_own_whoever_is_there(kind: Any, value: int, own: object) -> None:
+    column = pyarrow.array([value, None], kind)
+    lists = pyarrow.array([[value, None], None], pyarrow.list_(kind))
+    found = [row["column"] for row in frame_of(column)]  # type: ignore[index]
+    assert (found, type(found[0])) == ([own, None], type(own))
+    assert list(frame_of(lists)) == [{"column": [own, None]}, {"column": None}]
+
+
+@pytest.mark.fuzz
+@cases(200)
+@given(moment=st.datetimes())
+def test_a_time_is_told_as_python_tells_it(moment: datetime) -> None:
+    micros = (moment - datetime.fromisoformat("1970-01-01")) // timedelta(microseconds=1)
+    scalar = pyarrow.scalar(micros, pyarrow.timestamp("us"))
+    assert _text_or_parts(scalar) == moment.isoformat()
+    day = pyarrow.scalar(micros // 86_400_000_000, pyarrow.date32())
+    assert _text_or_parts(day) == moment.date().isoformat()
 
 
 def test_periods_are_told_and_not_sent_as_numbers() -> None:
@@ -213,6 +269,60 @@ def test_a_frame_of_a_library_gives_its_rows(library: str) -> None:
     frame = FRAMES[library](pytest.importorskip(library))
     assert is_frame(frame)
     assert list(FrameSource(frame)) == [{"id": 1, "name": "a"}, {"id": 3, "name": "c"}]
+
+
+pandas: Any = pytest.importorskip("pandas", minversion="2.2")
+ROW = [["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("frame", "named"),
+    [
+        (pandas.DataFrame(ROW, columns=["chat", "chat"]), "The DataFrame in items has more .* called 'chat'"),
+        (pandas.DataFrame(ROW, columns=[1, "1"]), "The DataFrame in items has more .* called '1'"),
+        (
+            pandas.DataFrame(ROW, columns=["chat", "n"], index=pandas.Index([7], name="chat")),
+            "The DataFrame in items, with its index, has more .* called 'chat'",
+        ),
+        (
+            pandas.DataFrame(ROW, columns=["chat", "n"], index=pandas.RangeIndex(1, name="chat")),
+            "The DataFrame in items, with its index, has more .* called 'chat'",
+        ),
+        (
+            pandas.DataFrame(ROW, index=pandas.MultiIndex.from_tuples([(1, 2)], names=["x", "x"])),
+            "The DataFrame in items, with its index, has more .* called 'x'",
+        ),
+        (
+            pytest.importorskip("duckdb").sql("SELECT 1 AS chat, 2 AS chat"),
+            "The DuckDBPyRelation in items has more .* called 'chat'",
+        ),
+    ],
+)
+def test_two_columns_of_one_name_are_told_by_it(frame: Any, named: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=named):
+        next(iter(FrameSource(frame)))
+
+
+@pytest.mark.parametrize(
+    ("index", "values"),
+    [
+        (pandas.Index([7], name="id"), {"a": 1, "id": 7}),
+        (pandas.RangeIndex(7, 8, name="id"), {"a": 1, "id": 7}),
+        (pandas.MultiIndex.from_tuples([(7, 8)], names=["id", None]), {"a": 1, "id": 7}),
+        (pandas.RangeIndex(7, 8), {"a": 1}),
+        (pandas.Index([7]), {"a": 1}),
+    ],
+)
+def test_an_index_that_has_a_name_is_a_column(index: Any, values: Any) -> None:
+    source = FrameSource(pandas.DataFrame({"a": [1]}, index=index))
+    assert list(source) == [values]
+    assert set(source.schema().names) == set(values)
+
+
+def test_a_time_of_polars_keeps_its_nanoseconds() -> None:
+    polars: Any = pytest.importorskip("polars")
+    times = polars.Series([30_600_000_000_001, None]).cast(polars.Time)
+    assert list(FrameSource(polars.DataFrame({"at": times}))) == [{"at": "08:30:00.000000001"}, {"at": None}]
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

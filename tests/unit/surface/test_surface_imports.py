@@ -22,7 +22,7 @@ HEAVY = frozenset(
     {
         *("requests", "urllib3", "aiohttp", "httpx"),
         *("redis", "psycopg", "psycopg2", "asyncpg", "pymysql", "sqlalchemy", "sqlite3"),
-        *("cryptography", "pandas", "numpy", "pyarrow", "polars", "fsspec", "fastapi", "starlette"),
+        *("cryptography", "pandas", "numpy", "pyarrow", "polars", "duckdb", "fsspec", "fastapi", "starlette"),
         *("markdown", "markdown_it", "mistune", "bs4", "docutils"),
     }
 )
