@@ -170,6 +170,10 @@ def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator
             ["getChannel", "--params", "[]"],
             """--params is no JSON object; write it as '{"name": "value"}'.""",
         ),
+        (
+            ["getUserChat", "--params", '{"userChatId": "a", "userChatId": "b"}'],
+            "--params names a field of an object twice, 'userChatId'; leave one of the two out.",
+        ),
         (["getChannel", "--params", "{"], """--params is no JSON object; write it as '{"name": "value"}'."""),
         (["getChannel", "--conn-id", "nowhere"], "There is no connection 'nowhere'; "),
         (["issueToken"], "issueToken is not called directly, "),

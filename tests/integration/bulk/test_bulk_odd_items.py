@@ -14,6 +14,7 @@ import pytest
 from support.bulk_runs import CHATS, GONE, State, campaign, counts, dead, execute, texts
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorProcess
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator, DataTableLoadOperator
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be called outside")
@@ -133,6 +134,11 @@ def of_json_lines(folder: Path) -> dict[str, Any]:
     return {"path": path.as_uri()}
 
 
+def of_json_text(folder: Path) -> dict[str, Any]:
+    items = (f'{{"n": {n}, "price": {price}}}' for n, price in enumerate(PRICES))
+    return {"items": f"[{', '.join(items)}]"}
+
+
 def of_csv(folder: Path) -> dict[str, Any]:
     path = folder / "prices.csv"
     path.write_text("n,price\n" + "".join(f"{n},{price}\n" for n, price in enumerate(PRICES)))
@@ -152,7 +158,7 @@ def scale(price: str) -> int:
     return len(price.partition(".")[2])
 
 
-@pytest.mark.parametrize("source", [of_a_list, of_json_lines, of_csv, of_parquet])
+@pytest.mark.parametrize("source", [of_a_list, of_json_lines, of_json_text, of_csv, of_parquet])
 def test_a_price_is_told_as_it_is_written_also_after_a_failure(
     emulator: EmulatorProcess, tmp_path: Path, source: Callable[[Path], dict[str, Any]]
 ) -> None:
@@ -169,6 +175,27 @@ def test_a_price_is_told_as_it_is_written_also_after_a_failure(
 
 def costs(chat: str) -> dict[str, Any]:
     return {"userChatId": chat, "dto": {"plainText": "It costs {{ item.price }}", "botName": "Shop"}}
+
+
+def test_a_name_that_stands_twice_in_items_is_told_before_anything_is_sent(emulator: EmulatorProcess) -> None:
+    twice = f'{{"n": 1, "chat": "{CHATS[0]}", "chat": "{CHATS[1]}"}}'
+    for items in (f"[{twice}]", f'[{{"n": 0, "chat": "{CHATS[2]}"}}, {{"n": 1, "of": [{twice}]}}]'):
+        with pytest.raises(
+            ChannelConfigurationError,
+            match=r"items names a field of an object twice, 'chat', .* leave the other",
+        ):
+            execute(campaign(items=items))
+    assert emulator.messages() == []
+
+
+def test_a_number_of_items_as_json_text_is_not_rounded(emulator: EmulatorProcess) -> None:
+    items = '[{"n": 1, "price": 12.50, "share": 0.33333333333333333333}, {"n": 2, "share": 0.5}]'
+    load = DataTableLoadOperator(task_id="bulk", table_name="shares", primary_key="n", items=items)
+    assert counts(execute(load)) == {"succeeded": 2}
+    assert emulator.table(DEMO_APP_ID, "ch-1", "shares")["rows"] == [
+        {"n": 1, "price": 12.5, "share": "0.33333333333333333333"},
+        {"n": 2, "share": "0.5"},
+    ]
 
 
 def test_a_price_of_a_database_is_a_number_where_a_number_is_wanted(emulator: EmulatorProcess) -> None:

@@ -53,6 +53,7 @@ class Kind(NamedTuple):
     :param arrow: its type in Parquet.
     :param read: makes the value of a cell.
     :param write: makes the text of it that people write into JSON and CSV; None: JSON has it.
+    :param of: makes of it what PostgreSQL is given, and what Arrow is.
     """
 
     values: st.SearchStrategy[Any]
@@ -60,6 +61,44 @@ class Kind(NamedTuple):
     arrow: Any
     read: Callable[[Any], Any]
     write: Callable[[Any], str] | None = None
+    of: tuple[Callable[[Any], Any], Callable[[Any], Any]] = (lambda value: value, lambda value: value)
+
+
+class Told(str):
+    """
+    The text of a time that counts nanoseconds, for which Python has no value of its own.
+
+    :param nanoseconds: what Arrow counts.
+    """
+
+    nanoseconds: int
+
+    @classmethod
+    def by(cls, tell: Callable[[int], str]) -> Callable[[int], Told]:
+        """Return what makes one of a number of nanoseconds."""
+
+        def made(nanoseconds: int) -> Told:
+            text = cls(tell(nanoseconds))
+            text.nanoseconds = nanoseconds
+            return text
+
+        return made
+
+
+def clock_ns(nanoseconds: int) -> str:
+    return moment_ns(nanoseconds)[11:29]
+
+
+def moment_ns(nanoseconds: int) -> str:
+    whole = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=nanoseconds // 10**9)
+    return whole.strftime(f"%Y-%m-%dT%H:%M:%S.{nanoseconds % 10**9:09d}+00:00")
+
+
+def with_nine_digits(cell: Any) -> str:
+    """Return a time with all of its digits, of which some or all were left out."""
+    found = re.fullmatch(r"(.*\d\d:\d\d:\d\d)(?:\.(\d+))?(\+00:00)?", cell)
+    assert found is not None, cell
+    return f"{found[1]}.{(found[2] or '').ljust(9, '0')}{found[3] or ''}"
 
 
 def number(cell: Any) -> Decimal:
@@ -90,6 +129,7 @@ def texts(cell: Any) -> Any:
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 DECIMALS = {"allow_nan": False, "allow_infinity": False}
 MOMENTS = st.datetimes(datetime.fromisoformat("1900-01-02"), datetime.fromisoformat("2999-12-30"))
+COUNTED = (str, lambda told: told.nanoseconds)
 KINDS = {
     "text": Kind(TEXT, "text", pyarrow.string(), lambda cell: cell, str),
     "truth": Kind(st.booleans(), "boolean", pyarrow.bool_(), truth),
@@ -134,6 +174,59 @@ KINDS = {
         lambda value: base64.b64encode(value).decode(),
     ),
     "texts": Kind(st.lists(TEXT, max_size=3), "text[]", pyarrow.list_(pyarrow.string()), texts),
+    "naive": Kind(
+        MOMENTS,
+        "timestamp",
+        pyarrow.timestamp("us"),
+        lambda cell: datetime.fromisoformat(cell).replace(tzinfo=None),
+        datetime.isoformat,
+    ),
+    "clock_ns": Kind(
+        st.integers(0, 86_400 * 10**9 - 1).map(Told.by(clock_ns)),
+        "text",
+        pyarrow.time64("ns"),
+        with_nine_digits,
+        str,
+        COUNTED,
+    ),
+    "moment_ns": Kind(
+        st.integers(-(2**63) + 2, 2**63 - 2).map(Told.by(moment_ns)),
+        "text",
+        pyarrow.timestamp("ns", tz="UTC"),
+        with_nine_digits,
+        str,
+        COUNTED,
+    ),
+    "length_ns": Kind(
+        st.integers(-(2**63) + 1, 2**63 - 1).map(Told.by(duration_text)),
+        "text",
+        pyarrow.duration("ns"),
+        lambda cell: cell,
+        str,
+        COUNTED,
+    ),
+    "unsigned": Kind(st.integers(2**63, 2**64 - 1), "numeric(20)", pyarrow.uint64(), number),
+    "category": Kind(
+        TEXT, "text", pyarrow.dictionary(pyarrow.int32(), pyarrow.string()), lambda cell: cell, str
+    ),
+    "map": Kind(
+        st.dictionaries(TEXT, st.none() | st.integers(-(2**53), 2**53), max_size=3),
+        "jsonb",
+        pyarrow.map_(pyarrow.string(), pyarrow.int64()),
+        json.loads,
+        json.dumps,
+        (json.dumps, lambda value: list(value.items())),
+    ),
+    "struct": Kind(
+        st.fixed_dictionaries(
+            {"id": st.none() | st.integers(-(2**53), 2**53), "tags": st.lists(TEXT, max_size=2)}
+        ),
+        "jsonb",
+        pyarrow.struct([("id", pyarrow.int64()), ("tags", pyarrow.list_(pyarrow.string()))]),
+        json.loads,
+        json.dumps,
+        (json.dumps, lambda value: value),
+    ),
 }
 
 Table = dict[str, tuple[str, list[Any]]]
@@ -163,6 +256,18 @@ EACH: Table = {
 }
 
 
+EACH_OF_ARROW: Table = {
+    "c0": ("clock_ns", [*map(Told.by(clock_ns), (30_600_000_000_001, 1_000, 0)), None]),
+    "c1": ("moment_ns", [*map(Told.by(moment_ns), (1_769_860_800_123_456_789, -1, 2**63 - 2)), None]),
+    "c2": ("length_ns", [*map(Told.by(duration_text), (1, -(10**9), 0)), None]),
+    "c3": ("map", [{"a": 1, "": None}, {}, {"n": 0}, None]),
+    "c4": ("struct", [{"id": 2**53, "tags": ["a", ""]}, {"id": None, "tags": []}, None, None]),
+    "c5": ("unsigned", [2**63, 2**64 - 1, None, None]),
+    "c6": ("category", ["a", "", "a", None]),
+    "c7": ("naive", [datetime.fromisoformat("2026-01-31T08:30:00.000001"), None, None, None]),
+}
+
+
 def rows_of(table: Table) -> list[dict[str, Any]]:
     columns = [values for _, values in table.values()]
     return [
@@ -178,6 +283,11 @@ def written(table: Table, name: str, value: Any) -> Any:
     """Return a value as JSON has it."""
     write = KINDS[table[name][0]].write if name in table else None
     return value if value is None or write is None else write(value)
+
+
+def handed(table: Table, name: str, value: Any, place: int) -> Any:
+    """Return a value as PostgreSQL (0) or Arrow (1) is given it."""
+    return None if value is None else KINDS[table[name][0]].of[place](value)
 
 
 def in_json(table: Table, row: dict[str, Any]) -> str:
@@ -217,11 +327,15 @@ def stored(source: str, table: Table, folder: Path, connect: Callable[[], Any]) 
             connection.execute(f"CREATE TABLE round_trips (n integer, {columns})")
             marks = ", ".join(["%s"] * (len(table) + 1))
             connection.cursor().executemany(
-                f"INSERT INTO round_trips VALUES ({marks})", [list(row.values()) for row in rows]
+                f"INSERT INTO round_trips VALUES ({marks})",
+                [[row["n"], *(handed(table, name, row[name], 0) for name in table)] for row in rows],
             )
         return {"sql": "SELECT * FROM round_trips ORDER BY n", "sql_conn_id": "postgres"}
     if source == "parquet":
-        arrays = [pyarrow.array(values, KINDS[kind].arrow) for kind, values in table.values()]
+        arrays = [
+            pyarrow.array([handed(table, name, value, 1) for value in values], KINDS[kind].arrow)
+            for name, (kind, values) in table.items()
+        ]
         numbers = pyarrow.array(range(len(rows)))
         made = pyarrow.Table.from_arrays([numbers, *arrays], names=["n", *table])
         pyarrow.parquet.write_table(made, path)
@@ -252,6 +366,7 @@ def connect(servers: Servers) -> Callable[[], Any]:
 @cases(15)
 @given(table=tables())
 @example(table=EACH)
+@example(table=EACH_OF_ARROW)
 def test_any_table_from_any_source_is_the_same_when_it_is_read_back(
     emulator: EmulatorProcess, tmp_path: Path, connect: Callable[[], Any], table: Table
 ) -> None:

@@ -125,6 +125,8 @@ CONVERTED = [
     ([1, True], LIST_OF_STRING, ["1", "true"]),
     (["1", 2], LIST_OF_NUMBER, [1, 2]),
     ("", LIST_OF_NUMBER, None),
+    ("[1.50, 2]", LIST_OF_NUMBER, [1.5, 2]),
+    ('["a", 1.50]', LIST_OF_STRING, ["a", "1.50"]),
     ([], LIST_OF_OBJECT, []),
     ({"a": timedelta(minutes=2)}, "OPERATOR_TYPE_WHATEVER", {"a": "PT2M"}),
 ]
@@ -164,6 +166,8 @@ UNFIT = [
     (1769828400000, DATETIME, "no time but a number"),
     ("a", LIST_OF_STRING, "no list of JSON"),
     ('{"a": 1}', LIST_OF_STRING, "no list but a mapping"),
+    ('[{"a": 1, "a": 2}]', LIST_OF_OBJECT, "a text of JSON that names a field of an object twice, 'a'"),
+    ("[0.1234567890123456789]", LIST_OF_NUMBER, "more digits"),
     (["a", None], LIST_OF_STRING, "a null in it"),
     (["a"], LIST_OF_NUMBER, "no number"),
     (["a"], LIST_OF_OBJECT, "a text in it, where only mappings may be"),

@@ -163,6 +163,7 @@ def test_what_a_function_answers_is_waited_for(doors: Any, awaited: Any, found: 
     [
         ({}, "either expect or predicate"),
         ({"expect": "{"}, "expect is text and no JSON"),
+        ({"expect": '{"a": 1, "a": 2}'}, "expect names a field of an object twice, 'a'"),
         ({"predicate": "nowhere.to_be.found"}, "can't be imported"),
         ({"expect": {"a": 1}, "method": "writeUserChatMessage"}, "not known to change nothing"),
         ({"expect": {"a": 1}, "params": "[1]"}, "params must be a mapping"),
