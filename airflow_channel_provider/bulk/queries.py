@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
+from airflow_channel_provider.bulk import statements
 from airflow_channel_provider.bulk.items import native
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -38,8 +39,6 @@ _STATE = re.compile(r"[0-9A-Z]{5}|(?:ORA|DPY)-\d{4,5}")
 # What a driver does not sort into these classes: a wrong query, value or permission, as the database says.
 _WRONG_STATE = re.compile(r"(?:07|22|42)\w{3}|0A000|ORA-009\d\d|ORA-01(?:031|722|8\d\d)")
 _OTHER_ENCODING = ("22021", "22P05")
-_NO_STATEMENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_WRITE = re.compile(r"(?:^|;)[\s(]*(DELETE|INSERT|UPDATE|MERGE|REPLACE|TRUNCATE)\b", re.IGNORECASE)
 
 Parameters = Mapping[str, object] | Collection[object] | None
 
@@ -98,8 +97,8 @@ def _code(error: Exception) -> str:
 
 def _no_read(what: str) -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        f"sql changes data ({what}): each try reads it again, and nothing that it changes is kept. Change the data in "
-        "a task of its own, and let sql only read."
+        f"sql changes data ({what}), and each try would change it again. Change the data in a task of its own, and let "
+        "sql only read; put a column of that name into quotes."
     )
 
 
@@ -140,14 +139,13 @@ def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]
     :param connection: of the Python DB API.
     :raises ChannelConfigurationError: it gives no rows, or would change some.
     """
-    statements = _NO_STATEMENT.sub(" ", sql)
-    if not statements.strip(" \r\n\t;"):
-        raise ChannelConfigurationError("sql is empty; give a query.")
-    if found := _WRITE.search(statements):
-        raise _no_read(found[1].upper())
-    arguments = (sql, parameters) if parameters else (sql,)
     connection = _inner(connection)
     driver = _driver(connection)
+    if statements.is_empty(sql, driver):
+        raise ChannelConfigurationError("sql is empty; give a query.")
+    if found := statements.change_in(sql, driver):
+        raise _no_read(found)
+    arguments = (sql, parameters) if parameters else (sql,)
     _expect_text(connection, driver)
     cursor, on_server = _run(connection, driver, arguments)
     with closed(cursor):

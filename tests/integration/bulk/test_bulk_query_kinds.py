@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,22 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be called outside")
 
 POSTGRES = DRIVERS[:2]
 MANY = 100_000
-# Each server closes what is not read for a second.
-IMPATIENT = {
-    "psycopg": {"options": "-c idle_in_transaction_session_timeout=1000"},
-    "psycopg2": {"options": "-c idle_in_transaction_session_timeout=1000"},
-    "pymysql": {"init_command": "SET SESSION net_write_timeout = 1, SESSION wait_timeout = 1"},
-}
+SESSION = {"pymysql": "SELECT CONNECTION_ID()"}
+KILL = {"pymysql": "KILL {}"}
+IN_A_QUERY = [
+    "WITH gone AS (DELETE FROM kinds RETURNING n) SELECT n FROM gone",
+    "SET work_mem = '8MB'; WITH gone AS (DELETE FROM kinds RETURNING n) SELECT n FROM gone",
+    "WITH more AS (INSERT INTO kinds VALUES (3) RETURNING n) SELECT n FROM more",
+    "WITH other AS (UPDATE kinds SET n = 3 RETURNING n) SELECT n FROM other",
+    "SELECT n INTO kinds_too FROM kinds",
+    "EXPLAIN ANALYZE DELETE FROM kinds",
+]
+CHANGES_OF_MYSQL = [
+    "REPLACE INTO kinds VALUES (3) RETURNING n",
+    "/*! DELETE FROM kinds RETURNING n */",
+    "SET STATEMENT max_statement_time = 9 FOR DELETE FROM kinds RETURNING n",
+    "SELECT 1--1 FROM kinds; DELETE FROM kinds",
+]
 SERIES = {
     "psycopg": f"SELECT n, repeat('x', 200) AS text FROM generate_series(1, {MANY}) n",
     "psycopg2": f"SELECT n, repeat('x', 200) AS text FROM generate_series(1, {MANY}) n",
@@ -67,6 +76,28 @@ def set_up(connect: Callable[[], Any], *statements: str) -> None:
         connection.commit()
 
 
+def committing(connect: Callable[[], Any]) -> Callable[[], Any]:
+    """Let connections commit each statement."""
+
+    def opened() -> Any:
+        connection = connect()
+        if callable(connection.autocommit):
+            connection.autocommit(True)
+        else:
+            connection.autocommit = True
+        return connection
+
+    return opened
+
+
+def ask(connection: Any, sql: str) -> Any:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(sql)
+        answer = cursor.fetchone()
+    connection.rollback()
+    return answer
+
+
 def rows(connect: Callable[[], Any], sql: str, parameters: Any = None) -> list[Any]:
     return list(SqlSource(connect, sql, parameters))
 
@@ -74,23 +105,26 @@ def rows(connect: Callable[[], Any], sql: str, parameters: Any = None) -> list[A
 # ---- a server that does not wait
 
 
-def test_a_query_outlives_a_server_that_closes_what_is_not_read(driver: str, servers: Servers) -> None:
-    opened: list[Any] = []
-    make = connector(servers.sql, driver, **IMPATIENT[driver])
+def test_a_query_outlives_a_server_that_closes_its_session(driver: str, servers: Servers) -> None:
+    opened: dict[int, Any] = {}
+    make = connector(servers.sql, driver)
 
     def connect() -> Any:
-        opened.append(make())
-        return opened[-1]
+        connection = make()
+        (session,) = ask(connection, SESSION.get(driver, "SELECT pg_backend_pid()"))
+        opened[session] = connection
+        return connection
 
     source = SqlSource(connect, SERIES[driver], None)
     assert source.expected is None
     reader = iter(source)
     first: Any = next(reader)
-    time.sleep(2.5)
+    ((session, connection),) = opened.items()
+    assert connection.closed if driver in POSTGRES else not connection.open
+    with closing(make()) as other, suppress(Exception):  # which is gone
+        ask(other, KILL.get(driver, "SELECT pg_terminate_backend({})").format(session))
     assert [first["n"], *(row["n"] for row in reader)] == list(range(1, MANY + 1))  # type: ignore[index]
     assert source.expected == MANY
-    (connection,) = opened
-    assert connection.closed if driver in POSTGRES else not connection.open
 
 
 # ---- what is no plain query
@@ -103,13 +137,51 @@ def test_what_would_change_data_is_refused_and_changes_none(driver: str, connect
         "/* x */ INSERT INTO kinds VALUES (3) RETURNING n",
         "UPDATE kinds SET n = 3",
         "SELECT n FROM kinds; DELETE FROM kinds",
+        "DROP TABLE kinds",
+        "TRUNCATE TABLE kinds",
+        "/* all of them */ SELECT n FROM kinds; ALTER TABLE kinds ADD x INTEGER",
+        *(IN_A_QUERY if driver in POSTGRES else CHANGES_OF_MYSQL),
     ]
-    if driver in POSTGRES:
-        statements.append("WITH gone AS (DELETE FROM kinds RETURNING n) SELECT n FROM gone")
     for statement in statements:
         with pytest.raises(ChannelConfigurationError, match="sql changes data"):
-            rows(connect, statement)
+            rows(committing(connect), statement)
+    assert rows(connect, "SELECT * FROM kinds ORDER BY n") == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH ripe AS (SELECT 1 AS n) DELETE FROM kinds WHERE n IN (SELECT n FROM ripe) RETURNING n",
+        "REPLACE INTO kinds VALUES (3)",
+        "DROP TABLE kinds",
+    ],
+)
+def test_what_would_change_a_file_of_sqlite_is_refused(statement: str, tmp_path: Path) -> None:
+    def connect() -> Any:
+        return sqlite3.connect(tmp_path / "kinds.db", isolation_level=None)
+
+    set_up(connect, "CREATE TABLE kinds (n INTEGER)", "INSERT INTO kinds VALUES (1), (2)")
+    with pytest.raises(ChannelConfigurationError, match="sql changes data"):
+        rows(connect, statement)
     assert rows(connect, "SELECT n FROM kinds ORDER BY n") == [{"n": 1}, {"n": 2}]
+
+
+def test_a_refused_change_sends_nothing(
+    driver: str, connect: Callable[[], Any], emulator: EmulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "generic"}))
+    monkeypatch.setattr(BaseHook, "get_hook", lambda *a, **k: DatabaseHook(committing(connect)))
+    change = "WITH gone AS (DELETE FROM kinds RETURNING n) SELECT n, 'chat-ch-1-1' AS chat FROM gone"
+    with pytest.raises(ChannelConfigurationError, match=r"sql changes data \(DELETE\)"):
+        execute(campaign(sql=change, sql_conn_id="shop"))
+    assert emulator.messages() == []
+    assert rows(connect, "SELECT n FROM kinds ORDER BY n") == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("driver", POSTGRES)
+def test_what_lives_as_long_as_the_session_may_be_made(connect: Callable[[], Any]) -> None:
+    made = "CREATE TEMP TABLE ripe ON COMMIT DROP AS SELECT n FROM kinds; SELECT n FROM ripe ORDER BY n"
+    assert rows(connect, made) == [{"n": 1}, {"n": 2}]
 
 
 @pytest.mark.parametrize("text", ["; DELETE FROM kinds", "DELETE", "it''s; update x", "-- ; DELETE x"])
@@ -168,16 +240,7 @@ def test_other_ways_to_write_a_query(sql: str, driver: str, connect: Callable[[]
 
 
 def test_a_connection_that_commits_each_statement(driver: str, servers: Servers) -> None:
-    make = connector(servers.sql, driver)
-
-    def connect() -> Any:
-        connection = make()
-        if driver == "pymysql":
-            connection.autocommit(True)
-        else:
-            connection.autocommit = True
-        return connection
-
+    connect = committing(connector(servers.sql, driver))
     assert [row["n"] for row in rows(connect, SERIES[driver])] == list(range(1, MANY + 1))
 
 
