@@ -87,7 +87,13 @@ VERSIONS = (
         without=("page",),
     ),
     AirflowVersion("3.1.8", python="3.12", as_of="2026-03-20"),
-    AirflowVersion("3.2.2", python="3.13", as_of="2026-06-15"),
+    AirflowVersion(
+        "3.2.2",
+        python="3.13",
+        as_of="2026-06-15",
+        # The page asks the auth manager who may see it: this version has the one of FAB.
+        beside=("apache-airflow-providers-fab",),
+    ),
     AirflowVersion("3.3.2", python="3.13", as_of="2026-11-21"),
 )
 OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
