@@ -1,4 +1,4 @@
-"""An emulator that all tests of a file share, each from its start, and connections to it."""
+"""An emulator and an object store that all tests of a file share, each from its start, and connections to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.object_store import Bucket, ObjectStore, serving
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorProcess
 
@@ -35,3 +36,15 @@ def emulator(
     )
     yield service
     service.reset()
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(store: ObjectStore) -> Iterator[Bucket]:
+    yield Bucket(store)
+    store.heal()

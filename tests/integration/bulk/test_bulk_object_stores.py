@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow
@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 from support.airflow_features import attach
 from support.bulk_runs import State, campaign, context, counts, execute, rows
-from support.object_store import CONN_ID, CREDENTIALS, Bucket, ObjectStore, serving
+from support.object_store import CONN_ID, CREDENTIALS, Bucket, ObjectStore
 from support.servers import free_port
 
 from airflow_channel_provider.bulk import books as books_module
@@ -31,18 +31,6 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 PART_BYTES = 5 * 2**20  # the least that S3 takes
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def bucket(store: ObjectStore) -> Iterator[Bucket]:
-    yield Bucket(store)
-    store.heal()
 
 
 @pytest.fixture
