@@ -35,7 +35,8 @@ _PAIRS = {
     **dict.fromkeys(("INSERT", "MERGE", "REPLACE", "UPSERT"), ("INTO", "OVERWRITE")),
     **dict.fromkeys(("ALTER", "CREATE", "DROP", "TRUNCATE"), ("TABLE",)),
 }
-_SUSPECT = re.compile(rf"\b(?:{'|'.join({*_FIRST, *_PAIRS, 'INTO'})})\b", re.IGNORECASE)
+_SUSPECTS = frozenset({*_FIRST, *_PAIRS, "INTO"})
+_SUSPECT = re.compile(rf"\b(?:{'|'.join(_SUSPECTS)})\b", re.IGNORECASE)
 _ONLY_TOLD = ("DESC", "DESCRIBE", "EXPLAIN", "SHOW")
 _TEMPORARY = ("TEMP", "TEMPORARY", "VOLATILE")
 _BEFORE_A_NAME = (
@@ -69,7 +70,12 @@ def change_in(sql: str, driver: str) -> str | None:
     """
     if not _SUSPECT.search(sql):
         return None
-    changes = (_change(words, place) for words in _statements(sql, driver) for place in range(len(words)))
+    changes = (
+        _change(statement, place)
+        for statement in _statements(sql, driver)
+        for place, word in enumerate(statement)
+        if word in _SUSPECTS
+    )
     return next(filter(None, changes), None)
 
 
