@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, time, timedelta
+from contextlib import suppress
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _INDEX = re.compile(r"__index_level_\d+__")
 """What pandas calls the numbers of its rows."""
 _NANOSECONDS = {"day": 86_400_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _DAYS_OF_400_YEARS = 146_097
+_EPOCH = datetime.fromisoformat("1970-01-01")
 
 
 def type_of_arrow(kind: DataType) -> str:
@@ -181,15 +183,19 @@ def _values(column: Any) -> list[Any]:
 
 
 def _value(scalar: Any) -> Any:
-    try:
-        return _told_in_full(scalar).as_py()
-    except (ValueError, OverflowError, LookupError):  # the last of a time zone that nobody here knows
-        return _text_or_parts(scalar) if scalar.is_valid else None
+    if not scalar.is_valid:
+        return None
+    if not _may_be_cut(scalar.type):
+        with suppress(
+            ValueError, OverflowError, LookupError
+        ):  # the last of a time zone that nobody here knows
+            return scalar.as_py()
+    return _time_or_parts(scalar)
 
 
-def _told_in_full(values: Any) -> Any:
+def _told_in_full(column: Any) -> Any:
     """
-    Return a column or a scalar that pyarrow makes Python's values of without a loss, whatever else is installed.
+    Return a column that pyarrow makes Python's values of without a loss, whatever else is installed.
 
     Where pandas is installed, pyarrow cuts the nanoseconds off a time of day in silence, and takes infinity for a day
     of 2262; and it takes 24:00 for 00:00, wherever it is.
@@ -198,14 +204,14 @@ def _told_in_full(values: Any) -> Any:
     """
     import pyarrow
 
-    kind = values.type
+    kind = column.type
     if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
-        return values.cast(pyarrow.timestamp("us", kind.tz))
+        return column.cast(pyarrow.timestamp("us", kind.tz))
     if pyarrow.types.is_duration(kind) and kind.unit == "ns":
-        return values.cast(pyarrow.duration("us"))
+        return column.cast(pyarrow.duration("us"))
     if _may_be_cut(kind):
         raise ValueError
-    return values
+    return column
 
 
 def _may_be_cut(kind: DataType) -> bool:
@@ -217,7 +223,7 @@ def _may_be_cut(kind: DataType) -> bool:
     return is_cut or any(_may_be_cut(kind.field(place).type) for place in range(kind.num_fields))
 
 
-def _text_or_parts(scalar: Any) -> Any:
+def _time_or_parts(scalar: Any) -> Any:
     import pyarrow
 
     if isinstance(scalar, pyarrow.StructScalar):
@@ -230,51 +236,61 @@ def _text_or_parts(scalar: Any) -> Any:
         return [_value(inner) for inner in scalar.values]
     nanoseconds = scalar.value * _NANOSECONDS[_unit(scalar.type)]
     if isinstance(scalar, pyarrow.DurationScalar):
-        return duration_text(nanoseconds)
+        return _length(nanoseconds)
     if isinstance(scalar, (pyarrow.Time32Scalar, pyarrow.Time64Scalar)):
         return _time_of_day(nanoseconds)
-    return _text_of_time(scalar, nanoseconds)
+    # The last moment of the type and the one behind its first are what databases write for infinity.
+    if abs(scalar.value) == 2 ** (scalar.type.bit_width - 1) - 1:
+        return "infinity" if scalar.value > 0 else "-infinity"
+    if isinstance(scalar, pyarrow.TimestampScalar):
+        return _moment(nanoseconds, scalar.type.tz)
+    return _day_text(nanoseconds // _NANOSECONDS["day"])
 
 
 def _unit(kind: DataType) -> str:
     return str(getattr(kind, "unit", "day" if kind.bit_width == 32 else "ms"))
 
 
-def _text_of_time(scalar: Any, nanoseconds: int) -> str:
+# Each is Python's own, and its text where Python has none like that.
+
+
+def _length(nanoseconds: int) -> timedelta | str:
+    if not nanoseconds % 1_000:
+        with suppress(OverflowError):
+            return timedelta(microseconds=nanoseconds // 1_000)
+    return duration_text(nanoseconds)
+
+
+def _moment(nanoseconds: int, zone: str | None) -> datetime | str:
+    try:
+        near = _near(nanoseconds // 1_000, zone)
+    except (ValueError, OverflowError, LookupError):  # too far, or its zone is unknown, and the moment is not
+        days, rest = divmod(nanoseconds, _NANOSECONDS["day"])
+        return f"{_day_text(days)}T{_clock_text(rest)}{'Z' if zone else ''}"
+    if not nanoseconds % 1_000:
+        return near
+    text = near.isoformat(timespec="microseconds")
+    return f"{text[:26]}{nanoseconds % 1_000:03d}{text[26:]}"
+
+
+def _near(microseconds: int, zone: str | None) -> datetime:
+    if not zone:
+        return _EPOCH + timedelta(microseconds=microseconds)
     import pyarrow
 
-    kind, zone = scalar.type, ""
-    # The last moment of the type and the one behind its first are what databases write for infinity.
-    if abs(scalar.value) == 2 ** (kind.bit_width - 1) - 1:
-        return "infinity" if scalar.value > 0 else "-infinity"
-    days, rest = divmod(nanoseconds, _NANOSECONDS["day"])
-    if pyarrow.types.is_date(kind):
-        return _day_text(days)
-    if kind.tz:
-        try:
-            near = pyarrow.scalar(nanoseconds // 1_000, pyarrow.timestamp("us", kind.tz)).as_py()
-            text: str = near.isoformat(timespec="microseconds")
-            return f"{text[:26]}{nanoseconds % 1_000:03d}{text[26:]}"
-        except (
-            ValueError,
-            OverflowError,
-            LookupError,
-        ):  # too far, or its zone is unknown, and the moment is not
-            zone = "Z"
-    return f"{_day_text(days)}T{_clock_text(rest)}{zone}"
+    found: datetime = pyarrow.scalar(microseconds, pyarrow.timestamp("us", zone)).as_py()
+    return found
+
+
+def _time_of_day(nanoseconds: int) -> time | str:
+    text = _clock_text(nanoseconds)
+    return text if nanoseconds % 1_000 or nanoseconds >= _NANOSECONDS["day"] else time.fromisoformat(text)
 
 
 def _day_text(days: int) -> str:
     cycles, rest = divmod(days, _DAYS_OF_400_YEARS)
-    day = date(1970, 1, 1) + timedelta(days=rest)
+    day = _EPOCH.date() + timedelta(days=rest)
     return year_text(day.year + 400 * cycles) + day.isoformat()[4:]
-
-
-def _time_of_day(nanoseconds: int) -> time | str:
-    """Return a time of day, and its text where Python has none like that: with nanoseconds, or 24:00."""
-    if nanoseconds % 1_000 or nanoseconds >= _NANOSECONDS["day"]:
-        return _clock_text(nanoseconds)
-    return time.fromisoformat(_clock_text(nanoseconds))
 
 
 def _clock_text(nanoseconds: int) -> str:
