@@ -131,9 +131,8 @@ def reader_of(frame: Any) -> RecordBatchReader:
     levels = _named_levels(frame, of)
     reader = RecordBatchReader.from_stream(frame)
     check_schema(reader.schema, of)
-    if not set(levels) <= set(
-        reader.schema.names
-    ):  # pandas leaves out an index that is a range, named or not
+    # pandas leaves out an index that is a range, named or not.
+    if not set(levels) <= set(reader.schema.names):
         reader = RecordBatchReader.from_stream(frame.reset_index())
     names = without_index(reader.schema)
     if len(names) == len(reader.schema):
@@ -146,14 +145,27 @@ def _named_levels(frame: Any, of: str) -> list[str]:
     """
     Return the names of the levels of the index that a frame of pandas has, none of another.
 
+    A level that says again what a column says, as after ``set_index("id", drop=False)``, is none.
+
     :raises ChannelConfigurationError: a level or a column has the name of another; pandas' own error names none.
     """
     levels = getattr(getattr(frame, "index", None), "names", None)
     if levels is None:
         return []
-    named = [str(name) for name in levels if name is not None]
+    named = [
+        str(name)
+        for level, name in enumerate(levels)
+        if name is not None and not _repeats_a_column(frame, level, name)
+    ]
     distinct([*frame.columns, *named], f"{of}, with its index," if named else of)
     return named
+
+
+def _repeats_a_column(frame: Any, level: int, name: object) -> bool:
+    if list(frame.columns).count(name) != 1:
+        return False
+    values = frame.index.get_level_values(level).to_series(index=frame.index)
+    return bool(frame[name].equals(values))
 
 
 def without_index(schema: Schema) -> list[str]:

@@ -74,6 +74,12 @@ def test_an_index_that_has_a_name_is_a_column(index: Any, values: Any) -> None:
     assert set(source.schema().names) == set(values)
 
 
+@pytest.mark.parametrize("ids", [[7], [7, 8], ["a", None]])
+def test_an_index_that_repeats_a_column_is_no_second_one(ids: list[Any]) -> None:
+    frame = pandas.DataFrame({"id": ids, "a": 1}).set_index("id", drop=False)
+    assert list(FrameSource(frame)) == [{"id": number, "a": 1} for number in ids]
+
+
 def test_a_time_of_polars_keeps_its_nanoseconds() -> None:
     times = polars.Series([30_600_000_000_001, None]).cast(polars.Time)
     assert list(FrameSource(polars.DataFrame({"at": times}))) == [{"at": "08:30:00.000000001"}, {"at": None}]
