@@ -31,6 +31,7 @@ GUARDED = frozenset(
         "socket.gethostbyname",
     }
 )
+MOST_OF_AN_ID = 200
 OWN_NAMES = frozenset({"localhost", socket.gethostname()})
 
 
@@ -108,6 +109,11 @@ def _no_secrets_of_other_tests() -> Iterator[None]:
     yield
     if (masking := sys.modules.get("airflow_channel_provider.masking")) is not None:
         masking._known.clear()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long text by its length: reports, and what workers tell their parent, hold the id of each test."""
+    return f"{argname}-of-{len(val)}" if isinstance(val, (str, bytes)) and len(val) > MOST_OF_AN_ID else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -110,7 +110,6 @@ def test_what_is_no_envelope_is_a_response_error(body: bytes, status: int, words
         b'{"error": {"code": 0}}',
         b'{"success": false, "errors": [{"code": 9109, "message": "no"}], "messages": []}',
     ],
-    ids=repr,
 )
 def test_a_refusal_that_is_not_written_as_the_service_writes_is_no_refusal_of_the_service(
     body: bytes, method: str, status: int
