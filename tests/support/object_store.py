@@ -23,7 +23,6 @@ from typing_extensions import Self
 from support.airflow_features import attach
 
 CODES = {403: "AccessDenied", 404: "NoSuchKey", 500: "InternalError", 503: "SlowDown"}
-CONN_ID = "lake"
 CREDENTIALS = {"key": "a-key", "secret": "a-secret"}
 
 Environ = dict[str, Any]
@@ -76,7 +75,8 @@ class ObjectStore:
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_quiet())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.port: int = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
         return self
 
     def __exit__(
@@ -171,7 +171,7 @@ def _quiet() -> type:
 
 class Bucket:
     """
-    A bucket of its own for one test, which Airflow reaches as ``s3://lake@name/``.
+    A bucket of its own for one test, which Airflow reaches as ``s3://CONN_ID@name/``.
 
     :param store: the server.
     """
@@ -181,8 +181,9 @@ class Bucket:
         self.name = f"bucket-{uuid.uuid4().hex[:12]}"
         self.fs = store.client
         self.fs.mkdir(self.name)
-        self.conn_id = CONN_ID
-        attach("s3", conn_id=CONN_ID, fs=self.fs)
+        # Airflow never forgets the client of a connection, and each server has a client of its own.
+        self.conn_id = f"lake_{store.port}"
+        attach("s3", conn_id=self.conn_id, fs=self.fs)
 
     def url(self, name: str) -> str:
         return f"s3://{self.conn_id}@{self.name}/{name}"

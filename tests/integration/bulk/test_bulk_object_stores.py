@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 from support.airflow_features import attach
 from support.bulk_runs import State, campaign, context, counts, execute, rows
-from support.object_store import CONN_ID, CREDENTIALS, Bucket, ObjectStore
+from support.object_store import CREDENTIALS, Bucket, ObjectStore
 from support.servers import free_port
 
 from airflow_channel_provider.bulk import books as books_module
@@ -414,6 +414,7 @@ def test_a_store_that_nothing_reaches_is_told_as_an_error_of_ours(
         "no such service": {**CREDENTIALS, "endpoint_url": "http://nowhere.invalid"},
     }
     met = {}
+    usual = bucket.conn_id
     for name, options in clients.items():
         config = {"retries": {"total_max_attempts": 1}, "connect_timeout": 2}
         client = s3fs.S3FileSystem(**options, config_kwargs=config, skip_instance_cache=True)
@@ -423,5 +424,5 @@ def test_a_store_that_nothing_reaches_is_told_as_an_error_of_ours(
         met[name] = outcome(make, bucket)
     assert met["no credentials"] == "ChannelConfigurationError"
     assert met["nothing listens"] == met["no such service"] == "ChannelError"
-    bucket.name, bucket.conn_id = "no-such-bucket", CONN_ID
+    bucket.name, bucket.conn_id = "no-such-bucket", usual
     assert outcome(make, bucket) == "ChannelError"
