@@ -8,7 +8,7 @@ import json
 import lzma
 import random
 from collections.abc import Callable
-from functools import partial
+from itertools import count as counter
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "READ_AHEAD_BYTES", 4_096)
     monkeypatch.setattr(lines_module, "BLOCK_BYTES", 4_096)
     monkeypatch.setattr(parquet_module, "READ_AHEAD_BYTES", 4_096)
-    monkeypatch.setattr(engine_module, "Limits", partial(engine_module.Limits, read_ahead=16))
+    limits = engine_module.Limits
+    monkeypatch.setattr(engine_module, "Limits", lambda **given: limits(**{**given, "read_ahead": 16}))
 
 
 def content(kind: str, count: int, mark: str) -> bytes:
@@ -83,13 +84,18 @@ def content(kind: str, count: int, mark: str) -> bytes:
 
 
 def meeting(url: str, happens: Callable[[], object]) -> Any:
-    """Return a task in the midst of whose items something happens, once; the other items wait for it."""
-    left, one_at_a_time = [happens], Lock()
+    """
+    Return a task in the midst of whose items something happens, once; the other items wait for it.
+
+    It happens with the twentieth item that a worker takes, whichever that is: some are sent by then, and no more than
+    16 others are read.
+    """
+    taken, one_at_a_time = counter(1), Lock()
 
     def params(item: Any) -> dict[str, Any]:
         with one_at_a_time:
-            if int(item["n"]) == 20 and left:
-                left.pop()()
+            if next(taken) == 20:
+                happens()
         return {"userChatId": item["chat"], "dto": {"plainText": f"order {item['n']}", "botName": "Shop"}}
 
     return campaign(path=url, params=params, max_failures=None)
