@@ -20,7 +20,7 @@ All of them survive pickling, since Airflow carries exceptions between processes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -40,6 +40,9 @@ __all__ = [
     "ChannelTokenQuotaError",
     "ChannelTooManyFailuresError",
 ]
+
+
+_E = TypeVar("_E", bound="ChannelError")
 
 
 class ChannelError(AirflowException):
@@ -62,6 +65,19 @@ class ChannelError(AirflowException):
         self.method = method
         self.http_status = http_status
         self.waited_out = False
+
+    def add_context(self: _E, *, before: str = "", after: str = "") -> _E:
+        """
+        Add text to the message, and return the error itself.
+
+        The one way to do so: ``str(error)``, ``error.message`` and a pickled copy stay the same text.
+
+        :param before: put in front of the message, such as the connection that the caller used.
+        :param after: put behind it, such as what was tried before.
+        """
+        self.message = " ".join(filter(None, (before, self.message, after)))
+        self.args = (self.message, *self.args[1:])
+        return self
 
 
 class ChannelConfigurationError(ChannelError):

@@ -39,8 +39,8 @@ __all__ = [
     "as_ambiguous",
     "is_outcome_unclear",
     "is_repeatable",
-    "spread_seconds",
-    "told_wait_seconds",
+    "jitter_seconds",
+    "retry_after_seconds",
 ]
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ def as_ambiguous(
     )
 
 
-def told_wait_seconds(error: BaseException | None, *, now: float) -> float | None:
+def retry_after_seconds(error: BaseException | None, *, now: float) -> float | None:
     """
     Return how long the service, or the ledger, asks to wait; None where nothing tells.
 
@@ -136,7 +136,7 @@ def told_wait_seconds(error: BaseException | None, *, now: float) -> float | Non
     return max(0.0, float(delay))
 
 
-def spread_seconds(wait_seconds: float, random: Callable[[], float] = random.random) -> float:
+def jitter_seconds(wait_seconds: float, random: Callable[[], float] = random.random) -> float:
     """
     Return a random delay that spreads those who wait for the same moment: up to a tenth of the wait, 3 to 30 s.
 
@@ -160,7 +160,7 @@ class Wait:
 
     def __call__(self, state: tenacity.RetryCallState) -> float:
         """Return the pause in seconds."""
-        told = told_wait_seconds(_error_of(state), now=self.now())
+        told = retry_after_seconds(_error_of(state), now=self.now())
         if told is not None:
             return told + self.random() * JITTER_SECONDS
         pause = min(self.max_seconds, FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 32))
@@ -180,7 +180,7 @@ class WaitTooLong(tenacity.stop.stop_base):
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
         """Tell whether to stop."""
-        told = told_wait_seconds(_error_of(retry_state), now=self.now())
+        told = retry_after_seconds(_error_of(retry_state), now=self.now())
         return (retry_state.upcoming_sleep if told is None else told) > self.limit_seconds
 
 

@@ -133,11 +133,11 @@ def _retry(
     now: Callable[[], float],
     random: Callable[[], float],
 ) -> Decision:
-    from airflow_channel_provider.retry import spread_seconds, told_wait_seconds
+    from airflow_channel_provider.retry import jitter_seconds, retry_after_seconds
 
-    told = told_wait_seconds(error, now=now())
+    told = retry_after_seconds(error, now=now())
     if told is not None:
-        return Decision(Action.RETRY, reason, told + spread_seconds(told, random))
+        return Decision(Action.RETRY, reason, told + jitter_seconds(told, random))
     if isinstance(error, ChannelRateLimitError):  # a limit that nothing explains is no matter of seconds
         return Decision(Action.RETRY, reason)
     soon = min(SOON_MAX_SECONDS, SOON_SECONDS * 2.0 ** min(max(0, try_number - 1), 16))

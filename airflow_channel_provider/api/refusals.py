@@ -30,8 +30,8 @@ from enum import Enum
 from typing import Any
 
 from airflow_channel_provider.api.digging import Refusal
-from airflow_channel_provider.api.rate_limit import retry_after_seconds
 from airflow_channel_provider.api.redaction import quote
+from airflow_channel_provider.api.retry_after import parse_retry_after
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
     ChannelPermissionError,
@@ -240,7 +240,7 @@ def to_error(
         "service_message": words,
     }
     if kind in (Kind.RATE_LIMIT, Kind.TOKEN_QUOTA):
-        delay = retry_after_seconds(headers, refusal.evidence, now=now)
+        delay = parse_retry_after(headers, refusal.evidence, now=now)
         arguments["retry_after_seconds"] = delay
         if delay is not None:
             arguments["retry_at"] = datetime.fromtimestamp(now + delay, tz=timezone.utc)

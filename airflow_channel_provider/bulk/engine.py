@@ -20,7 +20,7 @@ from airflow_channel_provider.bulk.lanes import Lanes
 from airflow_channel_provider.bulk.outcomes import Loss, Outcome, SkipItem, StoppedError, stops_all
 from airflow_channel_provider.bulk.pace import Pace
 from airflow_channel_provider.exceptions import ChannelError, ChannelRateLimitError
-from airflow_channel_provider.retry import told_wait_seconds
+from airflow_channel_provider.retry import retry_after_seconds
 
 __all__ = ["Engine", "Limits"]
 
@@ -249,7 +249,7 @@ class Engine:
 
     def _pause(self, error: ChannelRateLimitError) -> None:
         """Make everybody pause; give up where that is too long, or has not helped."""
-        told = told_wait_seconds(error, now=time.time())
+        told = retry_after_seconds(error, now=time.time())
         if told is not None and told > self._limits.max_wait_seconds:
             raise error
         if self._pace.refused(told) > self._limits.refusals:

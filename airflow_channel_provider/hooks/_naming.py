@@ -27,12 +27,7 @@ def naming_connection(conn_id: str) -> Iterator[None]:
         yield
     except BaseException as error:
         forget_values(error, but_of=handled)
-        if isinstance(error, ChannelError) and not isinstance(error, ChannelConfigurationError):
-            _name(error, conn_id)
+        is_named = isinstance(error, ChannelConfigurationError) or repr(conn_id) in str(error)
+        if isinstance(error, ChannelError) and not is_named:
+            error.add_context(before=f"Connection {conn_id!r}:")
         raise
-
-
-def _name(error: ChannelError, conn_id: str) -> None:
-    if repr(conn_id) not in error.message:
-        error.message = f"Connection {conn_id!r}: {error.message}"
-        error.args = (error.message, *error.args[1:])

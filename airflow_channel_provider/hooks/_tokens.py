@@ -133,9 +133,7 @@ class TokenUser:
 def _quoting(error: ChannelError, refusal: ChannelAuthenticationError) -> ChannelError:
     """Add to the reason why there is no new token what the service said of the one before."""
     said = refusal.service_message or "no reason given"
-    error.message = (
-        f"{error.message} A new token was asked for since {refusal.method or 'the call'} was refused "
+    return error.add_context(
+        after=f"A new token was asked for since {refusal.method or 'the call'} was refused "
         f"(HTTP {refusal.http_status}): {said.removesuffix('.')}."
     )
-    error.args = (error.message, *error.args[1:])
-    return error

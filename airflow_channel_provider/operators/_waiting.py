@@ -32,9 +32,9 @@ def seconds_to_wait(error: ChannelError, *, longer_than_seconds: float) -> float
         get for now.
     :param longer_than_seconds: what the call itself sits out.
     """
-    from airflow_channel_provider.retry import told_wait_seconds
+    from airflow_channel_provider.retry import retry_after_seconds
 
-    told = told_wait_seconds(error, now=time.time())
+    told = retry_after_seconds(error, now=time.time())
     return told if told is not None and told > max(0.0, longer_than_seconds - SLACK_SECONDS) else None
 
 
@@ -65,11 +65,10 @@ def may_wait(error: ChannelError, *, wait_seconds: float, since: float, limit_se
     if now + wait_seconds <= since + limit_seconds:
         return True
     error.waited_out = True
-    error.message = (
-        f"{error.message} The task has waited for {max(0.0, now - since):.0f} s and would have to wait for another "
+    error.add_context(
+        after=f"The task has waited for {max(0.0, now - since):.0f} s and would have to wait for another "
         f"{wait_seconds:.0f} s; it may wait for {limit_seconds:.0f} s altogether (max_total_wait_seconds)."
     )
-    error.args = (error.message, *error.args[1:])
     return False
 
 
@@ -97,9 +96,9 @@ def rescheduling(wait_seconds: float) -> Exception:
 
 
 def _after(wait_seconds: float) -> datetime:
-    from airflow_channel_provider.retry import spread_seconds
+    from airflow_channel_provider.retry import jitter_seconds
 
-    return datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds + spread_seconds(wait_seconds))
+    return datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds + jitter_seconds(wait_seconds))
 
 
 def _date_time_trigger(moment: datetime) -> Any:

@@ -160,9 +160,7 @@ def _by_hand(context: Context) -> bool:
 
 def _named(error: ChannelError, missing: Sequence[Kept], count: int) -> ChannelError:
     scopes = ", ".join(one.scope for one in missing)
-    error.message = f"{len(missing)} of {count} scopes have no live token now ({scopes}): {error.message}"
-    error.args = (error.message, *error.args[1:])
-    return error
+    return error.add_context(before=f"{len(missing)} of {count} scopes have no live token now ({scopes}):")
 
 
 def _plain(kept: Kept) -> dict[str, Any]:

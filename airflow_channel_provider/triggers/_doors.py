@@ -94,11 +94,11 @@ class Door:
             )
 
     def _note_limit(self, error: ChannelRateLimitError) -> None:
-        from airflow_channel_provider.retry import told_wait_seconds
+        from airflow_channel_provider.retry import retry_after_seconds
 
         # The quota of token requests is no matter of those that have a token.
         if not isinstance(error, ChannelTokenQuotaError):
-            self._limited_until = self.now() + (told_wait_seconds(error, now=self.now()) or 0.0)
+            self._limited_until = self.now() + (retry_after_seconds(error, now=self.now()) or 0.0)
 
     def _opened(self) -> ChannelTalkHook:
         with self._opening:

@@ -58,12 +58,12 @@ class Patience:
         :param now: seconds since the epoch.
         :raises Exception: the error itself, where waiting can't help, or has not helped.
         """
-        from airflow_channel_provider.retry import told_wait_seconds
+        from airflow_channel_provider.retry import retry_after_seconds
         from airflow_channel_provider.retry_policy import Action, decide
 
         if not self.endless and decide(error).action is Action.FAIL:
             raise error
-        told = told_wait_seconds(error, now=now)
+        told = retry_after_seconds(error, now=now)
         if told is not None:
             return told
         self.failed += 1
@@ -78,6 +78,5 @@ class Patience:
 
 def _worn_out(error: Exception, failed: int) -> Exception:
     if failed > 1 and isinstance(error, ChannelError):
-        error.message = f"{error.message} {failed} looks in a row failed (tolerated_failures)."
-        error.args = (error.message, *error.args[1:])
+        error.add_context(after=f"{failed} looks in a row failed (tolerated_failures).")
     return error

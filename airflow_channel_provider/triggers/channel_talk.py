@@ -107,7 +107,7 @@ class NativeFunctionTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def _found(self, door: Door) -> Any:
-        from airflow_channel_provider.retry import spread_seconds
+        from airflow_channel_provider.retry import jitter_seconds
 
         patience = Patience(self.tolerated_failures, endless=self.silent_fail)
         await self._sleep(self.poke_interval * self._random())
@@ -118,7 +118,7 @@ class NativeFunctionTrigger(BaseTrigger):
             except Exception as error:
                 wait_seconds = patience.seconds_after(error, now=time.time())
                 self._report(error, max(wait_seconds, pause))
-                wait_seconds += spread_seconds(wait_seconds, self._random) if wait_seconds else 0.0
+                wait_seconds += jitter_seconds(wait_seconds, self._random) if wait_seconds else 0.0
             else:
                 patience.restore()
                 if found is not None:

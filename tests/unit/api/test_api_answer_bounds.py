@@ -18,7 +18,7 @@ from airflow_channel_provider.api.body import read_body
 from airflow_channel_provider.api.digging import from_body, from_error, is_failure, texts_of
 from airflow_channel_provider.api.envelope import read_native
 from airflow_channel_provider.api.json_body import MAX_DEPTH, first_json, refusal_json, to_json
-from airflow_channel_provider.api.rate_limit import retry_after_seconds
+from airflow_channel_provider.api.retry_after import parse_retry_after
 from airflow_channel_provider.api.token_answer import is_header_safe
 from airflow_channel_provider.api.transport import Response
 from airflow_channel_provider.api.wire import Attempt
@@ -147,8 +147,8 @@ def test_no_cut_lays_half_a_secret_bare(status: int, cut_at: int, space: str) ->
 
 def test_only_the_beginning_of_a_wide_answer_is_searched_for_a_reset() -> None:
     wide: dict[str, Any] = {f"field-{number}": 0 for number in range(199)}
-    assert retry_after_seconds({}, wide | {"retryAfter": 7}, now=0.0) == 7.0
-    assert retry_after_seconds({}, wide | {"field-199": 0, "retryAfter": 7}, now=0.0) is None
+    assert parse_retry_after({}, wide | {"retryAfter": 7}, now=0.0) == 7.0
+    assert parse_retry_after({}, wide | {"field-199": 0, "retryAfter": 7}, now=0.0) is None
 
 
 def test_a_token_is_no_longer_than_a_header_may_be() -> None:

@@ -16,13 +16,13 @@ from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
 from airflow_channel_provider.api.channel_talk import ChannelTalkClient
 from airflow_channel_provider.api.digging import dig, from_body, from_error, is_error_body, is_failure
 from airflow_channel_provider.api.json_body import MAX_DEPTH
-from airflow_channel_provider.api.rate_limit import MAX_DELAY_SECONDS, retry_after_seconds
+from airflow_channel_provider.api.retry_after import MAX_DELAY_SECONDS, parse_retry_after
 from airflow_channel_provider.api.token_answer import TokenAnswer, is_header_safe
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.contract.model import Listing, Paging
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks._paging import Pages
-from airflow_channel_provider.retry import is_outcome_unclear, told_wait_seconds
+from airflow_channel_provider.retry import is_outcome_unclear, retry_after_seconds
 
 pytestmark = pytest.mark.promise(name="plausible")
 
@@ -107,7 +107,7 @@ def test_an_answer_is_a_result_or_an_error_that_can_be_shown(
     assert transport.requests == 1
     if caught is not None:
         assert is_outcome_unclear(caught) in (True, False)
-        assert 0 <= (told_wait_seconds(caught, now=NOW) or 0) <= MAX_DELAY_SECONDS + 1
+        assert 0 <= (retry_after_seconds(caught, now=NOW) or 0) <= MAX_DELAY_SECONDS + 1
 
 
 @pytest.mark.fuzz
@@ -126,7 +126,7 @@ def test_digging_takes_any_json(value: Any, status: int) -> None:
 @cases(150)
 @given(fields=headers(), body=json_values(), now=st.floats(0, 4e9))
 def test_a_delay_is_a_plausible_one_or_none(fields: dict[str, str], body: Any, now: float) -> None:
-    delay = retry_after_seconds(fields, body, now=now)
+    delay = parse_retry_after(fields, body, now=now)
     assert delay is None or 0 <= delay <= MAX_DELAY_SECONDS
 
 

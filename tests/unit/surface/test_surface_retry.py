@@ -26,7 +26,7 @@ from airflow_channel_provider.retry import (
     as_ambiguous,
     is_outcome_unclear,
     is_repeatable,
-    told_wait_seconds,
+    retry_after_seconds,
 )
 
 NOW = 1_700_000_000.0
@@ -109,7 +109,7 @@ def test_unclear_outcome_is_repeated_only_where_that_changes_nothing(
     ],
 )
 def test_wait_that_an_error_tells(error: Exception | None, expected: float | None) -> None:
-    assert told_wait_seconds(error, now=NOW) == expected
+    assert retry_after_seconds(error, now=NOW) == expected
 
 
 def state_after(error: Exception, attempt: int) -> tenacity.RetryCallState:
@@ -272,7 +272,7 @@ def test_a_foreign_error_passes_untouched() -> None:
 
 def test_retry_at_is_compared_with_the_clock_of_this_host() -> None:
     soon = datetime.now(tz=timezone.utc) + timedelta(seconds=30)
-    told = told_wait_seconds(
+    told = retry_after_seconds(
         ChannelRateLimitError("x", retry_at=soon), now=datetime.now(tz=timezone.utc).timestamp()
     )
     assert told is not None

@@ -25,7 +25,7 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
-from airflow_channel_provider.retry import spread_seconds
+from airflow_channel_provider.retry import jitter_seconds
 from airflow_channel_provider.retry_policy import Action, decide
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
@@ -168,8 +168,8 @@ def test_waiting_does_not_begin_anew_with_the_second_wait(doors: Any) -> None:
     ("wait_seconds", "spread"), [(5.0, 3.0), (60.0, 6.0), (90.0, 9.0), (300.0, 30.0), (1800.0, 30.0)]
 )
 def test_the_longer_the_wait_the_wider_the_return(wait_seconds: float, spread: float) -> None:
-    assert spread_seconds(wait_seconds, lambda: 1.0) == spread
-    assert spread_seconds(wait_seconds, lambda: 0.0) == 0.0
+    assert jitter_seconds(wait_seconds, lambda: 1.0) == spread
+    assert jitter_seconds(wait_seconds, lambda: 0.0) == 0.0
 
 
 @pytest.mark.parametrize("wait_seconds", [20.0, 900.0])

@@ -18,7 +18,7 @@ from itertools import islice
 
 from airflow_channel_provider.api.json_body import JSON
 
-__all__ = ["MAX_DELAY_SECONDS", "retry_after_seconds"]
+__all__ = ["MAX_DELAY_SECONDS", "parse_retry_after"]
 
 MAX_DELAY_SECONDS = 86_400.0
 """A longer delay is taken for nonsense (the documented windows are of minutes) and the next evidence is asked."""
@@ -35,7 +35,7 @@ _SMALLEST_EPOCH = 1e8
 _SMALLEST_EPOCH_MILLISECONDS = 1e11
 
 
-def retry_after_seconds(headers: Mapping[str, str], body: JSON, *, now: float) -> float | None:
+def parse_retry_after(headers: Mapping[str, str], body: JSON, *, now: float) -> float | None:
     """
     Tell the delay from the moment of the answer.
 

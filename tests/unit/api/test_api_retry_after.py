@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_channel_provider.api.rate_limit import retry_after_seconds
+from airflow_channel_provider.api.retry_after import parse_retry_after
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 RESET = "X-Rate-Limit-Reset"
@@ -79,14 +79,14 @@ HOUR_EARLIER = "Tue, 14 Nov 2023 21:13:20 GMT"
 def test_the_delay_is_taken_from_the_best_evidence(
     headers: dict[str, str], body: Any, expected: float | None
 ) -> None:
-    assert retry_after_seconds(headers, body, now=NOW) == expected
+    assert parse_retry_after(headers, body, now=NOW) == expected
 
 
 @settings(deadline=None)
 @given(skew=st.integers(-(10**8), 10**8), delay=st.integers(0, 1800))
 def test_with_a_date_the_local_clock_does_not_matter(skew: int, delay: int) -> None:
     headers = {"Date": "Tue, 14 Nov 2023 22:13:20 GMT", RESET: str(int(NOW) + delay)}
-    assert retry_after_seconds(headers, None, now=NOW + skew) == delay
+    assert parse_retry_after(headers, None, now=NOW + skew) == delay
 
 
 @settings(deadline=None)
@@ -95,5 +95,5 @@ def test_with_a_date_the_local_clock_does_not_matter(skew: int, delay: int) -> N
     value=st.text() | st.floats(),
 )
 def test_any_text_gives_a_sane_delay_or_none(headers: dict[str, str], value: Any) -> None:
-    delay = retry_after_seconds(headers, {RESET: value}, now=NOW)
+    delay = parse_retry_after(headers, {RESET: value}, now=NOW)
     assert delay is None or 0 <= delay <= 86_400
