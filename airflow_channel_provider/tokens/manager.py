@@ -27,7 +27,7 @@ from airflow_channel_provider.tokens.record import AppName
 from airflow_channel_provider.tokens.seal import Sealer, app_key
 from airflow_channel_provider.tokens.search import AHEAD_SECONDS, OLD_TOKEN_SECONDS, Kept, Search
 from airflow_channel_provider.tokens.shared import SharedApp, quota_over, wall_time_in
-from airflow_channel_provider.tokens.stores.base import Memo, TokenStore, is_kept
+from airflow_channel_provider.tokens.stores.base import CachedToken, TokenStore, is_kept
 from airflow_channel_provider.tokens.token import Token, scope_of
 
 __all__ = ["AppStatus", "ScopeStatus", "TokenManager"]
@@ -136,13 +136,13 @@ class TokenManager:
         :raises ChannelConfigurationError: the store can't work as configured.
         """
         scope = self._scope(channel_id)
-        memo = self.shared.store.memos.get(self.shared.memo_key(scope))
+        cached = self.shared.store.local_cache.get(self.shared.cache_key(scope))
         if (
-            memo is not None
-            and memo.until > self.clock()
-            and (rejected is None or memo.token.fingerprint != rejected)
+            cached is not None
+            and cached.until > self.clock()
+            and (rejected is None or cached.token.fingerprint != rejected)
         ):
-            return memo.token
+            return cached.token
         self._named(scope)
         try:
             if is_kept(self.shared.store):
@@ -152,9 +152,9 @@ class TokenManager:
             )
             return self._found(search)
         except ChannelNotSentError as error:
-            if memo is None or memo.ends_at <= self.clock() or memo.token.fingerprint == rejected:
+            if cached is None or cached.ends_at <= self.clock() or cached.token.fingerprint == rejected:
                 raise
-            return self._go_on(memo, error)
+            return self._go_on(cached, error)
         finally:
             self.shared.store.rest()
 
@@ -203,13 +203,13 @@ class TokenManager:
             )
         return scope
 
-    def _go_on(self, memo: Memo, error: ChannelError) -> Token:
+    def _go_on(self, cached: CachedToken, error: ChannelError) -> Token:
         """Use what this process remembers: the store is down, and the token in hand still lives."""
-        scope, now = memo.token.scope, self.clock()
+        scope, now = cached.token.scope, self.clock()
         log.warning("Went on with the token of scope %s that this process holds: %s", scope, error)
-        until = now + min(OLD_TOKEN_SECONDS, memo.ends_at - now)
-        self.shared.store.memos[self.shared.memo_key(scope)] = replace(memo, until=until)
-        return memo.token
+        until = now + min(OLD_TOKEN_SECONDS, cached.ends_at - now)
+        self.shared.store.local_cache[self.shared.cache_key(scope)] = replace(cached, until=until)
+        return cached.token
 
     def _found(self, search: Search) -> Token:
         try:
@@ -222,7 +222,9 @@ class TokenManager:
     def _read(self, scope: str, rejected: str | None) -> Token:
         token, again_in, ends_in = Reading(self.shared, self.label, scope, rejected).run()
         now = self.clock()
-        self.shared.store.memos[self.shared.memo_key(scope)] = Memo(token, now + again_in, now + ends_in)
+        self.shared.store.local_cache[self.shared.cache_key(scope)] = CachedToken(
+            token, now + again_in, now + ends_in
+        )
         return token
 
     def peek(self, channel_id: str | None = None) -> Token | None:

@@ -14,14 +14,14 @@ from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
 
 __all__ = [
-    "Come",
-    "Ready",
-    "Remembered",
+    "AlreadyRenewed",
+    "CachedFailure",
+    "Decision",
+    "QuotaExhausted",
     "Renew",
+    "RenewalInProgress",
     "Request",
     "Stage",
-    "Verdict",
-    "Wait",
     "claim",
     "concerns",
     "early_seconds",
@@ -132,21 +132,21 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class AlreadyRenewed:
     """A newer token is stored already."""
 
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class RenewalInProgress:
     """Somebody is renewing; look again soon, at the latest then."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
-class Come:
+class QuotaExhausted:
     """The quota is spent (or kept for those in need): come back then."""
 
     at: float
@@ -154,28 +154,28 @@ class Come:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class CachedFailure:
     """A request like this failed lately and would fail again."""
 
     failure: Failure
 
 
-Verdict = Renew | Ready | Wait | Come | Remembered
+Decision = Renew | AlreadyRenewed | RenewalInProgress | QuotaExhausted | CachedFailure
 
 
-def claim(record: AppRecord, now: float, request: Request, quota: Quota) -> tuple[AppRecord | None, Verdict]:
+def claim(record: AppRecord, now: float, request: Request, quota: Quota) -> tuple[AppRecord | None, Decision]:
     """
     Decide whether this process renews, and charge it if so.
 
-    :return: the new record (None: unchanged) and the verdict.
+    :return: the new record (None: unchanged) and the decision.
     """
-    verdict = (
+    decision = (
         _newer_token(record, now, request, quota)
         or _someone_renews(record, now, request)
-        or hindrance(record, now, request, quota)
+        or blocking_reason(record, now, request, quota)
     )
-    if verdict is not None:
-        return None, verdict
+    if decision is not None:
+        return None, decision
     refresh = _refreshes(record, request)
     ledger = record.ledger.charge(
         request.owner, scope=request.scope, kind="refresh" if refresh else "issue", now=now, quota=quota
@@ -185,12 +185,14 @@ def claim(record: AppRecord, now: float, request: Request, quota: Quota) -> tupl
     return record, Renew(refresh, now)
 
 
-def hindrance(record: AppRecord, now: float, request: Request, quota: Quota) -> Remembered | Come | None:
+def blocking_reason(
+    record: AppRecord, now: float, request: Request, quota: Quota
+) -> CachedFailure | QuotaExhausted | None:
     """Tell what keeps anybody from renewing: a failure that is remembered, or the quota; None where nothing does."""
     return _known_to_fail(record, now, request, quota) or _over_budget(record, now, request, quota)
 
 
-def _newer_token(record: AppRecord, now: float, request: Request, quota: Quota) -> Verdict | None:
+def _newer_token(record: AppRecord, now: float, request: Request, quota: Quota) -> Decision | None:
     facts = record.tokens.get(request.scope)
     if (
         facts is None
@@ -199,27 +201,27 @@ def _newer_token(record: AppRecord, now: float, request: Request, quota: Quota) 
     ):
         return None
     stage = stage_of(facts.issued_at, facts.expires_at, now, scopes=record.scopes_in_use(now, quota))
-    return Ready(facts.fingerprint) if stage in (Stage.FRESH, Stage.EARLY) else None
+    return AlreadyRenewed(facts.fingerprint) if stage in (Stage.FRESH, Stage.EARLY) else None
 
 
-def _someone_renews(record: AppRecord, now: float, request: Request) -> Verdict | None:
+def _someone_renews(record: AppRecord, now: float, request: Request) -> Decision | None:
     lease = record.leases.get(request.scope)
     if lease is None or lease.until <= now or (request.alone_on_host and lease.host == request.host):
         return None
-    return Wait(lease.until)
+    return RenewalInProgress(lease.until)
 
 
-def _known_to_fail(record: AppRecord, now: float, request: Request, quota: Quota) -> Remembered | None:
+def _known_to_fail(record: AppRecord, now: float, request: Request, quota: Quota) -> CachedFailure | None:
     if request.ask_again:
         return None
     failure = record.failure_of(request.scope, request.secret_mark)
     if failure is not None and concerns(failure, request) and _early_tries_used(failure, request, quota):
-        return Remembered(failure)
+        return CachedFailure(failure)
     # A refresh does not show the App Secret, so it may go on where the secret is refused.
     secret_refused = None if _refreshes(record, request) else record.secret_refused
     for met in (failure, secret_refused, record.outage):
         if met is not None and concerns(met, request) and met.until > now:
-            return Remembered(met)
+            return CachedFailure(met)
     return None
 
 
@@ -245,12 +247,12 @@ def _early_tries_used(failure: Failure, request: Request, quota: Quota) -> bool:
     return request.stage is Stage.EARLY and failure.count >= EARLY_TRIES and not quota.is_unlimited
 
 
-def _over_budget(record: AppRecord, now: float, request: Request, quota: Quota) -> Come | None:
+def _over_budget(record: AppRecord, now: float, request: Request, quota: Quota) -> QuotaExhausted | None:
     keep_free = quota.early_reserve if request.stage is Stage.EARLY else 0
     if record.outage is not None:  # probing a service in trouble must leave enough for when it is back
         keep_free = max(keep_free, min(record.scopes_in_use(now, quota), quota.limit // 2))
     at = record.ledger.available_at(now, quota, keep_free=keep_free)
-    return Come(at, blocked=record.ledger.blocked_until >= at) if at > now else None
+    return QuotaExhausted(at, blocked=record.ledger.blocked_until >= at) if at > now else None
 
 
 def refused_again(record: AppRecord, now: float, scope: str, refused: str | None) -> TokenFacts | None:

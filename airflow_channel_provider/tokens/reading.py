@@ -17,8 +17,8 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 from airflow_channel_provider.tokens import policy
-from airflow_channel_provider.tokens.policy import Come, Remembered, Request, Stage
-from airflow_channel_provider.tokens.refusals import remembered_error
+from airflow_channel_provider.tokens.policy import CachedFailure, QuotaExhausted, Request, Stage
+from airflow_channel_provider.tokens.refusals import cached_error
 from airflow_channel_provider.tokens.shared import Moment, SharedApp, wall_time_in
 from airflow_channel_provider.tokens.stores.base import is_kept
 from airflow_channel_provider.tokens.token import Token
@@ -76,11 +76,11 @@ class Reading:
         # What the policy would tell the keeper. Some moments ago: it needs a while to come to it once it may try again.
         asked_at = moment.now - COME_BACK_SECONDS[1]
         request = Request(self.scope, "", "", Stage.EXPIRED, secret_mark=self.shared.secret_mark)
-        _, verdict = policy.claim(moment.record, asked_at, request, self.shared.quota)
-        if isinstance(verdict, Remembered) and verdict.failure.error is not None:
-            return remembered_error(verdict.failure, moment.now, self.label, self.scope)
-        if isinstance(verdict, Come) and verdict.at - moment.now > COME_BACK_SECONDS[1]:
-            return self._out_of_quota(verdict.at - moment.now)
+        _, decision = policy.claim(moment.record, asked_at, request, self.shared.quota)
+        if isinstance(decision, CachedFailure) and decision.failure.error is not None:
+            return cached_error(decision.failure, moment.now, self.label, self.scope)
+        if isinstance(decision, QuotaExhausted) and decision.at - moment.now > COME_BACK_SECONDS[1]:
+            return self._out_of_quota(decision.at - moment.now)
         found = (
             f"the last one ended {moment.now - token.expires_at:.0f} s ago"
             if token is not None and token.expires_at <= moment.now

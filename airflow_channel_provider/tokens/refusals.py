@@ -22,7 +22,7 @@ from airflow_channel_provider.tokens.dialect import CHANNEL_TALK, Dialect
 from airflow_channel_provider.tokens.record import ERROR_FIELDS, Failure
 from airflow_channel_provider.tokens.shared import wall_time_in
 
-__all__ = ["as_error", "as_json", "is_lasting", "remembered_error"]
+__all__ = ["as_error", "as_json", "cached_error", "is_lasting"]
 
 _CLASSES = {
     cls.__name__: cls for cls in (ChannelRequestError, ChannelAuthenticationError, ChannelPermissionError)
@@ -62,7 +62,7 @@ def as_error(document: Mapping[str, Any], note: str) -> ChannelRequestError:
     )
 
 
-def remembered_error(
+def cached_error(
     failure: Failure,
     now: float,
     label: str,

@@ -171,7 +171,7 @@ class Renewal:
 
     def _share(self, token: Token, *, refresh: bool) -> None:
         # Who drops a token drops its blob, but not a refresh token that is worth more than the token.
-        blob = "" if self.dialect.refresh_outlives else self.shared.memo_key(token.scope)
+        blob = "" if self.dialect.refresh_outlives else self.shared.cache_key(token.scope)
         facts = TokenFacts(token.fingerprint, token.issued_at, token.expires_at, blob=blob)
         try:
             self.shared.write_token(token)
@@ -261,7 +261,7 @@ class Renewal:
             failure = moment.record.failure_of(self.request.scope, self.request.secret_mark)
         if moment is None or failure is None:
             return error if lasting else self._no_token(error)
-        return refusals.remembered_error(
+        return refusals.cached_error(
             failure, moment.now, self.label, self.request.scope, cause=error, dialect=self.dialect
         )
 

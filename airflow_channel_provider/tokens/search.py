@@ -26,20 +26,20 @@ from airflow_channel_provider.tokens.dialect import Dialect
 from airflow_channel_provider.tokens.events import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.exchange import TokenExchange
 from airflow_channel_provider.tokens.policy import (
-    Come,
-    Ready,
-    Remembered,
+    AlreadyRenewed,
+    CachedFailure,
+    Decision,
+    QuotaExhausted,
     Renew,
+    RenewalInProgress,
     Request,
     Stage,
-    Verdict,
-    Wait,
 )
 from airflow_channel_provider.tokens.record import Lease
-from airflow_channel_provider.tokens.refusals import remembered_error
+from airflow_channel_provider.tokens.refusals import cached_error
 from airflow_channel_provider.tokens.renewal import HeldUpError, Renewal
 from airflow_channel_provider.tokens.shared import Moment, SharedApp, wall_time_in
-from airflow_channel_provider.tokens.stores.base import Beacon, Memo, is_kept
+from airflow_channel_provider.tokens.stores.base import Beacon, CachedToken, is_kept
 from airflow_channel_provider.tokens.token import Token
 
 __all__ = ["AHEAD_SECONDS", "OLD_TOKEN_SECONDS", "Kept", "Search"]
@@ -173,25 +173,25 @@ class Search:
             stage = Stage.LATE if is_kept(shared.store) or stage is Stage.LATE else Stage.EARLY
         return moment, token, stage
 
-    def _turn(self, moment: Moment, token: Token | None, stage: Stage) -> Token | Verdict:
+    def _turn(self, moment: Moment, token: Token | None, stage: Stage) -> Token | Decision:
         """Renew if this is ours to do; otherwise tell what stands in the way."""
         lease = moment.record.leases.get(self.scope)
         if lease is not None and self.manager.clock() < self.turn_at:
-            return Wait(lease.until)
+            return RenewalInProgress(lease.until)
         self._refuse_a_second_renewal(moment)
         shared = self.manager.shared
         with shared.store.beacon(shared.app, self.scope) as beacon:
             if beacon is Beacon.TAKEN and not self._outlasted(lease, moment):
                 self.turn_at = self.manager.clock() + _BEACON_EVERY_SECONDS
-                return Wait(moment.now + policy.LEASE_SECONDS)
+                return RenewalInProgress(moment.now + policy.LEASE_SECONDS)
             request = self._request(moment, token, stage, beacon)
-            verdict, claimed = shared.claim(request, self.manager.clock)
-            if isinstance(verdict, Renew):
-                return self._renew(verdict, request, claimed, token)
-        if isinstance(verdict, Wait):
-            soon = verdict.until - claimed.now if beacon is Beacon.UNKNOWN else _BEACON_EVERY_SECONDS
+            decision, claimed = shared.claim(request, self.manager.clock)
+            if isinstance(decision, Renew):
+                return self._renew(decision, request, claimed, token)
+        if isinstance(decision, RenewalInProgress):
+            soon = decision.until - claimed.now if beacon is Beacon.UNKNOWN else _BEACON_EVERY_SECONDS
             self.turn_at = self.manager.clock() + soon
-        return verdict
+        return decision
 
     def _outlasted(self, lease: Lease | None, moment: Moment) -> bool:
         """Tell whether who shows the beacon has had its time: it may be stopped, not dead."""
@@ -281,14 +281,14 @@ class Search:
             return f"the last token expired {moment.now - token.expires_at:.0f} s ago"
         return f"the last token ends in {token.expires_at - moment.now:.0f} s"
 
-    def _settle(self, verdict: Verdict, moment: Moment, token: Token | None, stage: Stage) -> Token | None:
+    def _settle(self, decision: Decision, moment: Moment, token: Token | None, stage: Stage) -> Token | None:
         """Take what the policy says: a token to go on with, or None to look again; otherwise raise."""
-        if isinstance(verdict, Ready):
-            self.missing = verdict.fingerprint if self.named == verdict.fingerprint else None
-            self.named = verdict.fingerprint
+        if isinstance(decision, AlreadyRenewed):
+            self.missing = decision.fingerprint if self.named == decision.fingerprint else None
+            self.named = decision.fingerprint
             return None
         alive = token is not None and stage is not Stage.EXPIRED
-        waiting = isinstance(verdict, Wait) and stage is not Stage.EARLY
+        waiting = isinstance(decision, RenewalInProgress) and stage is not Stage.EARLY
         if waiting and self.manager.clock() < self.give_up_at:
             started = self.manager.clock()
             self.manager.sleep(self.pause * random.uniform(0.5, 1.0))
@@ -296,9 +296,9 @@ class Search:
             self.pause = min(self.pause * 1.5, self.manager.shared.store.poll_seconds[1])
             return None
         if token is not None and alive:
-            another_renews = isinstance(verdict, Wait) and not waiting
-            return self._keep(token, moment, None if another_renews else self._error(verdict, moment))
-        raise self._error(verdict, moment)
+            another_renews = isinstance(decision, RenewalInProgress) and not waiting
+            return self._keep(token, moment, None if another_renews else self._error(decision, moment))
+        raise self._error(decision, moment)
 
     def _keep(self, token: Token, moment: Moment, problem: ChannelError | None) -> Token:
         self.problem, self.action = problem, "old" if problem is not None else self.action
@@ -307,7 +307,7 @@ class Search:
     def _use(self, token: Token, seconds: float) -> Token:
         """Let this process use the token for a while without looking again."""
         manager, until = self.manager, self.manager.clock() + min(seconds, MEMO_SECONDS)
-        manager.shared.store.memos[manager.shared.memo_key(self.scope)] = Memo(
+        manager.shared.store.local_cache[manager.shared.cache_key(self.scope)] = CachedToken(
             token, until, token.expires_at - self.ahead_of_host
         )
         return token
@@ -326,27 +326,25 @@ class Search:
                 f"since that would hardly help; {self.manager.dialect.advice}."
             )
 
-    def _error(self, verdict: Verdict, moment: Moment) -> ChannelError:
+    def _error(self, decision: Decision, moment: Moment) -> ChannelError:
         label = self.manager.label
-        if isinstance(verdict, Remembered):
-            return remembered_error(
-                verdict.failure, moment.now, label, self.scope, dialect=self.manager.dialect
-            )
-        if isinstance(verdict, Come):
-            return self._quota_error(verdict, moment)
-        until = verdict.until if isinstance(verdict, Wait) else moment.now
+        if isinstance(decision, CachedFailure):
+            return cached_error(decision.failure, moment.now, label, self.scope, dialect=self.manager.dialect)
+        if isinstance(decision, QuotaExhausted):
+            return self._quota_error(decision, moment)
+        until = decision.until if isinstance(decision, RenewalInProgress) else moment.now
         return ChannelNotSentError(
             f"{label}: another task has been renewing the token of scope {self.scope} for longer than this one may "
             "wait; nothing was sent.",
             retry_at=wall_time_in(until - moment.now),
         )
 
-    def _quota_error(self, verdict: Come, moment: Moment) -> ChannelTokenQuotaError:
-        quota, retry_after = self.manager.shared.quota, verdict.at - moment.now
+    def _quota_error(self, decision: QuotaExhausted, moment: Moment) -> ChannelTokenQuotaError:
+        quota, retry_after = self.manager.shared.quota, decision.at - moment.now
         retry_at = wall_time_in(retry_after)
         why = (
             "the service has refused token requests for its quota"
-            if verdict.blocked
+            if decision.blocked
             else f"all {quota.limit} token requests of {quota.window_seconds / 60:.0f} minutes are spent"
         )
         return ChannelTokenQuotaError(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from airflow_channel_provider.tokens import history, plausible, policy
 from airflow_channel_provider.tokens.budget import Ledger, Quota
 from airflow_channel_provider.tokens.clock import steady
-from airflow_channel_provider.tokens.policy import Renew, Request, Verdict
+from airflow_channel_provider.tokens.policy import Decision, Renew, Request
 from airflow_channel_provider.tokens.record import AppName, AppRecord, noted_charges
 from airflow_channel_provider.tokens.seal import Sealer
 from airflow_channel_provider.tokens.stores.base import Anew, Snapshot, TokenStore, is_kept
@@ -109,25 +109,25 @@ class SharedApp:
         """Read the record without waiting for anyone."""
         return moment_of(self.store.load(self.app), self.quota)
 
-    def claim(self, request: Request, clock: Callable[[], float] = steady) -> tuple[Verdict, Moment]:
+    def claim(self, request: Request, clock: Callable[[], float] = steady) -> tuple[Decision, Moment]:
         """
-        Ask for a renewal; where the verdict is to renew, the charge is durable on return.
+        Ask for a renewal; where the decision is to renew, the charge is durable on return.
 
         :param clock: seconds of this host.
         """
 
-        def apply(snapshot: Snapshot) -> tuple[dict[str, Any] | None, tuple[Verdict, Moment]]:
+        def apply(snapshot: Snapshot) -> tuple[dict[str, Any] | None, tuple[Decision, Moment]]:
             before = moment_of(snapshot, self.quota)
-            after, verdict = policy.claim(before.record, before.now, request, self.quota)
-            if after is not None and isinstance(verdict, Renew):
-                after = self._with_request(after, request, verdict)
+            after, decision = policy.claim(before.record, before.now, request, self.quota)
+            if after is not None and isinstance(decision, Renew):
+                after = self._with_request(after, request, decision)
             moment = replace(before, record=after or before.record, host_at=clock())
             written = after or (before.record if before.lost else None)
-            return before.written(written) if written else None, (verdict, moment)
+            return before.written(written) if written else None, (decision, moment)
 
-        verdict, moment = self.store.update(self.app, apply)
+        decision, moment = self.store.update(self.app, apply)
         self._tell_of_loss(moment)
-        return verdict, moment
+        return decision, moment
 
     def change(self, change: Callable[[AppRecord, float], AppRecord]) -> Moment:
         """Change the record."""
@@ -164,7 +164,7 @@ class SharedApp:
         rows = history.began(record.history, sent, keep_rows=self.store.history_rows)
         return replace(record, name=record.name.used_by(self.name), history=rows)
 
-    def memo_key(self, scope: str) -> str:
+    def cache_key(self, scope: str) -> str:
         """Name what this process remembers of a scope, and the sealed token of it in the store."""
         return self._sealer.blob_name(scope)
 

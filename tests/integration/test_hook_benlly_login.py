@@ -78,7 +78,7 @@ def new_hook(conn_id: str = "benlly_default", **kwargs: Any) -> BenllyHook:
     """A hook as a new process has it: it remembers nothing."""
     hook = BenllyHook(conn_id, **kwargs)
     hook._sleep = lambda seconds: None
-    hook.manager.shared.store.memos.clear()
+    hook.manager.shared.store.local_cache.clear()
     return hook
 
 

@@ -17,7 +17,7 @@ from support.servers import RedisServer, free_port
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
 from airflow_channel_provider.tokens import policy
-from airflow_channel_provider.tokens.stores.base import Memo
+from airflow_channel_provider.tokens.stores.base import CachedToken
 from airflow_channel_provider.tokens.stores.redis import RedisStore
 from airflow_channel_provider.tokens.stores.sql import SqlStore
 from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
@@ -31,8 +31,8 @@ def service() -> Iterator[EmulatorProcess]:
 
 def forget_to_look_away(task: Any) -> None:
     """Let the process look at the store again, as it does when its token grows old."""
-    for key, memo in task.shared.store.memos.items():
-        task.shared.store.memos[key] = Memo(memo.token, 0.0, memo.ends_at)
+    for key, cached in task.shared.store.local_cache.items():
+        task.shared.store.local_cache[key] = CachedToken(cached.token, 0.0, cached.ends_at)
 
 
 def test_a_token_in_hand_is_used_while_the_store_is_down(killable: Any, service: EmulatorProcess) -> None:

@@ -107,7 +107,7 @@ class Tasks:
 
     def task(self) -> TokenManager:
         store = self.open_store()
-        store.memos.clear()
+        store.local_cache.clear()
         return TokenManager(
             base_url="https://service.test",
             app_id="app",

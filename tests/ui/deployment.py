@@ -67,7 +67,7 @@ class UiAirflow(Demo):
         """Let nothing be spent, and no token be known."""
         self.emulator.reset()
         self.home.forget_tokens()
-        open_store(self.home.tokens.as_uri()).memos.clear()  # what this process itself remembers
+        open_store(self.home.tokens.as_uri()).local_cache.clear()  # what this process itself remembers
 
     def ask_for_token(
         self, channel_id: str | None, *, app_id: str = DEMO_APP_ID, secret: str = ""

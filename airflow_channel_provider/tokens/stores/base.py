@@ -21,9 +21,9 @@ __all__ = [
     "ASIDE_SECONDS",
     "Anew",
     "Beacon",
+    "CachedToken",
     "Change",
     "KeptStore",
-    "Memo",
     "Snapshot",
     "TokenStore",
     "is_kept",
@@ -68,7 +68,7 @@ class Beacon(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Memo:
+class CachedToken:
     """
     A token that this process may use without looking.
 
@@ -89,14 +89,14 @@ class TokenStore(Protocol):
     :ivar host: names this host towards the other users of the store.
     :ivar poll_seconds: first and longest pause between two looks at a token that another process is renewing.
     :ivar history_rows: how many token requests a document may tell of.
-    :ivar memos: what this process remembers, by app and scope.
+    :ivar local_cache: what this process remembers, by app and scope.
     """
 
     address: str
     host: str
     poll_seconds: tuple[float, float]
     history_rows: int
-    memos: dict[str, Memo]
+    local_cache: dict[str, CachedToken]
 
     def load(self, document: str) -> Snapshot:
         """Look at a document, without waiting for anyone."""

@@ -34,7 +34,14 @@ from airflow_channel_provider.tokens.clock import boot_id, steady
 from airflow_channel_provider.tokens.history import KEPT_ROWS
 from airflow_channel_provider.tokens.plausible import MOST_BYTES
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import ASIDE_SECONDS, Anew, Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import (
+    ASIDE_SECONDS,
+    Anew,
+    Beacon,
+    CachedToken,
+    Change,
+    Snapshot,
+)
 
 __all__ = ["FileStore"]
 
@@ -77,7 +84,7 @@ class FileStore:
         self._directory = Path(directory)
         self.address = address or f"file://{self._directory}"
         self.host = boot_id() or "host"
-        self.memos: dict[str, Memo] = {}
+        self.local_cache: dict[str, CachedToken] = {}
         self._directory_made = False
 
     def load(self, document: str) -> Snapshot:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from airflow_channel_provider.tokens.history import KEPT_ROWS
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import Anew, Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import Anew, Beacon, CachedToken, Change, Snapshot
 
 __all__ = ["MemoryStore"]
 
@@ -31,7 +31,7 @@ class MemoryStore:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.host = f"process-{os.getpid()}"
-        self.memos: dict[str, Memo] = {}
+        self.local_cache: dict[str, CachedToken] = {}
         self._clock = clock
         self._documents: dict[str, str] = {}
         self._blobs: dict[tuple[str, str], bytes] = {}

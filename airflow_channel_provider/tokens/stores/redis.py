@@ -28,7 +28,14 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.history import KEPT_ROWS
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import ASIDE_SECONDS, Anew, Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import (
+    ASIDE_SECONDS,
+    Anew,
+    Beacon,
+    CachedToken,
+    Change,
+    Snapshot,
+)
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -68,7 +75,7 @@ class RedisStore:
     ) -> None:
         self.address = address
         self.host = "any"  # a lease is never taken for a dead one's: there is no beacon
-        self.memos: dict[str, Memo] = {}
+        self.local_cache: dict[str, CachedToken] = {}
         self._connect = connect
         self._window_seconds = window_seconds
         self._client: Redis | RedisCluster | None = None

@@ -28,8 +28,8 @@ from airflow_channel_provider.tokens.stores.base import (
     ASIDE_SECONDS,
     Anew,
     Beacon,
+    CachedToken,
     Change,
-    Memo,
     Snapshot,
 )
 
@@ -58,7 +58,7 @@ class SqlStore:
     def __init__(self, target: Callable[[], SqlTarget], *, address: str = "sql://") -> None:
         self.address = address
         self.host = "any"  # a lease is never taken for a dead one's: there is no beacon
-        self.memos: dict[str, Memo] = {}
+        self.local_cache: dict[str, CachedToken] = {}
         self._target = target
         self._lock = threading.RLock()
         self._opened: SqlSession | None = None

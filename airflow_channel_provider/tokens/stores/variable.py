@@ -27,7 +27,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 from airflow_channel_provider.tokens.clock import boot_id, steady
 from airflow_channel_provider.tokens.plausible import shown
 from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import Beacon, Change, Memo, Snapshot
+from airflow_channel_provider.tokens.stores.base import Beacon, CachedToken, Change, Snapshot
 
 __all__ = ["NO_KEEPER", "VariableStore", "Variables"]
 
@@ -91,7 +91,7 @@ class VariableStore:
         steady: Callable[[], float] = steady,
     ) -> None:
         self.host = boot_id() or "host"
-        self.memos: dict[str, Memo] = {}
+        self.local_cache: dict[str, CachedToken] = {}
         self.keeper = NO_KEEPER
         self._variables = _Honest(variables)
         self._settle_seconds = settle_seconds

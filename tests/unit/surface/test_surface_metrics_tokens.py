@@ -32,7 +32,7 @@ class World:
         self.service = TokenService(lambda: self.now)
 
     def task(self) -> TokenManager:
-        self.store.memos.clear()
+        self.store.local_cache.clear()
         return TokenManager(
             base_url="https://service.test",
             app_id="app",

@@ -181,7 +181,7 @@ def test_dropping_concerns_one_token_and_is_done_once(store: FileStore) -> None:
 
 
 def task_of(store: FileStore, service: TokenService) -> TokenManager:
-    store.memos.clear()
+    store.local_cache.clear()
     return TokenManager(
         base_url="https://service.test", app_id="shop", secret="secret", store=store, exchange=service
     )

@@ -71,7 +71,7 @@ class Day:
         while starts_at < self.began_at + DAY_SECONDS:
             self.now = max(self.now, starts_at + self.random.uniform(0, self.every_seconds))
             for scope in self.random.sample(range(self.scopes), self.scopes):
-                self.store.memos.clear()
+                self.store.local_cache.clear()
                 self.tasks += 1
                 try:
                     app.get(None if scope == 0 else str(scope))

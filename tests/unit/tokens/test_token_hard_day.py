@@ -162,12 +162,12 @@ class HardDay:
         hour = (self.now - self.began_at) / HOUR
         away = any(start <= hour < end for start, end in self.store_outages)
         if away or self.store.away:
-            self.store.memos.clear()
+            self.store.local_cache.clear()
         self.store.away = away
         if self.reissued_at is not None and hour >= self.reissued_at and self.good_secret == "the first":
             self.good_secret = "the second"
             self.alive.clear()
-            self.store.memos.clear()
+            self.store.local_cache.clear()
         if (
             self.good_secret == "the second"
             and self.secret == "the first"
@@ -176,7 +176,7 @@ class HardDay:
             self.secret = "the second"
         if self.skew and self.random.random() < 0.005:
             self.host_clock_steps[self.random.randrange(HOSTS)] = self.random.uniform(-7200, 7200)
-            self.store.memos.clear()
+            self.store.local_cache.clear()
         if self.random.random() < self.foreign / 30:
             try:
                 self.service.issue("somebody else's")
@@ -197,7 +197,7 @@ class HardDay:
             starts_at += pause
         return self
 
-    # ------------------------------------------------------------------------------------------------ the verdict
+    # ------------------------------------------------------------------------------------------------ the decision
 
     def usable(self, scope: int) -> float:
         return 1 - self.without_token[scope] / (self.starts / self.scopes)

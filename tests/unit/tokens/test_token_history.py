@@ -103,7 +103,7 @@ class World:
         self.service = TokenService(lambda: self.now)
 
     def task(self, name: str = "dag.task") -> TokenManager:
-        self.store.memos.clear()
+        self.store.local_cache.clear()
         return TokenManager(
             base_url="https://service.test",
             app_id="app",

@@ -83,11 +83,11 @@ class Processes(RuleBasedStateMachine):
             alone_on_host=alone,
             ask_again=ask_again,
         )
-        after, verdict = policy.claim(self.record, self.now, request, QUOTA)
-        if isinstance(verdict, Renew):
+        after, decision = policy.claim(self.record, self.now, request, QUOTA)
+        if isinstance(decision, Renew):
             assert after is not None
             self.record = after
-            self.flying.append(InFlight(request, verdict, self.now + arrives_after))
+            self.flying.append(InFlight(request, decision, self.now + arrives_after))
         else:
             assert after is None
 

@@ -44,7 +44,7 @@ class World:
 
     def task(self, secret: str = SECRET, app_id: str | None = "app") -> TokenManager:
         """A task process: it remembers nothing, and shares only the store."""
-        self.store.memos.clear()
+        self.store.local_cache.clear()
         return TokenManager(
             base_url="https://service.test",
             app_id=app_id,

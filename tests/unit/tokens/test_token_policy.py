@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from airflow_channel_provider.tokens import outcomes, policy
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.policy import Come, Ready, Remembered, Renew, Request, Stage, Wait
+from airflow_channel_provider.tokens.policy import (
+    AlreadyRenewed,
+    CachedFailure,
+    QuotaExhausted,
+    Renew,
+    RenewalInProgress,
+    Request,
+    Stage,
+)
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
 
 QUOTA = Quota()
@@ -65,13 +73,13 @@ def test_a_token_never_gets_younger(life: float, share: float, scopes: int) -> N
     assert order.index(later) >= order.index(earlier)
 
 
-def claim(request: Request, **record: Any) -> tuple[AppRecord | None, policy.Verdict]:
+def claim(request: Request, **record: Any) -> tuple[AppRecord | None, policy.Decision]:
     return policy.claim(AppRecord(**record), NOW, request, QUOTA)
 
 
 def test_a_cold_start_is_issued_charged_and_leased_in_one_step() -> None:
-    record, verdict = claim(COLD)
-    assert verdict == Renew(refresh=False, requested_at=NOW)
+    record, decision = claim(COLD)
+    assert decision == Renew(refresh=False, requested_at=NOW)
     assert record is not None
     assert record.ledger.charges == (Charge("me", NOW + 12, "app", "issue"),)
     assert record.leases == {"app": Lease("me", "here", NOW + 20)}
@@ -98,23 +106,23 @@ def test_a_refresh_token_known_to_be_refused_is_not_tried_again() -> None:
 @pytest.mark.parametrize(
     ("lease", "alone", "expected"),
     [
-        (Lease("other", "here", NOW + 5), False, Wait(NOW + 5)),
+        (Lease("other", "here", NOW + 5), False, RenewalInProgress(NOW + 5)),
         (Lease("other", "here", NOW + 5), True, Renew(False, NOW)),  # its process is dead
-        (Lease("other", "there", NOW + 5), True, Wait(NOW + 5)),  # of another host: may live
+        (Lease("other", "there", NOW + 5), True, RenewalInProgress(NOW + 5)),  # of another host: may live
         (Lease("other", "there", NOW), False, Renew(False, NOW)),  # over
     ],
 )
 def test_a_lease_holds_until_it_ends_or_its_holder_does(
-    lease: Lease, alone: bool, expected: policy.Verdict
+    lease: Lease, alone: bool, expected: policy.Decision
 ) -> None:
-    record, verdict = claim(replace(COLD, alone_on_host=alone), leases={"app": lease})
-    assert verdict == expected
-    assert (record is None) == isinstance(expected, Wait)
+    record, decision = claim(replace(COLD, alone_on_host=alone), leases={"app": lease})
+    assert decision == expected
+    assert (record is None) == isinstance(expected, RenewalInProgress)
 
 
 def test_the_lease_of_another_scope_does_not_hold_up_this_one() -> None:
-    verdict = claim(COLD, leases={"channel:1": Lease("other", "there", NOW + 5)})[1]
-    assert verdict == Renew(False, NOW)
+    decision = claim(COLD, leases={"channel:1": Lease("other", "there", NOW + 5)})[1]
+    assert decision == Renew(False, NOW)
 
 
 FRESH_FACTS = TokenFacts("newer", NOW - 10, NOW + 1790)
@@ -123,15 +131,15 @@ FRESH_FACTS = TokenFacts("newer", NOW - 10, NOW + 1790)
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (COLD, Ready("newer")),
-        (replace(COLD, held="old", refused="old"), Ready("newer")),
+        (COLD, AlreadyRenewed("newer")),
+        (replace(COLD, held="old", refused="old"), AlreadyRenewed("newer")),
         (replace(COLD, refused="newer"), Renew(False, NOW)),
         (replace(COLD, missing="newer"), Renew(False, NOW)),
         (replace(LATE, held="newer"), Renew(True, NOW)),
     ],
 )
 def test_a_newer_token_of_somebody_else_is_taken_unless_it_is_no_use(
-    request_: Request, expected: policy.Verdict
+    request_: Request, expected: policy.Decision
 ) -> None:
     assert claim(request_, tokens={"app": FRESH_FACTS})[1] == expected
 
@@ -140,20 +148,20 @@ def test_a_newer_token_of_somebody_else_is_taken_unless_it_is_no_use(
     ("request_", "used", "expected"),
     [
         (COLD, 9, Renew(False, NOW)),
-        (COLD, 10, Come(NOW - 100 + 1805, blocked=False)),
+        (COLD, 10, QuotaExhausted(NOW - 100 + 1805, blocked=False)),
         (LATE, 9, Renew(True, NOW)),
         (EARLY, 6, Renew(True, NOW)),
-        (EARLY, 7, Come(NOW - 100 + 1805, blocked=False)),  # 3 of 10 are kept for those in need
+        (EARLY, 7, QuotaExhausted(NOW - 100 + 1805, blocked=False)),  # 3 of 10 are kept for those in need
     ],
 )
 def test_the_budget_bounds_everyone_and_comfort_first(
-    request_: Request, used: int, expected: policy.Verdict
+    request_: Request, used: int, expected: policy.Decision
 ) -> None:
     assert claim(request_, ledger=spent(used))[1] == expected
 
 
 def test_a_block_by_the_service_holds_for_every_scope() -> None:
-    assert claim(COLD, ledger=Ledger(blocked_until=NOW + 77))[1] == Come(NOW + 77, blocked=True)
+    assert claim(COLD, ledger=Ledger(blocked_until=NOW + 77))[1] == QuotaExhausted(NOW + 77, blocked=True)
 
 
 REFUSAL = {"class": "ChannelAuthenticationError", "message": "wrong secret"}
@@ -173,22 +181,22 @@ REFUSAL = {"class": "ChannelAuthenticationError", "message": "wrong secret"}
     ],
 )
 def test_a_failure_is_remembered_for_all(request_: Request, failure: Failure, remembered: bool) -> None:
-    verdict = claim(request_, failures={"app": failure})[1]
-    assert (verdict == Remembered(failure)) is remembered
+    decision = claim(request_, failures={"app": failure})[1]
+    assert (decision == CachedFailure(failure)) is remembered
 
 
 def test_an_outage_pauses_every_scope_and_probes_keep_room_for_its_end() -> None:
     outage = Failure(2, NOW + 9)
-    assert claim(COLD, outage=outage)[1] == Remembered(outage)
+    assert claim(COLD, outage=outage)[1] == CachedFailure(outage)
     over = Failure(2, NOW - 1)
     tokens = {f"channel:{i}": TokenFacts("t", NOW - 10, NOW + 900) for i in range(8)}
     assert claim(COLD, outage=over, tokens=tokens, ledger=spent(4))[1] == Renew(False, NOW)
-    assert isinstance(claim(COLD, outage=over, tokens=tokens, ledger=spent(5))[1], Come)
+    assert isinstance(claim(COLD, outage=over, tokens=tokens, ledger=spent(5))[1], QuotaExhausted)
 
 
 def charged(request: Request = COLD, **record: Any) -> AppRecord:
-    after, verdict = claim(request, **record)
-    assert isinstance(verdict, Renew)
+    after, decision = claim(request, **record)
+    assert isinstance(decision, Renew)
     assert after is not None
     return after
 
@@ -321,13 +329,13 @@ def test_the_refusals_of_two_app_secrets_are_remembered_side_by_side() -> None:
     record = fail(COLD, AppRecord(), NOW, error=REFUSAL)
     record = fail(other, record, NOW, error=REFUSAL)
     for request in (COLD, other):
-        assert isinstance(policy.claim(record, NOW + 1, request, QUOTA)[1], Remembered)
+        assert isinstance(policy.claim(record, NOW + 1, request, QUOTA)[1], CachedFailure)
 
 
 def refused_issue(record: AppRecord, scope: str, now: float = NOW) -> AppRecord:
     request = replace(COLD, scope=scope)
-    after, verdict = policy.claim(record, now, request, QUOTA)
-    assert isinstance(verdict, Renew)
+    after, decision = policy.claim(record, now, request, QUOTA)
+    assert isinstance(decision, Renew)
     assert after is not None
     return fail(request, after, now, error=REFUSAL)
 
@@ -335,7 +343,7 @@ def refused_issue(record: AppRecord, scope: str, now: float = NOW) -> AppRecord:
 def test_a_refused_app_token_means_the_secret_and_stops_every_scope() -> None:
     record = refused_issue(AppRecord(), "app")
     other = replace(COLD, scope="channel:1")
-    assert policy.claim(record, NOW + 1, other, QUOTA)[1] == Remembered(record.failures["app|mark"])
+    assert policy.claim(record, NOW + 1, other, QUOTA)[1] == CachedFailure(record.failures["app|mark"])
     assert policy.claim(record, NOW + 1, replace(other, secret_mark="corrected"), QUOTA)[1] == Renew(
         False, NOW + 1
     )
@@ -348,7 +356,7 @@ def test_one_refused_channel_is_that_channel_two_are_the_secret() -> None:
     record = refused_issue(record, "channel:2", NOW + 1)
     assert record.secret_refused == record.failures["channel:2|mark"]
     third = replace(COLD, scope="channel:3")
-    assert policy.claim(record, NOW + 2, third, QUOTA)[1] == Remembered(record.failures["channel:2|mark"])
+    assert policy.claim(record, NOW + 2, third, QUOTA)[1] == CachedFailure(record.failures["channel:2|mark"])
 
 
 def test_a_token_bought_since_shows_that_the_secret_is_good() -> None:
@@ -370,8 +378,8 @@ def test_after_two_refused_refreshes_in_a_row_a_scope_is_only_issued_until_a_ref
         held = TokenFacts(f"fp{round_}", now - 1750, now + 50, refresh_refusals=min(round_, 2))
         record = replace(record, tokens={"app": held})
         request = replace(LATE, held=held.fingerprint)
-        after, verdict = policy.claim(record, now, request, QUOTA)
-        assert verdict == Renew(round_ < 2, now)
+        after, decision = policy.claim(record, now, request, QUOTA)
+        assert decision == Renew(round_ < 2, now)
         assert after is not None
         if round_ < 2:
             after = outcomes.failed(

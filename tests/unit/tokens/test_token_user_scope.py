@@ -21,7 +21,7 @@ from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.dialect import BENLLY
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.overview import overview_of
-from airflow_channel_provider.tokens.policy import Remembered, Renew, Request, Stage
+from airflow_channel_provider.tokens.policy import CachedFailure, Renew, Request, Stage
 from airflow_channel_provider.tokens.record import AppName, AppRecord, Failure, TokenFacts
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
@@ -107,7 +107,7 @@ def test_early_tries_of_a_token_of_a_year_are_an_hour_apart_and_go_on() -> None:
         failure = record.failure_of("user", "mark")
         assert failure is not None
         assert (failure.count, failure.until) == (count, now + 3600.0)
-        assert isinstance(policy.claim(record, now + 3599, request, UNLIMITED)[1], Remembered)
+        assert isinstance(policy.claim(record, now + 3599, request, UNLIMITED)[1], CachedFailure)
         now += 3600.0
         assert policy.claim(record, now, request, UNLIMITED)[1] == Renew(refresh=True, requested_at=now)
 
@@ -126,14 +126,14 @@ def test_a_refresh_token_that_outlives_its_access_token_is_shown(
     changes: dict[str, object], refresh: bool
 ) -> None:
     request = replace(USER, **changes)  # type: ignore[arg-type]
-    _, verdict = policy.claim(AppRecord(), 1000.0, request, UNLIMITED)
-    assert verdict == Renew(refresh=refresh, requested_at=1000.0)
+    _, decision = policy.claim(AppRecord(), 1000.0, request, UNLIMITED)
+    assert decision == Renew(refresh=refresh, requested_at=1000.0)
 
 
 def test_one_that_was_refused_is_not_shown_again() -> None:
     record = AppRecord(failures={"user": Failure(1, 0.0, refresh_refused=True)})
-    _, verdict = policy.claim(record, 1000.0, replace(USER, outliving=True), UNLIMITED)
-    assert verdict == Renew(refresh=False, requested_at=1000.0)
+    _, decision = policy.claim(record, 1000.0, replace(USER, outliving=True), UNLIMITED)
+    assert decision == Renew(refresh=False, requested_at=1000.0)
 
 
 # ---------------------------------------------------------------------------------------------------- the manager
@@ -151,7 +151,7 @@ class World:
 
     def task(self, secret: str = "the secrets") -> TokenManager:
         """A task process: it remembers nothing, and shares only the store."""
-        self.store.memos.clear()
+        self.store.local_cache.clear()
         return TokenManager(
             base_url="https://benlly.test",
             app_id="7/abc",

@@ -11,7 +11,7 @@ from support.token_service import busiest_window
 from airflow_channel_provider.tokens import outcomes, policy
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.plausible import MOST_COUNTED
-from airflow_channel_provider.tokens.policy import Come, Remembered, Renew, Request, Stage
+from airflow_channel_provider.tokens.policy import CachedFailure, QuotaExhausted, Renew, Request, Stage
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
 
 pytestmark = pytest.mark.promise(name="quota")
@@ -62,18 +62,18 @@ def a_time_of(outcome: Outcome, days: int) -> tuple[list[float], AppRecord]:
     end = now + days * DAY
     while now < end:
         request = Request("app", f"o{len(sent)}", "host", Stage.EXPIRED, secret_mark="mark")
-        after, verdict = policy.claim(record, now, request, QUOTA)
-        if isinstance(verdict, Renew):
+        after, decision = policy.claim(record, now, request, QUOTA)
+        if isinstance(decision, Renew):
             assert after is not None
             sent.append(now)
             now += 0.2
             charge = Charge(request.owner, 0.0, "app", "issue")
             record = outcome(after, now, request, (charge,))
-        elif isinstance(verdict, Remembered):
-            now = max(now + 1.0, verdict.failure.until)
+        elif isinstance(decision, CachedFailure):
+            now = max(now + 1.0, decision.failure.until)
         else:
-            assert isinstance(verdict, Come)
-            now = max(now + 1.0, verdict.at)
+            assert isinstance(decision, QuotaExhausted)
+            now = max(now + 1.0, decision.at)
     return sent, record
 
 

@@ -39,7 +39,7 @@ def test_clocks_that_differ_by_a_minute_matter_to_no_task_and_to_no_count(world:
         for second in range(0, 300, 20):
             world.now = START + run * RUN_EVERY_SECONDS + second
             for world.off_seconds in (-30.0, 30.0):
-                reader.shared.store.memos.clear()
+                reader.shared.store.local_cache.clear()
                 token = reader.get()
                 issued = next(at for at, *_ in reversed(world.service.log) if at <= world.now)
                 assert world.now - issued < 1800, "served after its end"
