@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow's own application warns of its own
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def served(airflow_api: AirflowApi) -> dict[str, Any]:
     return {form["connection_type"]: form for form in airflow_api.ask("GET", "/ui/connections/hook_meta")}
 

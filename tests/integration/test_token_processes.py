@@ -16,7 +16,7 @@ from airflow_channel_provider.exceptions import ChannelAuthenticationError, Chan
 if TYPE_CHECKING:
     from support.backends import Backend
 
-pytestmark = pytest.mark.any_airflow
+pytestmark = [pytest.mark.any_airflow, pytest.mark.crowd]
 
 
 @pytest.fixture
@@ -32,7 +32,6 @@ def test_200_processes_with_a_cold_store_make_one_token_request(
     assert outcome.errors() == []
     assert len(set(outcome.results)) == 1
     assert service.stats()["token_requests"] == 1
-    assert outcome.seconds < 120
 
 
 def test_processes_that_hold_a_refused_token_replace_it_once(

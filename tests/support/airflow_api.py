@@ -52,6 +52,7 @@ class AirflowApi:
         answer = client.get("/auth/token")
         assert answer.status_code == 201, answer.text
         self._headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        self._kept = self._connections()
 
     def ask(self, http_method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         answer = self._client.request(http_method, path, json=body, headers=self._headers)
@@ -61,6 +62,15 @@ class AirflowApi:
     def save(self, **connection: Any) -> None:
         """Create a connection, as the form does."""
         self.ask("POST", "/api/v2/connections", connection)
+
+    def remove_new(self) -> None:
+        """Remove the connections that are there and were not at first, however they came."""
+        for conn_id in self._connections() - self._kept:
+            self.ask("DELETE", f"/api/v2/connections/{conn_id}")
+
+    def _connections(self) -> set[str]:
+        found = self.ask("GET", "/api/v2/connections?limit=100")["connections"]
+        return {connection["connection_id"] for connection in found}
 
     def test(self, **connection: Any) -> tuple[bool, str]:
         """Press Test."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import pickle
@@ -23,6 +24,7 @@ from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores.base import TokenStore
 from airflow_channel_provider.tokens.stores.file import FileStore
 
+PR_SET_PDEATHSIG = 1
 APP_ID, SECRET = "demo-app", "ZW11bGF0b3ItZGVtby1zZQ=="
 
 
@@ -85,6 +87,7 @@ def fork(work: Callable[[], Any], *, gate: int | None = None) -> Child:
         return Child(pid, reader)
     status = 0
     try:
+        _end_with_parent()
         if gate is not None:
             os.read(gate, 1)
         try:
@@ -97,6 +100,12 @@ def fork(work: Callable[[], Any], *, gate: int | None = None) -> Child:
         status = 1
     finally:
         os._exit(status)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when its parent is gone, however that went (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @dataclass

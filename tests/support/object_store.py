@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import threading
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -132,6 +133,12 @@ class ObjectStore:
     def heal(self) -> None:
         """Fail no more."""
         self.faults.clear()
+
+    def reset(self) -> None:
+        """Remove all buckets and what is in them, and fail no more."""
+        self.heal()
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")):
+            self.requests.clear()
 
     def _answer(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         query = environ.get("QUERY_STRING", "")

@@ -47,4 +47,4 @@ def store() -> Iterator[ObjectStore]:
 @pytest.fixture
 def bucket(store: ObjectStore) -> Iterator[Bucket]:
     yield Bucket(store)
-    store.heal()
+    store.reset()

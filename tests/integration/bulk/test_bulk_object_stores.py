@@ -392,7 +392,7 @@ def test_whatever_a_store_answers_is_told_as_an_error_of_ours(
                 bucket.put(f"rows.{kind}", content_of(rows(3)))
             store.fail(what, status)
             met[name, status] = outcome(make, bucket)
-            store.heal()
+            store.reset()
     told = {"done", "ChannelError", "ChannelConfigurationError"}
     assert set(met.values()) <= told, {key: came for key, came in met.items() if came not in told}
     assert (met["all", 403], met["all", 500]) == ("ChannelConfigurationError", "ChannelError")
