@@ -17,7 +17,6 @@ release = version = __version__
 
 extensions = [
     "myst_parser",
-    "readme_sections",
     "contract_tables",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",

@@ -1,4 +1,4 @@
-"""What README and docs show in Python is run as it stands, against the emulator."""
+"""Each piece of Python on the pages is run as it stands, against the emulator; whole DAGs are in another file."""
 
 from __future__ import annotations
 
@@ -28,31 +28,8 @@ from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, Emulator
 from airflow_channel_provider.emulator.dialect import DIALECTS
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
-# A page with many of them has a file of tests of its own.
-PAGES = (
-    ROOT / "README.md",
-    *(
-        page
-        for page in sorted(ROOT.joinpath("docs").glob("*.md"))
-        if not (HERE / f"test_docs_{page.stem}_snippets.py").exists()
-    ),
-)
-RUN = {
-    block.mark.removeprefix("run: "): block.text
-    for page in PAGES
-    for block in markdown.blocks(page.read_text(encoding="utf-8"))
-    if block.mark.startswith("run: ")
-}
-
-SHELL = [
-    line
-    for block in markdown.blocks(PAGES[0].read_text(encoding="utf-8"))
-    if block.language == "shell"
-    for line in block.text.splitlines()
-]
-
-
+RUN = markdown.marked("run")
+MANAGERS = ["Mina Seo", "Noah Weiss"]
 TASK = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "try_number": 1}
 
 
@@ -80,10 +57,16 @@ def emulator(
         yield emulator
 
 
-def run(name: str) -> dict[str, Any]:
+def run(name: str, text: str | None = None) -> dict[str, Any]:
     names: dict[str, Any] = {}
-    exec(compile(RUN[name], f"docs, {name}", "exec"), names)
+    exec(compile(text or RUN[name], f"docs, {name}", "exec"), names)
     return names
+
+
+def executed(operator: Any) -> Any:
+    dag_run = SimpleNamespace(start_date=datetime(2026, 1, 31, tzinfo=timezone.utc))
+    operator.render_template_fields({"dag_run": dag_run})
+    return operator.execute({"ti": SimpleNamespace(**TASK), "dag_run": dag_run})
 
 
 def test_there_is_a_test_for_each_snippet() -> None:
@@ -94,10 +77,15 @@ def test_there_is_a_test_for_each_snippet() -> None:
         "channel_talk_hook",
         "deadline_alert",
         "escaped_blocks",
+        "iterate",
+        "paged_read",
+        "paged_read_to_a_file",
         "pytest_dag",
         "pytest_file",
         "pytest_settings",
         "retry_policy",
+        "sensor_expect",
+        "sensor_predicate",
     }
 
 
@@ -126,7 +114,8 @@ def test_commands_on_a_shell(
     from airflow.cli.cli_parser import get_parser
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the commands set; undone after the test
-    lines = [line for line in SHELL if line.startswith("airflow channel ")]
+    shell = [block.text for _, block in markdown.all_blocks() if block.language == "shell"]
+    lines = [line for text in shell for line in text.splitlines() if line.startswith("airflow channel ")]
     for line in lines:
         arguments = get_parser().parse_args(shlex.split(line)[1:])
         arguments.func(arguments)
@@ -186,6 +175,35 @@ def test_params_of_bulk_calls_made_by_a_callable(emulator: EmulatorThread) -> No
 @needs(*RETRY_POLICY)
 def test_task_with_a_retry_policy(emulator: EmulatorThread) -> None:
     assert run("retry_policy")["name_of_the_channel"].function() == "Cafe Morning"
+
+
+def test_items_of_a_list_as_xcom(emulator: EmulatorThread) -> None:
+    names = run("paged_read")
+    assert [manager["name"] for manager in executed(names["managers"])] == MANAGERS
+    assert executed(names["first_ten"]) == []
+
+
+def test_items_of_a_list_in_a_file(emulator: EmulatorThread, tmp_path: Path) -> None:
+    here = RUN["paged_read_to_a_file"].replace("file:///tmp/", f"{tmp_path.as_uri()}/")
+    assert executed(run("paged_read_to_a_file", here)["export"])["count"] == 2
+    (file,) = tmp_path.glob("channel_talk/*")
+    assert file.name == "managers-20260131.jsonl"
+    assert [json.loads(line)["name"] for line in file.read_text().splitlines()] == MANAGERS
+
+
+def test_items_of_a_list_from_the_hook(emulator: EmulatorThread) -> None:
+    assert run("iterate")["names"] == MANAGERS
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("sensor_expect", {"userChat.assigneeId": "manager-ch-1-1"}), ("sensor_predicate", "manager-ch-1-1")],
+)
+def test_sensors(emulator: EmulatorThread, name: str, found: Any) -> None:
+    taken = run(name)["taken"]
+    assert taken.poke({}) is False
+    emulator.change_user_chat("chat-ch-1-1", assignee_id="manager-ch-1-1")
+    assert taken.poke({}).xcom_value == found
 
 
 PYTEST = ("pytest_file", "pytest_settings", "pytest_dag")

@@ -1,9 +1,13 @@
-"""Just enough of Markdown to check what a page says: fenced blocks, tables, links."""
+"""The pages of the documentation, and just enough of Markdown to check what they say: fenced blocks, tables, links."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted(ROOT.joinpath("docs").rglob("*.md")))
 
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*?) -->\n)?^```(?P<language>\{?\w*\}?)[^\n]*\n(?P<text>.*?)^```$",
@@ -30,12 +34,47 @@ def blocks(page: str) -> list[Block]:
     return [Block(found["language"], found["mark"] or "", found["text"]) for found in _BLOCK.finditer(page)]
 
 
+def all_blocks() -> list[tuple[str, Block]]:
+    """Return the blocks of all pages, each with the name of its page; those that are directives of the site left out."""
+    return [
+        (path.relative_to(ROOT).as_posix(), block)
+        for path in PAGES
+        for block in blocks(path.read_text(encoding="utf-8"))
+        if not block.language.startswith("{")
+    ]
+
+
+def marked(kind: str) -> dict[str, str]:
+    """
+    Return the text of each block that is marked ``kind: name``, by its name.
+
+    :raises ValueError: two different blocks have one name.
+    """
+    found: dict[str, str] = {}
+    for page, block in all_blocks():
+        before, _, name = block.mark.partition(": ")
+        if before == kind and found.setdefault(name, block.text) != block.text:
+            raise ValueError(f"{page}: another block is called {name}")
+    return found
+
+
+def page(name: str) -> str:
+    """Return the text of a page in ``docs``."""
+    return ROOT.joinpath("docs", name).read_text(encoding="utf-8")
+
+
 def without_blocks(page: str) -> str:
     return _BLOCK.sub("", page)
 
 
 def links(page: str) -> list[str]:
     return _LINK.findall(_INLINE_CODE.sub("", without_blocks(page)))
+
+
+def anchors(page: str) -> set[str]:
+    """Return the anchors that a page's headings have."""
+    headings = re.findall(r"^#+ (.+)$", without_blocks(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def section(page: str, heading: str) -> str:

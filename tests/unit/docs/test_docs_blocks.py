@@ -1,8 +1,9 @@
 """
 Every block of code on every page is held to something.
 
-What is marked ``example`` is a piece of an example DAG, which the demo runs; what is marked ``run`` is executed by
-``integration/test_docs_snippets.py`` and its siblings; what is not in Python has a test of its own, named here.
+What is marked ``example`` is a piece of an example DAG, which the demo runs; what is marked ``run`` or ``dag`` is
+executed by ``integration/test_docs_snippets.py`` and ``integration/test_docs_dags.py``; what is not in Python has a test
+of its own, named here.
 """
 
 from __future__ import annotations
@@ -14,41 +15,33 @@ from pathlib import Path
 import pytest
 from support import markdown
 
-ROOT = Path(__file__).parents[3]
-TESTS = ROOT / "tests"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.joinpath("docs").rglob("*.md"))]
-BLOCKS = [
-    (page.relative_to(ROOT).as_posix(), block)
-    for page in PAGES
-    for block in markdown.blocks(page.read_text(encoding="utf-8"))
-    if not block.language.startswith("{")  # a directive, which building the site carries out
-]
-OTHERS = {
-    ("README.md", "shell"): "unit/docs/test_docs_readme.py::test_there_are_no_other_commands",
-    ("README.md", "ini"): "unit/docs/test_docs_readme.py::test_settings_files_set_options_that_exist",
-    ("README.md", "text"): "unit/docs/test_docs_readme.py::test_end_of_the_report_is_how_the_demo_writes_it",
-    ("docs/page.md", "json"): "unit/docs/test_docs_page.py::test_example_is_what_such_a_record_gives",
-    ("docs/architecture.md", "text"): "unit/docs/test_docs_blocks.py::test_folders_are_all_of_them",
+ROOT = markdown.ROOT
+BLOCKS = markdown.all_blocks()
+ANYWHERE = {
+    "shell": "test_docs_commands.py::test_there_are_no_other_commands",
+    "ini": "test_docs_options.py::test_settings_files_set_options_that_exist",
 }
-
-
-def test_there_are_pages_with_blocks() -> None:
-    assert {"README.md", "docs/bulk.md", "docs/messages.md", "docs/reading.md"} <= {
-        page for page, _ in BLOCKS
-    }
+OTHERS = {
+    ("README.md", "text"): "test_docs_readme.py::test_end_of_the_report_is_how_the_demo_writes_it",
+    ("docs/page.md", "json"): "test_docs_page.py::test_example_is_what_such_a_record_gives",
+    ("docs/architecture.md", "text"): "test_docs_blocks.py::test_folders_are_all_of_them",
+}
 
 
 def test_each_block_in_python_is_run() -> None:
     for page, block in BLOCKS:
         if block.language == "python":
-            assert re.fullmatch(r"(example|run): [\w.]+", block.mark), f"{page}: {block.text}"
+            assert re.fullmatch(r"(example|run|dag): [\w.]+", block.mark), f"{page}: {block.text}"
 
 
 def test_each_other_block_has_a_test() -> None:
-    assert {(page, block.language) for page, block in BLOCKS if block.language != "python"} == set(OTHERS)
-    for where in OTHERS.values():
+    others = {
+        (page, block.language) for page, block in BLOCKS if block.language not in ("python", *ANYWHERE)
+    }
+    assert others == set(OTHERS)
+    for where in (*ANYWHERE.values(), *OTHERS.values()):
         file, _, name = where.partition("::")
-        assert f"\ndef {name}(" in TESTS.joinpath(file).read_text(encoding="utf-8")
+        assert f"\ndef {name}(" in Path(__file__).with_name(file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +63,9 @@ def test_folders_are_all_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*PAGES, *sorted(ROOT.joinpath("dags_examples").glob("*.py"))], ids=lambda path: path.name
+    "path",
+    [*markdown.PAGES, *sorted(ROOT.joinpath("dags_examples").glob("*.py"))],
+    ids=lambda path: path.name,
 )
 def test_no_template_names_what_only_runs_of_a_schedule_have(path: Path) -> None:
     templates = re.findall(r"\{\{.*?\}\}|\{%.*?%\}", path.read_text(encoding="utf-8"))

@@ -1,0 +1,74 @@
+"""The pages about operators, sensors, hooks, alerts and the emulator leave nothing public out."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+import pytest
+from support import markdown
+from support.airflow_features import RETRY_POLICY, needs
+
+from airflow_channel_provider.emulator import faults
+from airflow_channel_provider.get_provider_info import get_provider_info
+from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+
+OPERATORS = markdown.page("operators.md")
+ROWS = markdown.tables(OPERATORS)[0][1:]
+
+
+def surface(kind: str) -> dict[str, type[Any]]:
+    info: Any = get_provider_info()[kind]
+    modules = [import_module(name) for item in info for name in item["python-modules"]]
+    return {name: getattr(module, name) for module in modules for name in module.__all__}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: markdown.code(row[0]))
+def test_each_operator_and_sensor_has_a_section_with_a_snippet(row: list[str]) -> None:
+    name = markdown.code(row[0])
+    (link,) = re.findall(r"\]\(([^)]*)\)", row[0])
+    file, _, anchor = link.partition("#")
+    assert anchor == name.lower()
+    page = markdown.page(file) if file else OPERATORS
+    assert markdown.blocks(markdown.section(page, f"## {name}"))
+
+
+def test_operators_and_sensors_are_all_of_them() -> None:
+    assert sorted(markdown.code(row[0]) for row in ROWS) == sorted(
+        {**surface("operators"), **surface("sensors")}
+    )
+    info: Any = get_provider_info()
+    for item in (*info["operators"], *info["sensors"]):
+        assert all(f"`{module}`" in OPERATORS for module in item["python-modules"])
+
+
+def test_notifiers_are_all_of_them() -> None:
+    page = markdown.page("how_to/alerts.md")
+    paths: Any = get_provider_info()["notifications"]
+    for path in paths:
+        module, _, name = path.rpartition(".")
+        assert f"`{name}`" in page
+        assert f"`{module}`" in page
+
+
+@needs(*RETRY_POLICY)
+def test_shared_arguments_are_those_of_the_base_class() -> None:
+    parameters = inspect.signature(ChannelTalkBaseOperator.__init__).parameters
+    own = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    (table,) = [table for table in markdown.tables(OPERATORS) if table[0][:2] == ["argument", "default"]]
+    said = {markdown.code(row[0]): markdown.code(row[1]).strip('"') for row in table[1:]}
+    policy_name = f"{type(own['retry_policy']).__name__}()"
+    assert said == {**{name: str(default) for name, default in own.items()}, "retry_policy": policy_name}
+
+
+def test_hooks_are_all_of_them() -> None:
+    page = markdown.page("hooks.md")
+    for name, hook in surface("hooks").items():
+        assert f"`{name}` in `{hook.__module__}`" in page
+
+
+def test_faults_are_all_of_them() -> None:
+    (sentence,) = re.findall(r"`inject` knows these faults: (.*?)\.", markdown.page("testing.md"), re.DOTALL)
+    assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(faults.OPTIONS)
