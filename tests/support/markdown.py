@@ -35,7 +35,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def all_blocks() -> list[tuple[str, Block]]:
-    """Return the blocks of all pages, each with the name of its page; those that are directives of the site left out."""
+    """Return the blocks of all pages with the name of their page, without the directives of the site."""
     return [
         (path.relative_to(ROOT).as_posix(), block)
         for path in PAGES

@@ -2,8 +2,8 @@
 Every block of code on every page is held to something.
 
 What is marked ``example`` is a piece of an example DAG, which the demo runs; what is marked ``run`` or ``dag`` is
-executed by ``integration/test_docs_snippets.py`` and ``integration/test_docs_dags.py``; what is not in Python has a test
-of its own, named here.
+executed by ``integration/test_docs_snippets.py`` and ``integration/test_docs_dags.py``; what is not in Python has a
+test of its own, named here.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ def test_each_block_in_python_is_run() -> None:
 
 
 def test_each_other_block_has_a_test() -> None:
-    others = {
-        (page, block.language) for page, block in BLOCKS if block.language not in ("python", *ANYWHERE)
-    }
+    others = {(page, block.language) for page, block in BLOCKS if block.language not in ("python", *ANYWHERE)}
     assert others == set(OTHERS)
     for where in (*ANYWHERE.values(), *OTHERS.values()):
         file, _, name = where.partition("::")

@@ -28,7 +28,14 @@ def that_begin(start: str) -> list[str]:
 
 
 def test_there_are_no_other_commands() -> None:
-    kinds = ("make ", "pip install ", "python -m airflow_channel_provider.", "export AIRFLOW_", "}'", "airflow ")
+    kinds = (
+        "make ",
+        "pip install ",
+        "python -m airflow_channel_provider.",
+        "export AIRFLOW_",
+        "}'",
+        "airflow ",
+    )
     assert [line for line in COMMANDS if not line.startswith(kinds)] == []
 
 

@@ -14,7 +14,7 @@ def test_added_context_is_in_the_message_the_text_and_a_pickled_copy() -> None:
 
     expected = "Connection 'a': writeUserChatMessage was refused. It was tried twice."
     assert same is error
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - of our own making
+    copy = pickle.loads(pickle.dumps(error))
     assert (error.message, str(error), copy.message, str(copy)) == (expected,) * 4
     assert (copy.method, copy.code) == ("writeUserChatMessage", 4)
 
