@@ -2,8 +2,8 @@
 
 :func:`decide` is pure and holds for every version of Airflow. From 3.3 on Airflow asks :class:`ChannelRetryPolicy`,
 which the operators set by default; before, :func:`fail_at_once` says the same with the exception that ends a task.
-Neither can give a task more tries than its ``retries``. Imports nothing but Airflow at its top, since every DAG file
-that uses an operator imports it.
+Neither can give a task more tries than its ``retries``, but from Airflow 3.4 on a wait for a limit uses none of them.
+Imports nothing but Airflow at its top, since every DAG file that uses an operator imports it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ else:
     else:
         SUPPORTED = True
 
+CAN_RESCHEDULE = hasattr(RetryDecision, "reschedule")
+"""Whether a policy may have a task wait without using a try: from Airflow 3.4 on."""
+
 __all__ = [
     "SUPPORTED",
     "Action",
@@ -65,8 +68,13 @@ _HOPELESS = (
 
 
 class Action(Enum):
-    """What to do with the task."""
+    """
+    What to do with the task.
 
+    WAIT: run it again later. Airflow 3.4 and newer does so without using a try, older versions with a retry.
+    """
+
+    WAIT = "wait"
     RETRY = "retry"
     FAIL = "fail"
     DEFAULT = "default"
@@ -104,11 +112,14 @@ def decide(
     name = type(error).__name__
     if error.waited_out:
         return Decision(Action.FAIL, f"{name}: waited for as long as the task may")
-    if isinstance(error, (ChannelRateLimitError, ChannelNotSentError)):
-        return _retry(error, f"{name}: had no effect, may pass later", try_number, now, random)
+    delay_seconds = _delay_seconds(error, try_number, now, random)
+    if isinstance(error, ChannelRateLimitError):
+        return Decision(Action.WAIT, f"{name}: waits until the limit is over", delay_seconds)
+    if isinstance(error, ChannelNotSentError):
+        return Decision(Action.RETRY, f"{name}: had no effect, may pass later", delay_seconds)
     if isinstance(error, ChannelAmbiguousResultError):
         if error.safe_to_repeat:
-            return _retry(error, f"{name}: a repetition changes nothing", try_number, now, random)
+            return Decision(Action.RETRY, f"{name}: a repetition changes nothing", delay_seconds)
         return Decision(
             Action.FAIL, f"{name}: it may have had its effect, and a repetition could have it twice"
         )
@@ -126,22 +137,19 @@ def _is_hopeless(error: ChannelError) -> bool:
     return (400 <= status < 500 and status not in _PASSING_STATUSES) or error.code == _INVALID_PARAMS
 
 
-def _retry(
-    error: ChannelError,
-    reason: str,
-    try_number: int,
-    now: Callable[[], float],
-    random: Callable[[], float],
-) -> Decision:
+def _delay_seconds(
+    error: ChannelError, try_number: int, now: Callable[[], float], random: Callable[[], float]
+) -> float | None:
+    """Return how long to wait before the next try; None: as long as the task says."""
     from airflow_channel_provider.retry import jitter_seconds, retry_after_seconds
 
     told = retry_after_seconds(error, now=now())
     if told is not None:
-        return Decision(Action.RETRY, reason, told + jitter_seconds(told, random))
-    if isinstance(error, ChannelRateLimitError):  # a limit that nothing explains is no matter of seconds
-        return Decision(Action.RETRY, reason)
+        return told + jitter_seconds(told, random)
+    if isinstance(error, ChannelRateLimitError):  # a limit without a known end lasts longer than seconds
+        return None
     soon = min(SOON_MAX_SECONDS, SOON_SECONDS * 2.0 ** min(max(0, try_number - 1), 16))
-    return Decision(Action.RETRY, reason, soon * (0.5 + random() / 2))
+    return soon * (0.5 + random() / 2)
 
 
 class ChannelRetryPolicy(RetryPolicy):
@@ -155,12 +163,16 @@ class ChannelRetryPolicy(RetryPolicy):
             ChannelTalkHook().call("writeUserChatMessage", ...)
 
     ====================================================  =====================================================
-    a rate limit, the token quota                         retried when it is over
+    a rate limit, the token quota                         run again when it is over
     not sent                                              retried soon, or when the error says
     wrong secret, permission, parameter, configuration    failed at once
     outcome unknown                                       failed, unless repeating the call changes nothing
     anything else                                         as the task's ``retries`` and ``retry_delay`` say
     ====================================================  =====================================================
+
+    From Airflow 3.4 on, a rate limit or the token quota uses none of the task's ``retries``: Airflow reschedules the
+    task, which waits without a worker slot, for at most ``[channel_talk] max_total_wait_seconds`` in one try. After
+    that, and before Airflow 3.4, the wait uses a retry.
 
     It holds no state; Airflow stores no policy but reads the DAG file again where a task runs, so a mapped, deferred or
     rescheduled task keeps it.
@@ -185,12 +197,19 @@ class ChannelRetryPolicy(RetryPolicy):
         :param try_number: the try that it ended, from 1.
         """
         decision = decide(exception, try_number=try_number)
+        if decision.action is Action.DEFAULT:
+            return RetryDecision.default()
         if decision.action is Action.FAIL:
             return RetryDecision.fail(reason=decision.reason)
-        if decision.action is Action.RETRY:
-            delay = None if decision.delay_seconds is None else timedelta(seconds=decision.delay_seconds)
-            return RetryDecision.retry(delay=delay, reason=decision.reason)
-        return RetryDecision.default()
+        delay = None if decision.delay_seconds is None else timedelta(seconds=decision.delay_seconds)
+        if decision.action is Action.WAIT and CAN_RESCHEDULE:
+            from airflow_channel_provider.configuration import max_total_wait_seconds
+
+            if limit_seconds := max_total_wait_seconds():
+                reschedule: Callable[..., RetryDecision] = RetryDecision.reschedule  # type: ignore[attr-defined]
+                timeout = timedelta(seconds=limit_seconds)
+                return reschedule(delay=delay, reschedule_timeout=timeout, reason=decision.reason)
+        return RetryDecision.retry(delay=delay, reason=decision.reason)
 
     def serialize(self) -> dict[str, Any]:
         """Return what :meth:`deserialize` needs: nothing but the name."""

@@ -65,6 +65,10 @@ REDACTION_IN_THE_TASK = (
     "Airflow 3.0 redacts rendered fields where they are stored, and by their names alone.",
 )
 RETRY_POLICY = ("airflow.sdk:RetryPolicy", "Before Airflow 3.3 there are no retry policies.")
+RESCHEDULING_POLICY = (
+    "airflow.sdk:RetryDecision.reschedule",
+    "Before Airflow 3.4 every retry policy uses a try.",
+)
 VARIABLE_NAMES = (
     "airflow.sdk.execution_time.comms:GetVariableKeys",
     "Before Airflow 3.3 a task cannot list Variables.",

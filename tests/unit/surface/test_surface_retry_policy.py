@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
-from support.airflow_features import RETRY_POLICY, leave_out_unless
+from support.airflow_features import RESCHEDULING_POLICY, RETRY_POLICY, leave_out_unless, needs
 
+from airflow_channel_provider import retry_policy
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelAuthenticationError,
@@ -93,24 +94,24 @@ def test_what_nothing_is_known_about_is_left_to_the_task(error: Exception) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "random", "delay"),
+    ("error", "random", "action", "delay"),
     [
-        (ChannelTokenQuotaError("x", retry_at=at(1000)), 0.0, 1000.0),
-        (ChannelTokenQuotaError("x", retry_at=at(1000)), 1.0, 1030.0),
-        (ChannelRateLimitError("x", retry_at=at(100)), 1.0, 110.0),
-        (ChannelRateLimitError("x", retry_at=at(-5)), 1.0, 3.0),
-        (ChannelRateLimitError("x", retry_at=at(999), retry_after_seconds=20.0), 0.0, 20.0),
-        (ChannelNotSentError("no token for now", retry_at=at(300)), 0.5, 315.0),
+        (ChannelTokenQuotaError("x", retry_at=at(1000)), 0.0, "wait", 1000.0),
+        (ChannelTokenQuotaError("x", retry_at=at(1000)), 1.0, "wait", 1030.0),
+        (ChannelRateLimitError("x", retry_at=at(100)), 1.0, "wait", 110.0),
+        (ChannelRateLimitError("x", retry_at=at(-5)), 1.0, "wait", 3.0),
+        (ChannelRateLimitError("x", retry_at=at(999), retry_after_seconds=20.0), 0.0, "wait", 20.0),
+        (ChannelNotSentError("no token for now", retry_at=at(300)), 0.5, "retry", 315.0),
     ],
 )
-def test_what_tells_its_end_is_retried_then_and_spread(
-    error: ChannelError, random: float, delay: float
+def test_error_that_names_its_end_has_the_task_run_again_then_and_spread(
+    error: ChannelError, random: float, action: str, delay: float
 ) -> None:
-    assert decision(error, random=random) == ("retry", delay)
+    assert decision(error, random=random) == (action, delay)
 
 
-def test_limit_that_nothing_explains_is_retried_when_the_task_says() -> None:
-    assert decision(ChannelRateLimitError("x")) == ("retry", None)
+def test_limit_without_a_known_end_has_the_task_run_again_when_the_task_says() -> None:
+    assert decision(ChannelRateLimitError("x")) == ("wait", None)
 
 
 @pytest.mark.parametrize(
@@ -194,11 +195,45 @@ def test_policy_answers_in_the_words_of_airflow() -> None:
     )
     assert policy.evaluate(ValueError("x"), 1, 3).action is RetryAction.DEFAULT
     assert policy.evaluate(ChannelRateLimitError("x"), 1, 3).retry_delay is None
-    soon = datetime.now(tz=timezone.utc) + timedelta(seconds=600)
-    retried = policy.evaluate(ChannelRateLimitError("x", retry_at=soon), 1, 3)
+    retried = policy.evaluate(ChannelNotSentError("x", retry_at=in_ten_minutes()), 1, 3)
     assert retried.action is RetryAction.RETRY
     assert retried.retry_delay is not None
     assert timedelta(seconds=590) < retried.retry_delay < timedelta(seconds=640)
+
+
+def in_ten_minutes() -> datetime:
+    return datetime.now(tz=timezone.utc) + timedelta(seconds=600)
+
+
+LIMITS: list[ChannelError] = [
+    ChannelTokenQuotaError("quota", retry_at=in_ten_minutes()),
+    ChannelRateLimitError("slow down", retry_at=in_ten_minutes()),
+]
+
+
+@needs(*RESCHEDULING_POLICY)
+@pytest.mark.parametrize("error", LIMITS, ids=repr)
+def test_wait_for_a_limit_uses_no_try(monkeypatch: pytest.MonkeyPatch, error: ChannelError) -> None:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__MAX_TOTAL_WAIT_SECONDS", "900")
+    made: Any = ChannelRetryPolicy().evaluate(error, 1, 0)
+    assert made.action.value == "reschedule"
+    assert timedelta(seconds=590) < made.retry_delay < timedelta(seconds=640)
+    assert (made.max_reschedules, made.reschedule_timeout) == (None, timedelta(seconds=900))
+
+
+@pytest.mark.parametrize("older", [True, False])
+@pytest.mark.parametrize("error", LIMITS, ids=repr)
+def test_wait_for_a_limit_uses_a_try_where_nothing_else_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, error: ChannelError, older: bool
+) -> None:
+    if older:
+        monkeypatch.setattr(retry_policy, "CAN_RESCHEDULE", False)
+    else:
+        monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__MAX_TOTAL_WAIT_SECONDS", "0")
+    made = ChannelRetryPolicy().evaluate(error, 1, 3)
+    assert made.action is RetryAction.RETRY
+    assert made.retry_delay is not None
+    assert timedelta(seconds=590) < made.retry_delay < timedelta(seconds=640)
 
 
 def test_policy_survives_serialization_and_pickling() -> None:
