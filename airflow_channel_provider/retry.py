@@ -10,6 +10,7 @@ The parts are small and pure, and clock, randomness and sleeping come from outsi
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from airflow_channel_provider.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.contract.model import RetryClass
+    from airflow_channel_provider.prepared_call import PreparedCall
 
 __all__ = [
     "CallPolicy",
@@ -47,9 +48,9 @@ T = TypeVar("T")
 
 
 class Log(Protocol):
-    """What a repetition is reported to: a standard logger, or Airflow's."""
+    """A standard logger, or Airflow's."""
 
-    def warning(self, message: str, /, *args: object) -> object:
+    def log(self, level: int, message: str, /, *args: object) -> object:
         """Write one line."""
 
 
@@ -76,37 +77,24 @@ def is_outcome_unclear(error: BaseException) -> bool:
     return False
 
 
-def is_repeatable(error: BaseException, retry_class: RetryClass, has_request_id: bool) -> bool:
-    """
-    Tell whether the same call may be sent once more after this error.
-
-    :param error: what the call raised.
-    :param retry_class: the catalogue's word on the method.
-    :param has_request_id: whether the call carries a request id by which the service recognises a repetition.
-    """
+def is_repeatable(error: BaseException, call: PreparedCall) -> bool:
+    """Tell whether a call may be sent again after an error that it raised."""
     if isinstance(error, (ChannelNotSentError, ChannelRateLimitError)):
         return True
-    if not is_outcome_unclear(error) or getattr(error, "too_large", False):
-        return False
-    return retry_class.is_harmless or (retry_class.is_message and has_request_id)
+    return is_outcome_unclear(error) and not getattr(error, "too_large", False) and call.is_repeatable
 
 
-def as_ambiguous(
-    error: ChannelError, method: str, *, has_request_id: bool = False, is_lasting_id: bool = True
-) -> ChannelAmbiguousResultError:
+def as_ambiguous(error: ChannelError, call: PreparedCall) -> ChannelAmbiguousResultError:
     """
-    Describe the unclear outcome of a write; the original error belongs to it as its cause.
+    Describe the unclear outcome of a write; raise it from the original error.
 
     :param error: what the last attempt raised.
-    :param method: the function that was called.
-    :param has_request_id: whether the call carries a request id.
-    :param is_lasting_id: whether the next try of the task sends the same request id.
     """
-    if not has_request_id:
+    if call.request_id is None:
         remedy = (
             "it was not repeated, since that could do it twice; check at the service before running it again"
         )
-    elif is_lasting_id:
+    elif call.request_id.is_lasting:
         remedy = "a retry of the task sends the same request id and is no second message"
     else:
         remedy = (
@@ -114,10 +102,10 @@ def as_ambiguous(
             "before, or give a requestId of your own"
         )
     return ChannelAmbiguousResultError(
-        f"{method} was sent, and whether it took effect is unknown: {remedy}. {error.message}",
-        method=method,
+        f"{call.method} was sent, and whether it took effect is unknown: {remedy}. {error.message}",
+        method=call.method,
         http_status=error.http_status,
-        safe_to_repeat=has_request_id and is_lasting_id,
+        safe_to_repeat=call.is_repeatable_in_next_try,
     )
 
 
@@ -187,21 +175,23 @@ class WaitTooLong(tenacity.stop.stop_base):
 @dataclass(frozen=True)
 class CallPolicy:
     """
-    How one call is carried through.
+    How often a call is sent, and how long it waits in between.
 
-    :param attempts: how often it is sent at most.
-    :param max_wait_seconds: longest single pause that is sat out.
-    :param wait_max_seconds: longest pause where the service tells none.
-    :param log: where each repetition writes its one line.
-    :param repeatable: tells by error, retry class and request id whether the call may be sent again.
-    :param on_repeat: is told the method and the error of each repetition, before its pause.
+    :param attempts: maximum number of attempts, including the first.
+    :param max_wait_seconds: longest single pause.
+    :param wait_max_seconds: longest pause where the service names none.
+    :param log: gets one line for each repetition.
+    :param log_level: of that line.
+    :param repeats_rate_limited: whether a rate limit is waited for; False: it is raised at once.
+    :param on_repeat: called with the method and the error before the pause of each repetition.
     """
 
     attempts: int
     max_wait_seconds: float
     wait_max_seconds: float
     log: Log
-    repeatable: Callable[[BaseException, RetryClass, bool], bool] = is_repeatable
+    log_level: int = logging.WARNING
+    repeats_rate_limited: bool = True
     on_repeat: Callable[[str, BaseException | None], None] = lambda method, error: None
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
@@ -213,52 +203,43 @@ class CallPolicy:
                 "call_attempts must be at least 1 and max_wait_seconds at least 0; correct the argument."
             )
 
-    def run(
-        self,
-        call: Callable[[], T],
-        *,
-        method: str,
-        retry_class: RetryClass,
-        has_request_id: bool = False,
-        is_lasting_id: bool = True,
-    ) -> T:
+    def run(self, call: PreparedCall, send: Callable[[], T]) -> T:
         """
-        Send the call until it is answered, refused for good, or has to wait too long.
+        Send the call until it is answered, refused for good, or would have to wait too long.
 
-        :param call: sends it once.
-        :param method: its name, for messages.
-        :param has_request_id: whether the service recognises a repetition by this process.
-        :param is_lasting_id: whether the next try of the task sends the same request id.
+        :param send: sends it once.
         :raises ChannelAmbiguousResultError: for a write whose outcome is unclear.
         :raises ChannelError: what the last attempt raised, otherwise.
         """
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(
-                lambda error: self.repeatable(error, retry_class, has_request_id)
-            ),
+            retry=tenacity.retry_if_exception(lambda error: self._may_repeat(error, call)),
             wait=Wait(self.wait_max_seconds, self.now, self.random),
             stop=tenacity.stop_any(
                 tenacity.stop_after_attempt(self.attempts), WaitTooLong(self.max_wait_seconds, self.now)
             ),
-            before_sleep=lambda state: self._report(state, method),
+            before_sleep=lambda state: self._report(state, call.method),
             sleep=self.sleep,
             reraise=True,
         )
         try:
-            return retrying(call)
+            return retrying(send)
         except ChannelError as error:
+            is_harmless = call.retry_class.is_harmless
             if isinstance(error, ChannelAmbiguousResultError):
-                error.safe_to_repeat = retry_class.is_harmless
-            if not is_outcome_unclear(error) or retry_class.is_harmless:
+                error.safe_to_repeat = is_harmless
+            if not is_outcome_unclear(error) or is_harmless:
                 raise
-            raise as_ambiguous(
-                error, method, has_request_id=has_request_id, is_lasting_id=is_lasting_id
-            ) from error
+            raise as_ambiguous(error, call) from error
+
+    def _may_repeat(self, error: BaseException, call: PreparedCall) -> bool:
+        is_limited = isinstance(error, ChannelRateLimitError)
+        return is_repeatable(error, call) and (self.repeats_rate_limited or not is_limited)
 
     def _report(self, state: tenacity.RetryCallState, method: str) -> None:
         error = _error_of(state)
         self.on_repeat(method, error)
-        self.log.warning(
+        self.log.log(
+            self.log_level,
             "%s: attempt %d of %d failed, the next follows in %.1f s (%s: %s)",
             method,
             state.attempt_number,

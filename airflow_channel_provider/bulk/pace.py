@@ -53,7 +53,7 @@ class Pace:
         self._own = threading.local()
         self.paused_seconds = 0.0
 
-    def turn(self) -> None:
+    def acquire(self) -> None:
         """
         Wait until a call may be sent.
 

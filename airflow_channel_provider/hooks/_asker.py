@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_channel_provider.hooks import _request_id
+from airflow_channel_provider import request_ids
 
 __all__ = ["CONNECTION_TEST", "name_of_this_process"]
 
@@ -11,7 +11,7 @@ CONNECTION_TEST = "a connection test"
 
 def name_of_this_process() -> str:
     """Name the task that runs here: DAG, task, map index, try and run."""
-    current = _request_id.current_task()
+    current = request_ids.current_task()
     if current is None:
         return "a process outside of any task"
     key, try_number = current

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_channel_provider import configuration
+from airflow_channel_provider import configuration, metrics
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks._forgetting import forget_values
 from airflow_channel_provider.hooks._once import opened_once
@@ -62,6 +62,9 @@ class ServiceHook(BaseHook):
     form: ClassVar[ConnectionForm]
     opened: ClassVar[tuple[str, ...]] = ("client",)
     """What hangs on the connections to the service, and goes when they are closed."""
+
+    _repeats_rate_limited = True
+    _repetition_log_level = logging.WARNING
 
     def __init__(
         self, *, call_attempts: int | None = None, max_wait_seconds: float | None = None, **kwargs: Any
@@ -126,9 +129,6 @@ class ServiceHook(BaseHook):
 
     @opened_once
     def _policy(self) -> CallPolicy:
-        return self._new_policy()
-
-    def _new_policy(self) -> CallPolicy:
         from airflow_channel_provider.retry import CallPolicy
 
         return CallPolicy(
@@ -136,6 +136,9 @@ class ServiceHook(BaseHook):
             max_wait_seconds=self.max_wait_seconds,
             wait_max_seconds=configuration.call_wait_max_seconds(),
             log=self.log,
+            log_level=self._repetition_log_level,
+            repeats_rate_limited=self._repeats_rate_limited,
+            on_repeat=metrics.call_repeated,
             sleep=self._sleep,
         )
 

@@ -9,16 +9,12 @@ answer included, is masked before anything else can see it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, metrics
 from airflow_channel_provider.connection_form import BENLLY_FORM, ConnectionForm
 from airflow_channel_provider.connections import BenllyLogin, BenllySettings
-from airflow_channel_provider.exceptions import (
-    ChannelConfigurationError,
-    ChannelNotSentError,
-)
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks import _asker
 from airflow_channel_provider.hooks._base import ServiceHook
 from airflow_channel_provider.hooks._naming import naming_connection
@@ -28,7 +24,6 @@ from airflow_channel_provider.masking import mask_credential, mask_secret
 if TYPE_CHECKING:
     from airflow_channel_provider.api.benlly import BenllyClient
     from airflow_channel_provider.hooks._tokens import TokenUser
-    from airflow_channel_provider.retry import CallPolicy
     from airflow_channel_provider.tokens.manager import TokenManager
     from airflow_channel_provider.tokens.stores import TokenStore
 
@@ -55,6 +50,8 @@ class BenllyHook(ServiceHook):
     hook_name: ClassVar[str] = BENLLY_FORM.hook_name
     form: ClassVar[ConnectionForm] = BENLLY_FORM
     opened: ClassVar[tuple[str, ...]] = ("client", "manager", "_token_user")
+
+    _repeats_rate_limited = False
 
     def __init__(
         self,
@@ -169,12 +166,6 @@ class BenllyHook(ServiceHook):
             advice=BENLLY.advice,
         )
 
-    def _new_policy(self) -> CallPolicy:
-        return replace(
-            super()._new_policy(),
-            repeatable=lambda error, retry_class, has_request_id: isinstance(error, ChannelNotSentError),
-        )
-
     def get_conn(self) -> BenllyClient:
         """Return the client underneath; its calls take a token from :meth:`get_access_token`."""
         return self.client
@@ -236,6 +227,7 @@ class BenllyHook(ServiceHook):
 
     def _carry_through(self, operation: str, act: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         from airflow_channel_provider.contract.model import RetryClass
+        from airflow_channel_provider.prepared_call import PreparedCall
 
         def send(access_token: str) -> dict[str, Any]:
             data = act(access_token)
@@ -243,10 +235,9 @@ class BenllyHook(ServiceHook):
                 mask_secret(data["device_token"])
             return data
 
+        call = PreparedCall(operation, RetryClass.UNSAFE)
         with naming_connection(self.benlly_conn_id):
-            return self._policy.run(
-                lambda: self._with_token(send), method=operation, retry_class=RetryClass.UNSAFE
-            )
+            return self._policy.run(call, lambda: self._with_token(send))
 
     def _with_token(self, send: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         if (access_token := self.settings.access_token) is not None:

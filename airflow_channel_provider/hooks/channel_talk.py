@@ -1,38 +1,59 @@
-"""The door to Channel Talk.
+"""The hook of Channel Talk.
 
 A hook looks up its connection once, opens nothing until the first call, and shares its token with every other hook of
-the same app on every worker. It wires connection, token manager, client and retry policy together and decides nothing
-that one of these decides.
+the same app on every worker. It connects settings, token manager, client and retry policy; each of them decides its own
+matter. A call is prepared (:func:`.prepared_call.prepare`), then sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from airflow_channel_provider import configuration, metrics
+from airflow_channel_provider import configuration, metrics, request_ids
 from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, ConnectionForm
 from airflow_channel_provider.connections import ChannelTalkSettings
-from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.hooks import _arguments, _asker, _contract, _request_id
+from airflow_channel_provider.hooks import _asker
 from airflow_channel_provider.hooks._base import ServiceHook
 from airflow_channel_provider.hooks._naming import naming_connection
 from airflow_channel_provider.hooks._once import opened_once
 from airflow_channel_provider.masking import mask_credential, mask_secret
+from airflow_channel_provider.prepared_call import (
+    NewRequestId,
+    PreparedCall,
+    as_id,
+    as_mapping,
+    as_text,
+    described,
+    prepare,
+)
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.channel_talk import ChannelTalkClient
-    from airflow_channel_provider.contract.model import RetryClass
+    from airflow_channel_provider.contract.shapes import Violation
     from airflow_channel_provider.hooks._paging import Pages
     from airflow_channel_provider.hooks._tokens import TokenUser
-    from airflow_channel_provider.retry import CallPolicy
     from airflow_channel_provider.tokens.manager import TokenManager
 
 __all__ = ["ChannelTalkHook"]
 
+log = logging.getLogger(__name__)
+
 _TEST_WAIT_SECONDS = 10.0
 _NO_SECRETS = ("id", "Id", "type", "Type", "At")
+
+
+class RateLimiter(Protocol):
+    """Paces the requests of several threads."""
+
+    def acquire(self) -> None:
+        """Wait until a request may be sent."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for a while."""
 
 
 class ChannelTalkHook(ServiceHook):
@@ -40,13 +61,15 @@ class ChannelTalkHook(ServiceHook):
     Calls native functions and app functions of Channel Talk.
 
     :param channel_talk_conn_id: connection of the type ``channel_talk``.
-    :param call_attempts: how often one call is sent at most; default: the option ``[channel_talk] call_attempts``. A
-        call whose token was refused has done nothing; it is sent again with a renewed token, beyond this number.
-    :param max_wait_seconds: longest single wait for a token or a rate limit that is sat out, in seconds; default: the
-        option ``[channel_talk] max_wait_seconds``.
+    :param call_attempts: maximum number of attempts for one call, including the first; default: the option
+        ``[channel_talk] call_attempts``. An attempt whose token was refused has done nothing and does not count.
+    :param max_wait_seconds: longest single wait for a token or a rate limit that a call sits out, in seconds; default:
+        the option ``[channel_talk] max_wait_seconds``.
     :param contract: ``strict``: a call that breaks the vendor's published contract is not sent; ``off``: it is sent
-        all the same, for the day when the service has moved on; default: the option ``[channel_talk] contract``.
+        all the same, in case the service has moved on; default: the option ``[channel_talk] contract``.
     :param asked_by: who uses the hook, shown beside each token request; default: the running task.
+    :param rate_limiter: paces the requests where several threads share the hook. A rate limit is then raised at once,
+        since the limiter waits for all of them, and repetitions are logged at level DEBUG.
     """
 
     conn_name_attr: ClassVar[str] = "channel_talk_conn_id"
@@ -64,12 +87,18 @@ class ChannelTalkHook(ServiceHook):
         max_wait_seconds: float | None = None,
         contract: str | None = None,
         asked_by: str | None = None,
+        rate_limiter: RateLimiter | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
         self.channel_talk_conn_id = channel_talk_conn_id
         self.contract = contract
         self.asked_by = asked_by
+        self._rate_limiter = rate_limiter
+        if rate_limiter is not None:
+            self._sleep = rate_limiter.sleep
+            self._repeats_rate_limited = False
+            self._repetition_log_level = logging.DEBUG
 
     @opened_once
     def settings(self) -> ChannelTalkSettings:
@@ -113,9 +142,6 @@ class ChannelTalkHook(ServiceHook):
             asked_by=lambda: self.asked_by or _asker.name_of_this_process(),
         )
 
-    def _new_policy(self) -> CallPolicy:
-        return replace(super()._new_policy(), on_repeat=metrics.call_repeated)
-
     @opened_once
     def _token_user(self) -> TokenUser:
         from airflow_channel_provider.hooks._tokens import TokenUser
@@ -143,7 +169,7 @@ class ChannelTalkHook(ServiceHook):
         :raises ChannelTokenQuotaError: no token is left in the present window.
         :raises ChannelAuthenticationError: the App Secret was refused.
         """
-        channel = _arguments.as_id(channel_id) or self.settings.channel_id
+        channel = as_id(channel_id) or self.settings.channel_id
         with naming_connection(self.channel_talk_conn_id):
             return self.manager.get(channel, wait_seconds=self.max_wait_seconds).access_token
 
@@ -171,35 +197,52 @@ class ChannelTalkHook(ServiceHook):
         :raises ChannelAmbiguousResultError: a write was sent, and whether it took effect is unknown.
         :raises ChannelRequestError: the service refused.
         """
-        from airflow_channel_provider.contract import functions
+        request_id = request_ids.for_call if deduplicate else None
+        return self.send(self.prepare(method, params, channel_id=channel_id, request_id=request_id))
 
-        if not isinstance(method, str):
-            raise ChannelConfigurationError(
-                f"The name of the function (method) is a text, not {type(method).__name__}."
-            )
-        if functions.is_token_request(method):
-            raise ChannelConfigurationError(
-                f"{method} is not called directly, since that would spend the quota of 10 token requests in 30 minutes "
-                "uncounted. Use get_access_token().",
-                method=method,
-            )
-        function = functions.lookup(method)
-        given = _arguments.as_mapping(method, params)
-        channel = _arguments.channel_of(function, given, channel_id, self.settings)
-        complete = _arguments.completed(function, given, channel or channel_id, self.settings)
-        _contract.check(function, complete, enforced=self._enforces_contract)
-        sent = _arguments.identified(function, complete) if deduplicate else complete
+    def prepare(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        channel_id: str | None = None,
+        request_id: NewRequestId = request_ids.for_call,
+    ) -> PreparedCall:
+        """
+        Return a call of a native function as :meth:`send` sends it. Warn once in a task of what breaks an uncertain
+        rule of the contract.
 
-        def send(token: str) -> Any:
-            return _masked(self.client.call_native(method, sent or None, access_token=token))
-
-        return self._carry_through(
+        :param method: as for :meth:`call`.
+        :param params: as for :meth:`call`.
+        :param channel_id: as for :meth:`call`.
+        :param request_id: for a message that has none: an id that each try of the task sends, or a function of method
+            and parameters that makes one; None: it is sent without one.
+        :raises ChannelConfigurationError: as for :meth:`call`.
+        """
+        call = prepare(
             method,
-            function.retry,
-            channel,
-            send,
-            has_request_id=_arguments.has_request_id(sent),
-            is_lasting_id=_arguments.has_request_id(given) or _request_id.is_in_task(),
+            params,
+            settings=self.settings,
+            channel_id=channel_id,
+            request_id=request_id,
+            enforce_contract=self._enforces_contract,
+        )
+        warn_once(call)
+        return call
+
+    def send(self, call: PreparedCall) -> Any:
+        """
+        Send a call of a native function, and again where that is safe.
+
+        :param call: from :meth:`prepare`.
+        :return: the result, None where the function has none.
+        :raises ChannelError: as for :meth:`call`.
+        """
+        return self._run(
+            call,
+            lambda token: _masked(
+                self.client.call_native(call.method, call.params or None, access_token=token)
+            ),
         )
 
     def iterate(
@@ -231,7 +274,7 @@ class ChannelTalkHook(ServiceHook):
             lambda page_params: self.call(method, page_params, channel_id=channel_id),
             method,
             listing_of(method, items_field),
-            _arguments.as_mapping(method, params),
+            as_mapping(method, params),
             page_size=page_size,
             limit=limit,
         )
@@ -266,23 +309,23 @@ class ChannelTalkHook(ServiceHook):
         """
         from airflow_channel_provider.contract.model import RetryClass
 
-        given = _arguments.as_mapping(method, params)
-        channel = _arguments.as_id(channel_id) or self.settings.channel_id
+        given = as_mapping(method, params)
+        channel = as_id(channel_id) or self.settings.channel_id
 
         if context is None:
             context = {"channel": {"id": channel}} if channel else {}
 
         def send(token: str) -> Any:
             return self.client.call_app_function(
-                _arguments.as_text(app_id),
+                as_text(app_id),
                 method,
                 given,
                 access_token=token,
                 context=context,
-                system_version=_arguments.as_text(system_version),
+                system_version=as_text(system_version),
             )
 
-        return self._carry_through(method, RetryClass.UNSAFE, channel, send)
+        return self._run(PreparedCall(method, RetryClass.UNSAFE, given, channel), send)
 
     # Airflow < 3.2 asks for these two, and overlooks those that a class has inherited.
 
@@ -306,24 +349,50 @@ class ChannelTalkHook(ServiceHook):
         user = TokenUser(self.manager, wait_seconds=wait_seconds, sleep=self._sleep)
         return Examination(self.settings, self.manager, self.client, user, wait_seconds).run()
 
-    def _carry_through(
-        self,
-        method: str,
-        retry_class: RetryClass,
-        channel: str | None,
-        send: Callable[[str], Any],
-        *,
-        has_request_id: bool = False,
-        is_lasting_id: bool = False,
-    ) -> Any:
-        with naming_connection(self.channel_talk_conn_id), metrics.timed_call(method):
-            return self._policy.run(
-                lambda: self._token_user.send(channel, send),
-                method=method,
-                retry_class=retry_class,
-                has_request_id=has_request_id,
-                is_lasting_id=is_lasting_id,
-            )
+    def _run(self, call: PreparedCall, send: Callable[[str], Any]) -> Any:
+        def send_once(token: str) -> Any:
+            if self._rate_limiter is not None:
+                self._rate_limiter.acquire()
+            return send(token)
+
+        with naming_connection(self.channel_talk_conn_id), metrics.timed_call(call.method):
+            return self._policy.run(call, lambda: self._token_user.send(call.channel_id, send_once))
+
+
+class _Warned:
+    """Which uncertain rules of the contract the present task was warned of; starts anew with another task."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._task: object = None
+        self._rules: set[tuple[str, str, str]] = set()
+
+    def new(self, call: PreparedCall) -> Sequence[Violation]:
+        """Return the broken rules that the task was not warned of before."""
+        task = request_ids.current_task()
+        new: list[Violation] = []
+        with self._lock:
+            if task != self._task:
+                self._task, self._rules = task, set()
+            for violation in call.warnings:
+                rule = (call.method, violation.rule.kind, re.sub(r"\[\d+\]", "[]", violation.path))
+                if rule not in self._rules:
+                    self._rules.add(rule)
+                    new.append(violation)
+        return new
+
+
+_warned = _Warned()
+
+
+def warn_once(call: PreparedCall) -> None:
+    """Warn of each uncertain rule of the contract that a call breaks, once in a task."""
+    if call.warnings and (new := _warned.new(call)):
+        log.warning(
+            "%s: %s. It is sent all the same, since nothing is known to check that.",
+            call.method,
+            described(new),
+        )
 
 
 def _masked(result: Any) -> Any:

@@ -38,7 +38,6 @@ def message_dto(
     silent: bool | str = False,
     web_page: Any = None,
     form: Any = None,
-    request_id: str | None = None,
 ) -> dict[str, Any]:
     """
     Build the ``dto`` of a message.
@@ -53,7 +52,6 @@ def message_dto(
     :param options: names such as ``MESSAGE_OPTION_IMMUTABLE``.
     :param private: shown to managers only.
     :param silent: without a notification: ``manager`` or ``user`` to one side, True to both.
-    :param request_id: by which the service recognises a repetition.
     :raises ChannelConfigurationError: the message is empty, or a part of it has the wrong shape.
     """
     given_blocks = _list("blocks", blocks)
@@ -69,7 +67,6 @@ def message_dto(
         "options": message_options(_list("options", options), private=private, silent=silent),
         "webPage": _object("web_page", web_page),
         "form": _object("form", form),
-        "requestId": request_id,
     }
     dto = {name: value for name, value in content.items() if value not in _NOTHING}
     _check(dto)

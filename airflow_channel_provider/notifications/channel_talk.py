@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
+from airflow_channel_provider import request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.notifications._event import (
@@ -193,7 +194,7 @@ class ChannelTalkNotifier(BaseNotifier):
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.messages.dto import message_dto
 
-        dto = message_dto(**self._content(event), request_id=self._request_id(event))
+        dto = message_dto(**self._content(event))
         hook = ChannelTalkHook(
             self.channel_talk_conn_id,
             call_attempts=CALL_ATTEMPTS,
@@ -202,7 +203,7 @@ class ChannelTalkNotifier(BaseNotifier):
         )
         # The first look-up in a triggerer takes seconds, and they are not the service's.
         _ = hook.settings
-        written = run_within(self.max_total_wait_seconds, lambda: self._write(hook, dto))
+        written = run_within(self.max_total_wait_seconds, lambda: self._write(hook, dto, event))
         self.log.info("The alert was sent: message %s", written)
 
     def _content(self, event: Event) -> dict[str, Any]:
@@ -213,16 +214,18 @@ class ChannelTalkNotifier(BaseNotifier):
         return content
 
     def _request_id(self, event: Event) -> str:
-        from airflow_channel_provider.hooks import _request_id
+        return request_ids.for_event("alert", *event.key, self._written_as or self._fingerprint())
 
-        return _request_id.for_event("alert", *event.key, self._written_as or self._fingerprint())
-
-    def _write(self, hook: ChannelTalkHook, dto: Mapping[str, Any]) -> str | None:
+    def _write(self, hook: ChannelTalkHook, dto: Mapping[str, Any], event: Event) -> str | None:
         from airflow_channel_provider.messages.dto import message_id
 
         with hook:
             method, target = self._target(hook)
-            return message_id(hook.call(method, {**target, "dto": dto}, channel_id=self.channel_id))
+            params = {**target, "dto": dto}
+            call = hook.prepare(
+                method, params, channel_id=self.channel_id, request_id=self._request_id(event)
+            )
+            return message_id(hook.send(call))
 
     def _target(self, hook: ChannelTalkHook) -> tuple[str, dict[str, str]]:
         if sum(map(bool, (self.group_id, self.group_name, self.user_chat_id))) != 1:

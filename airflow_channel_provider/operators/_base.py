@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_channel_provider import configuration
+from airflow_channel_provider import configuration, request_ids
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.operators import _waiting
 from airflow_channel_provider.operators._answers import check_takers, taken
@@ -122,9 +122,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
 
     def request_id(self, context: Context) -> str:
         """Return the id of this task instance's one message: the same in every try of it."""
-        from airflow_channel_provider.hooks import _request_id
-
-        return _request_id.for_task(_request_id.task_key(context))
+        return request_ids.for_task(request_ids.task_key(context))
 
     def describe(self) -> str:
         """Name the call for the log."""

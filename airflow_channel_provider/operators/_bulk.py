@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_channel_provider import configuration
+from airflow_channel_provider import configuration, request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._json import json_value
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.outcomes import Loss
     from airflow_channel_provider.bulk.pace import Pace
     from airflow_channel_provider.bulk.sources import Source
-    from airflow_channel_provider.contract.model import RetryClass
-    from airflow_channel_provider.hooks._paced import PacedHook
+    from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
 __all__ = ["BulkBaseOperator", "Plan"]
 
@@ -132,24 +131,15 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         return Pace(self.calls_per_second, pause_max_seconds=configuration.call_wait_max_seconds())
 
     @cached_property
-    def hook(self) -> PacedHook:
+    def hook(self) -> ChannelTalkHook:
         """The hook of the task's connection, for all its threads."""
-        return self.paced_hook()
+        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-    def paced_hook(self, retry_class: RetryClass | None = None) -> PacedHook:
-        """
-        Return a hook whose requests go through the gate.
-
-        :param retry_class: whether calls may be repeated, where the operator knows better than the catalogue.
-        """
-        from airflow_channel_provider.hooks._paced import PacedHook
-
-        return PacedHook(
+        return ChannelTalkHook(
             self.channel_talk_conn_id,
-            gate=self.gate,
-            retry_class=retry_class,
             call_attempts=self.call_attempts,
             max_wait_seconds=self.max_wait_seconds,
+            rate_limiter=self.gate,
         )
 
     @abstractmethod
@@ -337,7 +327,5 @@ def _is_nothing(value: object) -> bool:
 
 def _owner(context: Context) -> str:
     """Return a short name of the task instance, fit for a file's."""
-    from airflow_channel_provider.hooks import _request_id
-
-    key = json.dumps(list(_request_id.task_key(context))).encode()
+    key = json.dumps(list(request_ids.task_key(context))).encode()
     return hashlib.blake2b(key, digest_size=5).hexdigest()

@@ -43,7 +43,7 @@ def names(name: str, value: Any) -> list[Any]:
 
     :raises ChannelConfigurationError: it is something else.
     """
-    from airflow_channel_provider.hooks._arguments import as_text
+    from airflow_channel_provider.prepared_call import as_text
 
     if isinstance(value, str):
         value = json_value(name, value) if value.lstrip().startswith("[") else value or None

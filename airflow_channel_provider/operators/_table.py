@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.bulk.columns import Names, distinct
@@ -24,6 +25,7 @@ from airflow_channel_provider.bulk.tables import (
     losses_of_rows,
     merged_columns,
 )
+from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelConfigurationError,
@@ -208,7 +210,11 @@ class Upsert:
 
     def _send(self, rows: Sequence[Row]) -> None:
         params = {"tableName": self._table_name, "rows": [row.value for row in rows]}
-        answer = self._hook.call(UPSERT, params, channel_id=self._channel_id)
+        call = self._hook.prepare(UPSERT, params, channel_id=self._channel_id)
+        # Rows that are found again by their primary key are written again, and stay one row each.
+        answer = self._hook.send(
+            replace(call, retry_class=RetryClass.IDEMPOTENT) if self._repeatable else call
+        )
         accepted = answer.get("acceptedRowCount") if isinstance(answer, Mapping) else None
         if str(accepted) != str(len(rows)):  # an int64, which JSON made of protobuf writes as text
             raise _NotAllAcceptedError(

@@ -82,13 +82,13 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
         """
         from airflow_channel_provider.messages.dto import message_dto, message_id
 
-        dto = message_dto(
-            **content_of(self), request_id=self.request_id(context) if self.deduplicate else None
+        call = self.hook.prepare(
+            method,
+            {**target, "dto": message_dto(**content_of(self))},
+            channel_id=self.channel_id,
+            request_id=self.request_id(context) if self.deduplicate else None,
         )
-        result = self.hook.call(
-            method, {**target, "dto": dto}, channel_id=self.channel_id, deduplicate=self.deduplicate
-        )
-        found = message_id(result)
+        found = message_id(self.hook.send(call))
         if found is None:
             self.log.warning("%s was accepted, but its answer holds no message id", method)
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider import request_ids
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelConfigurationError,
@@ -211,7 +212,6 @@ class DataTableLoadOperator(BulkBaseOperator):
         """Bring the table into shape, and return the batches."""
         from airflow_channel_provider.bulk.sources import Peeked
         from airflow_channel_provider.bulk.tables import Batches, given_columns, losses_of_rows
-        from airflow_channel_provider.contract.model import RetryClass
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.operators._table import (
             UPSERT,
@@ -235,7 +235,6 @@ class DataTableLoadOperator(BulkBaseOperator):
                 check=lambda columns: look_for_columns(source, peeked.head, columns),
             )
         repeatable = bool(shape.primary_key)
-        self.hook = self.paced_hook(RetryClass.IDEMPOTENT if repeatable else None)
         return Plan(
             name=UPSERT,
             items=Batches(
@@ -274,15 +273,12 @@ class _Call:
     def __init__(
         self, operator: BulkNativeFunctionOperator, context: Context, *, is_message: bool, repeatable: bool
     ) -> None:
-        from airflow_channel_provider.hooks import _request_id
-
         self._method = operator.method
         self._hook = operator.hook
         self._channel_id = operator.channel_id
         self._is_message = is_message
         self._repeatable = repeatable
-        self._deduplicate = operator.deduplicate
-        self._task_key = _request_id.task_key(context)
+        self._task_key = request_ids.task_key(context)
         self._params_of = operator.params_of_items(context)
 
     def __call__(self, item: Item) -> Sequence[Loss]:
@@ -299,19 +295,10 @@ class _Call:
         params = self._params_of(item.value)
         if params is None:
             raise SkipItem
-        self._hook.call(
-            self._method,
-            self._identified(item, params),
-            channel_id=self._channel_id,
-            deduplicate=self._deduplicate,
-        )
+        request_id = self._request_id_of(item) if self._is_message else None
+        call = self._hook.prepare(self._method, params, channel_id=self._channel_id, request_id=request_id)
+        self._hook.send(call)
         return ()
-
-    def _identified(self, item: Item, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        dto = params.get("dto") if self._is_message and isinstance(params, Mapping) else None
-        if not isinstance(dto, Mapping) or dto.get("requestId"):
-            return params
-        return {**params, "dto": {**dto, "requestId": self._request_id_of(item)}}
 
     def losses_of(self, error: ChannelError, item: Item) -> Sequence[Loss]:
         """Describe what an error made of an item, with the id by which another run can repeat it."""
@@ -326,6 +313,4 @@ class _Call:
         return [loss_of(error, item.value, item.key, request_id=request_id)]
 
     def _request_id_of(self, item: Item) -> str:
-        from airflow_channel_provider.hooks import _request_id
-
-        return item.request_id or _request_id.for_task(self._task_key, self._method, item.key)
+        return item.request_id or request_ids.for_task(self._task_key, self._method, item.key)

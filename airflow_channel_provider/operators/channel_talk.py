@@ -70,16 +70,13 @@ class NativeFunctionOperator(FunctionParamsOperator):
                 "task that uses it, or set do_xcom_push=False.",
                 method=self.method,
             )
-        params = params_mapping(self.function_params)
-        dto = params.get("dto")
-        if self.deduplicate and isinstance(dto, Mapping) and not dto.get("requestId") and self._is_message():
-            params["dto"] = {**dto, "requestId": self.request_id(context)}
-        return self.hook.call(self.method, params, channel_id=self.channel_id, deduplicate=self.deduplicate)
-
-    def _is_message(self) -> bool:
-        from airflow_channel_provider.contract.functions import lookup
-
-        return lookup(self.method).is_message
+        call = self.hook.prepare(
+            self.method,
+            params_mapping(self.function_params),
+            channel_id=self.channel_id,
+            request_id=self.request_id(context) if self.deduplicate else None,
+        )
+        return self.hook.send(call)
 
 
 class AppFunctionOperator(FunctionParamsOperator):

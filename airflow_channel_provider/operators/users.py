@@ -149,7 +149,7 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
         return None if found is None else str(found)
 
     def _body(self) -> dict[str, Any]:
-        from airflow_channel_provider.hooks._arguments import as_text
+        from airflow_channel_provider.prepared_call import as_text
 
         given = {
             "profile": _mapping("profile", self.profile),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.triggers._conditions import Condition
 from airflow_channel_provider.xcom import fit_for_xcom
 
@@ -57,11 +57,11 @@ class Watch:
 
         :raises ChannelError: the read failed.
         """
-        try:
-            result = hook.call(self.method, self.params, channel_id=self.channel_id)
-        except ChannelAmbiguousResultError as error:
-            error.safe_to_repeat = True
-            raise
+        from airflow_channel_provider.contract.model import RetryClass
+
+        call = hook.prepare(self.method, self.params, channel_id=self.channel_id)
+        # That it only reads is the catalogue's word, or the caller's.
+        result = hook.send(replace(call, retry_class=RetryClass.READ))
         return fit_for_xcom(self.condition.found_in(result))
 
     def portable(self) -> dict[str, Any]:

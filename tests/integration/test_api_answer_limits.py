@@ -23,6 +23,7 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelResponseError,
 )
+from airflow_channel_provider.prepared_call import PreparedCall
 from airflow_channel_provider.retry import is_outcome_unclear, is_repeatable
 
 pytestmark = pytest.mark.promise(name="limits")
@@ -383,5 +384,5 @@ def test_what_unpacks_to_much_more_is_never_held() -> None:
         tracemalloc.stop()
     assert type(error) is ChannelResponseError
     assert error.too_large
-    assert not is_repeatable(error, RetryClass.READ, has_request_id=False)
+    assert not is_repeatable(error, PreparedCall("getUser", RetryClass.READ))
     assert peak_bytes < 2**20

@@ -96,5 +96,5 @@ def test_the_tracebacks_of_an_airflow_in_development_show_none(tmp_path: Path) -
     assert not [line for line in shown.splitlines() if any(secret in line for secret in SECRETS)]
     # They show the values of frames, and those that the error has come through.
     assert "locals" in shown
-    assert "_carry_through" in shown
+    assert "send_once" in shown
     assert "nobody has foreseen this on ch-1" in shown

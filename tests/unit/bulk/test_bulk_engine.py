@@ -156,7 +156,7 @@ def test_a_rate_limit_pauses_all_and_loses_nothing() -> None:
         if item.value in limited:
             limited.remove(item.value)
             raise ChannelRateLimitError("slow", retry_after_seconds=12)
-        bench.pace.turn()
+        bench.pace.acquire()
         return ()
 
     bench = Bench(send, limits=Limits(concurrency=1))
@@ -200,7 +200,7 @@ def test_a_long_wait_stops_and_the_next_try_goes_on() -> None:
 
 def test_a_limit_that_no_pause_helps_against_stops_in_the_end() -> None:
     def send(item: Item) -> Sequence[Loss]:
-        bench.pace.turn()
+        bench.pace.acquire()
         raise ChannelRateLimitError("slow")
 
     bench = Bench(send, limits=Limits(concurrency=1, refusals=3))

@@ -35,7 +35,7 @@ def pace(clock: Clock, calls_per_second: float | None = None) -> Pace:
 def test_without_a_cap_nobody_waits(clock: Clock) -> None:
     gate = pace(clock)
     for _ in range(100):
-        gate.turn()
+        gate.acquire()
     assert clock.waits == []
 
 
@@ -43,17 +43,17 @@ def test_a_cap_spaces_the_calls(clock: Clock) -> None:
     gate = pace(clock, 4)
     turns = []
     for _ in range(9):
-        gate.turn()
+        gate.acquire()
         turns.append(clock.now - 1_000)
     assert turns == [n * 0.25 for n in range(9)]
 
 
 def test_a_cap_does_not_catch_up_for_an_idle_time(clock: Clock) -> None:
     gate = pace(clock, 10)
-    gate.turn()
+    gate.acquire()
     clock.now += 60
-    gate.turn()
-    gate.turn()
+    gate.acquire()
+    gate.acquire()
     assert clock.waits == [0.1]
 
 
@@ -64,23 +64,23 @@ def test_one_refusal_makes_everybody_pause_once(clock: Clock) -> None:
         everybody = threading.Barrier(8)
 
         def call(number: int) -> int:
-            gate.turn()
+            gate.acquire()
             everybody.wait(30)
             return gate.refused(7.0)
 
         assert list(threads.map(call, range(8))) == [1] * 8
     assert gate.paused_seconds == 7.5
-    gate.turn()
-    gate.turn()
+    gate.acquire()
+    gate.acquire()
     assert clock.waits == [7.5]
 
 
 def test_a_late_refusal_of_the_same_burst_may_ask_for_more(clock: Clock) -> None:
     gate = pace(clock)
-    gate.turn()
+    gate.acquire()
     gate.refused(2.0)
     gate.refused(9.0)
-    gate.turn()
+    gate.acquire()
     assert clock.waits == [9.0]
 
 
@@ -88,16 +88,16 @@ def test_pauses_that_nobody_tells_double_up_to_the_longest(clock: Clock) -> None
     gate = Pace(now=clock, wait=clock.wait, random=lambda: 0.0, pause_max_seconds=5)
     for _ in range(5):
         gate.refused(None)
-        gate.turn()
+        gate.acquire()
     assert clock.waits == [1, 2, 4, 5, 5]
 
 
 def test_a_success_forgets_the_refusals(clock: Clock) -> None:
     gate = pace(clock)
     assert gate.refused(1.0) == 1
-    gate.turn()
+    gate.acquire()
     assert gate.refused(1.0) == 2
-    gate.turn()
+    gate.acquire()
     gate.succeeded()
     assert gate.refused(1.0) == 1
 
@@ -110,15 +110,15 @@ def test_a_pause_that_begins_while_one_waits_holds_for_it(clock: Clock) -> None:
             gate.refused(5.0)
         return clock.wait(seconds)
 
-    gate.turn()
-    gate.turn()
+    gate.acquire()
+    gate.acquire()
     assert clock.waits == [0.5, 4.5]
 
 
 def test_a_call_that_waited_out_a_pause_and_is_refused_begins_the_next_one(clock: Clock) -> None:
     gate = pace(clock)
     for expected in (1, 2, 3):
-        gate.turn()
+        gate.acquire()
         assert gate.refused(4.0) == expected
     assert gate.paused_seconds == 13.5
 
@@ -135,7 +135,7 @@ def test_a_stop_ends_all_waits(clock: Clock) -> None:
     gate = pace(clock)
     gate.stop()
     with pytest.raises(StoppedError):
-        gate.turn()
+        gate.acquire()
     with pytest.raises(StoppedError):
         gate.rest()
     with pytest.raises(StoppedError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from airflow_channel_provider.contract.model import NativeFunction, TokenScope
 from airflow_channel_provider.contract.sources import Strength
 from airflow_channel_provider.emulator import DEMO_SECRET
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.hooks import _contract
+from airflow_channel_provider.prepared_call import check as check_call
+from airflow_channel_provider.prepared_call import described
 
 SEEDS = {
     "appId": "demo-app",
@@ -60,14 +60,11 @@ def seeds_for(driver: Driver) -> dict[str, Any]:
 
 @pytest.mark.parametrize("contract", ["strict", "lenient"])
 @pytest.mark.parametrize("method", CATALOGUE)
-def test_the_smallest_call_that_keeps_the_contract_is_accepted(
-    caplog: pytest.LogCaptureFixture, method: str, contract: str
-) -> None:
+def test_the_smallest_call_that_keeps_the_contract_is_accepted(method: str, contract: str) -> None:
     driver, function = Seeded(contract=contract), CATALOGUE[method]
     params = smallest(function.params, seeds_for(driver))
     assert set(params) == {name for name in function.params.fields if function.needs(name)}
-    _contract.check(function, params, enforced=True)
-    assert caplog.messages == []
+    assert list(check_call(function, params, enforce_contract=True)) == []
     answer = driver.send_as_it_is(function, params)
     assert ("error" in answer) is (method in NOTHING_THERE), answer
     if method in NOTHING_THERE:
@@ -80,31 +77,25 @@ def driver() -> Driver:
 
 
 @pytest.mark.parametrize("function", CHECKED, ids=lambda function: function.name)
-def test_each_rule_stops_the_call_that_breaks_just_it(
-    caplog: pytest.LogCaptureFixture, driver: Seeded, function: NativeFunction
-) -> None:
+def test_each_rule_stops_the_call_that_breaks_just_it(driver: Seeded, function: NativeFunction) -> None:
     for case in broken(function, SEEDS):
         (violation,) = function.violations(case.value)
         assert (violation.path, violation.rule) == (case.path, case.rule)
-        _the_provider_stops_it(caplog, function, case)
+        _the_provider_stops_it(function, case)
         _the_emulator_refuses_it(driver, function, case)
 
 
-def _the_provider_stops_it(caplog: pytest.LogCaptureFixture, function: NativeFunction, case: Broken) -> None:
+def _the_provider_stops_it(function: NativeFunction, case: Broken) -> None:
     told = f"{function.name}: params.{case.path} {case.rule.text}, it "
     if case.rule.source.strength.is_certain:
         with pytest.raises(ChannelConfigurationError) as caught:
-            _contract.check(function, case.value, enforced=True)
+            check_call(function, case.value, enforce_contract=True)
         assert str(caught.value).startswith(told)
         assert f"({case.rule.source})" in str(caught.value)
     else:
-        caplog.clear()
-        _contract._warned = _contract._Warned()
-        _contract.check(function, case.value, enforced=True)
-        (record,) = caplog.records
-        assert record.levelno == logging.WARNING
-        assert record.getMessage().startswith(told)
-    _contract.check(function, case.value, enforced=False)
+        warnings = check_call(function, case.value, enforce_contract=True)
+        assert f"{function.name}: {described(warnings)}".startswith(told)
+    check_call(function, case.value, enforce_contract=False)
 
 
 def _the_emulator_refuses_it(driver: Seeded, function: NativeFunction, case: Broken) -> None:

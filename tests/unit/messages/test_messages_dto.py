@@ -28,7 +28,6 @@ def test_everything_at_once() -> None:
         private=True,
         web_page={"url": HOST},
         form={"type": "x"},
-        request_id="r-1",
     ) == {
         "botName": "bot",
         "plainText": "plain <b>",
@@ -44,7 +43,6 @@ def test_everything_at_once() -> None:
         "options": ["MESSAGE_OPTION_IMMUTABLE", "MESSAGE_OPTION_PRIVATE"],
         "webPage": {"url": HOST},
         "form": {"type": "x"},
-        "requestId": "r-1",
     }
 
 
@@ -196,7 +194,6 @@ def test_what_is_built_keeps_the_contract() -> None:
         bot_name="bot",
         private=True,
         silent=True,
-        request_id="r",
     )
     assert {block["type"] for block in dto["blocks"]} == {"text", "bullets", "code"}
     assert DTO.check(dto, HACK) == []

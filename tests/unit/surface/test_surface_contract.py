@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_channel_provider import prepared_call, request_ids
 from airflow_channel_provider.contract.functions import lookup
+from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.hooks import _contract, _request_id
+from airflow_channel_provider.hooks import channel_talk
+from airflow_channel_provider.prepared_call import WAY_OUT, PreparedCall
 
 MESSAGE: dict[str, Any] = {"channelId": "1", "userChatId": "2", "dto": {"plainText": "hi", "botName": "bot"}}
 CIRCLE: list[Any] = []
@@ -23,12 +26,13 @@ SECRET = "hush"
 
 
 def check(method: str, params: Any, *, enforced: bool = True) -> None:
-    _contract.check(lookup(method), params, enforced=enforced)
+    found = prepared_call.check(lookup(method), params, enforce_contract=enforced)
+    channel_talk.warn_once(PreparedCall(method, RetryClass.READ, params, warnings=found))
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_contract, "_warned", _contract._Warned())
+    monkeypatch.setattr(channel_talk, "_warned", channel_talk._Warned())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,7 @@ def test_what_breaks_it_is_refused_by_path_rule_and_size(method: str, params: An
     assert message.startswith(f"{method}: params")
     assert words in message
     assert SECRET not in message
-    assert message.endswith(_contract.WAY_OUT)
+    assert message.endswith(WAY_OUT)
     assert caught.value.method == method
     check(method, params, enforced=False)
 
@@ -112,8 +116,8 @@ TYPED = {"channelId": "1", "mediumType": 5, "address": SECRET}
 def test_what_only_a_type_knows_is_warned_of_once_in_a_task(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task: list[Any] = [(_request_id.TaskKey("d", "t", "r", -1), 1)]
-    monkeypatch.setattr(_request_id, "current_task", lambda: task[0])
+    task: list[Any] = [(request_ids.TaskKey("d", "t", "r", -1), 1)]
+    monkeypatch.setattr(request_ids, "current_task", lambda: task[0])
     for _ in range(3):
         check("findContactsByAddress", TYPED)
     assert caplog.messages == [

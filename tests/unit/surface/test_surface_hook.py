@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, redact
 
+from airflow_channel_provider import request_ids
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelAuthenticationError,
@@ -20,9 +21,8 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.hooks import _request_id
-from airflow_channel_provider.hooks._request_id import TaskKey
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.request_ids import TaskKey
 
 REFUSED = ChannelAuthenticationError("token is expired", method="getChannel", http_status=401)
 DTO = {"plainText": "hi", "botName": "bot"}
@@ -143,7 +143,7 @@ def test_message_without_request_id_is_not_repeated(doors: Any) -> None:
 def test_message_that_contains_itself_is_refused_inside_a_task_as_well(
     doors: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_request_id, "current_task", lambda: (TaskKey("d", "t", "r", -1), 1))
+    monkeypatch.setattr(request_ids, "current_task", lambda: (TaskKey("d", "t", "r", -1), 1))
     dto: dict[str, Any] = dict(DTO)
     dto["blocks"] = [dto]
     with pytest.raises(ChannelConfigurationError, match="contains itself"):

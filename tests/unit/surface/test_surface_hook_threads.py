@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,6 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelRateLimitError,
 )
-from airflow_channel_provider.hooks._paced import PacedHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ class Gate:
         self.passed = 0
         self.slept: list[float] = []
 
-    def turn(self) -> None:
+    def acquire(self) -> None:
         self.passed += 1
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
 
-def paced(doors: Doors, gate: Gate, **kwargs: Any) -> PacedHook:
-    hook = PacedHook("channel_talk_default", gate=gate, **kwargs)
+def paced(doors: Doors, gate: Gate) -> ChannelTalkHook:
+    hook = ChannelTalkHook(rate_limiter=gate)
     hook.__dict__.update(manager=doors.manager, client=doors.client)
     return hook
 
@@ -87,5 +87,6 @@ def test_the_caller_may_know_better_than_the_catalogue(doors: Doors) -> None:
     with pytest.raises(ChannelAmbiguousResultError):
         paced(doors, Gate()).call("upsertAppDataTableRows", params)
     doors.client.script = [ChannelAmbiguousResultError("lost"), {"acceptedRowCount": 1}]
-    hook = paced(doors, Gate(), retry_class=RetryClass.IDEMPOTENT)
-    assert hook.call("upsertAppDataTableRows", params) == {"acceptedRowCount": 1}
+    hook = paced(doors, Gate())
+    call = replace(hook.prepare("upsertAppDataTableRows", params), retry_class=RetryClass.IDEMPOTENT)
+    assert hook.send(call) == {"acceptedRowCount": 1}

@@ -12,12 +12,12 @@ from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelResponseError,
 )
-from airflow_channel_provider.hooks import _contract
-from airflow_channel_provider.hooks._request_id import TaskKey, for_task
+from airflow_channel_provider.hooks import channel_talk
 from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
+from airflow_channel_provider.request_ids import TaskKey, for_task
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 
@@ -161,7 +161,7 @@ def test_limits_of_a_message_are_the_contracts_and_go_with_it(
 def test_a_name_that_only_a_type_knows_is_one_warning(
     doors: Any, caplog: pytest.LogCaptureFixture, kwargs: Any, sent_as: Any, words: str
 ) -> None:
-    _contract._warned = _contract._Warned()
+    channel_talk._warned = channel_talk._Warned()
     for _ in range(2):
         operator = WriteUserChatMessageOperator(task_id="t", user_chat_id="c", text="x", **kwargs)
         assert fit(operator, doors, WRITTEN).execute_complete(context()) == "message-1"

@@ -19,7 +19,6 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.hooks._request_id import TaskKey, for_task
 from airflow_channel_provider.operators.benlly import ChannelAuthorizeOperator, ChannelDeauthorizeOperator
 from airflow_channel_provider.operators.channel_talk import (
     AppFunctionOperator,
@@ -29,6 +28,7 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteUserChatMessageOperator,
 )
 from airflow_channel_provider.operators.commands import Command, CommandChoice, CommandParameter
+from airflow_channel_provider.request_ids import TaskKey, for_task
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 

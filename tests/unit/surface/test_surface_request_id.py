@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from support.airflow_features import has
 
-from airflow_channel_provider.hooks import _request_id
-from airflow_channel_provider.hooks._request_id import TaskKey, for_call, for_task, task_key
+from airflow_channel_provider import request_ids
+from airflow_channel_provider.request_ids import TaskKey, for_call, for_task, task_key
 
 KEY = TaskKey("dag", "task", "run", -1)
 
@@ -22,7 +22,7 @@ def enter_task(monkeypatch: pytest.MonkeyPatch, *, try_number: int = 1, **change
     monkeypatch.setattr(
         "airflow.providers.common.compat.sdk.get_current_context", lambda: {"ti": ti}, raising=False
     )
-    monkeypatch.setattr(_request_id, "_occurrences", _request_id._Occurrences())
+    monkeypatch.setattr(request_ids, "_occurrences", request_ids._Occurrences())
 
 
 def test_id_of_a_task_instance_never_changes() -> None:
@@ -53,7 +53,9 @@ def test_key_of_a_context(map_index: int | None, expected: int) -> None:
 
 
 def test_outside_a_task_each_call_is_new() -> None:
-    ids = {for_call("m", {"a": 1}) for _ in range(5)}
+    made = [for_call("m", {"a": 1}) for _ in range(5)]
+    ids = {request_id.value for request_id in made}
+    assert not any(request_id.is_lasting for request_id in made)
     assert len(ids) == 5
     assert {uuid.UUID(i).version for i in ids} == {4}
 
@@ -61,7 +63,9 @@ def test_outside_a_task_each_call_is_new() -> None:
 def test_each_try_of_a_task_repeats_the_ids_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     def one_try(number: int) -> list[str]:
         enter_task(monkeypatch, try_number=number)
-        return [for_call("m", {"a": 1}), for_call("m", {"a": 2}), for_call("m", {"a": 1})]
+        made = [for_call("m", {"a": 1}), for_call("m", {"a": 2}), for_call("m", {"a": 1})]
+        assert all(request_id.is_lasting for request_id in made)
+        return [request_id.value for request_id in made]
 
     first = one_try(1)
     assert len(set(first)) == 3
@@ -69,7 +73,7 @@ def test_each_try_of_a_task_repeats_the_ids_of_the_first(monkeypatch: pytest.Mon
 
 
 def test_tries_in_one_process_count_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    occurrences = _request_id._Occurrences()
+    occurrences = request_ids._Occurrences()
     assert [occurrences.next(("k", 1), "c"), occurrences.next(("k", 1), "c")] == [1, 2]
     assert occurrences.next(("k", 2), "c") == 1
 

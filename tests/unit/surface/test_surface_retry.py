@@ -20,6 +20,8 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
     ChannelTokenQuotaError,
 )
+from airflow_channel_provider.prepared_call import PreparedCall
+from airflow_channel_provider.request_ids import RequestId
 from airflow_channel_provider.retry import (
     CallPolicy,
     Wait,
@@ -61,19 +63,23 @@ UNCLEAR = [
 KINDS = [(retry_class, with_id) for retry_class in RetryClass for with_id in (False, True)]
 
 
+def call_of(retry_class: RetryClass, with_id: bool = False, *, is_lasting: bool = True) -> PreparedCall:
+    return PreparedCall("m", retry_class, request_id=RequestId("id", is_lasting) if with_id else None)
+
+
 @pytest.mark.parametrize("error", ALWAYS, ids=repr)
 @pytest.mark.parametrize(("retry_class", "with_id"), KINDS)
 def test_what_had_no_effect_is_repeated_whatever_it_is(
     error: Exception, retry_class: RetryClass, with_id: bool
 ) -> None:
-    assert is_repeatable(error, retry_class, with_id)
+    assert is_repeatable(error, call_of(retry_class, with_id))
     assert not is_outcome_unclear(error)
 
 
 @pytest.mark.parametrize("error", NEVER, ids=repr)
 @pytest.mark.parametrize(("retry_class", "with_id"), KINDS)
 def test_what_was_refused_is_never_repeated(error: Exception, retry_class: RetryClass, with_id: bool) -> None:
-    assert not is_repeatable(error, retry_class, with_id)
+    assert not is_repeatable(error, call_of(retry_class, with_id))
     assert not is_outcome_unclear(error)
 
 
@@ -93,7 +99,7 @@ def test_unclear_outcome_is_repeated_only_where_that_changes_nothing(
     error: Exception, retry_class: RetryClass, with_id: bool, expected: bool
 ) -> None:
     assert is_outcome_unclear(error)
-    assert is_repeatable(error, retry_class, with_id) is expected
+    assert is_repeatable(error, call_of(retry_class, with_id)) is expected
 
 
 @pytest.mark.parametrize(
@@ -162,7 +168,7 @@ def policy(slept: list[float], *, attempts: int = 5, max_wait_seconds: float = 6
 
 
 def run(script: Script, slept: list[float], kind: RetryClass, *, with_id: bool = False, **kwargs: Any) -> Any:
-    return policy(slept, **kwargs).run(script, method="m", retry_class=kind, has_request_id=with_id)
+    return policy(slept, **kwargs).run(call_of(kind, with_id), script)
 
 
 def test_read_is_repeated_with_growing_pauses_until_it_is_answered() -> None:
@@ -214,7 +220,6 @@ def test_an_answer_that_is_too_large_is_not_asked_for_again(kind: RetryClass) ->
         (True, True, "a retry of the task sends the same request id", True),
         (True, False, "its request id is used by this call only", False),
         (False, False, "it was not repeated", False),
-        (False, True, "it was not repeated", False),
     ],
 )
 def test_a_retry_is_called_harmless_only_where_it_sends_the_same_request_id(
@@ -222,11 +227,8 @@ def test_a_retry_is_called_harmless_only_where_it_sends_the_same_request_id(
 ) -> None:
     with pytest.raises(ChannelAmbiguousResultError, match=said) as caught:
         policy([]).run(
+            call_of(RetryClass.REQUEST_ID, has_request_id, is_lasting=is_lasting_id),
             Script(ChannelAmbiguousResultError("timeout")),
-            method="m",
-            retry_class=RetryClass.REQUEST_ID,
-            has_request_id=has_request_id,
-            is_lasting_id=is_lasting_id,
         )
     assert caught.value.safe_to_repeat is safe
 
@@ -280,4 +282,5 @@ def test_retry_at_is_compared_with_the_clock_of_this_host() -> None:
 
 
 def test_ambiguity_keeps_the_words_of_its_cause() -> None:
-    assert "connection lost" in as_ambiguous(ChannelAmbiguousResultError("connection lost"), "m").message
+    error = ChannelAmbiguousResultError("connection lost")
+    assert "connection lost" in as_ambiguous(error, call_of(RetryClass.UNSAFE)).message

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from support.airflow_features import RESCHEDULING_POLICY, RETRY_POLICY, leave_out_unless, needs
 
-from airflow_channel_provider import retry_policy
+from airflow_channel_provider import request_ids, retry_policy
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelAuthenticationError,
@@ -22,7 +22,6 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.hooks import _request_id
 from airflow_channel_provider.operators.benlly import ChannelAuthorizeOperator, ChannelDeauthorizeOperator
 from airflow_channel_provider.operators.channel_talk import (
     AppFunctionOperator,
@@ -169,8 +168,8 @@ def test_ambiguous_result_tells_whether_the_next_try_could_do_harm(
 def test_request_id_that_only_this_process_knows_protects_no_later_try(
     doors: Any, monkeypatch: pytest.MonkeyPatch, in_task: bool
 ) -> None:
-    key = _request_id.TaskKey("d", "t", "r", -1)
-    monkeypatch.setattr(_request_id, "current_task", lambda: (key, 1) if in_task else None)
+    key = request_ids.TaskKey("d", "t", "r", -1)
+    monkeypatch.setattr(request_ids, "current_task", lambda: (key, 1) if in_task else None)
     error = outcome_of(doors, "writeUserChatMessage", MESSAGE)
     assert len(doors.client.calls) == 2
     assert error.safe_to_repeat is in_task

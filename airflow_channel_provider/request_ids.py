@@ -1,11 +1,11 @@
-"""Request ids by which the service recognises the repetition of a message.
+"""Request ids, by which the service recognises a message that it has seen before.
 
-The same task instance sending the same content for the nth time always gets the same id, over retries and restarts;
-another map index, another content or another occurrence gets another one. Outside a task every logical call is new.
+The same task instance that sends the same content for the nth time always gets the same id, over retries and restarts.
+Another map index, another content or another occurrence gets another id. Outside of a task each call gets a new id.
 
-The key holds nothing of the deployment, so that a move to another one keeps the ids. Two deployments that run the same
-DAG under the same run ids against one channel therefore share ids, and the service drops the second one's messages for
-repetitions: give such DAGs ids of their own, or each message a ``requestId`` of its own.
+The ids depend on nothing of the deployment, so that a move to another one keeps them. Two deployments that run the same
+DAG under the same run ids against one channel therefore use the same ids, and the service drops the second message.
+Give such DAGs ids of their own, or give each message a ``requestId`` of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,26 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["TaskKey", "current_task", "for_call", "for_event", "for_task", "is_in_task", "task_key"]
+__all__ = ["RequestId", "TaskKey", "current_task", "for_call", "for_event", "for_task", "task_key"]
 
 # Fixed for ever: another namespace would make the retry of a message a second message.
 NAMESPACE = uuid.UUID("6d0f5b5e-8a2f-5c1c-9c55-3f0f1c0a6a51")
 
 
+class RequestId(NamedTuple):
+    """
+    The request id of one message.
+
+    :param value: as the service gets it.
+    :param is_lasting: whether the next try of the task sends the same id.
+    """
+
+    value: str
+    is_lasting: bool = True
+
+
 class TaskKey(NamedTuple):
-    """What identifies a task instance over all of its tries."""
+    """Identifies a task instance over all of its tries."""
 
     dag_id: str
     task_id: str
@@ -45,44 +57,41 @@ def task_key(context: Context | Mapping[str, object]) -> TaskKey:
 
 def for_task(key: TaskKey, *parts: object) -> str:
     """
-    Return the id of a task instance's one message.
+    Return the id of a message of a task instance, the same in each of its tries.
 
-    :param parts: what tells several messages of the same task instance apart, such as an item's number.
+    :param parts: distinguish several messages of the same task instance, such as the key of an item.
     """
     return str(uuid.uuid5(NAMESPACE, json.dumps([*key, *map(str, parts)])))
 
 
 def for_event(*parts: object) -> str:
     """
-    Return the id of the one message about something that has happened.
+    Return the id of the one message about an event.
 
-    :param parts: what tells it from everything else that happens.
+    :param parts: distinguish this event from all others.
     """
     return str(uuid.uuid5(NAMESPACE, json.dumps(["event", *map(str, parts)])))
 
 
-def for_call(method: str, params: Mapping[str, object]) -> str:
+def for_call(method: str, params: Mapping[str, object]) -> RequestId:
     """
     Return the id of a message that a hook is about to send.
 
     Inside a task it is derived from the task instance, the content and how often this process has sent that content
-    before; outside a task it is random.
+    before, so that it lasts. Outside of a task it is random.
+
+    :param params: must be what JSON can hold.
     """
     current = current_task()
     if current is None:
-        return str(uuid.uuid4())
+        return RequestId(str(uuid.uuid4()), is_lasting=False)
     key, try_number = current
     content = hashlib.sha256(json.dumps([method, params], sort_keys=True, default=str).encode()).hexdigest()
-    return for_task(key, method, content, _occurrences.next((key, try_number), content))
-
-
-def is_in_task() -> bool:
-    """Tell whether :func:`for_call` gives the same ids in the next try."""
-    return current_task() is not None
+    return RequestId(for_task(key, method, content, _occurrences.next((key, try_number), content)))
 
 
 class _Occurrences:
-    """How often the present try of the present task has sent each content; forgets when either changes."""
+    """Counts how often the present try of the present task has sent each content; starts anew when either changes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -101,7 +110,7 @@ _occurrences = _Occurrences()
 
 
 def current_task() -> tuple[TaskKey, int] | None:
-    """Return the task instance that this process runs, and which try of it; None outside of a task."""
+    """Return the task instance that this process runs, and the number of its try; None outside of a task."""
     from airflow.providers.common.compat.sdk import AirflowException, get_current_context
 
     try:
