@@ -37,7 +37,7 @@ def get_provider_info() -> dict[str, object]:
         ],
         "hooks": _modules("hooks"),
         "notifications": ["airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier"],
-        "operators": _modules("operators", "bulk", "keep_tokens", "paged_read", "users"),
+        "operators": _modules("operators", "bulk", "paged_read", "users"),
         "sensors": _of_channel_talk("sensors"),
         "triggers": _of_channel_talk("triggers"),
         "connection-types": [form.metadata() for form in connection_form.FORMS],

@@ -14,7 +14,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider import configuration
-from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.budget import Quota
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "connections_of",
     "drop_token",
-    "open_to_look",
     "overviews",
     "read_overviews",
     "shown_address",
     "sight_of",
-    "why_no_drop",
 ]
 
 log = logging.getLogger(__name__)
@@ -48,7 +45,9 @@ def overviews(store: TokenStore | None = None) -> list[AppOverview]:
     :param store: default: the configured one.
     :raises ChannelError: it can't be read.
     """
-    found = read_overviews(store or open_to_look())
+    from airflow_channel_provider.hooks._stores import open_store
+
+    found = read_overviews(store or open_store(configuration.store()))
     return sorted(found, key=lambda app: (not app.warnings, app.app_id, app.base_url, app.key))
 
 
@@ -60,7 +59,7 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
     """
     from airflow_channel_provider.tokens.plausible import is_name
 
-    quota = _quota_of(store)
+    quota = _quota()
     try:
         for key in store.documents():
             if not is_name(key, _KEY_LENGTH):
@@ -88,21 +87,6 @@ def _overview_of(key: str, snapshot: Snapshot, quota: Quota, clock: tuple[str, s
         return replace(nothing, warnings=(told,))
 
 
-def open_to_look(address: str | None = None) -> TokenStore:
-    """
-    Open a store to look at what tasks have left there.
-
-    :param address: default: the configured one.
-    :raises ChannelConfigurationError: no such kind of store.
-    """
-    from airflow_channel_provider.hooks._stores import open_store
-    from airflow_channel_provider.hooks._variables import StoredVariables
-    from airflow_channel_provider.tokens.stores.variable import VariableStore
-
-    address = address or configuration.store()
-    return VariableStore(StoredVariables()) if address == VariableStore.address else open_store(address)
-
-
 def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:
     """
     Return the connections that use an app.
@@ -116,7 +100,7 @@ def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:
     try:
         if app not in store.documents():
             return None
-        return moment_of(store.load(app), _quota_of(store)).record.name.connections
+        return moment_of(store.load(app), _quota()).record.name.connections
     finally:
         store.rest()
 
@@ -127,15 +111,12 @@ def drop_token(store: TokenStore, app: str, scope: str) -> bool:
 
     :param app: key of its record in the store.
     :return: False where there is no such app, or no token of that scope to drop.
-    :raises ChannelConfigurationError: only a keeper may write to this store.
     :raises ChannelError: it can't be written.
     """
     from airflow_channel_provider.tokens.seal import is_blob_name
     from airflow_channel_provider.tokens.shared import moment_of
 
-    if reason := why_no_drop(store):
-        raise ChannelConfigurationError(reason)
-    quota = _quota_of(store)
+    quota = _quota()
 
     def drop(snapshot: Snapshot) -> tuple[dict[str, Any] | None, TokenFacts | None]:
         moment = moment_of(snapshot, quota)
@@ -154,18 +135,6 @@ def drop_token(store: TokenStore, app: str, scope: str) -> bool:
         return dropped is not None
     finally:
         store.rest()
-
-
-def why_no_drop(store: TokenStore) -> str:
-    """Say why a token of this store can't be dropped; empty where it can."""
-    from airflow_channel_provider.tokens.stores.base import is_kept
-
-    if not is_kept(store):
-        return ""
-    return (
-        f"The store {store.address} has one writer, the DAG with KeepTokensOperator: trigger it with "
-        "ahead_seconds=1800, and it renews every token."
-    )
 
 
 def shown_address(address: str) -> str:
@@ -204,9 +173,7 @@ def _wall_time_of(now: float, clock: tuple[str, str]) -> datetime:
     return datetime.fromtimestamp(now + kept, timezone.utc)
 
 
-def _quota_of(store: TokenStore) -> Quota:
+def _quota() -> Quota:
     from airflow_channel_provider.tokens.budget import Quota
-    from airflow_channel_provider.tokens.shared import quota_over
 
-    quota = Quota(configuration.token_quota(), configuration.token_quota_window_seconds())
-    return quota_over(store, quota)
+    return Quota(configuration.token_quota(), configuration.token_quota_window_seconds())

@@ -1,7 +1,7 @@
-"""Opens the token store that the option names: those that need something of Airflow's, and all others.
+"""Opens the token store that the option names.
 
-The stores themselves know no Airflow; what they take of it, connections and Variables, is handed to them here, and
-looked up when a store is first used. A store that can't be shared where it runs is reported, once per process.
+The stores themselves know no Airflow: they get their connection from here, and look it up when they are first used. A
+store that tasks of this deployment can't share is reported, once per process.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.tokens.stores import TokenStore
-from airflow_channel_provider.tokens.stores import open_store as open_plain_store
+from airflow_channel_provider.tokens.stores.base import TokenStore
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -35,8 +35,7 @@ os.register_at_fork(after_in_child=_warned.clear)
 # Executors whose tasks may run on another host than the rest; the class names of Airflow's own providers.
 _REMOTE_EXECUTORS = ("Celery", "Kubernetes", "Edge", "Ecs", "Batch", "Lambda")
 _REMEDY = (
-    "Set it to redis://CONN_ID, sql://CONN_ID or variable://; the page 'Which store' of the documentation helps to "
-    "choose."
+    "Set it to redis://CONN_ID or sql://CONN_ID; the page 'Which store' of the documentation helps to choose."
 )
 
 
@@ -50,25 +49,40 @@ def open_store(address: str) -> TokenStore:
     scheme = address.partition(":")[0]
     opener = _OPENERS.get(scheme)
     if opener is None:
-        store = open_plain_store(address)
-        _warn_where_it_is_not_shared(scheme)
-        return store
+        # The rest may be the address of a server, password included.
+        named = f"{scheme}://" if "://" in address else repr(address)
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: {named} is no known store; use file:///absolute/directory, redis://CONN_ID, "
+            "sql://CONN_ID or memory://."
+        )
     with _opening:
         if address not in _opened:
             _opened[address] = opener(address)
-        return _opened[address]
+        store = _opened[address]
+    _warn_where_it_is_not_shared(scheme)
+    return store
 
 
-def _variable_store(address: str) -> TokenStore:
-    from airflow_channel_provider.hooks._variables import AirflowVariables
-    from airflow_channel_provider.tokens.stores.variable import VariableStore
+def _memory_store(address: str) -> TokenStore:
+    from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
-    if address != VariableStore.address:
+    return MemoryStore()
+
+
+def _file_store(address: str) -> TokenStore:
+    from airflow_channel_provider.tokens.stores.file import FileStore
+
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        raise ChannelConfigurationError(f"Option [channel_talk] store: {address!r} is no address.") from None
+    directory = unquote(url.path)
+    if url.netloc not in ("", "localhost") or not directory.startswith("/") or directory == "/":
         raise ChannelConfigurationError(
-            f"Option [channel_talk] store: {address!r} names something behind {VariableStore.address}, which takes "
-            "nothing; Airflow has one set of Variables."
+            f"Option [channel_talk] store: {address!r} names no absolute directory; write file:///absolute/directory "
+            "(three slashes)."
         )
-    return VariableStore(AirflowVariables())
+    return FileStore(directory, address=address)
 
 
 def _redis_store(address: str) -> TokenStore:
@@ -134,7 +148,7 @@ def _naming_what_is_missing(address: str, conn_id: str) -> Iterator[None]:
 
 
 def _warn_where_it_is_not_shared(scheme: str) -> None:
-    if scheme in _warned:
+    if scheme in _warned or scheme not in ("memory", "file"):
         return
     _warned.add(scheme)
     if scheme == "memory":
@@ -164,7 +178,8 @@ def remote_executors() -> str:
 
 
 _OPENERS: dict[str, Callable[[str], TokenStore]] = {
+    "memory": _memory_store,
+    "file": _file_store,
     "redis": _redis_store,
     "sql": _sql_store,
-    "variable": _variable_store,
 }

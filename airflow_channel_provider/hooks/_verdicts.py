@@ -26,7 +26,7 @@ __all__ = ["clock_time", "one_sentence", "verdict", "without_id"]
 _NEXT_SENTENCE = re.compile(r"\.+ (?=[A-Z'])(\w*)")
 _NOTHING_SENT = re.compile(r"((?:nothing|no token request) was sent)\.$")
 # First words that keep their capital inside a sentence.
-_NAMES = frozenset({"Airflow", "Benlly", "Channel", "KeepTokensOperator", "Redis", "Variable", "Variables"})
+_NAMES = frozenset({"Airflow", "Benlly", "Channel", "Redis"})
 _LOOK_AGAIN = "check host, port and schema of the connection, and what stands between (a proxy, a login page)"
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.api.benlly import BenllyClient
     from airflow_channel_provider.hooks._tokens import TokenUser
     from airflow_channel_provider.tokens.manager import TokenManager
-    from airflow_channel_provider.tokens.stores import TokenStore
+    from airflow_channel_provider.tokens.stores.base import TokenStore
 
 __all__ = ["BenllyHook"]
 
@@ -141,17 +141,8 @@ class BenllyHook(ServiceHook):
 
     def _store(self) -> TokenStore:
         from airflow_channel_provider.hooks._stores import open_store
-        from airflow_channel_provider.tokens.stores.base import is_kept
 
-        store = open_store(configuration.store())
-        if is_kept(store):
-            raise ChannelConfigurationError(
-                f"Connection {self.benlly_conn_id!r} has its access tokens renewed by the tasks, and in the store "
-                f"{store.address} only {store.keeper} may write. Set the option [channel_talk] store to "
-                "redis://CONN_ID, sql://CONN_ID or file:///DIR, or save an access token as the password of the "
-                "connection."
-            )
-        return store
+        return open_store(configuration.store())
 
     @opened_once
     def _token_user(self) -> TokenUser:

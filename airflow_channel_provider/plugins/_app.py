@@ -18,8 +18,10 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
+from airflow_channel_provider.hooks._stores import open_store
 from airflow_channel_provider.plugins import _page
 from airflow_channel_provider.plugins._report import NO_RIGHT, report
 from airflow_channel_provider.plugins._rights import Rights
@@ -95,7 +97,7 @@ async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
 
 
 def _drop(rights: Rights, key: str, scope: str) -> bool:
-    store = _overviews.open_to_look()
+    store = open_store(configuration.store())
     connections = _overviews.connections_of(store, key)
     # Whoever may not see an app learns nothing of it, not even that it is there.
     if connections is None or not rights.reads(connections):

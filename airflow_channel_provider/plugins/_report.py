@@ -15,6 +15,7 @@ from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.hooks._forgetting import forget_values
+from airflow_channel_provider.hooks._stores import open_store
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.overview import AppOverview
@@ -36,7 +37,7 @@ class Reader(Protocol):
         """Tell whether an app that these connections use may be shown."""
 
     def edits(self, connections: Sequence[str]) -> bool:
-        """Tell whether its tokens may be dropped, where the store lets anybody."""
+        """Tell whether its tokens may be dropped."""
 
 
 def report(reader: Reader) -> dict[str, Any]:
@@ -45,14 +46,12 @@ def report(reader: Reader) -> dict[str, Any]:
 
     :param reader: whose apps are shown.
     """
-    address, note, why_no_drop, error = "", "", "", ""
+    address, note, error = "", "", ""
     apps: list[AppOverview] = []
     try:
         address = configuration.store()
         note = _overviews.sight_of(address)
-        store = _overviews.open_to_look(address)
-        why_no_drop = _overviews.why_no_drop(store)
-        apps = [app for app in _overviews.overviews(store) if reader.reads(app.connections)]
+        apps = [app for app in _overviews.overviews(open_store(address)) if reader.reads(app.connections)]
     except Exception as trouble:
         error = _told(trouble)
     may_edit = any(reader.edits(app.connections) for app in apps) if apps else reader.edits(())
@@ -65,7 +64,7 @@ def report(reader: Reader) -> dict[str, Any]:
             "error": error,
             "note": note,
         },
-        "drop": {"allowed": may_edit and not why_no_drop, "why_not": why_no_drop if may_edit else NO_RIGHT},
+        "drop": {"allowed": may_edit, "why_not": "" if may_edit else NO_RIGHT},
         "apps": [app.as_json() for app in apps],
     }
 

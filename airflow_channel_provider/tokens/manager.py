@@ -1,8 +1,7 @@
 """
 The tokens of one app, for whoever needs one: what this process remembers first, then what all share.
 
-The way to a token that is not at hand is :mod:`.search`, where tasks may renew, or :mod:`.reading`, where only a keeper
-may.
+The way to a token that is not at hand is :mod:`.search`.
 """
 
 from __future__ import annotations
@@ -22,12 +21,11 @@ from airflow_channel_provider.tokens.events import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.exchange import TokenExchange
 from airflow_channel_provider.tokens.plausible import is_name
 from airflow_channel_provider.tokens.policy import Stage
-from airflow_channel_provider.tokens.reading import Reading
 from airflow_channel_provider.tokens.record import AppName
 from airflow_channel_provider.tokens.seal import Sealer, app_key
-from airflow_channel_provider.tokens.search import AHEAD_SECONDS, OLD_TOKEN_SECONDS, Kept, Search
-from airflow_channel_provider.tokens.shared import SharedApp, quota_over, wall_time_in
-from airflow_channel_provider.tokens.stores.base import CachedToken, TokenStore, is_kept
+from airflow_channel_provider.tokens.search import OLD_TOKEN_SECONDS, Search
+from airflow_channel_provider.tokens.shared import SharedApp, wall_time_in
+from airflow_channel_provider.tokens.stores.base import CachedToken, TokenStore
 from airflow_channel_provider.tokens.token import Token, scope_of
 
 __all__ = ["AppStatus", "ScopeStatus", "TokenManager"]
@@ -101,7 +99,7 @@ class TokenManager:
         asked_by: Callable[[], str] = lambda: "",
     ) -> None:
         app = app_key(base_url, app_id, secret)
-        quota = quota_over(store, quota or Quota())
+        quota = quota or Quota()
         connections = (connection,) if connection else ()
         name = AppName(base_url, app_id or "", connections, dialect.service, quota.is_unlimited)
         self.shared = SharedApp(store, app, Sealer(app, secret), quota, on_secret, name, dialect.kept_lives)
@@ -145,8 +143,6 @@ class TokenManager:
             return cached.token
         self._named(scope)
         try:
-            if is_kept(self.shared.store):
-                return self._read(scope, rejected)
             search = Search(
                 self, scope, channel_id, rejected, ask_again, give_up_at=self.clock() + wait_seconds
             )
@@ -155,39 +151,6 @@ class TokenManager:
             if cached is None or cached.ends_at <= self.clock() or cached.token.fingerprint == rejected:
                 raise
             return self._go_on(cached, error)
-        finally:
-            self.shared.store.rest()
-
-    def keep(
-        self,
-        channel_id: str | None = None,
-        *,
-        ahead_seconds: float = AHEAD_SECONDS,
-        wait_seconds: float = 60.0,
-        ask_again: bool = False,
-    ) -> Kept:
-        """
-        Renew a token ahead of need; the only way to renew one in a store that a keeper keeps.
-
-        :param channel_id: the channel, or None for the app token.
-        :param ahead_seconds: renew it when it has less than this left.
-        :param wait_seconds: the longest wait for another process that is renewing.
-        :param ask_again: ask the service in spite of a remembered refusal.
-        :return: what was done, and what went wrong where the old token lives on.
-        :raises ChannelError: as :meth:`get`, where no token lives.
-        """
-        search = Search(
-            self,
-            self._named(self._scope(channel_id)),
-            channel_id,
-            None,
-            ask_again,
-            give_up_at=self.clock() + wait_seconds,
-            ahead_seconds=ahead_seconds,
-        )
-        try:
-            token = self._found(search)
-            return Kept(search.scope, search.action, self.remaining_seconds(token), search.problem)
         finally:
             self.shared.store.rest()
 
@@ -218,14 +181,6 @@ class TokenManager:
             if search.waited_seconds > 0:
                 waited = TokenEvent(TokenEventKind.WAITED, search.scope, seconds=search.waited_seconds)
                 self.on_event(waited)
-
-    def _read(self, scope: str, rejected: str | None) -> Token:
-        token, again_in, ends_in = Reading(self.shared, self.label, scope, rejected).run()
-        now = self.clock()
-        self.shared.store.local_cache[self.shared.cache_key(scope)] = CachedToken(
-            token, now + again_in, now + ends_in
-        )
-        return token
 
     def peek(self, channel_id: str | None = None) -> Token | None:
         """Return the stored token if it lives; never sends a request."""

@@ -166,7 +166,7 @@ class Renewal:
             charge_id, now, self.request.scope, "refresh", why, self.request.asked_by
         )
         rows = history.ended(record.history, self.charges[-1].id, now, Outcome.GRANTED)
-        keep_rows = self.shared.store.history_rows
+        keep_rows = history.KEPT_ROWS
         return replace(record, history=history.began(rows, second, keep_rows=keep_rows))
 
     def _share(self, token: Token, *, refresh: bool) -> None:

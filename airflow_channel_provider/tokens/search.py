@@ -39,10 +39,10 @@ from airflow_channel_provider.tokens.record import Lease
 from airflow_channel_provider.tokens.refusals import cached_error
 from airflow_channel_provider.tokens.renewal import HeldUpError, Renewal
 from airflow_channel_provider.tokens.shared import Moment, SharedApp, wall_time_in
-from airflow_channel_provider.tokens.stores.base import Beacon, CachedToken, is_kept
+from airflow_channel_provider.tokens.stores.base import CachedToken, HostLock
 from airflow_channel_provider.tokens.token import Token
 
-__all__ = ["AHEAD_SECONDS", "OLD_TOKEN_SECONDS", "Kept", "Search"]
+__all__ = ["OLD_TOKEN_SECONDS", "Search"]
 
 log = logging.getLogger(__name__)
 
@@ -52,28 +52,8 @@ MEMO_SECONDS = 1800.0
 OLD_TOKEN_SECONDS = 5.0
 """How long a process goes on with an old token, whose renewal it must leave to others, before it looks again."""
 
-_BEACON_EVERY_SECONDS = 0.3
+_HOST_LOCK_EVERY_SECONDS = 0.3
 """How often a waiting process looks whether the one that renews still lives."""
-
-
-AHEAD_SECONDS = 420.0
-"""With a look every 5 minutes a token has between 2 and 7 minutes left when it is renewed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """
-    What became of one scope.
-
-    :param action: ``issued`` or ``refreshed`` here, ``fresh`` where that was not due, ``old`` where it was due and went
-        wrong while the old token lives, ``missing`` where no token lives.
-    :param problem: what went wrong.
-    """
-
-    scope: str
-    action: str
-    remaining_seconds: float
-    problem: ChannelError | None = None
 
 
 class Means(Protocol):
@@ -98,7 +78,6 @@ class Search:
     :param rejected: fingerprint of the token that the service has just refused.
     :param ask_again: ask the service in spite of a remembered refusal.
     :param give_up_at: host clock, seconds; until then it waits for another process that renews.
-    :param ahead_seconds: renew a token that has less than this left, though nobody else would.
     """
 
     manager: Means
@@ -113,9 +92,6 @@ class Search:
     waits_since: float | None = None
     waited_seconds: float = 0.0
     ahead_of_host: float = 0.0
-    ahead_seconds: float = 0.0
-    action: str = "fresh"
-    problem: ChannelError | None = None
     outliving: Token | None = None
     refresh_refused: bool = False
     issues_now: bool = False
@@ -149,7 +125,7 @@ class Search:
                 log.warning(
                     "Went on with the old token of scope %s, whose renewal failed: %s", self.scope, error
                 )
-                return self._keep(token, moment, error)
+                return self._keep(token, moment)
             if isinstance(found, Token):
                 return self._use(found, found.life_seconds / 2)
             kept = self._settle(found, moment, token, stage)
@@ -168,9 +144,6 @@ class Search:
             return moment, None, Stage.EXPIRED
         scopes = moment.record.scopes_in_use(moment.now, shared.quota)
         stage = policy.stage_of(token.issued_at, token.expires_at, moment.now, scopes=scopes)
-        if stage is not Stage.EXPIRED and token.expires_at - moment.now < self.ahead_seconds:
-            # Where nobody else may renew, the keeper's look may be the last before the end.
-            stage = Stage.LATE if is_kept(shared.store) or stage is Stage.LATE else Stage.EARLY
         return moment, token, stage
 
     def _turn(self, moment: Moment, token: Token | None, stage: Stage) -> Token | Decision:
@@ -180,27 +153,27 @@ class Search:
             return RenewalInProgress(lease.until)
         self._refuse_a_second_renewal(moment)
         shared = self.manager.shared
-        with shared.store.beacon(shared.app, self.scope) as beacon:
-            if beacon is Beacon.TAKEN and not self._outlasted(lease, moment):
-                self.turn_at = self.manager.clock() + _BEACON_EVERY_SECONDS
+        with shared.store.host_lock(shared.app, self.scope) as host_lock:
+            if host_lock is HostLock.TAKEN and not self._outlasted(lease, moment):
+                self.turn_at = self.manager.clock() + _HOST_LOCK_EVERY_SECONDS
                 return RenewalInProgress(moment.now + policy.LEASE_SECONDS)
-            request = self._request(moment, token, stage, beacon)
+            request = self._request(moment, token, stage, host_lock)
             decision, claimed = shared.claim(request, self.manager.clock)
             if isinstance(decision, Renew):
                 return self._renew(decision, request, claimed, token)
         if isinstance(decision, RenewalInProgress):
-            soon = decision.until - claimed.now if beacon is Beacon.UNKNOWN else _BEACON_EVERY_SECONDS
+            soon = decision.until - claimed.now if host_lock is HostLock.UNKNOWN else _HOST_LOCK_EVERY_SECONDS
             self.turn_at = self.manager.clock() + soon
         return decision
 
     def _outlasted(self, lease: Lease | None, moment: Moment) -> bool:
-        """Tell whether who shows the beacon has had its time: it may be stopped, not dead."""
+        """Whether the holder of the host lock has had its time: it may be stopped, not dead."""
         if lease is not None:
             return lease.until <= moment.now
         self.waits_since = self.waits_since or self.manager.clock()
         return self.manager.clock() - self.waits_since > policy.LEASE_SECONDS
 
-    def _request(self, moment: Moment, token: Token | None, stage: Stage, beacon: Beacon) -> Request:
+    def _request(self, moment: Moment, token: Token | None, stage: Stage, host_lock: HostLock) -> Request:
         return Request(
             scope=self.scope,
             owner=uuid.uuid4().hex,
@@ -211,7 +184,7 @@ class Search:
             refused=self.rejected,
             missing=self.missing,
             secret_mark=self.manager.shared.secret_mark,
-            alone_on_host=beacon is Beacon.OURS,
+            alone_on_host=host_lock is HostLock.OURS,
             ask_again=self.ask_again,
             why=self._reason(stage, moment, token),
             asked_by=self.manager.asked_by(),
@@ -238,7 +211,6 @@ class Search:
             raise
         kind = TokenEventKind.REFRESHED if go.refresh else TokenEventKind.ISSUED
         manager.on_event(TokenEvent(kind, self.scope))
-        self.action = kind.value
         return renewed
 
     def _log_request(self, go: Renew, request: Request, claimed: Moment, token: Token | None) -> None:
@@ -296,12 +268,10 @@ class Search:
             self.pause = min(self.pause * 1.5, self.manager.shared.store.poll_seconds[1])
             return None
         if token is not None and alive:
-            another_renews = isinstance(decision, RenewalInProgress) and not waiting
-            return self._keep(token, moment, None if another_renews else self._error(decision, moment))
+            return self._keep(token, moment)
         raise self._error(decision, moment)
 
-    def _keep(self, token: Token, moment: Moment, problem: ChannelError | None) -> Token:
-        self.problem, self.action = problem, "old" if problem is not None else self.action
+    def _keep(self, token: Token, moment: Moment) -> Token:
         return self._use(token, min(OLD_TOKEN_SECONDS, (token.expires_at - moment.now) / 2))
 
     def _use(self, token: Token, seconds: float) -> Token:

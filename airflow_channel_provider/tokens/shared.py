@@ -16,10 +16,10 @@ from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.policy import Decision, Renew, Request
 from airflow_channel_provider.tokens.record import AppName, AppRecord, noted_charges
 from airflow_channel_provider.tokens.seal import Sealer
-from airflow_channel_provider.tokens.stores.base import Anew, Snapshot, TokenStore, is_kept
+from airflow_channel_provider.tokens.stores.base import Anew, Snapshot, TokenStore
 from airflow_channel_provider.tokens.token import Token
 
-__all__ = ["Moment", "SharedApp", "moment_of", "quota_over", "wall_time_in"]
+__all__ = ["Moment", "SharedApp", "moment_of", "wall_time_in"]
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,6 @@ class Moment:
     def written(self, record: AppRecord) -> dict[str, Any]:
         """Return what is to be written in the place of this moment's document."""
         return Anew(record.to_json()) if self.lost else record.to_json()
-
-
-def quota_over(store: TokenStore, quota: Quota) -> Quota:
-    """Return how a quota is spent over a store: where hosts count by their own clocks, charges are held longer."""
-    if not is_kept(store):
-        return quota
-    return replace(quota, margin_seconds=quota.margin_seconds + 2 * store.skew_seconds)
 
 
 def moment_of(snapshot: Snapshot, quota: Quota) -> Moment:
@@ -161,7 +154,7 @@ class SharedApp:
             request.why,
             request.asked_by,
         )
-        rows = history.began(record.history, sent, keep_rows=self.store.history_rows)
+        rows = history.began(record.history, sent, keep_rows=history.KEPT_ROWS)
         return replace(record, name=record.name.used_by(self.name), history=rows)
 
     def cache_key(self, scope: str) -> str:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,8 @@ from airflow_channel_provider.connection_form import FORMS
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.get_provider_info import get_provider_info
 from airflow_channel_provider.hooks._overviews import overviews
-from airflow_channel_provider.hooks._tokens import ClientExchange
-from airflow_channel_provider.hooks._variables import StoredVariables
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores.file import FileStore
-from airflow_channel_provider.tokens.stores.variable import VariableStore
 
 USER_TOKEN = "benlly-user-token"
 
@@ -343,56 +339,6 @@ def test_a_connection_of_the_metadata_database(airflow_api: AirflowApi, emulator
     done = airflow_command(*call, "--params", "no")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == """--params is no JSON object; write it as '{"name": "value"}'.\n"""
-
-
-class DatabaseVariables:
-    """Airflow's Variables, written as a keeper's task has them written."""
-
-    def get(self, name: str) -> str | None:
-        from airflow.models import Variable
-
-        text: str | None = Variable.get(name, default_var=None)
-        return text
-
-    def set(self, name: str, value: str, about: str) -> None:
-        from airflow.models import Variable
-
-        Variable.set(name, value, description=about)
-
-    def names(self, prefix: str) -> Collection[str] | None:
-        return StoredVariables().names(prefix)
-
-    def writer(self) -> str:
-        return "DAG 'keep_tokens'"
-
-
-@pytest.mark.filterwarnings("default")  # Airflow's own application warns of its own
-def test_tokens_in_variables(
-    airflow_api: AirflowApi, emulator: EmulatorThread, shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Outside of tasks they can be listed and read: on a shell and by the Test button."""
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
-    with ChannelTalkHook() as hook:
-        manager = TokenManager(
-            base_url=hook.settings.base_url,
-            app_id="demo-app",
-            secret=DEMO_SECRET,
-            store=VariableStore(DatabaseVariables(), settle_seconds=0),
-            exchange=ClientExchange(hook.client, DEMO_SECRET),
-        )
-        manager.keep("ch-1")
-    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "variable://")
-    assert " channel:ch-1 " in shell.run("quota")[0]
-    said, _ = shell.run("check")
-    # Airflow 3.0 says before it that it has looked for a Variable elsewhere.
-    assert said.splitlines()[-1].startswith(
-        "Channel Talk accepts the token that is already shared: app demo-app on channel ch-1 "
-    )
-    fields = {"host": emulator.url, "login": "demo-app", "password": DEMO_SECRET}
-    extra = json.dumps({"channel_id": "ch-1"})
-    works, said = airflow_api.test(conn_type="channel_talk", extra=extra, **fields)
-    assert works, said
-    assert len(emulator.token_requests()) == 1
 
 
 START = """

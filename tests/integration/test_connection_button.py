@@ -20,7 +20,6 @@ from support.example_runs import BENLLY_LOGIN
 from support.peers import Handler, make_certificate, serving, tls_serving
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
-from airflow_channel_provider.hooks import _stores
 from airflow_channel_provider.hooks._overviews import overviews
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
@@ -497,16 +496,7 @@ STORES: list[tuple[str, str]] = [
         "blah://host",
         (
             "Option [channel_talk] store: blah:// is no known store; use file:///absolute/directory, "
-            "redis://CONN_ID, sql://CONN_ID, variable:// or memory://."
-        ),
-    ),
-    (
-        "variable://",
-        (
-            "This connection: Airflow Variables hold no live token of scope channel:ch-1: none that this App "
-            "Secret opens is there; tasks only read them; they are renewed by a DAG with KeepTokensOperator (none has "
-            "written yet); see that this DAG is switched on, that its KeepTokensOperator lists the scope with this "
-            "connection, and that its last run succeeded; nothing was sent, so nothing was checked."
+            "redis://CONN_ID, sql://CONN_ID or memory://."
         ),
     ),
 ]
@@ -518,7 +508,6 @@ def test_a_store_that_does_not_work(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_REDIS_AWAY", "redis://:store-password@127.0.0.1:1/0")
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", store)
-    monkeypatch.setattr(_stores, "_opened", {})  # one that was opened already knows its keeper
     button.refuses("channel_talk", re.escape(sentence))
     assert emulator.journal() == []
 

@@ -6,7 +6,6 @@ server replaced.
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -58,18 +57,3 @@ def test_it_works_with_a_store_that_a_worker_sees(monkeypatch: pytest.MonkeyPatc
     with EmulatorThread() as emulator:
         state, said = run(monkeypatch, emulator)
     assert (state, said[:35]) == ("success", "Channel Talk accepted the App Secre")
-
-
-@pytest.mark.filterwarnings("default")
-def test_it_says_so_where_it_sees_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "variable://")
-    with EmulatorThread() as emulator:
-        state, said = run(monkeypatch, emulator)
-        assert emulator.journal() == []
-    assert state == "failed"
-    assert re.fullmatch(
-        "Airflow shows no Variables to a connection test that runs in a worker, and the tokens are kept there; use the "
-        "Test button, which runs in the api-server, or 'airflow channel check'; no token request was sent, so nothing "
-        "was checked.",
-        said,
-    )

@@ -11,7 +11,6 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 
@@ -30,7 +29,6 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
-from airflow_channel_provider.operators.keep_tokens import KeepTokensOperator
 from airflow_channel_provider.operators.paged_read import PagedReadOperator
 from airflow_channel_provider.operators.users import UpdateUserChatStateOperator, UpsertMemberOperator
 from airflow_channel_provider.sensors.channel_talk import NativeFunctionSensor, UserChatStateSensor
@@ -72,7 +70,6 @@ SENT: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
         {"table_name": "orders", "primary_key": "id"},
         {"items": [{"id": 1, "text": BRACES}]},
     ),
-    KeepTokensOperator: ({"include_app": False}, {"channel_ids": [BRACES]}),
     NativeFunctionOperator: ({"method": "getUserChat"}, {"params": {"userChatId": BRACES}}),
     NativeFunctionSensor: (
         {"method": "getUserChat", "expect": {"userChat.state": "closed"}, "tolerated_failures": 0},
@@ -149,19 +146,6 @@ def sent(connection: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def nothing_remembered(
-    emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch, sent: Any, tmp_path: Path
-) -> Callable[[], None]:
-    """Lets a keeper ask for a token that it was refused in another test."""
-
-    def forget() -> None:
-        emulator.reset()
-        monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.as_uri())
-
-    return forget
-
-
-@pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     with task_runs(monkeypatch) as run:
         yield run
@@ -212,11 +196,7 @@ def is_rendered_later(cls: type[Any], field: str) -> bool:
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize("cls", operators())
-def test_braces_arrive_at_the_service(
-    cls: Any, way: Any, run: Run, sent: list[str], nothing_remembered: Callable[[], None]
-) -> None:
-    if cls is KeepTokensOperator:
-        nothing_remembered()
+def test_braces_arrive_at_the_service(cls: Any, way: Any, run: Run, sent: list[str]) -> None:
     written, arriving = SENT[cls]
     upstream = Upstream()
     with dag():

@@ -13,8 +13,9 @@ import pytest
 from support.backends import Backend, RedisBackend, SqlBackend
 from support.fleet import fork, together
 
-from airflow_channel_provider.tokens.stores import envelope, sql_tables
-from airflow_channel_provider.tokens.stores.base import Beacon, Snapshot, TokenStore
+from airflow_channel_provider.tokens.stores import document as document_format
+from airflow_channel_provider.tokens.stores import sql_tables
+from airflow_channel_provider.tokens.stores.base import HostLock, Snapshot, TokenStore
 
 
 def write(store: TokenStore, state: dict[str, Any], document: str = "doc") -> None:
@@ -97,7 +98,7 @@ def test_its_clock_is_one_for_all_and_goes_as_time_does(backend: Backend) -> Non
 def test_its_clock_is_never_behind_what_was_written(served: Backend) -> None:
     write(served.store(), {"n": 1})
     ahead = time.time() + 500
-    served.overwrite("doc", envelope.pack({"n": 2}, ahead).decode())
+    served.overwrite("doc", document_format.pack({"n": 2}, ahead).decode())
     assert served.store().load("doc").now == pytest.approx(ahead, abs=0.001)
     assert add_one(served.store()) == 3
     assert seen(served.store()).now == pytest.approx(ahead, abs=0.001)
@@ -170,8 +171,8 @@ def test_what_another_process_writes_is_not_taken_for_ones_own(
     served: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two that count at the same moment of the store's clock would write the same, but for who it was."""
-    pack, now = envelope.pack, served.store().load("doc").now
-    monkeypatch.setattr(envelope, "pack", lambda state, _, **options: pack(state, now, **options))
+    pack, now = document_format.pack, served.store().load("doc").now
+    monkeypatch.setattr(document_format, "pack", lambda state, _, **options: pack(state, now, **options))
 
     def change(snapshot: Snapshot) -> tuple[dict[str, Any], int]:
         n = (snapshot.state or {"n": 0})["n"] + 1
@@ -199,13 +200,13 @@ def test_the_document_is_written_the_same_everywhere(
     shared: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    pack = envelope.pack
+    pack = document_format.pack
 
     def noted(*args: Any, **options: Any) -> bytes:
         written.append(pack(*args, **options))
         return written[-1]
 
-    monkeypatch.setattr(envelope, "pack", noted)
+    monkeypatch.setattr(document_format, "pack", noted)
     write(shared.store(), {"n": 1})
     (content,) = map(json.loads, written)
     assert {name: type(value) for name, value in content.items()} == {
@@ -229,8 +230,8 @@ def test_documents_can_be_listed_for_people_to_look_at(backend: Backend) -> None
 
 
 def test_a_store_that_cannot_see_a_death_says_so(backend: Backend) -> None:
-    with backend.store().beacon("doc", "app") as beacon:
-        assert beacon is (Beacon.OURS if backend.sees_death else Beacon.UNKNOWN)
+    with backend.store().host_lock("doc", "app") as host_lock:
+        assert host_lock is (HostLock.OURS if backend.sees_death else HostLock.UNKNOWN)
 
 
 def test_a_forked_child_and_its_parent_do_not_disturb_each_other(shared: Backend) -> None:

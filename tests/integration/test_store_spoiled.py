@@ -14,7 +14,7 @@ from support.fuzzing import cases
 from support.spoiled import Spoiler, Tasks, spoiled_at, spoilers
 
 from airflow_channel_provider.hooks import _overviews
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import Anew
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
@@ -36,7 +36,7 @@ EXAMPLE = example()
 def document_of(tasks: Tasks) -> str:
     """Return what stands in the store, as a host of another boot would have written it."""
     moment = tasks.task().shared.look()
-    return envelope.pack(moment.record.to_json(), moment.now).decode()
+    return document_format.pack(moment.record.to_json(), moment.now).decode()
 
 
 def tasks_over(backend: Backend) -> Tasks:

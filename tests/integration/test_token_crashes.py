@@ -20,7 +20,7 @@ from airflow_channel_provider.emulator.control import EmulatorControl
 from airflow_channel_provider.exceptions import ChannelTokenQuotaError
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 
 pytestmark = [pytest.mark.any_airflow, pytest.mark.crowd]
 
@@ -34,7 +34,7 @@ ENDLESS_LEASE_SECONDS = 300.0
 
 
 def die_writing_the_charge(task: TokenManager) -> None:
-    envelope.pack = die
+    document_format.pack = die
 
 
 def die_charged(task: TokenManager) -> None:

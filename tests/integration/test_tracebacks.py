@@ -1,5 +1,5 @@
 """
-No token and no secret stands in a frame of a traceback, whichever way a task, a keeper or a test fails.
+No token and no secret stands in a frame of a traceback, whichever way a task or a test fails.
 
 The frames are looked through as they are, those of libraries included; and once as Airflow shows them with ``DEV=1``.
 """

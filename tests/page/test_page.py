@@ -24,10 +24,7 @@ from support.fuzzing import cases
 from support.records import app_record, now_of, write
 
 from airflow_channel_provider.emulator import EmulatorThread
-from airflow_channel_provider.hooks._variables import StoredVariables
-from airflow_channel_provider.tokens.keeping import keep_tokens
 from airflow_channel_provider.tokens.stores.file import FileStore
-from airflow_channel_provider.tokens.stores.variable import VariableStore
 
 leave_out_unless(*PLUGIN_PAGES)
 
@@ -344,39 +341,3 @@ def test_a_store_that_is_away_is_told_in_words(
     tmp_path.joinpath("file").write_text("no directory")
     told = site.as_("op").get(DATA).json()["store"]
     assert (told["reachable"], "can't be read" in told["error"]) == (False, True)
-
-
-# ---------------------------------------------------------------------------------------------------- variables
-
-
-class KeepersVariables(StoredVariables):
-    """What the keeper wrote from its task; here it is put into the database at once."""
-
-    def set(self, name: str, value: str, about: str) -> None:
-        from airflow.models import Variable
-
-        Variable.set(name, value, description=about)
-
-    def writer(self) -> str:
-        return "DAG 'keeper'"
-
-
-def test_variables_are_read_and_nothing_is_dropped_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STORE_OPTION, "variable://")
-    kept = VariableStore(KeepersVariables(), settle_seconds=0.0)
-    with EmulatorThread() as emulator:
-        keeper = fleet.manager(emulator.url, kept)
-        keep_tokens(keeper, [None], wait_seconds=10)
-        token = keeper.get()
-    admin = site.browser("admin")
-    found = admin.get(DATA).json()
-    (app,) = found["apps"]
-    assert [scope["state"] for scope in app["scopes"]] == ["fresh"]
-    assert app["left"] == 9
-    assert token.access_token[-8:] not in json.dumps(found)
-    assert (found["drop"]["allowed"], "KeepTokensOperator" in found["drop"]["why_not"]) == (False, True)
-    before = kept.load(app["key"]).state
-    answer = admin.post(DROP, headers=EDIT, json={"app": app["key"], "scope": "app"})
-    assert answer.status_code == 409
-    assert "ahead_seconds=1800" in answer.json()["detail"]
-    assert kept.load(app["key"]).state == before

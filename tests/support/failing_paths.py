@@ -1,5 +1,5 @@
 """
-The ways on which a task, a keeper or a test fails, each with secrets on the way that begin with a canary.
+The ways on which a task or a test fails, each with secrets on the way that begin with a canary.
 
 As a script it takes them all, logs each error with its traceback as Airflow's own logging does it, and prints what came
 of each.
@@ -113,15 +113,6 @@ def store_down(service: EmulatorControl) -> None:
     _call()
 
 
-def keeper_refused(service: EmulatorControl) -> None:
-    from airflow_channel_provider.operators.keep_tokens import KeepTokensOperator
-    from support.bulk_runs import context
-
-    service.inject("unauthorized", method="issueToken", count=9)
-    keeper = KeepTokensOperator(task_id="t", wait_seconds=0)
-    keeper.execute(cast("Any", {**context(None), "dag_run": None}))
-
-
 def bulk_refused(service: EmulatorControl) -> None:
     from support.bulk_runs import campaign, context
 
@@ -182,7 +173,6 @@ PATHS: dict[str, Callable[[EmulatorControl], None]] = {
         call_not_sent,
         connection_misread,
         store_down,
-        keeper_refused,
         bulk_refused,
         login_refused,
         login_lost,

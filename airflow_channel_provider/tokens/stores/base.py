@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_channel_provider.tokens.token import Token
 
@@ -20,13 +20,11 @@ __all__ = [
     "ASIDE_BYTES",
     "ASIDE_SECONDS",
     "Anew",
-    "Beacon",
     "CachedToken",
     "Change",
-    "KeptStore",
+    "HostLock",
     "Snapshot",
     "TokenStore",
-    "is_kept",
 ]
 
 T = TypeVar("T")
@@ -59,7 +57,7 @@ Change = Callable[[Snapshot], tuple[dict[str, Any] | None, T]]
 """A pure function from what is there to (what is to be written, or None for nothing; what to return)."""
 
 
-class Beacon(Enum):
+class HostLock(Enum):
     """Whether another living process of this host is renewing."""
 
     OURS = "ours"
@@ -88,14 +86,12 @@ class TokenStore(Protocol):
     :ivar address: as configured; for messages.
     :ivar host: names this host towards the other users of the store.
     :ivar poll_seconds: first and longest pause between two looks at a token that another process is renewing.
-    :ivar history_rows: how many token requests a document may tell of.
     :ivar local_cache: what this process remembers, by app and scope.
     """
 
     address: str
     host: str
     poll_seconds: tuple[float, float]
-    history_rows: int
     local_cache: dict[str, CachedToken]
 
     def load(self, document: str) -> Snapshot:
@@ -121,7 +117,7 @@ class TokenStore(Protocol):
     def drop_blob(self, document: str, name: str) -> None:
         """Let a sealed token be no more; it may be gone already."""
 
-    def beacon(self, document: str, scope: str) -> AbstractContextManager[Beacon]:
+    def host_lock(self, document: str, scope: str) -> AbstractContextManager[HostLock]:
         """
         Show that this process is renewing a scope, for as long as it lives.
 
@@ -130,20 +126,3 @@ class TokenStore(Protocol):
 
     def rest(self) -> None:
         """Take note that this process needs the store no more for a while: give back what is scarce."""
-
-
-class KeptStore(TokenStore, Protocol):
-    """
-    A store that can't decide among several writers: one keeper renews all tokens, everybody else only reads.
-
-    :ivar keeper: who that is, for messages.
-    :ivar skew_seconds: how far the clock of any host may be off; charges are held longer by twice as much.
-    """
-
-    keeper: str
-    skew_seconds: float
-
-
-def is_kept(store: TokenStore) -> TypeGuard[KeptStore]:
-    """Tell whether only a keeper may write to a store."""
-    return hasattr(store, "keeper")

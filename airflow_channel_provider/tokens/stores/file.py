@@ -31,15 +31,14 @@ from typing import Any, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import boot_id, steady
-from airflow_channel_provider.tokens.history import KEPT_ROWS
 from airflow_channel_provider.tokens.plausible import MOST_BYTES
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import (
     ASIDE_SECONDS,
     Anew,
-    Beacon,
     CachedToken,
     Change,
+    HostLock,
     Snapshot,
 )
 
@@ -78,7 +77,6 @@ class FileStore:
     """
 
     poll_seconds = (0.02, 0.25)
-    history_rows = KEPT_ROWS
 
     def __init__(self, directory: str | os.PathLike[str], *, address: str | None = None) -> None:
         self._directory = Path(directory)
@@ -140,14 +138,14 @@ class FileStore:
             self._blob_path(document, name).unlink()
 
     @contextlib.contextmanager
-    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+    def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
         """See :class:`.base.TokenStore`; a kernel lock, so it goes out with its process."""
         label = hashlib.sha256(scope.encode()).hexdigest()[:12]
         with self._honest_errors("written"):
             self._make_directory()
             fd = self._open_lock(self._directory / f"{document}.{label}.lock")
         try:
-            yield Beacon.OURS if _try_lock(fd) else Beacon.TAKEN
+            yield HostLock.OURS if _try_lock(fd) else HostLock.TAKEN
         finally:
             _close_lock(fd)
 
@@ -169,14 +167,14 @@ class FileStore:
         except OSError as error:
             if error.errno not in _FOREIGN_ERRNOS:
                 raise
-            return _Found(envelope.read(None, looked_at=looked_at), looked_at)
+            return _Found(document_format.read(None, looked_at=looked_at), looked_at)
         if content is None:
             lost = any(self._directory.glob(f"{document}.*.token"))
             return _Found(Snapshot(None, time.time(), lost=lost), looked_at, present=False)
-        return _Found(envelope.read(content, looked_at=looked_at), looked_at)
+        return _Found(document_format.read(content, looked_at=looked_at), looked_at)
 
     def _write_document(self, document: str, state: dict[str, Any], found: _Found) -> None:
-        content = envelope.pack(state, found.snapshot.now, looked_at=found.looked_at)
+        content = document_format.pack(state, found.snapshot.now, looked_at=found.looked_at)
         self._replace(self._document_path(document), content)
 
     # ---------------------------------------------------------------------------------------- files

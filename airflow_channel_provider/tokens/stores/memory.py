@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
-from airflow_channel_provider.tokens.history import KEPT_ROWS
-from airflow_channel_provider.tokens.stores import envelope
-from airflow_channel_provider.tokens.stores.base import Anew, Beacon, CachedToken, Change, Snapshot
+from airflow_channel_provider.tokens.stores import document as document_format
+from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, Change, HostLock, Snapshot
 
 __all__ = ["MemoryStore"]
 
@@ -27,7 +26,6 @@ class MemoryStore:
 
     address = "memory://"
     poll_seconds = (0.002, 0.05)
-    history_rows = KEPT_ROWS
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.host = f"process-{os.getpid()}"
@@ -44,7 +42,7 @@ class MemoryStore:
     def load(self, document: str) -> Snapshot:
         """See :class:`.base.TokenStore`."""
         written, now = self._documents.get(document), self._clock()
-        return Snapshot(None, now) if written is None else envelope.read(written, clock=now)
+        return Snapshot(None, now) if written is None else document_format.read(written, clock=now)
 
     def update(self, document: str, change: Change[T]) -> T:
         """See :class:`.base.TokenStore`."""
@@ -54,7 +52,7 @@ class MemoryStore:
             if state is not None:
                 if isinstance(state, Anew) and document in self._documents:
                     self._blobs[document, "unreadable"] = self._documents[document].encode(errors="replace")
-                self._documents[document] = envelope.pack(state, found.now).decode()
+                self._documents[document] = document_format.pack(state, found.now).decode()
             return result
 
     def documents(self) -> Collection[str]:
@@ -74,9 +72,9 @@ class MemoryStore:
         self._blobs.pop((document, name), None)
 
     @contextlib.contextmanager
-    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+    def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
         """Threads do not die unseen: whoever holds a lease here gives it back."""
-        yield Beacon.UNKNOWN
+        yield HostLock.UNKNOWN
 
     def rest(self) -> None:
         """See :class:`.base.TokenStore`; nothing is held."""

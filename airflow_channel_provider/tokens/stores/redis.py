@@ -26,14 +26,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import steady
-from airflow_channel_provider.tokens.history import KEPT_ROWS
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import (
     ASIDE_SECONDS,
     Anew,
-    Beacon,
     CachedToken,
     Change,
+    HostLock,
     Snapshot,
 )
 
@@ -64,7 +63,6 @@ class RedisStore:
     """
 
     poll_seconds = (0.02, 0.25)
-    history_rows = KEPT_ROWS
 
     def __init__(
         self,
@@ -74,7 +72,7 @@ class RedisStore:
         window_seconds: float = 1800.0,
     ) -> None:
         self.address = address
-        self.host = "any"  # a lease is never taken for a dead one's: there is no beacon
+        self.host = "any"  # a lease is never taken for a dead one's: there is no host lock
         self.local_cache: dict[str, CachedToken] = {}
         self._connect = connect
         self._window_seconds = window_seconds
@@ -118,7 +116,7 @@ class RedisStore:
             if state is not None:
                 if content is None:
                     self._list(document)
-                written = envelope.pack(state, snapshot.now)
+                written = document_format.pack(state, snapshot.now)
                 pipe.multi()
                 if content is not None and (snapshot.lost or isinstance(state, Anew)):
                     aside = _key(document, "unreadable")
@@ -175,9 +173,9 @@ class RedisStore:
             self._node(key).delete(key)
 
     @contextlib.contextmanager
-    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+    def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
         """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
-        yield Beacon.UNKNOWN
+        yield HostLock.UNKNOWN
 
     def rest(self) -> None:
         """See :class:`.base.TokenStore`; an idle connection costs a Redis server next to nothing."""
@@ -198,7 +196,7 @@ class RedisStore:
     def _found(self, document: str, content: bytes | Exception | None, now: float) -> Snapshot:
         if content is None:
             return self._without(document, now)
-        return envelope.read(None if isinstance(content, Exception) else content, clock=now)
+        return document_format.read(None if isinstance(content, Exception) else content, clock=now)
 
     def _list(self, document: str) -> None:
         """Name a new document in the index; what stands in the place of the index is set aside."""

@@ -21,15 +21,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from airflow_channel_provider.exceptions import ChannelNotSentError
 from airflow_channel_provider.tokens.clock import steady
-from airflow_channel_provider.tokens.history import KEPT_ROWS
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import (
     ASIDE_BYTES,
     ASIDE_SECONDS,
     Anew,
-    Beacon,
     CachedToken,
     Change,
+    HostLock,
     Snapshot,
 )
 
@@ -53,11 +52,10 @@ class SqlStore:
     """
 
     poll_seconds = (0.05, 1.0)
-    history_rows = KEPT_ROWS
 
     def __init__(self, target: Callable[[], SqlTarget], *, address: str = "sql://") -> None:
         self.address = address
-        self.host = "any"  # a lease is never taken for a dead one's: there is no beacon
+        self.host = "any"  # a lease is never taken for a dead one's: there is no host lock
         self.local_cache: dict[str, CachedToken] = {}
         self._target = target
         self._lock = threading.RLock()
@@ -90,7 +88,7 @@ class SqlStore:
             if row.body is not None and (row.snapshot.lost or isinstance(state, Anew)):
                 aside = row.body[:ASIDE_BYTES]
                 session.statements.write_blob(document, "unreadable", aside, ASIDE_SECONDS)
-            written = envelope.pack(state, row.snapshot.now, looked_at=row.looked_at)
+            written = document_format.pack(state, row.snapshot.now, looked_at=row.looked_at)
             return session.statements.write_document(document, row.version, written.decode())
 
         for pause in _pauses():
@@ -124,9 +122,9 @@ class SqlStore:
             session.run(lambda: session.statements.drop_blob(document, name))
 
     @contextlib.contextmanager
-    def beacon(self, document: str, scope: str) -> Iterator[Beacon]:
+    def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
         """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
-        yield Beacon.UNKNOWN
+        yield HostLock.UNKNOWN
 
     def rest(self) -> None:
         """See :class:`.base.TokenStore`: hundreds of tasks that only wait must not hold a connection each."""
@@ -160,7 +158,7 @@ class _Row:
             now, lost = time.time() if clock is None else clock, session.statements.has_blobs(document)
             self.snapshot = Snapshot(None, now, lost=lost)
         else:
-            self.snapshot = envelope.read(self.body, clock=clock, looked_at=self.looked_at)
+            self.snapshot = document_format.read(self.body, clock=clock, looked_at=self.looked_at)
 
 
 def _pauses() -> Iterator[float]:

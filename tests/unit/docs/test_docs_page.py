@@ -25,7 +25,6 @@ from airflow_channel_provider.tokens.overview import (
 )
 from airflow_channel_provider.tokens.policy import Stage
 from airflow_channel_provider.tokens.record import AppName, AppRecord, TokenFacts
-from airflow_channel_provider.tokens.stores.variable import VariableStore
 
 if TYPE_CHECKING:
     import pytest
@@ -95,9 +94,7 @@ def test_states_and_outcomes_are_all_of_them() -> None:
 
 def test_so_many_requests_are_kept() -> None:
     text = " ".join(DOCS.split())
-    assert (
-        f"keeps {history.KEPT_ROWS} of them for each app, `variable://` {VariableStore.history_rows}." in text
-    )
+    assert f"keeps {history.KEPT_ROWS} of them for each app." in text
 
 
 def test_addresses_and_the_header_are_those_of_the_routes() -> None:

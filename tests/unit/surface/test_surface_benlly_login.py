@@ -125,12 +125,6 @@ def test_a_connection_with_an_access_token_of_its_own_has_no_manager(
         _ = hook.manager
 
 
-def test_a_store_that_only_a_keeper_writes_to_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "variable://")
-    with pytest.raises(ChannelConfigurationError, match=r"'benlly_default'.*variable://.*redis://CONN_ID"):
-        BenllyHook().authorize_channel(1)
-
-
 # ---------------------------------------------------------------------------------------------------- names and keys
 
 

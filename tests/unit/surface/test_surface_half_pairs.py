@@ -15,7 +15,6 @@ from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, Emulator
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-from airflow_channel_provider.operators.keep_tokens import KeepTokensOperator
 
 HALF = "half \ud800"
 TALK = {"password": "s3cret=="}
@@ -115,12 +114,6 @@ def test_half_a_pair_in_what_is_sent_reaches_the_service(emulator: EmulatorThrea
         with pytest.raises(ChannelRequestError, match="method not found"):
             hook.call(HALF, {"a": HALF}, channel_id="ch-1")
         assert hook.call_app_function("app", HALF, {"a": HALF}, context={"b": HALF})["params"]
-
-
-def test_tokens_of_a_channel_that_can_not_be_are_not_kept(emulator: EmulatorThread) -> None:
-    operator = KeepTokensOperator(task_id="keep", channel_ids=[HALF])
-    with pytest.raises(ChannelConfigurationError, match="channel_ids must be a list of channel IDs"):
-        operator._scopes(ChannelTalkHook())
 
 
 def test_a_token_of_a_push_service_that_can_not_be_is_refused(emulator: EmulatorThread) -> None:

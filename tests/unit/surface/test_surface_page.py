@@ -31,7 +31,6 @@ from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.record import AppRecord, Failure
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
-from airflow_channel_provider.tokens.stores.variable import VariableStore
 
 STORE_OPTION = "AIRFLOW__CHANNEL_TALK__STORE"
 EDIT = {"X-Requested-With": _page.REQUESTED_WITH}
@@ -244,12 +243,6 @@ def test_dropping_what_is_not_there_writes_nothing(
     before = sorted(path.name for path in tmp_path.parent.rglob("*"))
     assert not _overviews.drop_token(store, app, scope)
     assert sorted(path.name for path in tmp_path.parent.rglob("*")) == before
-
-
-def test_variables_are_looked_at_through_the_metadata_database() -> None:
-    store: Any = _overviews.open_to_look("variable://")
-    assert isinstance(store, VariableStore)
-    assert type(store._variables._variables).__name__ == "StoredVariables"
 
 
 # ---------------------------------------------------------------------------------------------------- data

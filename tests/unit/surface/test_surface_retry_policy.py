@@ -30,7 +30,6 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
-from airflow_channel_provider.operators.keep_tokens import KeepTokensOperator
 from airflow_channel_provider.retry_policy import Action, ChannelRetryPolicy, decide
 
 leave_out_unless(*RETRY_POLICY)
@@ -255,7 +254,6 @@ OPERATORS: dict[str, tuple[type[BaseOperator], dict[str, Any]]] = {
     "group": (WriteGroupMessageOperator, {"group_id": "g", "text": "t"}),
     "benlly": (ChannelAuthorizeOperator, {"channel_id": 1}),
     "benlly_deauthorize": (ChannelDeauthorizeOperator, {"channel_id": 1}),
-    "keeper": (KeepTokensOperator, {"include_app": True}),
 }
 
 

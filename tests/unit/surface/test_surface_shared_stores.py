@@ -239,7 +239,7 @@ def test_shared_store_is_never_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
-    for address in ("redis://a", "sql://b", "variable://"):
+    for address in ("redis://a", "sql://b"):
         _stores.open_store(address)
     assert caplog.records == []
 

@@ -16,7 +16,6 @@ from airflow_channel_provider.operators.channel_talk import (
     NativeFunctionOperator,
     WriteUserChatMessageOperator,
 )
-from airflow_channel_provider.operators.keep_tokens import KeepTokensOperator
 from airflow_channel_provider.sensors.channel_talk import NativeFunctionSensor, UserChatStateSensor
 
 BRACES = "{{ secret }}"
@@ -42,7 +41,6 @@ def rows() -> list[dict[str, Any]]:
         (WriteUserChatMessageOperator, "text"),
         (NativeFunctionOperator, "function_params"),
         (DataTableLoadOperator, "columns"),
-        (KeepTokensOperator, "channel_ids"),
         (ChannelDeauthorizeOperator, "channel_id"),
         (UserChatStateSensor, "state"),
         (NativeFunctionSensor, "expect"),

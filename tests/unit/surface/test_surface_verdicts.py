@@ -23,8 +23,8 @@ TEN_SECONDS_PAST = datetime(2026, 1, 31, 14, 34, 10, tzinfo=timezone.utc)
         ("It broke. Check the host.", "It broke; check the host."),
         ("It broke.. After that it went on.", "It broke; after that it went on."),
         (
-            "It broke. KeepTokensOperator renews. Airflow knows.",
-            "It broke; KeepTokensOperator renews; Airflow knows.",
+            "It broke. Redis renews. Airflow knows.",
+            "It broke; Redis renews; Airflow knows.",
         ),
         ("Write 2.5 or app.channel.io. TLS is fine.", "Write 2.5 or app.channel.io; TLS is fine."),
         (

@@ -70,7 +70,7 @@ LONG_WAITS = [
     lambda: ChannelRateLimitError("limit", retry_at=ahead(900)),
     lambda: ChannelTokenQuotaError("quota", retry_at=ahead(900)),
     lambda: ChannelTokenQuotaError("quota", retry_after_seconds=900.0),
-    lambda: ChannelNotSentError("the keeper has no token yet", retry_at=ahead(900)),
+    lambda: ChannelNotSentError("another task has no token yet", retry_at=ahead(900)),
 ]
 
 
@@ -93,8 +93,8 @@ def test_whatever_passes_after_a_long_wait_is_waited_for_between_two_turns(
     assert doors.slept == []
 
 
-def test_token_that_a_keeper_still_owes_is_waited_for(doors: Any) -> None:
-    doors.manager.error = ChannelNotSentError("the keeper has no token yet", retry_at=ahead(300))
+def test_token_that_another_task_still_owes_is_waited_for(doors: Any) -> None:
+    doors.manager.error = ChannelNotSentError("another task has no token yet", retry_at=ahead(300))
     assert 290 < wait_of(deferred_by(write(doors, WRITTEN, deferrable=True))) <= 330
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
-from airflow_channel_provider.tokens.stores import open_store
-from airflow_channel_provider.tokens.stores.base import Anew, Beacon, Snapshot
+from airflow_channel_provider.hooks._stores import open_store
+from airflow_channel_provider.tokens.stores.base import Anew, HostLock, Snapshot
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
 FILE = "airflow_channel_provider.tokens.stores.file"
-ENVELOPE = "airflow_channel_provider.tokens.stores.envelope"
+DOCUMENT_FORMAT = "airflow_channel_provider.tokens.stores.document"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_only_the_owner_may_read_and_enter(store: FileStore, tmp_path: Path) -> 
     try:
         write(store, {})
         store.write_blob("doc", "name", b"sealed", 60)
-        with store.beacon("doc", "app"):
+        with store.host_lock("doc", "app"):
             pass
     finally:
         os.umask(before)
@@ -169,8 +169,8 @@ def test_after_a_reboot_time_goes_on_and_never_back(
     write(store, {})
     before = store.load("doc").now
     wall = time.time
-    monkeypatch.setattr(f"{ENVELOPE}.boot_id", lambda: "another boot")
-    monkeypatch.setattr(f"{ENVELOPE}.time.time", lambda: wall() + wall_step)
+    monkeypatch.setattr(f"{DOCUMENT_FORMAT}.boot_id", lambda: "another boot")
+    monkeypatch.setattr(f"{DOCUMENT_FORMAT}.time.time", lambda: wall() + wall_step)
     assert store.load("doc").now == pytest.approx(before + expected_step, abs=2)
 
 
@@ -185,22 +185,22 @@ def test_many_writes_do_not_slow_the_clock(store: FileStore) -> None:
     assert at_least - 0.01 <= passed <= at_most + 0.01
 
 
-def test_the_beacon_is_seen_by_others_and_goes_out(store: FileStore, tmp_path: Path) -> None:
+def test_the_host_lock_is_seen_by_others_and_ends(store: FileStore, tmp_path: Path) -> None:
     other = FileStore(tmp_path / "tokens")
-    with store.beacon("doc", "app") as ours:
-        assert ours is Beacon.OURS
-        with other.beacon("doc", "app") as theirs, other.beacon("doc", "channel:1") as free:
-            assert (theirs, free) == (Beacon.TAKEN, Beacon.OURS)
-    with other.beacon("doc", "app") as free:
-        assert free is Beacon.OURS
+    with store.host_lock("doc", "app") as ours:
+        assert ours is HostLock.OURS
+        with other.host_lock("doc", "app") as theirs, other.host_lock("doc", "channel:1") as free:
+            assert (theirs, free) == (HostLock.TAKEN, HostLock.OURS)
+    with other.host_lock("doc", "app") as free:
+        assert free is HostLock.OURS
 
 
-def test_a_forked_child_does_not_keep_the_beacon_of_its_parent_alive(
+def test_a_forked_child_does_not_keep_the_host_lock_of_its_parent_alive(
     store: FileStore, tmp_path: Path
 ) -> None:
     end, say_end = os.pipe()
     up, say_up = os.pipe()
-    with store.beacon("doc", "app"):
+    with store.host_lock("doc", "app"):
         pid = os.fork()
         if pid == 0:
             os.close(say_end)
@@ -208,8 +208,8 @@ def test_a_forked_child_does_not_keep_the_beacon_of_its_parent_alive(
             os.read(end, 1)
             os._exit(0)
         os.read(up, 1)
-    with FileStore(tmp_path / "tokens").beacon("doc", "app") as free:
-        assert free is Beacon.OURS
+    with FileStore(tmp_path / "tokens").host_lock("doc", "app") as free:
+        assert free is HostLock.OURS
     os.close(say_end)
     assert os.waitpid(pid, 0)[1] == 0
 

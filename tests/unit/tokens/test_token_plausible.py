@@ -15,14 +15,14 @@ from airflow_channel_provider.tokens import plausible, refusals
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.record import KEPT_FAILURES, KEPT_TOKENS, AppRecord, Failure, TokenFacts
 from airflow_channel_provider.tokens.seal import Sealer, is_blob_name
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.token import Token
 
 pytestmark = pytest.mark.promise(name="plausible")
 
 HUGE: list[Any] = [1e300, -1e300, math.nan, math.inf, 10**400, -(10**400), 32_503_680_001]
 NO_NUMBERS: list[Any] = [None, True, "1", [], {}]
-ENVELOPE = "airflow_channel_provider.tokens.stores.envelope"
+DOCUMENT_FORMAT = "airflow_channel_provider.tokens.stores.document"
 
 
 @pytest.mark.parametrize("value", [*HUGE, *NO_NUMBERS])
@@ -124,9 +124,9 @@ def test_no_more_is_written_than_can_be_read() -> None:
     ).forgetting(5_000.0)
     assert (len(record.tokens), len(record.failures)) == (KEPT_TOKENS, KEPT_FAILURES)
     assert "channel:" + f"{5_999:0400}" in record.tokens
-    content = envelope.pack(record.to_json(), 5_000.0)
+    content = document_format.pack(record.to_json(), 5_000.0)
     assert len(content) < plausible.MOST_BYTES
-    assert envelope.read(content, clock=5_000.0).state is not None
+    assert document_format.read(content, clock=5_000.0).state is not None
 
 
 @pytest.mark.parametrize("blob", ["../../etc/x", "a" * 31, "A" * 32, "a" * 32 + "\n", 5, None])
@@ -165,7 +165,7 @@ def test_a_sealed_token_with_anything_else_in_it_is_none(plain: str, monkeypatch
 
 
 def packed(**clock: Any) -> str:
-    return json.dumps({"format": envelope.FORMAT, "clock": clock, "state": {"n": 1}})
+    return json.dumps({"format": document_format.FORMAT, "clock": clock, "state": {"n": 1}})
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def packed(**clock: Any) -> str:
 def test_a_clock_of_the_store_waits_for_what_was_written_a_little_ahead(
     saved_at: float, now: float, lost: bool
 ) -> None:
-    found = envelope.read(packed(now=saved_at, boot=None, steady=0.0), clock=1000.0)
+    found = document_format.read(packed(now=saved_at, boot=None, steady=0.0), clock=1000.0)
     assert (found.now, found.lost, found.state) == (now, lost, {"n": 1})
 
 
@@ -184,7 +184,7 @@ def test_a_clock_of_the_store_waits_for_what_was_written_a_little_ahead(
 def test_a_clock_that_none_can_show_is_lost(which: str, value: Any) -> None:
     clock = {"now": 900.0, "boot": None, "steady": 0.0, which: value}
     for looked_at in (None, 5.0):
-        found = envelope.read(packed(**clock), clock=1000.0, looked_at=looked_at)
+        found = document_format.read(packed(**clock), clock=1000.0, looked_at=looked_at)
         assert (found.state, found.now, found.lost) == (None, 1000.0, True)
 
 
@@ -201,9 +201,9 @@ def test_a_clock_that_none_can_show_is_lost(which: str, value: Any) -> None:
 def test_the_hosts_own_clock_is_carried_on_by_its_boot(
     boot: str, steady: float, passed: float | None, lost: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{ENVELOPE}.boot_id", lambda: "this")
+    monkeypatch.setattr(f"{DOCUMENT_FORMAT}.boot_id", lambda: "this")
     wall = time.time()
-    found = envelope.read(packed(now=wall + 300, boot=boot, steady=steady), looked_at=50.0)
+    found = document_format.read(packed(now=wall + 300, boot=boot, steady=steady), looked_at=50.0)
     assert found.lost is lost
     if passed is not None:
         assert found.now == pytest.approx(wall + 300 + passed, abs=1e-3)
@@ -214,15 +214,17 @@ def test_the_hosts_own_clock_is_carried_on_by_its_boot(
 def test_a_year_ahead_on_this_boot_goes_on_and_on_another_one_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"{ENVELOPE}.boot_id", lambda: "this")
+    monkeypatch.setattr(f"{DOCUMENT_FORMAT}.boot_id", lambda: "this")
     ahead = time.time() + 365 * 86_400.0
-    assert envelope.read(packed(now=ahead, boot="this", steady=1.0), looked_at=2.0).now == ahead + 1.0
-    found = envelope.read(packed(now=ahead, boot="another", steady=1.0), looked_at=2.0)
+    assert document_format.read(packed(now=ahead, boot="this", steady=1.0), looked_at=2.0).now == ahead + 1.0
+    found = document_format.read(packed(now=ahead, boot="another", steady=1.0), looked_at=2.0)
     assert (found.lost, found.state) == (True, {"n": 1})
 
 
 def test_a_document_larger_than_any_of_ours_is_not_even_looked_into() -> None:
-    found = envelope.read(" " * plausible.MOST_BYTES + packed(now=1.0, boot=None, steady=0.0), clock=5.0)
+    found = document_format.read(
+        " " * plausible.MOST_BYTES + packed(now=1.0, boot=None, steady=0.0), clock=5.0
+    )
     assert (found.state, found.lost) == (None, True)
 
 

@@ -14,7 +14,7 @@ from support.fuzzing import cases
 from support.spoiled import FRAGMENTS, QUOTA, Spoiler, Tasks, places, spoiled_at, spoilers
 
 from airflow_channel_provider.tokens.shared import moment_of
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
@@ -184,7 +184,7 @@ def test_a_document_is_written_however_deep_its_history_is(depth: int) -> None:
     history: list[Any] = []
     for _ in range(depth):
         history = [history]
-    read = envelope.read(envelope.pack({"ledger": 1, "history": history}, NOW), clock=NOW)
+    read = document_format.read(document_format.pack({"ledger": 1, "history": history}, NOW), clock=NOW)
     assert not read.lost
     assert read.state is not None
     assert read.state["ledger"] == 1
