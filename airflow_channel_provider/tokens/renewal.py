@@ -166,8 +166,7 @@ class Renewal:
             charge_id, now, self.request.scope, "refresh", why, self.request.asked_by
         )
         rows = history.ended(record.history, self.charges[-1].id, now, Outcome.GRANTED)
-        keep_rows = history.KEPT_ROWS
-        return replace(record, history=history.began(rows, second, keep_rows=keep_rows))
+        return replace(record, history=history.began(rows, second))
 
     def _share(self, token: Token, *, refresh: bool) -> None:
         # Who drops a token drops its blob, but not a refresh token that is worth more than the token.

@@ -154,7 +154,7 @@ class SharedApp:
             request.why,
             request.asked_by,
         )
-        rows = history.began(record.history, sent, keep_rows=history.KEPT_ROWS)
+        rows = history.began(record.history, sent)
         return replace(record, name=record.name.used_by(self.name), history=rows)
 
     def cache_key(self, scope: str) -> str:
