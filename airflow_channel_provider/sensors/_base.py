@@ -1,11 +1,11 @@
 """
-What the sensors share: one look at the service, and three ways to wait for the next.
+What the sensors share: one poll of the service, and three ways to wait for the next.
 
-In the mode ``poke`` the task looks again and again, in the mode ``reschedule`` each time it is its turn, and a
-deferrable one looks once and leaves the rest to the triggerer. All find the same and bear the same failures, but for
-one thing: a rescheduled task remembers nothing, so that a failure which names no end ends its try. In all of them
-``soft_fail``, ``silent_fail`` and ``never_fail`` do what Airflow makes of them in the mode ``poke``; so ``soft_fail``
-is for what is awaited and does not come in time, and a mistake fails the task.
+In the mode ``poke`` the task polls again and again. In the mode ``reschedule`` it polls once each time it is started. A
+deferrable sensor polls once and leaves the rest to the triggerer. All three tolerate the same failures, with one
+exception: a rescheduled task remembers nothing, so a failure that does not say when to try again ends its try. In all
+three, ``soft_fail``, ``silent_fail`` and ``never_fail`` mean what they mean to Airflow in the mode ``poke``; so
+``soft_fail`` skips the task when the condition is not met in time, and a mistake still fails it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,12 @@ from airflow_channel_provider.operators._base import (
 )
 from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
+from airflow_channel_provider.triggers.polling import FailureTolerance, Poll, result_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import RetryPolicy
 
-    from airflow_channel_provider.triggers._patience import Patience
-    from airflow_channel_provider.triggers._watch import Watch
     from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
 __all__ = ["ChannelTalkBaseSensor"]
@@ -51,16 +50,16 @@ __all__ = ["ChannelTalkBaseSensor"]
 
 class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
     """
-    Waits until a native function answers what is awaited.
+    Waits until the answer of a native function meets a condition.
 
     :param channel_id: the channel to act in; default: the connection's. (templated)
     :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
     :param deferrable: whether to wait in the triggerer, without a worker slot, whatever ``mode`` says. Default:
         ``[operators] default_deferrable``.
-    :param tolerated_failures: how many looks in a row may fail before the task does, in the triggerer and in the mode
-        ``poke``. A rate limit, and what else tells when it is over, does not count: it is waited out.
-    :param call_attempts: how often one call is sent at most, on the worker; default: the option ``[channel_talk]
-        call_attempts``.
+    :param tolerated_failures: how many polls in a row may fail before the task does, in the triggerer and in the mode
+        ``poke``. A failure that says when to try again, such as a rate limit, does not count: it is waited out.
+    :param call_attempts: maximum number of attempts for one call, including the first, on the worker; default: the
+        option ``[channel_talk] call_attempts``.
     :param max_wait_seconds: longest single wait within a call, on the worker, in seconds; default: the option.
     :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
         :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
@@ -69,7 +68,7 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
     template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
     ui_color = "#e4e1ff"
 
-    _look_from_seconds = 0.0
+    _poll_from_seconds = 0.0
     _comes_back: Any = None
 
     def __init__(
@@ -93,18 +92,18 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         self.max_wait_seconds = max_wait_seconds
 
     @abstractmethod
-    def new_watch(self) -> Watch:
+    def new_poll(self) -> Poll:
         """
-        Return what is read, and what is awaited.
+        Return the read and its condition.
 
         :raises ChannelConfigurationError: an argument is wrong.
         """
 
     def execute(self, context: Context) -> Any:
-        """Wait, in one of the three ways; return what was found."""
+        """Wait in one of the three ways; return what was found."""
         try:
-            self._watch.check()
-            return self._look_and_defer(context) if self.deferrable else self._look_again(context)
+            self._poll.check()
+            return self._poll_and_defer(context) if self.deferrable else self._poll_in_mode(context)
         except ChannelError as error:
             fail_at_once(error)
             raise
@@ -112,15 +111,15 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
             self.hook.close()
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        """Look once."""
-        if time.time() < self._look_from_seconds:
+        """Poll once."""
+        if time.time() < self._poll_from_seconds:
             return False
         try:
-            found = self._watch.look(self.hook)
+            found = self._poll.run_once(self.hook)
         except ChannelError as error:
-            self._bear(error, context)
+            self._tolerate(error, context)
             return False
-        self._patience.restore()
+        self._tolerance.reset()
         return found is not None and PokeReturnValue(is_done=True, xcom_value=found)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
@@ -130,14 +129,12 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         :param event: from the trigger.
         :raises ChannelError: what ended the wait instead.
         """
-        from airflow_channel_provider.triggers._events import found_in
-
         try:
-            found = found_in(event)
+            found = result_of(event)
         except ChannelError as error:
             fail_at_once(error)
             raise
-        self.log.info("%s: found what was awaited", self._watch.method)
+        self.log.info("%s: the condition is met", self._poll.method)
         return found
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -164,33 +161,31 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         return AirflowSkipException(f"Skipping due to {option} is set to True.")
 
     @cached_property
-    def _watch(self) -> Watch:
-        return self.new_watch()
+    def _poll(self) -> Poll:
+        return self.new_poll()
 
     @cached_property
-    def _patience(self) -> Patience:
-        from airflow_channel_provider.triggers._patience import Patience
-
-        return Patience(self.tolerated_failures if self._remembers else 0)
+    def _tolerance(self) -> FailureTolerance:
+        return FailureTolerance(self.tolerated_failures if self._remembers else 0)
 
     @property
     def _remembers(self) -> bool:
-        """Whether the next look is this process's, or the triggerer's."""
+        """Whether this process, or the triggerer, polls next and so knows of the failures before."""
         return self.deferrable or not self.reschedule
 
-    def _look_and_defer(self, context: Context) -> Any:
-        """Look once, so that what is wrong is told at once, and what is there already needs no triggerer."""
+    def _poll_and_defer(self, context: Context) -> Any:
+        """Poll once, so that a mistake shows at once, and a condition that is met already needs no triggerer."""
         trigger = self._new_trigger()
-        found = self._first_look(context)
+        found = self._first_poll(context)
         if isinstance(found, PokeReturnValue):
             return found.xcom_value
-        self.log.info("%s: waiting in the triggerer", self._watch.method)
+        self.log.info("%s: waiting in the triggerer", self._poll.method)
         return self.defer(
             trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout)
         )
 
-    def _first_look(self, context: Context) -> PokeReturnValue | bool:
-        """Look once; of an error becomes what Airflow makes of it in the mode ``poke``."""
+    def _first_poll(self, context: Context) -> PokeReturnValue | bool:
+        """Poll once; an error has the consequences that it has in the mode ``poke``."""
         try:
             return self.poke(context)
         except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
@@ -201,14 +196,14 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
             raise
         except Exception as error:
             if self.silent_fail:
-                self.log.exception("%s: could not look", self._watch.method)
+                self.log.exception("%s: the poll failed", self._poll.method)
                 return False
             if self.never_fail:
                 raise self._skipped() from error
             raise
 
-    def _look_again(self, context: Context) -> Any:
-        """Look in the modes of Airflow's sensors; come back no sooner than a look has told."""
+    def _poll_in_mode(self, context: Context) -> Any:
+        """Poll in the modes of Airflow's sensors; come back no sooner than a failure allows."""
         try:
             return super().execute(context)
         except Exception as error:
@@ -221,7 +216,7 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
         return NativeFunctionTrigger(
-            **self._watch.portable(),
+            **self._poll.serialize(),
             channel_talk_conn_id=self.channel_talk_conn_id,
             poke_interval=self.poke_interval,
             tolerated_failures=self.tolerated_failures,
@@ -230,12 +225,12 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
             silent_fail=self.silent_fail,
         )
 
-    def _bear(self, error: ChannelError, context: Context) -> None:
+    def _tolerate(self, error: ChannelError, context: Context) -> None:
         """Wait for an error to pass, or raise it."""
-        wait_seconds = self._patience.seconds_after(error, now=time.time())
-        self.log.warning("%s: could not look (%s: %s)", self._watch.method, type(error).__name__, error)
+        wait_seconds = self._tolerance.wait_seconds(error, now=time.time())
+        self.log.warning("%s: the poll failed (%s: %s)", self._poll.method, type(error).__name__, error)
         if self._remembers:
-            self._look_from_seconds = time.time() + wait_seconds
+            self._poll_from_seconds = time.time() + wait_seconds
         else:
             self._come_back_after(wait_seconds, context, error)
 
@@ -244,14 +239,14 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         since = _waiting.waiting_since(context, None)
         if time.time() + wait_seconds > since + self.timeout:
             raise AirflowSensorTimeout(
-                f"The sensor would have to wait for another {wait_seconds:.0f} s before it may look again, and its "
+                f"The sensor would have to wait for another {wait_seconds:.0f} s before it may poll again, and its "
                 f"timeout is {self.timeout:.0f} s. {error}"
             ) from error
         self._comes_back = _waiting.rescheduling(wait_seconds)
 
 
 def _is_mistake(error: BaseException) -> bool:
-    """Tell whether something else than its timeout has ended a wait; a lost trigger is told by words alone."""
+    """Return whether something else than its timeout has ended a wait; Airflow names a lost trigger in words only."""
     if type(error).__name__ == "TaskDeferralError":
         return "timeout" not in str(error).lower()
     return isinstance(error, (ChannelError, AirflowFailException))

@@ -2,21 +2,20 @@
 Sensors for Channel Talk: the state of a user chat, and whatever a function answers.
 
 Nothing is checked or looked up when a DAG is parsed, since any argument may be a template or mapped; ``execute`` checks
-before it looks.
+before the first poll.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._function_params import FunctionParamsMixin
 from airflow_channel_provider.operators._json import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
-
-if TYPE_CHECKING:
-    from airflow_channel_provider.triggers._watch import Watch
+from airflow_channel_provider.triggers import conditions
+from airflow_channel_provider.triggers.polling import Poll
 
 __all__ = ["NativeFunctionSensor", "UserChatStateSensor"]
 
@@ -38,21 +37,18 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
         self.user_chat_id = user_chat_id
         self.state = state
 
-    def new_watch(self) -> Watch:
-        """Return what is read, and what is awaited."""
-        from airflow_channel_provider.triggers import _conditions
-        from airflow_channel_provider.triggers._watch import Watch
-
+    def new_poll(self) -> Poll:
+        """Return the read and its condition."""
         if not self.user_chat_id:
             raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
         given = names("state", self.state)
-        states = [_conditions.plain_state(state) for state in given if isinstance(state, str)]
-        if not states or len(states) < len(given) or not set(states) <= set(_conditions.STATES):
-            raise ChannelConfigurationError(f"state must be one or more of {', '.join(_conditions.STATES)}.")
-        is_in = _conditions.Condition(
-            predicate=_conditions.user_chat_state, predicate_kwargs={"states": states}
+        states = [conditions.plain_state(state) for state in given if isinstance(state, str)]
+        if not states or len(states) < len(given) or not set(states) <= set(conditions.STATES):
+            raise ChannelConfigurationError(f"state must be one or more of {', '.join(conditions.STATES)}.")
+        is_in = conditions.Condition(
+            predicate=conditions.user_chat_state, predicate_kwargs={"states": states}
         )
-        return Watch("getUserChat", is_in, {"userChatId": str(self.user_chat_id)}, self.channel_id)
+        return Poll("getUserChat", is_in, {"userChatId": str(self.user_chat_id)}, self.channel_id)
 
 
 class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type: ignore[misc]
@@ -106,14 +102,13 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
         self.predicate_kwargs = predicate_kwargs
         self.repeatable = repeatable
 
-    def new_watch(self) -> Watch:
-        """Return what is read, and what is awaited."""
-        from airflow_channel_provider.triggers._conditions import Condition
-        from airflow_channel_provider.triggers._watch import Watch
-
-        return Watch(
+    def new_poll(self) -> Poll:
+        """Return the read and its condition."""
+        return Poll(
             self.method,
-            Condition(json_value("expect", self.expect), self.predicate, _kwargs(self.predicate_kwargs)),
+            conditions.Condition(
+                json_value("expect", self.expect), self.predicate, _kwargs(self.predicate_kwargs)
+            ),
             params_mapping(self.function_params),
             self.channel_id,
             self.repeatable,

@@ -193,7 +193,7 @@ def test_follow_up_is_written_when_somebody_has_dealt_with_the_chat(ran: Ran) ->
     assert ask["createdAt"] < follow_up["createdAt"]
     assert len(looks_at(ran.emulator, "chat-ch-1-10")) >= 2
     assert "getUserChat: waiting in the triggerer" in ran.output
-    assert "getUserChat: found what was awaited" in ran.output
+    assert "getUserChat: the condition is met" in ran.output
 
 
 def test_a_campaign_tells_what_came_of_it_and_keeps_what_failed(ran: Ran) -> None:

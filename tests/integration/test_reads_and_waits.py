@@ -23,8 +23,7 @@ from airflow_channel_provider.exceptions import ChannelRequestError, ChannelResp
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.operators.paged_read import PagedReadOperator
 from airflow_channel_provider.sensors.channel_talk import UserChatStateSensor
-from airflow_channel_provider.triggers._doors import THREADS, open_doors
-from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
+from airflow_channel_provider.triggers.channel_talk import THREADS, NativeFunctionTrigger, shared_hook_users
 
 MANAGERS = [{"id": f"m-{number:04d}", "name": f"Manager {number % 7}"} for number in range(1_203)]
 CHATS = [{"id": f"chat-{number}"} for number in range(60)]
@@ -191,7 +190,7 @@ def test_many_waits_share_a_token_and_a_few_connections(emulator: EmulatorProces
     async def wait() -> list[Any]:
         waits = [asyncio.create_task(event_of(trigger(number))) for number in range(len(CHATS))]
         await until_each_has_looked(emulator)
-        assert open_doors() == {"channel_talk_default": len(CHATS)}
+        assert shared_hook_users() == {"channel_talk_default": len(CHATS)}
         await asyncio.to_thread(close_all, emulator)
         return await asyncio.gather(*waits)
 
@@ -200,7 +199,7 @@ def test_many_waits_share_a_token_and_a_few_connections(emulator: EmulatorProces
     assert events == [{"status": "met", "found": found}] * len(CHATS)
     assert len(emulator.token_requests()) == 1
     assert len({entry["client"] for entry in emulator.journal()}) <= THREADS
-    assert open_doors() == {}
+    assert shared_hook_users() == {}
 
 
 def test_waits_go_on_in_another_process_from_what_was_serialized(emulator: EmulatorProcess) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_channel_provider.triggers._doors import THREADS
+from airflow_channel_provider.triggers.channel_talk import THREADS
 from system.sensing_result import MEGABYTE, SensingRun, Watched
 from system.sensing_run import CHATS, COUNT, Sensing
 from tools.demo.progress import Progress

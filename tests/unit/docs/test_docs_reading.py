@@ -12,7 +12,7 @@ from airflow_channel_provider.contract.functions import LISTINGS
 from airflow_channel_provider.hooks import _paging
 from airflow_channel_provider.operators.paged_read import MAX_XCOM_BYTES
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
-from airflow_channel_provider.triggers import _conditions, _doors
+from airflow_channel_provider.triggers import channel_talk, conditions
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT.joinpath("docs", "reading.md").read_text(encoding="utf-8")
@@ -27,12 +27,12 @@ def test_lists_are_all_of_them_with_their_fields() -> None:
 
 def test_states_are_all_of_them() -> None:
     (sentence,) = re.findall(r"`state` is one of (.*?), or a list", PAGE, re.DOTALL)
-    assert re.findall(r"`(\w+)`", sentence) == list(_conditions.STATES)
+    assert re.findall(r"`(\w+)`", sentence) == list(conditions.STATES)
 
 
 def test_numbers_are_those_of_the_code() -> None:
     assert f"`max_xcom_bytes`\n({MAX_XCOM_BYTES:,}, as JSON)" in PAGE
     assert f"{_paging.MAX_EMPTY_PAGES} pages in a row are empty" in PAGE
-    assert f"at most {WORDS[_doors.THREADS]} threads" in PAGE
+    assert f"at most {WORDS[channel_talk.THREADS]} threads" in PAGE
     parameters = inspect.signature(ChannelTalkBaseSensor.__init__).parameters
     assert f"`tolerated_failures` ({parameters['tolerated_failures'].default}) in a row" in PAGE

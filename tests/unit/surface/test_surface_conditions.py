@@ -22,10 +22,9 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.triggers import _events
-from airflow_channel_provider.triggers._conditions import STATES, Condition, user_chat_state
-from airflow_channel_provider.triggers._patience import Patience
-from airflow_channel_provider.triggers._watch import Watch
+from airflow_channel_provider.triggers import polling
+from airflow_channel_provider.triggers.conditions import STATES, Condition, user_chat_state
+from airflow_channel_provider.triggers.polling import FailureTolerance, Poll
 
 CHAT = {"id": "c", "state": "USER_CHAT_STATE_CLOSED", "assigneeId": "m-1", "tags": ["vip"], "open": True}
 ANSWER = {"userChat": CHAT, "managers": [{"name": "Mina"}]}
@@ -71,7 +70,7 @@ def unfit(answer: Any) -> Any:
 def test_declared_values_are_looked_for_in_the_answer(expect: Any, is_met: bool) -> None:
     condition = Condition(expect)
     condition.check()
-    assert (condition.found_in(ANSWER) is not None) is is_met
+    assert (condition.find(ANSWER) is not None) is is_met
 
 
 @pytest.mark.parametrize(
@@ -105,12 +104,12 @@ def test_values_are_the_same_in_both_spellings_of_the_service(
 ) -> None:
     outer, inner = path.split(".")
     answer = {outer: {} if found is None else {inner: found}}
-    assert (Condition({path: wanted}).found_in(answer) == {path: found}) is is_met
+    assert (Condition({path: wanted}).find(answer) == {path: found}) is is_met
 
 
 def test_what_was_found_is_returned_by_its_path() -> None:
     expect = {"userChat.state": "closed", "userChat.closedAt": None}
-    assert Condition(expect).found_in(ANSWER) == {
+    assert Condition(expect).find(ANSWER) == {
         "userChat.state": "USER_CHAT_STATE_CLOSED",
         "userChat.closedAt": None,
     }
@@ -124,7 +123,7 @@ def test_what_was_found_is_returned_by_its_path() -> None:
     path=st.lists(st.sampled_from("ab01"), min_size=1, max_size=3).map(".".join),
 )
 def test_no_answer_breaks_a_declared_condition(answer: Any, path: str) -> None:
-    found = Condition({path: "x"}).found_in(answer)
+    found = Condition({path: "x"}).find(answer)
     assert found is None or found == {path: "x"}
 
 
@@ -133,13 +132,13 @@ def test_no_answer_breaks_a_declared_condition(answer: Any, path: str) -> None:
 
 @pytest.mark.parametrize("predicate", [assignee, f"{HERE}.assignee"])
 def test_what_a_predicate_returns_is_what_was_found(predicate: Any) -> None:
-    assert Condition(predicate=predicate).found_in(ANSWER) == "m-1"
-    assert Condition(predicate=predicate, predicate_kwargs={"only": "m-2"}).found_in(ANSWER) is None
+    assert Condition(predicate=predicate).find(ANSWER) == "m-1"
+    assert Condition(predicate=predicate, predicate_kwargs={"only": "m-2"}).find(ANSWER) is None
 
 
 @pytest.mark.parametrize("nothing", [False, None, 0, "", []])
 def test_something_false_is_nothing_found(nothing: Any) -> None:
-    assert Condition(predicate=lambda answer: nothing).found_in(ANSWER) is None
+    assert Condition(predicate=lambda answer: nothing).find(ANSWER) is None
 
 
 @pytest.mark.parametrize(
@@ -149,7 +148,7 @@ def test_a_predicate_that_fails_is_told_by_its_name(predicate: Any) -> None:
     with pytest.raises(
         ChannelConfigurationError, match=r"The predicate \S*conditions\.(<lambda>|unfit) failed"
     ):
-        Condition(predicate=predicate).found_in(ANSWER)
+        Condition(predicate=predicate).find(ANSWER)
 
 
 @pytest.mark.parametrize(
@@ -174,27 +173,27 @@ def test_what_is_no_condition_is_refused(condition: Condition, words: str) -> No
 
 
 def test_a_function_travels_as_its_path() -> None:
-    sent = Condition(predicate=assignee, predicate_kwargs={"only": "m-1"}).portable()
+    sent = Condition(predicate=assignee, predicate_kwargs={"only": "m-1"}).serialize()
     assert sent == {"predicate": f"{HERE}.assignee", "predicate_kwargs": {"only": "m-1"}}
-    watch = Watch.of(**json.loads(json.dumps({"method": "getUserChat", **sent})))
-    assert watch.condition.found_in(ANSWER) == "m-1"
+    poll = Poll.deserialize(**json.loads(json.dumps({"method": "getUserChat", **sent})))
+    assert poll.condition.find(ANSWER) == "m-1"
 
 
 def test_a_declaration_travels_as_it_is() -> None:
-    watch = Watch("getUserChat", Condition({"userChat.state": ["closed"]}), {"userChatId": "c"}, "ch-2", True)
-    assert Watch.of(**json.loads(json.dumps(watch.portable()))).portable() == watch.portable()
+    poll = Poll("getUserChat", Condition({"userChat.state": ["closed"]}), {"userChatId": "c"}, "ch-2", True)
+    assert Poll.deserialize(**json.loads(json.dumps(poll.serialize()))).serialize() == poll.serialize()
 
 
 @pytest.mark.parametrize("predicate", [lambda answer: True, functools.partial(assignee, only="m"), [].append])
 def test_what_no_other_process_can_import_is_refused_with_the_remedy(predicate: Any) -> None:
     with pytest.raises(ChannelConfigurationError, match=r"can't be sent to the triggerer.*deferrable=False"):
-        Condition(predicate=predicate).portable()
+        Condition(predicate=predicate).serialize()
 
 
 def test_a_function_of_a_dag_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assignee, "__module__", "unusual_prefix_0123_dag")
     with pytest.raises(ChannelConfigurationError, match="Move it to a module"):
-        Condition(predicate=assignee).portable()
+        Condition(predicate=assignee).serialize()
 
 
 # Functions that are watched
@@ -203,12 +202,12 @@ def test_a_function_of_a_dag_file_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("method", ["writeUserChatMessage", "updateUserChatState", "issueToken", "getNews"])
 def test_only_functions_that_read_are_watched(method: str) -> None:
     with pytest.raises(ChannelConfigurationError, match=f"{method} is not known to change nothing"):
-        Watch(method, Condition({"a": 1})).check()
+        Poll(method, Condition({"a": 1})).check()
 
 
 def test_a_caller_who_knows_better_may_watch_others() -> None:
-    Watch("getNews", Condition({"a": 1}), repeatable=True).check()
-    Watch("getUserChat", Condition({"a": 1})).check()
+    Poll("getNews", Condition({"a": 1}), repeatable=True).check()
+    Poll("getUserChat", Condition({"a": 1})).check()
 
 
 # User chats
@@ -246,21 +245,21 @@ def test_a_chat_that_nobody_has_is_not_assigned(nobody: Any) -> None:
 )
 def test_an_answer_without_a_state_is_an_error_and_no_wait(answer: Any) -> None:
     with pytest.raises(ChannelResponseError, match="no user chat with a state"):
-        Condition(predicate=user_chat_state, predicate_kwargs={"states": STATES}).found_in(answer)
+        Condition(predicate=user_chat_state, predicate_kwargs={"states": STATES}).find(answer)
 
 
 # Failures
 
 
 def test_failures_in_a_row_are_borne_up_to_a_number() -> None:
-    patience = Patience(2)
+    tolerance = FailureTolerance(2)
     for _ in range(2):
-        assert patience.seconds_after(ChannelResponseError("html"), now=0.0) == 0.0
-    patience.restore()
+        assert tolerance.wait_seconds(ChannelResponseError("html"), now=0.0) == 0.0
+    tolerance.reset()
     for _ in range(2):
-        patience.seconds_after(ChannelNotSentError("no route"), now=0.0)
-    with pytest.raises(ChannelRequestError, match=r"broken. 3 looks in a row failed \(tolerated_failures\)"):
-        patience.seconds_after(ChannelRequestError("broken.", http_status=500), now=0.0)
+        tolerance.wait_seconds(ChannelNotSentError("no route"), now=0.0)
+    with pytest.raises(ChannelRequestError, match=r"broken. 3 polls in a row failed \(tolerated_failures\)"):
+        tolerance.wait_seconds(ChannelRequestError("broken.", http_status=500), now=0.0)
 
 
 @pytest.mark.parametrize(
@@ -273,8 +272,8 @@ def test_failures_in_a_row_are_borne_up_to_a_number() -> None:
     ids=repr,
 )
 def test_what_tells_its_end_is_waited_out_and_does_not_count(error: ChannelError) -> None:
-    patience = Patience(0)
-    assert [patience.seconds_after(error, now=100.0) for _ in range(5)] == [90.0] * 5
+    tolerance = FailureTolerance(0)
+    assert [tolerance.wait_seconds(error, now=100.0) for _ in range(5)] == [90.0] * 5
 
 
 @pytest.mark.parametrize(
@@ -288,14 +287,14 @@ def test_what_tells_its_end_is_waited_out_and_does_not_count(error: ChannelError
 )
 def test_what_waiting_can_not_help_is_not_waited_for(error: ChannelError) -> None:
     with pytest.raises(type(error), match=error.message):
-        Patience(10).seconds_after(error, now=0.0)
+        FailureTolerance(10).wait_seconds(error, now=0.0)
 
 
 def test_what_airflow_itself_fails_with_counts_as_well() -> None:
-    patience = Patience(1)
-    assert patience.seconds_after(OSError("the api-server is away"), now=0.0) == 0.0
+    tolerance = FailureTolerance(1)
+    assert tolerance.wait_seconds(OSError("the api-server is away"), now=0.0) == 0.0
     with pytest.raises(OSError, match=r"^away$"):
-        patience.seconds_after(OSError("away"), now=0.0)
+        tolerance.wait_seconds(OSError("away"), now=0.0)
 
 
 # Events
@@ -322,9 +321,9 @@ def test_each_class_of_error_is_tried() -> None:
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 def test_an_error_comes_back_as_what_it_was(error: ChannelError) -> None:
-    event = json.loads(json.dumps(_events.failed(error)))
+    event = json.loads(json.dumps(polling.failure_event(error)))
     with pytest.raises(ChannelError) as caught:
-        _events.found_in(event)
+        polling.result_of(event)
     assert type(caught.value) is type(error)
     assert str(caught.value) == str(error)
     assert vars(caught.value) == vars(error)
@@ -332,22 +331,22 @@ def test_an_error_comes_back_as_what_it_was(error: ChannelError) -> None:
 
 def test_an_error_of_another_kind_comes_back_with_its_name() -> None:
     with pytest.raises(ChannelError, match="ended by ValueError: x"):
-        _events.found_in(_events.failed(ValueError("x")))
+        polling.result_of(polling.failure_event(ValueError("x")))
 
 
 def test_an_error_of_a_newer_version_is_an_error_all_the_same() -> None:
     with pytest.raises(ChannelError, match="too new"):
-        _events.found_in(
+        polling.result_of(
             {"status": "failed", "error": "ChannelNewerError", "message": "too new", "extent": 3}
         )
 
 
 @pytest.mark.parametrize("found", ["closed", {"a": None}, 1, True, [0]])
 def test_what_was_found_comes_back(found: Any) -> None:
-    assert _events.found_in(json.loads(json.dumps(_events.met(found)))) == found
+    assert polling.result_of(json.loads(json.dumps(polling.success_event(found)))) == found
 
 
 @pytest.mark.parametrize("event", [None, {}, [], "met", {"status": "met"}, {"status": "success", "found": 1}])
 def test_an_event_of_somebody_else_fails_the_task(event: Any) -> None:
     with pytest.raises(ChannelError, match=r"came back with .* instead of what was found"):
-        _events.found_in(event)
+        polling.result_of(event)

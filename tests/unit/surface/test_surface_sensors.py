@@ -43,7 +43,7 @@ from airflow_channel_provider.exceptions import (
 )
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
 from airflow_channel_provider.sensors.channel_talk import NativeFunctionSensor, UserChatStateSensor
-from airflow_channel_provider.triggers import _events
+from airflow_channel_provider.triggers import polling
 from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
@@ -198,13 +198,13 @@ def test_templates_are_rendered(doors: Any) -> None:
         channel_id="{{ what }}",
     )
     sensor.render_template_fields({"what": "UserChat", "chat": "c-1"})  # type: ignore[typeddict-unknown-key]
-    watch = sensor.new_watch().portable()
-    assert (watch["method"], watch["params"], watch["channel_id"]) == (
+    poll = sensor.new_poll().serialize()
+    assert (poll["method"], poll["params"], poll["channel_id"]) == (
         "getUserChat",
         {"userChatId": "c-1"},
         "UserChat",
     )
-    assert watch["expect"] == {"userChat.assigneeId": "c-1"}
+    assert poll["expect"] == {"userChat.assigneeId": "c-1"}
 
 
 def test_dag_of_sensors_of_every_kind_can_be_stored() -> None:
@@ -224,7 +224,7 @@ def test_failures_in_a_row_are_borne_and_then_raised(doors: Any, no_sleep: list[
     html = ChannelResponseError("html", http_status=403)
     assert execute(chat_sensor(doors, html, html, OPEN, html, html, CLOSED, tolerated_failures=2)) == "closed"
     assert len(no_sleep) == 5
-    with pytest.raises(ChannelResponseError, match="3 looks in a row failed"):
+    with pytest.raises(ChannelResponseError, match="3 polls in a row failed"):
         execute(chat_sensor(doors, html, tolerated_failures=2))
 
 
@@ -317,7 +317,7 @@ def test_deferred_sensor_looks_once_and_leaves_the_rest_to_the_triggerer(doors: 
         "params": {"userChatId": "c"},
         "channel_id": "ch-2",
         "repeatable": False,
-        "predicate": "airflow_channel_provider.triggers._conditions.user_chat_state",
+        "predicate": "airflow_channel_provider.triggers.conditions.user_chat_state",
         "predicate_kwargs": {"states": ["closed"]},
         "channel_talk_conn_id": "channel_talk_default",
         "poke_interval": 5.0,
@@ -347,7 +347,7 @@ def test_a_function_that_can_not_travel_is_refused_before_anything_is_sent(doors
 
 def test_what_the_trigger_found_is_returned(doors: Any) -> None:
     sensor = chat_sensor(doors, deferrable=True)
-    assert sensor.execute_complete(context(), _events.met("closed")) == "closed"
+    assert sensor.execute_complete(context(), polling.success_event("closed")) == "closed"
     assert doors.client.calls == []
 
 
@@ -362,7 +362,7 @@ def resumed(sensor: Any, event: Any) -> Any:
 
 
 def test_an_error_of_the_trigger_is_raised_on_the_worker(doors: Any) -> None:
-    event = _events.failed(ChannelAuthenticationError("wrong secret", http_status=401))
+    event = polling.failure_event(ChannelAuthenticationError("wrong secret", http_status=401))
     with pytest.raises(ChannelAuthenticationError, match="wrong secret"):
         resumed(chat_sensor(doors), event)
 
@@ -384,7 +384,7 @@ def test_soft_fail_is_for_the_awaited_state_and_no_mistake(
 ) -> None:
     monkeypatch.setattr(retry_policy, "SUPPORTED", supported)
     with pytest.raises((type(mistake), AirflowFailException)) as in_the_triggerer:
-        resumed(chat_sensor(doors, soft_fail=True), _events.failed(mistake))
+        resumed(chat_sensor(doors, soft_fail=True), polling.failure_event(mistake))
     with pytest.raises((type(mistake), AirflowFailException)) as poking:
         execute(chat_sensor(doors, mistake, soft_fail=True, tolerated_failures=0))
     assert type(in_the_triggerer.value) is type(poking.value)
@@ -511,7 +511,7 @@ def test_a_limit_is_waited_out_by_a_rescheduled_sensor_whatever_becomes_of_failu
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)
 def test_a_mistake_in_the_triggerer_is_skipped_under_never_fail(doors: Any, mistake: ChannelError) -> None:
     with pytest.raises(AirflowSkipException):
-        resumed(chat_sensor(doors, never_fail=True), _events.failed(mistake))
+        resumed(chat_sensor(doors, never_fail=True), polling.failure_event(mistake))
 
 
 def test_pauses_in_the_triggerer_grow_as_they_are_to(doors: Any) -> None:
@@ -550,7 +550,7 @@ def test_older_airflow_fails_at_once_what_nothing_can_help(
     with pytest.raises(AirflowFailException, match="wrong secret"):
         execute(chat_sensor(doors, OPEN, **kwargs))
     with pytest.raises(AirflowFailException, match="wrong secret"):
-        chat_sensor(doors).execute_complete(context(), _events.failed(doors.manager.error))
+        chat_sensor(doors).execute_complete(context(), polling.failure_event(doors.manager.error))
 
 
 @needs(*RETRY_POLICY)

@@ -21,9 +21,12 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-from airflow_channel_provider.triggers._doors import Door, open_doors
-from airflow_channel_provider.triggers._patience import pause_seconds
-from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
+from airflow_channel_provider.triggers.channel_talk import (
+    NativeFunctionTrigger,
+    SharedHook,
+    shared_hook_users,
+)
+from airflow_channel_provider.triggers.polling import pause_seconds
 
 OPEN, CLOSED = (
     {"userChat": {"id": "c", "state": f"USER_CHAT_STATE_{state}"}} for state in ("OPENED", "CLOSED")
@@ -69,8 +72,8 @@ class Waiting:
 @pytest.fixture
 def waiting(doors: Any, monkeypatch: pytest.MonkeyPatch) -> Waiting:
     waiting = Waiting()
-    monkeypatch.setattr(Door, "_new_hook", lambda self: doors.hook(channel_talk_conn_id=self.conn_id))
-    monkeypatch.setattr(Door, "now", lambda self: waiting.time)
+    monkeypatch.setattr(SharedHook, "_new_hook", lambda self: doors.hook(channel_talk_conn_id=self.conn_id))
+    monkeypatch.setattr(SharedHook, "now", lambda self: waiting.time)
     return waiting
 
 
@@ -80,7 +83,7 @@ def test_it_looks_until_the_answer_says_what_is_awaited(doors: Any, waiting: Wai
     assert waiting.run() == {"status": "met", "found": found}
     assert waiting.slept == [30.0, 60.0, 60.0]
     assert {params["userChatId"] for _, params, _ in doors.client.calls} == {"c"}
-    assert open_doors() == {}
+    assert shared_hook_users() == {}
 
 
 def test_pauses_grow_where_they_are_to(doors: Any, waiting: Waiting) -> None:
@@ -122,7 +125,7 @@ def test_a_failure_that_names_its_end_is_waited_out_whatever_the_pause(doors: An
     ],
 )
 def test_how_long_a_pause_is(interval: float, waited: float | None, most: float | None, pause: float) -> None:
-    assert pause_seconds(interval, waited_seconds=waited, most_seconds=most) == pause
+    assert pause_seconds(interval, waited_seconds=waited, max_seconds=most) == pause
 
 
 def test_what_serialize_returns_makes_the_same_trigger_again(waiting: Waiting) -> None:
@@ -157,12 +160,12 @@ def test_failures_are_borne_and_then_told(doors: Any, waiting: Waiting) -> None:
     doors.client.script = [failure]
     event = waiting.run(tolerated_failures=2)
     assert (event["status"], event["error"], event["http_status"]) == ("failed", "ChannelRequestError", 500)
-    assert "3 looks in a row failed" in event["message"]
+    assert "3 polls in a row failed" in event["message"]
     assert waiting.slept == [30.0, 60.0, 60.0]
-    assert open_doors() == {}
+    assert shared_hook_users() == {}
 
 
-def test_a_look_that_succeeds_restores_patience(doors: Any, waiting: Waiting) -> None:
+def test_a_poll_that_succeeds_resets_the_tolerance(doors: Any, waiting: Waiting) -> None:
     bad = [ChannelResponseError("html", http_status=403)] * 2
     doors.client.script = [*bad, OPEN, *bad, CLOSED]
     assert waiting.run(tolerated_failures=2)["status"] == "met"
@@ -191,16 +194,16 @@ def test_many_waits_share_one_hook_and_a_few_threads(
     threads: set[int] = set()
     seen: list[dict[str, int]] = []
 
-    def new_hook(door: Door) -> ChannelTalkHook:
+    def new_hook(shared: SharedHook) -> ChannelTalkHook:
         made.append(doors.hook())
         return made[-1]
 
     def call_native(*_: Any, **__: Any) -> Any:
         threads.add(threading.get_ident())
-        seen.append(open_doors())
+        seen.append(shared_hook_users())
         return CLOSED
 
-    monkeypatch.setattr(Door, "_new_hook", new_hook)
+    monkeypatch.setattr(SharedHook, "_new_hook", new_hook)
     doors.client.call_native = call_native
     triggers = [waiting.trigger() for _ in range(200)]
     events = asyncio.run(waiting.events(*triggers))
@@ -209,7 +212,7 @@ def test_many_waits_share_one_hook_and_a_few_threads(
     assert len(threads) <= 4
     assert threading.get_ident() not in threads
     assert seen[0] == {"channel_talk_default": 200}
-    assert open_doors() == {}
+    assert shared_hook_users() == {}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +254,7 @@ def test_each_connection_has_a_door_of_its_own(doors: Any, waiting: Waiting, set
     original = doors.client.call_native
 
     def call_native(*args: Any, **kwargs: Any) -> Any:
-        seen.append(open_doors())
+        seen.append(shared_hook_users())
         return original(*args, **kwargs)
 
     doors.client.call_native = call_native
@@ -272,13 +275,13 @@ def test_a_wait_that_is_cancelled_gives_its_part_back(doors: Any, waiting: Waiti
             await asyncio.sleep(0)
         running[0].cancel()
         await asyncio.gather(running[0], return_exceptions=True)
-        left = open_doors()
+        left = shared_hook_users()
         running[1].cancel()
         await asyncio.gather(running[1], return_exceptions=True)
         return left
 
     assert asyncio.run(cancel()) == {"channel_talk_default": 1}
-    assert open_doors() == {}
+    assert shared_hook_users() == {}
 
 
 def test_the_last_wait_closes_the_hook(doors: Any, waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +300,7 @@ def test_a_secret_that_was_changed_meanwhile_is_taken_up(
 ) -> None:
     made: list[ChannelTalkHook] = []
 
-    def new_hook(door: Door) -> ChannelTalkHook:
+    def new_hook(shared: SharedHook) -> ChannelTalkHook:
         made.append(doors.hook())
         doors.manager.error = None if len(made) > 1 else doors.manager.error
         return made[-1]
@@ -312,7 +315,7 @@ def test_a_secret_that_was_changed_meanwhile_is_taken_up(
             raise REFUSED
         return CLOSED
 
-    monkeypatch.setattr(Door, "_new_hook", new_hook)
+    monkeypatch.setattr(SharedHook, "_new_hook", new_hook)
     doors.client.call_native = call_native
     assert waiting.run()["status"] == "met"
     assert made[0].settings.secret != made[-1].settings.secret
@@ -329,14 +332,14 @@ def test_a_trigger_that_can_not_look_up_its_connection_yet_tries_again(
 ) -> None:
     failures = [OSError("the api-server is away"), ChannelNotSentError("no token"), None]
 
-    def new_hook(door: Door) -> ChannelTalkHook:
+    def new_hook(shared: SharedHook) -> ChannelTalkHook:
         failure = failures.pop(0)
         if failure is not None:
             raise failure
         hook: ChannelTalkHook = doors.hook()
         return hook
 
-    monkeypatch.setattr(Door, "_new_hook", new_hook)
+    monkeypatch.setattr(SharedHook, "_new_hook", new_hook)
     doors.client.script = [CLOSED]
     assert waiting.run()["status"] == "met"
 

@@ -1,8 +1,8 @@
 """
-Whether an answer says what is awaited. Pure.
+What a sensor waits for: whether an answer meets a condition. Pure.
 
-A condition is declared, or a function that can be imported by its dotted path: both can be sent to another process.
-What it finds becomes the XCom of the sensor, and the event of the trigger, so it is small and plain.
+A condition is a mapping of expected values, or a function that can be imported by its dotted path. Both can be sent to
+another process. What a condition finds becomes the event of the trigger and the XCom of the sensor.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 __all__ = ["ASSIGNED", "STATES", "Condition", "plain_state", "user_chat_state"]
 
 ASSIGNED = "assigned"
-"""Not a state of the service: somebody has the user chat."""
+"""Not a state of the service: a manager is assigned to the user chat."""
 STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed", ASSIGNED)
 
 _STATE_PREFIX = "user_chat_state_"
@@ -30,12 +30,12 @@ _CAMEL_STEP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 @dataclass(frozen=True)
 class Condition:
     """
-    What is awaited of an answer.
+    What an answer must say for the wait to end.
 
-    :param expect: by dotted path into the answer, the value or the list of values of which it has to be one. The
-        service may write an enum by its full name or a word, a number as a text, and leave out what is empty: that is
-        all the same.
-    :param predicate: a function, or its dotted path: is given the answer; what it returns is found, if it is true.
+    :param expect: the expected value, or a list of accepted values, by dotted path into the answer. The service may
+        write an enum with or without its prefix and a number as text, and may omit empty values; these count as equal.
+    :param predicate: a function, or its dotted path. It is called with the answer. If what it returns is true, that is
+        what was found.
     :param predicate_kwargs: further arguments of that function.
     """
 
@@ -45,9 +45,9 @@ class Condition:
 
     def check(self) -> None:
         """
-        Make sure that there is something to await, and that it can be found out.
+        Check that the condition is complete and that its predicate can be imported.
 
-        :raises ChannelConfigurationError: there is not, or not.
+        :raises ChannelConfigurationError: it is not, or can't.
         """
         if (self.expect is None) == (self.predicate is None):
             raise ChannelConfigurationError("Give either expect or predicate.")
@@ -55,13 +55,13 @@ class Condition:
             _function(self.predicate)
         elif not isinstance(self.expect, Mapping) or not self.expect or not all(map(_is_path, self.expect)):
             raise ChannelConfigurationError(
-                "expect must be a mapping of dotted paths into the answer to the values that are awaited, such as "
+                "expect must be a mapping of dotted paths into the answer to the expected values, such as "
                 "{'userChat.state': 'closed'}."
             )
 
-    def found_in(self, result: Any) -> Any:
+    def find(self, result: Any) -> Any:
         """
-        Return what was found, None where the answer does not say what is awaited.
+        Return what was found, None where the answer does not meet the condition.
 
         :param result: what the function returned.
         :raises ChannelConfigurationError: the predicate failed, or found what JSON can't hold.
@@ -69,12 +69,11 @@ class Condition:
         if self.expect is not None:
             found = {path: _at(result, path) for path in self.expect}
             return found if all(_is(path, found[path], self.expect[path]) for path in found) else None
-        found = self._ask(result)
-        return found or None
+        return self._call_predicate(result) or None
 
-    def portable(self) -> dict[str, Any]:
+    def serialize(self) -> dict[str, Any]:
         """
-        Return the condition as plain values, from which another process can make it again.
+        Return the condition as plain values, from which another process can rebuild it.
 
         :raises ChannelConfigurationError: the predicate can't be imported there.
         """
@@ -83,7 +82,7 @@ class Condition:
         path = self.predicate if isinstance(self.predicate, str) else _path_of(self.predicate)
         return {"predicate": path, "predicate_kwargs": dict(self.predicate_kwargs)}
 
-    def _ask(self, result: Any) -> Any:
+    def _call_predicate(self, result: Any) -> Any:
         function = _function(self.predicate)
         try:
             found = function(result, **self.predicate_kwargs)
@@ -92,15 +91,15 @@ class Condition:
             raise
         except Exception as error:
             raise ChannelConfigurationError(
-                f"The predicate {_name_of(function)} failed with {type(error).__name__}. It is given the result of the "
-                "function, and returns something that JSON can hold: false as long as that is not what is awaited."
+                f"The predicate {_name_of(function)} failed with {type(error).__name__}. It gets the result of the "
+                "native function, and must return a value that JSON can hold, false until the wait is over."
             ) from error
         return found
 
 
 def user_chat_state(result: Any, states: Sequence[str]) -> str | None:
     """
-    Return which of the awaited states a user chat has.
+    Return which of the expected states a user chat has, None where it has another.
 
     :param result: of ``getUserChat``.
     :param states: in lower case, as in :data:`STATES`.
