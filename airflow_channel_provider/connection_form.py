@@ -1,4 +1,4 @@
-"""The fields of both connection types, declared once.
+"""The fields of every connection type, declared once.
 
 The metadata that Airflow >= 3.2 reads and the shapes that older versions ask the hook for are built from the same
 declarations, so they cannot drift apart. Imports nothing of Airflow.
@@ -18,6 +18,7 @@ __all__ = [
     "CHANNEL_TALK_FORM",
     "DEVICES",
     "FORMS",
+    "OPEN_API_FORM",
     "TIMEOUT_MAX_SECONDS",
     "ConnectionForm",
     "FormField",
@@ -233,4 +234,19 @@ BENLLY_FORM = ConnectionForm(
     },
 )
 
-FORMS = (CHANNEL_TALK_FORM, BENLLY_FORM)
+OPEN_API_FORM = ConnectionForm(
+    conn_type="channel_talk_open_api",
+    hook_name="Channel Talk Open API",
+    hook_class="airflow_channel_provider.hooks.open_api.ChannelTalkOpenApiHook",
+    fields=(_TIMEOUT,),
+    hidden=(),
+    relabeling={"login": "Access Key", "password": "Access Secret", "schema": _SCHEME},
+    placeholders={
+        "host": "api.channel.io",
+        "schema": "https",
+        "login": "issued in the settings of Channel Desk",
+        "password": "issued in the settings of Channel Desk",
+    },
+)
+
+FORMS = (CHANNEL_TALK_FORM, OPEN_API_FORM, BENLLY_FORM)

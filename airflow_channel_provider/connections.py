@@ -21,9 +21,10 @@ from airflow_channel_provider.masking import SHORTEST
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-__all__ = ["BenllyLogin", "BenllySettings", "ChannelTalkSettings", "is_whole"]
+__all__ = ["BenllyLogin", "BenllySettings", "ChannelTalkSettings", "OpenApiSettings", "is_whole"]
 
 DEFAULT_HOST = "app-store-api.channel.io"
+DEFAULT_OPEN_API_HOST = "api.channel.io"
 _MASK = "***"
 # Nothing that a browser reads in another way: no user before the host, no backslash, space or control.
 _PAGE = re.compile(r"https?://[^\s/?#@\\\x00-\x20]+(?:[/?#][^\s\\\x00-\x20]*)?", re.IGNORECASE)
@@ -81,6 +82,49 @@ class ChannelTalkSettings:
             channel_id=fields.extra_text("channel_id"),
             timeout_seconds=fields.timeout_seconds(),
             desk_url=fields.desk_url(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApiSettings:
+    """
+    A connection of the type ``channel_talk_open_api``: one channel.
+
+    :param base_url: ``https://host[:port]``.
+    :param access_key: not part of the repr, like the secret.
+    :param access_secret: of the same pair.
+    :param timeout_seconds: as for :class:`ChannelTalkSettings`.
+    """
+
+    conn_id: str
+    base_url: str
+    access_key: str = field(repr=False)
+    access_secret: str = field(repr=False)
+    timeout_seconds: float | None = None
+
+    @classmethod
+    def from_connection(cls, conn: Connection) -> OpenApiSettings:
+        """
+        Read a connection.
+
+        :raises ChannelConfigurationError: where a key is missing or a field is invalid.
+        """
+        fields = _Fields(conn)
+        keys = {}
+        for name, what in (("login", "access key"), ("password", "access secret")):
+            keys[name] = fields.secret(name, getattr(conn, name))
+            if keys[name] is None:
+                raise fields.error(
+                    name,
+                    f"has no {what}",
+                    "issue a pair of keys in the settings of Channel Desk and save it here",
+                )
+        return cls(
+            conn_id=fields.conn_id,
+            base_url=fields.base_url(default_host=DEFAULT_OPEN_API_HOST),
+            access_key=keys["login"] or "",
+            access_secret=keys["password"] or "",
+            timeout_seconds=fields.timeout_seconds(),
         )
 
 

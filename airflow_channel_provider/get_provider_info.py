@@ -35,7 +35,7 @@ def get_provider_info() -> dict[str, object]:
                 "tags": ["service"],
             },
         ],
-        "hooks": _modules("hooks"),
+        "hooks": _modules("hooks", "open_api"),
         "notifications": ["airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier"],
         "operators": _modules("operators", "bulk", "paged_read", "users"),
         "sensors": _of_channel_talk("sensors"),

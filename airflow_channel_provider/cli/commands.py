@@ -20,9 +20,11 @@ from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 from airflow_channel_provider import configuration
+from airflow_channel_provider.connection_form import FORMS
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 from airflow_channel_provider.masking import redacted
 
 if TYPE_CHECKING:
@@ -134,17 +136,16 @@ def _note(sentence: str) -> None:
 
 
 def _hook(conn_id: str, asked_by: str) -> ServiceHook:
-    """Return the hook for a connection of either type."""
+    """Return the hook for a connection of any of our types."""
     conn_type = BaseHook.get_connection(conn_id).conn_type
     if conn_type == ChannelTalkHook.conn_type:
         return ChannelTalkHook(conn_id, asked_by=asked_by)
-    if conn_type == BenllyHook.conn_type:
-        return BenllyHook(conn_id)
+    for hook_class in (ChannelTalkOpenApiHook, BenllyHook):
+        if conn_type == hook_class.conn_type:
+            return hook_class(conn_id)
+    known = ", ".join(form.conn_type for form in FORMS)
     raise SystemExit(
-        _shown(
-            f"Connection {conn_id!r} has the type {conn_type!r}; this command knows {ChannelTalkHook.conn_type} and "
-            f"{BenllyHook.conn_type}."
-        )
+        _shown(f"Connection {conn_id!r} has the type {conn_type!r}; this command knows the types {known}.")
     )
 
 

@@ -56,6 +56,8 @@ class Paging(Enum):
     """``pagination`` has ``since`` and ``limit``; the answer's ``next`` is the next ``since``."""
     CURSOR = "cursor"
     """``cursor`` and ``limit`` are parameters of their own; the answer has ``nextCursor``."""
+    QUERY = "query"
+    """``since`` and ``limit`` are parameters of their own; the answer's ``next`` is the next ``since``."""
     WHOLE = "whole"
     """One answer holds everything."""
 

@@ -78,7 +78,9 @@ class EmulatorServer:
         body = await _read(request)
         if body is None:
             return web.Response(status=413, text="body too large", headers=_NOSNIFF)
-        exchange = self.emulator.handle(request.method, path, request.headers, body, _client(request))
+        exchange = self.emulator.handle(
+            request.method, path, request.headers, body, _client(request), request.rel_url.raw_query_string
+        )
         if exchange.unanswered is not None:
             found = await asyncio.to_thread(exchange.unanswered.find_out)
             exchange = exchange.unanswered.conclude(found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from airflow_channel_provider.contract.open_api import BASE_PATH as OPEN_API_PATH
+from airflow_channel_provider.contract.open_api import find_operation
 from airflow_channel_provider.emulator.answers import (
     Answer,
     RefusalError,
@@ -18,6 +20,7 @@ from airflow_channel_provider.emulator.faults import TOKEN_METHODS, FaultQueue
 from airflow_channel_provider.emulator.journal import Journal
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.native import answer_app_function, answer_native, identify, read_call
+from airflow_channel_provider.emulator.open_api import OpenApi
 from airflow_channel_provider.emulator.settings import Settings
 from airflow_channel_provider.emulator.state import World
 from airflow_channel_provider.emulator.strikes import strike_after, strike_before
@@ -57,6 +60,7 @@ class Emulator:
         self.journal = Journal()
         self.world = World(self.settings, self.clock)
         self.benlly = Benlly(self.settings.benlly)
+        self.open_api = OpenApi(self.world)
 
     def reset(self) -> None:
         """Go back to the very start: settings, data, clock, journal, faults."""
@@ -78,7 +82,13 @@ class Emulator:
     # ---- requests
 
     def handle(
-        self, http_method: str, path: str, headers: Mapping[str, str], body: bytes, client: str | None = None
+        self,
+        http_method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        client: str | None = None,
+        query: str = "",
     ) -> Exchange:
         """
         Carry out one request of any service.
@@ -88,6 +98,7 @@ class Emulator:
         :param headers: names in any case.
         :param body: all of it.
         :param client: the connection that it came by, as ``host:port``.
+        :param query: of the URL, as it was sent.
         """
         self._client = client
         if http_method == "PUT" and path == NATIVE_PATH:
@@ -96,6 +107,8 @@ class Emulator:
             return self._app(path, headers, body)
         if path.startswith("/api/"):
             return self._benlly(http_method, path, headers, body)
+        if path.startswith(f"{OPEN_API_PATH}/"):
+            return self._open_api(http_method, path, query, headers, body)
         visit = Visit("channel_talk", path, self.clock.now(), method=path, error="no such endpoint")
         return self._finish(visit, None, _not_found)
 
@@ -141,6 +154,17 @@ class Emulator:
             identify(self.world, visit, token)
         except TokenRefusedError:
             return
+
+    def _open_api(
+        self, verb: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Exchange:
+        found = find_operation(verb, path.removeprefix(OPEN_API_PATH))
+        method = f"{verb} {found[0].path if found else path}"
+        visit = Visit("open_api", path, self.clock.now(), method=method, size=len(body))
+        fault = self._fault(visit, True)
+        return self._finish(
+            visit, fault, lambda: self.open_api.answer(visit, verb, path, query, headers, body)
+        )
 
     # ---- Benlly
 

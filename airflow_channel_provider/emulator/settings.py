@@ -58,6 +58,7 @@ _NUMBERS: dict[str, tuple[float, bool]] = {
     "refresh_token_life_seconds": (0, False),
     "quota_window_seconds": (0, False),
     "rate_limit_window_seconds": (0, False),
+    "open_api_rate_limit_window_seconds": (0, False),
     "latency_seconds": (0, True),
     "token_latency_seconds": (0, True),
     "user_chats_close_after_seconds": (0, True),
@@ -66,11 +67,12 @@ _NUMBERS: dict[str, tuple[float, bool]] = {
 _MOST_SECONDS: dict[str, float] = {
     "quota_window_seconds": 1e9,
     "rate_limit_window_seconds": 1e9,
+    "open_api_rate_limit_window_seconds": 1e9,
     "latency_seconds": 86_400,
     "token_latency_seconds": 86_400,
 }
 _TEXTS = frozenset({"token_prefix", "not_installed_message"})
-_COUNTS = frozenset({"quota_limit", "rate_limit"})
+_COUNTS = frozenset({"quota_limit", "rate_limit", "open_api_rate_limit"})
 _MAY_BE_NONE = frozenset({"rate_limit", "user_chats_close_after_seconds"})
 
 
@@ -95,6 +97,8 @@ class Settings:
     rate_limit: int | None = None
     rate_limit_window_seconds: float = 60
     rate_limit_shape: str = "body_epoch"
+    open_api_rate_limit: int = 1000
+    open_api_rate_limit_window_seconds: float = 60
     contract: str = "strict"
     dialect: str = "protobuf"
     answer_shape: str = "live"

@@ -87,7 +87,8 @@ class Pages:
         pagination = self.params.get("pagination") or {}
         if not isinstance(pagination, Mapping):
             raise self._wrong("params['pagination'] must be a mapping")
-        self._cursors |= {cursor for cursor in (pagination.get("since"), self.params.get("cursor")) if cursor}
+        given = (pagination.get("since"), self.params.get("since"), self.params.get("cursor"))
+        self._cursors |= {cursor for cursor in given if cursor}
 
     def items(self) -> Iterator[Any]:
         """
@@ -121,6 +122,10 @@ class Pages:
             given["sortOrder"] = given.get("sortOrder") or SORT_ORDER
             given["limit"] = self._size(given.get("limit"))
             params["pagination"] = given if cursor is None else {**given, "since": cursor}
+        elif self.listing.paging is Paging.QUERY:
+            params["limit"] = self._size(params.get("limit"))
+            if cursor is not None:
+                params["since"] = cursor
         elif self.listing.paging is Paging.CURSOR:
             params["limit"] = self._size(params.get("limit"))
             params["cursor"] = params.get("cursor") if cursor is None else cursor

@@ -128,7 +128,8 @@ def test_check_of_what_is_no_connection_of_ours(
     )
     monkeypatch.setenv("AIRFLOW_CONN_WEB", "http://user:web-password@example.invalid")
     assert shell.fail("check", "--conn-id", "web") == (
-        "Connection 'web' has the type 'http'; this command knows channel_talk and benlly."
+        "Connection 'web' has the type 'http'; this command knows the types channel_talk, "
+        "channel_talk_open_api, benlly."
     )
 
 

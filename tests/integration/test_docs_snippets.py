@@ -45,9 +45,15 @@ def emulator(
 ) -> Iterator[EmulatorThread]:
     with EmulatorThread({"dialect": request.param}) as emulator:
         channel_talk = {"conn_type": "channel_talk", "login": DEMO_APP_ID, "password": DEMO_SECRET}
+        open_api = {
+            "conn_type": "channel_talk_open_api",
+            "login": "open-key-ch-1",
+            "password": "open-secret-ch-1",
+        }
         benlly = {"conn_type": "benlly", "password": "benlly-user-token"}
         for conn_id, fields, extra in (
             ("CHANNEL_TALK_DEFAULT", channel_talk, {"channel_id": "ch-1"}),
+            ("CHANNEL_TALK_OPEN_API_DEFAULT", open_api, {}),
             ("BENLLY_DEFAULT", benlly, {"device": "android", "udid": "device-1"}),
         ):
             monkeypatch.setenv(
@@ -78,6 +84,7 @@ def test_there_is_a_test_for_each_snippet() -> None:
         "deadline_alert",
         "escaped_blocks",
         "iterate",
+        "open_api_hook",
         "paged_read",
         "paged_read_to_a_file",
         "pytest_dag",
@@ -105,6 +112,13 @@ def test_benlly_hook(emulator: EmulatorThread) -> None:
     assert names["data"]["udid"] == "device-1"
     assert names["works"]
     assert "accepts the access token" in names["what_was_found"]
+
+
+def test_open_api_hook(emulator: EmulatorThread) -> None:
+    names = run("open_api_hook")
+    assert names["name"] == "Cafe Morning"
+    assert names["chat"]["state"] == "opened"
+    assert names["hook"].get("/users/@member-7")["user"]["profile"] == {"name": "Mina"}
 
 
 @needs(*PROVIDER_COMMANDS)

@@ -43,7 +43,7 @@ else:
             "labels": {n.replace("url_schema", "schema"): f["title"] for n, f in standard.items() if f and f["title"]},
             "hidden": [n for n, f in standard.items() if f and f["hidden"]],
         }
-print("SHOWN " + json.dumps({kind: hooks.get(kind) for kind in ("channel_talk", "benlly")}))
+print("SHOWN " + json.dumps({kind: hooks.get(kind) for kind in ("channel_talk", "channel_talk_open_api", "benlly")}))
 """
 
 

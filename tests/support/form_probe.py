@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-CONN_TYPES = ("channel_talk", "benlly")
+CONN_TYPES = ("channel_talk", "channel_talk_open_api", "benlly")
 
 
 def of_wtforms() -> dict[str, Any]:

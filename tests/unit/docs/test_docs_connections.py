@@ -13,7 +13,12 @@ from support.airflow_features import PROVIDER_COMMANDS, needs
 from unit.docs.test_docs_commands import airflow_arguments, that_begin
 
 from airflow_channel_provider import connection_form
-from airflow_channel_provider.connections import BenllyLogin, BenllySettings, ChannelTalkSettings
+from airflow_channel_provider.connections import (
+    BenllyLogin,
+    BenllySettings,
+    ChannelTalkSettings,
+    OpenApiSettings,
+)
 
 PAGE = markdown.page("connections.md")
 
@@ -53,6 +58,18 @@ def test_connection_that_a_command_adds_is_read(monkeypatch: pytest.MonkeyPatch)
     check_channel_talk(json.dumps({"conn_type": fields.pop("type"), **fields}), monkeypatch)
 
 
+def test_open_api_connection_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    (value,) = exports("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT")
+    monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", value)
+    settings = OpenApiSettings.from_connection(BaseHook.get_connection("channel_talk_open_api_default"))
+    assert settings == OpenApiSettings(
+        conn_id="channel_talk_open_api_default",
+        base_url="https://api.channel.io",
+        access_key="5f1e0b7c9a",
+        access_secret="b3Blbi1hcGktc2VjcmV0",
+    )
+
+
 def test_benlly_connections_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     values = exports("AIRFLOW_CONN_BENLLY_DEFAULT")
     assert len(values) == 2
@@ -76,6 +93,7 @@ def test_benlly_connections_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ("heading", "form"),
     [
         ("## Channel Talk", connection_form.CHANNEL_TALK_FORM),
+        ("## Open API", connection_form.OPEN_API_FORM),
         ("## Benlly", connection_form.BENLLY_FORM),
     ],
 )

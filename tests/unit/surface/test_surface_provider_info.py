@@ -137,7 +137,8 @@ def test_labels_of_the_standard_fields() -> None:
     assert labels["channel_talk"]["login"] == "App ID"
     assert labels["channel_talk"]["password"] == "App Secret"
     assert labels["benlly"]["password"] == "User access token"
-    assert {form.conn_type: form.hidden for form in FORMS} == {"channel_talk": (), "benlly": ("login",)}
+    assert labels["channel_talk_open_api"]["login"] == "Access Key"
+    assert {form.conn_type: form.hidden for form in FORMS if form.hidden} == {"benlly": ("login",)}
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.conn_type)

@@ -1,0 +1,181 @@
+"""
+The table of operations of Open API v5: one row an operation.
+
+A row reads: verb, path, what it does, whether it may be sent twice, and, for a list, the field that holds the items. A
+path that is not in the table can be called all the same; a GET is then a read, and everything else is never repeated.
+
+Sources: the vendor's OpenAPI document of v5, and the vendor's own client for n8n, whose operations are all here. What
+the document marks as removed (``/user-chats/cases``) is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from airflow_channel_provider.contract.model import RetryClass
+
+__all__ = [
+    "BASE_PATH",
+    "LISTS",
+    "MAX_PAGE_SIZE",
+    "OPERATIONS",
+    "Operation",
+    "find_operation",
+    "retry_class_of",
+]
+
+BASE_PATH = "/open/v5"
+MAX_PAGE_SIZE = 500
+
+_READ, _IDEMPOTENT = RetryClass.READ, RetryClass.IDEMPOTENT
+_REQUEST_ID, _UNSAFE = RetryClass.REQUEST_ID, RetryClass.UNSAFE
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    One operation.
+
+    :param verb: HTTP method, upper case.
+    :param path: below :data:`BASE_PATH`, with its parts that vary in braces.
+    :param summary: what it does, for the documentation.
+    :param retry: whether a call whose outcome is unknown may be sent again.
+    :param items: for a list: the field of the answer that holds the items.
+    :param required: query parameters that it can't do without.
+    """
+
+    verb: str
+    path: str
+    summary: str
+    retry: RetryClass
+    items: str | None = None
+    required: tuple[str, ...] = ()
+
+
+def _get(path: str, summary: str, items: str | None = None, *required: str) -> Operation:
+    return Operation("GET", path, summary, _READ, items, required)
+
+
+_ORDER = "sortOrder"
+
+OPERATIONS: tuple[Operation, ...] = (
+    # Channel, bots, tags
+    _get("/channel", "Read the channel"),
+    _get("/bots", "List the bots", "bots"),
+    Operation("POST", "/bots", "Create a bot or change the one of that name", _IDEMPOTENT),
+    Operation("DELETE", "/bots/{botId}", "Delete a bot", _IDEMPOTENT),
+    _get("/chat-tags", "List the chat tags", "chatTags"),
+    # Managers
+    _get("/managers", "List the managers", "managers"),
+    _get("/managers/{managerId}", "Read a manager"),
+    Operation("PUT", "/managers/{managerId}/status", "Set a manager's status", _IDEMPOTENT),
+    # Groups
+    _get("/groups", "List the public groups", "groups"),
+    _get("/groups/{groupId}", "Read a group"),
+    _get("/groups/@{groupName}", "Read a group by its name"),
+    Operation("PATCH", "/groups/{groupId}", "Change a group", _IDEMPOTENT),
+    _get("/groups/{groupId}/sessions", "List the members of a group"),
+    _get("/groups/{groupId}/messages", "List the messages of a group", "messages", _ORDER),
+    _get("/groups/@{groupName}/messages", "List the messages of a group by its name", "messages", _ORDER),
+    _get("/groups/{groupId}/messages/file", "Get a signed address of a file", None, "key"),
+    _get("/groups/@{groupName}/messages/file", "Get a signed address of a file by the group's name", None, "key"),
+    Operation("POST", "/groups/{groupId}/messages", "Send a message to a group", _REQUEST_ID),
+    Operation("POST", "/groups/@{groupName}/messages", "Send a message to a group by its name", _REQUEST_ID),
+    _get("/groups/{groupId}/threads/{messageId}", "Read a thread"),
+    _get("/groups/@{groupName}/threads/{messageId}", "Read a thread by the group's name"),
+    _get("/groups/{groupId}/threads/{messageId}/messages", "List the messages of a thread", "messages"),
+    _get("/groups/@{groupName}/threads/{messageId}/messages", "List the messages of a thread by the name", "messages"),
+    # Users
+    Operation("POST", "/users", "Create a lead", _UNSAFE),
+    _get("/users/{userId}", "Read a user"),
+    _get("/users/@{memberId}", "Read a user by the member ID"),
+    Operation("PATCH", "/users/{userId}", "Change a user", _IDEMPOTENT),
+    Operation("PUT", "/users/@{memberId}", "Create or change a user by the member ID", _IDEMPOTENT),
+    Operation("DELETE", "/users/{userId}", "Delete a user", _IDEMPOTENT),
+    Operation("DELETE", "/users/@{memberId}", "Delete a user by the member ID", _IDEMPOTENT),
+    Operation("POST", "/users/{userId}/block", "Block a user", _IDEMPOTENT),
+    Operation("DELETE", "/users/{userId}/block", "Unblock a user", _IDEMPOTENT),
+    Operation("POST", "/users/{userId}/touch", "Count a visit of a user", _UNSAFE),
+    Operation("PUT", "/users/{userId}/user-token/issue", "Issue a user token", _UNSAFE),
+    Operation("PUT", "/users/@{memberId}/user-token/issue", "Issue a user token by the member ID", _UNSAFE),
+    Operation("PUT", "/users/@{memberId}/session-jwt/issue", "Issue a session JWT by the member ID", _UNSAFE),
+    _get("/users/{userId}/user-chats", "List the chats of a user", "userChats", _ORDER),
+    Operation("POST", "/users/{userId}/user-chats", "Open a chat with a user", _UNSAFE),
+    _get("/users/{userId}/events", "List the events of a user", "events", _ORDER),
+    Operation("POST", "/users/{userId}/events", "Record an event of a user", _UNSAFE),
+    # User chats
+    _get("/user-chats", "List the user chats", "userChats"),
+    _get("/user-chats/{userChatId}", "Read a user chat"),
+    Operation("PATCH", "/user-chats/{userChatId}", "Change the description of a user chat", _IDEMPOTENT),
+    Operation("DELETE", "/user-chats/{userChatId}", "Delete a user chat", _IDEMPOTENT),
+    Operation("DELETE", "/user-chats/{userChatId}/remove", "Remove a user chat", _IDEMPOTENT),
+    Operation("PUT", "/user-chats/{userChatId}/open", "Open a user chat", _UNSAFE),
+    Operation("PATCH", "/user-chats/{userChatId}/close", "Close a user chat", _UNSAFE, None, ("botName",)),
+    Operation(
+        "PUT", "/user-chats/{userChatId}/snooze", "Snooze a user chat", _UNSAFE, None, ("botName", "duration")
+    ),
+    Operation("PATCH", "/user-chats/{userChatId}/invite", "Invite managers", _UNSAFE, None, ("botName",)),
+    Operation(
+        "PATCH", "/user-chats/{userChatId}/assign-to/managers/{managerId}", "Assign a user chat", _IDEMPOTENT
+    ),
+    _get("/user-chats/{userChatId}/sessions", "List the members of a user chat"),
+    _get("/user-chats/{userChatId}/messages", "List the messages of a user chat", "messages", _ORDER),
+    _get("/user-chats/{userChatId}/messages/file", "Get a signed address of a file", None, "key"),
+    Operation("POST", "/user-chats/{userChatId}/messages", "Send a message to a user chat", _REQUEST_ID),
+    _get("/user-chats/{userChatId}/meets/{messageId}/messages", "List what was said in a call", "messages", _ORDER),
+    _get("/user-chats/{userChatId}/meets/{messageId}/recording", "Get a signed address of a call's recording"),
+    # Calls, webhooks, marketing
+    _get("/meet/call/log", "List the calls of at most 90 days", None, "from", "to"),
+    _get("/meet/call/wrap-up-time", "Read the wrap-up times of at most 90 days", None, "from", "to"),
+    _get("/webhooks", "List the webhooks", "webhooks"),
+    _get("/webhooks/{webhookId}", "Read a webhook"),
+    Operation("POST", "/webhooks", "Create a webhook", _UNSAFE),
+    Operation("PATCH", "/webhooks/{webhookId}", "Change a webhook", _IDEMPOTENT),
+    Operation("DELETE", "/webhooks/{webhookId}", "Delete a webhook", _IDEMPOTENT),
+    _get("/mkt/campaigns", "List the campaigns", "campaigns"),
+    _get("/mkt/one-time-msgs", "List the one-time messages", "oneTimeMsgs"),
+)  # fmt: skip
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = _VARIABLE.split(path)
+    # Odd ones are the names of what varies. An @ marks a name, so that an id has none at its beginning.
+    return re.compile(
+        "".join(
+            f"(?P<{part}>[^/?#@][^/?#]*)" if index % 2 else re.escape(part)
+            for index, part in enumerate(parts)
+        )
+    )
+
+
+_PATTERNS = tuple((operation, _pattern(operation.path)) for operation in OPERATIONS)
+
+LISTS: Mapping[str, Operation] = MappingProxyType(
+    {operation.path: operation for operation in OPERATIONS if operation.items is not None}
+)
+"""Every list by its path."""
+
+
+def find_operation(verb: str, path: str) -> tuple[Operation, dict[str, str]] | None:
+    """
+    Return the row of a call and what stands in the place of each variable; None for one that the table does not know.
+
+    :param verb: HTTP method, upper case.
+    :param path: below :data:`BASE_PATH`, filled in, without a query.
+    """
+    for operation, pattern in _PATTERNS:
+        if operation.verb == verb and (found := pattern.fullmatch(path)):
+            return operation, found.groupdict()
+    return None
+
+
+def retry_class_of(verb: str, path: str) -> RetryClass:
+    """Tell whether a call may be sent twice; see :func:`find_operation`."""
+    if (known := find_operation(verb, path)) is not None:
+        return known[0].retry
+    return _READ if verb == "GET" else _UNSAFE

@@ -1,0 +1,48 @@
+"""The table of operations of Open API v5."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_channel_provider.contract.model import RetryClass
+from airflow_channel_provider.contract.open_api import OPERATIONS, find_operation, retry_class_of
+
+
+@pytest.mark.parametrize(
+    ("path", "template", "variables"),
+    [
+        ("/users/64f1", "/users/{userId}", {"userId": "64f1"}),
+        ("/users/@m-1", "/users/@{memberId}", {"memberId": "m-1"}),
+        ("/users/@m-1/events", None, None),
+        ("/user-chats/1/messages", "/user-chats/{userChatId}/messages", {"userChatId": "1"}),
+        ("/groups/@고객 지원/messages", "/groups/@{groupName}/messages", {"groupName": "고객 지원"}),
+        ("/user-chats/1/messages/extra", None, None),
+    ],
+)
+def test_a_path_finds_its_row(path: str, template: str | None, variables: dict[str, str] | None) -> None:
+    found = find_operation("GET", path)
+    assert (found and (found[0].path, found[1])) == (template and (template, variables))
+
+
+def test_each_row_finds_itself_and_no_other() -> None:
+    assert len(OPERATIONS) >= 60
+    for operation in OPERATIONS:
+        path = operation.path.replace("{", "").replace("}", "")
+        found = find_operation(operation.verb, path)
+        assert found is not None
+        assert found[0] is operation
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "expected"),
+    [
+        ("GET", "/new/thing", RetryClass.READ),
+        ("POST", "/new/thing", RetryClass.UNSAFE),
+        ("POST", "/user-chats/1/messages", RetryClass.REQUEST_ID),
+        ("PUT", "/users/@m-1", RetryClass.IDEMPOTENT),
+        ("POST", "/users", RetryClass.UNSAFE),
+        ("PUT", "/user-chats/1/snooze", RetryClass.UNSAFE),
+    ],
+)
+def test_what_may_be_sent_twice(verb: str, path: str, expected: RetryClass) -> None:
+    assert retry_class_of(verb, path) is expected
