@@ -10,6 +10,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 __all__ = [
     "OPTIONS",
@@ -23,7 +24,9 @@ __all__ = [
     "max_total_wait_seconds",
     "max_wait_seconds",
     "metadata",
+    "preload",
     "store",
+    "store_is_in_use",
     "timeout_seconds",
     "token_quota",
     "token_quota_window_seconds",
@@ -38,7 +41,7 @@ class Option:
     One option.
 
     :param name: its key in the section.
-    :param kind: type in Airflow's terms: string, integer or float.
+    :param kind: type in Airflow's terms: string, integer, float or boolean.
     :param default: its text where nobody sets it.
     :param choices: the only texts that are valid.
     :param minimum: least valid number.
@@ -145,6 +148,16 @@ TOKEN_QUOTA_WINDOW_SECONDS = Option(
     "Length of that window, in seconds.",
     minimum=1,
 )
+PRELOAD = Option(
+    "preload",
+    "boolean",
+    "True",
+    "Whether a scheduler with LocalExecutor imports this provider's modules once, before it starts the processes that "
+    "run tasks, so that no task imports them again. It does so only where the option store is set or its default "
+    "directory exists, as it does after the first task. For the workers of CeleryExecutor, name "
+    "airflow_channel_provider.preload in the imports of [celery] extra_celery_config instead.",
+    choices=("true", "false"),
+)
 
 OPTIONS = (
     STORE,
@@ -157,6 +170,7 @@ OPTIONS = (
     CONTRACT,
     TOKEN_QUOTA,
     TOKEN_QUOTA_WINDOW_SECONDS,
+    PRELOAD,
 )
 
 
@@ -179,6 +193,16 @@ def default_store() -> str:
     """Return the address of the default store: the directory ``channel_talk`` under AIRFLOW_HOME."""
     home = os.path.expandvars(os.environ.get("AIRFLOW_HOME") or "~/airflow")
     return (Path(home).expanduser().absolute() / "channel_talk").as_uri()
+
+
+def store_is_in_use() -> bool:
+    """Return whether a store is configured, or a task has made the default one."""
+    return bool(_text(STORE)) or Path(unquote(urlsplit(default_store()).path)).is_dir()
+
+
+def preload() -> bool:
+    """Return whether a scheduler may import the provider's modules for its tasks."""
+    return _choice(PRELOAD, None) == "true"
 
 
 def max_wait_seconds() -> float:
@@ -237,7 +261,7 @@ def _text(option: Option) -> str:
 
 
 def _choice(option: Option, given: str | None) -> str:
-    value = (_text(option).lower() or option.default) if given is None else given
+    value = (_text(option).lower() or option.default.lower()) if given is None else given
     if value not in option.choices:
         from airflow_channel_provider.exceptions import ChannelConfigurationError
 

@@ -1,5 +1,5 @@
 """
-The page *Channel Talk* in the Browse menu of Airflow's UI.
+The page *Channel Talk* in the Browse menu of Airflow's UI, and the preloading of modules in the scheduler.
 
 Every process of Airflow imports its plugins, so this module is light: the web application is imported by the server
 that gets the first request for it. An Airflow without pages of plugins (before 3.1) gets none.
@@ -7,14 +7,21 @@ that gets the first request for it. An Airflow without pages of plugins (before 
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
+import sys
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowPlugin
+from airflow.providers.common.compat.sdk import AirflowPlugin, conf
+
+from airflow_channel_provider import configuration
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 __all__ = ["URL_PREFIX", "ChannelTalkPlugin"]
+
+log = logging.getLogger(__name__)
 
 URL_PREFIX = "/channel-talk"
 
@@ -28,8 +35,33 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
 
 
+def forks_tasks_of_ours() -> bool:
+    """
+    Return whether this process is a scheduler whose tasks are forked from it, and use this provider.
+
+    The processes that it has forked load the plugin once more: they have a parent in terms of ``multiprocessing``.
+    """
+    return (
+        sys.argv[1:2] == ["scheduler"]
+        and multiprocessing.parent_process() is None
+        and multiprocessing.get_start_method() == "fork"
+        and "LocalExecutor" in conf.get("core", "executor", fallback="")
+        and configuration.preload()
+        and configuration.store_is_in_use()
+    )
+
+
 class ChannelTalkPlugin(AirflowPlugin):
     """Registers the page and its place in the menu; who may see it is decided by its routes."""
+
+    @classmethod
+    def on_load(cls, *args: Any, **kwargs: Any) -> None:
+        """Import in the scheduler what its tasks would import; a scheduler loads plugins before it forks."""
+        try:
+            if forks_tasks_of_ours():
+                import airflow_channel_provider.preload  # noqa: F401
+        except Exception:
+            log.warning("The modules of the provider could not be imported ahead of the tasks", exc_info=True)
 
     name = "channel_talk"
     fastapi_apps: list[Any] = (

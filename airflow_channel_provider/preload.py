@@ -1,0 +1,72 @@
+"""
+Imports what the provider's tasks need, so that task processes forked from this one share it and import nothing.
+
+The import of this module is what does it: the scheduler of LocalExecutor imports it by itself (option ``preload``), and
+a worker of CeleryExecutor does where ``[celery] extra_celery_config`` names it::
+
+    [celery]
+    extra_celery_config = {"imports": ["airflow_channel_provider.preload"]}
+
+Invariant: safe before a fork. Nothing but modules is loaded: no file, store or connection is opened and no thread
+started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+
+from airflow_channel_provider import configuration
+
+__all__: list[str] = []
+
+_PACKAGE = "airflow_channel_provider"
+_ROOMS = (
+    "api",
+    "bulk",
+    "contract",
+    "hooks",
+    "messages",
+    "notifications",
+    "operators",
+    "sensors",
+    "tokens",
+    "triggers",
+)
+# What these import when they are first used.
+_LATER = (
+    "airflow.sdk.definitions.connection",
+    "airflow.sdk.execution_time.cache",
+    "airflow.sdk.observability.stats",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "encodings.idna",
+    "netrc",
+)
+# By store, what its client needs: large, so only where this process has the first of them for other reasons, as Celery
+# has the client of its broker.
+_CLIENTS = {"redis": ("redis", "airflow.providers.redis.hooks.redis")}
+
+
+def _modules() -> Iterator[str]:
+    scheme = configuration.store().partition(":")[0]
+    for room in _ROOMS:
+        folder = importlib.import_module(f"{_PACKAGE}.{room}")
+        for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+            *_, parent, name = module.name.split(".")
+            # The other stores need packages of which this process has no use.
+            if parent != "stores" or name.partition("_")[0] in (scheme, "base", "document"):
+                yield module.name
+    yield from _LATER
+    client = _CLIENTS.get(scheme, ())
+    if client and client[0] in sys.modules:
+        yield from client
+
+
+for _name in _modules():
+    # An older Airflow has not all of them, and an extra may be missing: then the task says so.
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_name)
