@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from airflow_channel_provider import configuration
 
-__all__: list[str] = []
+__all__ = ["modules"]
 
 _PACKAGE = "airflow_channel_provider"
 _ROOMS = (
@@ -51,7 +51,8 @@ _LATER = (
 _CLIENTS = {"redis": ("redis", "airflow.providers.redis.hooks.redis")}
 
 
-def _modules() -> Iterator[str]:
+def modules() -> Iterator[str]:
+    """Yield the names of the modules that are imported; those of stores are only the configured one's."""
     scheme = configuration.store().partition(":")[0]
     for room in _ROOMS:
         folder = importlib.import_module(f"{_PACKAGE}.{room}")
@@ -66,7 +67,7 @@ def _modules() -> Iterator[str]:
         yield from client
 
 
-for _name in _modules():
+for _name in modules():
     # An older Airflow has not all of them, and an extra may be missing: then the task says so.
     with contextlib.suppress(ImportError):
         importlib.import_module(_name)
