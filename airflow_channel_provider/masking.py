@@ -14,12 +14,13 @@ import importlib
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-__all__ = ["SHORTEST", "mask_credential", "mask_secret", "redacted"]
+__all__ = ["SHORTEST", "mask_credential", "mask_secret", "mask_tokens_in", "redacted"]
 
+T = TypeVar("T")
 _HOMES = (
     "airflow.sdk.log",
     "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0
@@ -31,6 +32,7 @@ SHORTEST = 5
 _DEEPEST = 1000
 """How deep a value may be nested and still be looked through."""
 
+_NO_SECRETS = ("id", "Id", "type", "Type", "At")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _known: deque[str] = deque(maxlen=64)
 """The secrets that this process has met last."""
@@ -54,6 +56,26 @@ def mask_credential(secret: str) -> None:
     from airflow_channel_provider.api.redaction import base64_of
 
     _mask(secret, _spellings_of(secret) | base64_of(secret))
+
+
+def mask_tokens_in(result: T) -> T:
+    """
+    Hide each token that an answer hands out, such as the ``entityToken`` of ``issueEntityToken``; return the answer.
+
+    Where a token is an object, the services do not document its fields: all are hidden but ids, types and times.
+    """
+    for name, value in result.items() if isinstance(result, Mapping) else ():
+        if str(name).lower().endswith("token"):
+            _mask_texts_in(value)
+    return result
+
+
+def _mask_texts_in(value: Any) -> None:
+    if isinstance(value, str):
+        mask_secret(value)
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        if not str(name).endswith(_NO_SECRETS):
+            _mask_texts_in(inner)
 
 
 def redacted(value: Any) -> Any:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.contract.shapes import Shape, Violation
     from airflow_channel_provider.contract.structures import Field
 
-__all__ = ["NewRequestId", "PreparedCall", "as_id", "as_mapping", "as_text", "check", "described", "prepare"]
+__all__ = ["NewRequestId", "PreparedCall", "as_id", "as_mapping", "as_text", "check", "described", "identified", "prepare"]
 
 NewRequestId: TypeAlias = str | Callable[[str, Mapping[str, Any]], RequestId] | None
 """For a message without a ``requestId``: the id, which the next try of the task sends as well; or a function that makes
@@ -108,7 +108,7 @@ def prepare(
     channel = _channel_of(function, given, channel_id, settings)
     complete = _completed(function, given, channel or channel_id, settings)
     warnings = check(function, complete, enforce_contract=enforce_contract)
-    sent, its_id = _identified(function, complete, request_id)
+    sent, its_id = _with_request_id(function, complete, request_id)
     return PreparedCall(method, function.retry, sent, channel, its_id, warnings)
 
 
@@ -266,16 +266,31 @@ def described(found: Sequence[Violation]) -> str:
 # ---- request id
 
 
-def _identified(
+def identified(
+    message: Mapping[str, Any], new_id: Callable[[], RequestId] | None
+) -> tuple[Mapping[str, Any], RequestId | None]:
+    """
+    Return a message with its request id: the one that it has, else a new one.
+
+    :param new_id: makes one; None: a message without one is sent without one.
+    """
+    if given := message.get("requestId"):
+        return message, RequestId(given)
+    if new_id is None:
+        return message, None
+    request_id = new_id()
+    return {**message, "requestId": request_id.value}, request_id
+
+
+def _with_request_id(
     function: NativeFunction, params: Mapping[str, Any], new: NewRequestId
 ) -> tuple[Mapping[str, Any], RequestId | None]:
-    """Return the parameters and the request id in them; a message that has none gets the new one."""
     dto = params.get("dto")
     if not isinstance(dto, Mapping):
         return params, None
-    if given := dto.get("requestId"):
-        return params, RequestId(given)
-    if new is None or not function.is_message:
-        return params, None
-    its_id = RequestId(new) if isinstance(new, str) else new(function.name, params)
-    return {**params, "dto": {**dto, "requestId": its_id.value}}, its_id
+
+    def new_id() -> RequestId:
+        return RequestId(new) if isinstance(new, str) else new(function.name, params)  # type: ignore[misc]
+
+    message, request_id = identified(dto, new_id if new and function.is_message else None)
+    return {**params, "dto": message}, request_id

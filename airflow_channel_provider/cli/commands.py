@@ -57,7 +57,7 @@ def call(args: Namespace) -> None:
     params = _params(args.params)
     with (
         _errors_as_one_sentence(args.conn_id),
-        ChannelTalkHook(args.conn_id, asked_by="airflow channel call") as hook,
+        ChannelTalkHook(args.conn_id, caller="airflow channel call") as hook,
     ):
         result = hook.call(args.method, params, channel_id=args.channel_id)
     print(_json(redacted(result)))  # noqa: T201 - it is what was asked for
@@ -135,11 +135,11 @@ def _note(sentence: str) -> None:
     print(_shown(sentence), file=sys.stderr)  # noqa: T201 - beside what was asked for
 
 
-def _hook(conn_id: str, asked_by: str) -> ServiceHook:
+def _hook(conn_id: str, caller: str) -> ServiceHook:
     """Return the hook for a connection of any of our types."""
     conn_type = BaseHook.get_connection(conn_id).conn_type
     if conn_type == ChannelTalkHook.conn_type:
-        return ChannelTalkHook(conn_id, asked_by=asked_by)
+        return ChannelTalkHook(conn_id, caller=caller)
     for hook_class in (ChannelTalkOpenApiHook, BenllyHook):
         if conn_type == hook_class.conn_type:
             return hook_class(conn_id)
@@ -170,7 +170,7 @@ def _errors_as_one_sentence(conn_id: str = "") -> Iterator[None]:
     try:
         yield
     except ChannelError as error:
-        from airflow_channel_provider.hooks._verdicts import one_sentence
+        from airflow_channel_provider.hooks._connection_test import one_sentence
 
         raise SystemExit(_shown(one_sentence(error.message))) from None
     except AirflowNotFoundException:

@@ -1,20 +1,25 @@
-"""What both hooks do alike: open late, close, travel without secrets, and test a connection in one sentence."""
+"""
+What the hooks share: they open late and close, are pickled without secrets, name the connection in errors, and test a
+connection in one sentence.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, overload
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_channel_provider import configuration, metrics
-from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.hooks._forgetting import forget_values
-from airflow_channel_provider.hooks._once import opened_once
+from airflow_channel_provider import configuration, metrics, request_ids
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.hooks._forgetting import forget_values, forgetting_values
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,23 +28,68 @@ if TYPE_CHECKING:
     from airflow_channel_provider.connection_form import ConnectionForm
     from airflow_channel_provider.retry import CallPolicy
 
-__all__ = ["ServiceHook"]
+__all__ = ["CONNECTION_TEST", "ServiceHook", "naming_connection", "opened_once"]
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_OPEN_WAY = "secrets and tokens can be read on the way, since http:// is not encrypted"
+CONNECTION_TEST = "a connection test"
+"""The caller that a token request of the Test button names."""
+
+_UNENCRYPTED = "secrets and tokens can be read on the way, since http:// is not encrypted"
 _REMEDY = "set the schema of the connection to https"
 
 _warned: set[tuple[str, str]] = set()
 os.register_at_fork(after_in_child=_warned.clear)
 
 
+class opened_once(cached_property[T]):  # noqa: N801 - named like what it extends
+    """
+    A cached property that several threads may ask for at the same time.
+
+    The lock is taken only while there is no value. From then on the value stands in the instance itself.
+    """
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> opened_once[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        """Return the value, which the first caller computes."""
+        if instance is None:
+            return self
+        lock: threading.RLock = instance._opening  # noqa: SLF001 - the other half of this
+        with lock:
+            if self.attrname in instance.__dict__:
+                return instance.__dict__[self.attrname]
+            with forgetting_values():
+                return super().__get__(instance, owner)
+
+
+@contextlib.contextmanager
+def naming_connection(conn_id: str) -> Iterator[None]:
+    """
+    Put the connection in front of the message of an error, since nothing below a hook knows it, and clear its frames.
+
+    Errors in the caller's own arguments are left alone: their remedy is not in the connection.
+    """
+    handled = sys.exc_info()[1]
+    try:
+        yield
+    except BaseException as error:
+        forget_values(error, but_of=handled)
+        is_named = isinstance(error, ChannelConfigurationError) or repr(conn_id) in str(error)
+        if isinstance(error, ChannelError) and not is_named:
+            error.add_context(before=f"Connection {conn_id!r}:")
+        raise
+
+
 class Settings(Protocol):
-    """What a connection says of the way to its service."""
+    """How a connection reaches its service."""
 
     @property
     def conn_id(self) -> str:
-        """Of the connection."""
+        """Id of the connection."""
 
     @property
     def base_url(self) -> str:
@@ -47,29 +97,38 @@ class Settings(Protocol):
 
     @property
     def timeout_seconds(self) -> float | None:
-        """How long to wait for an answer; None: the option."""
+        """How long to wait for an answer; None: as the option says."""
 
 
 class ServiceHook(BaseHook):
     """
     A hook to one of the services. May be shared by threads, as long as none of them closes it.
 
-    :param call_attempts: how often one call is sent at most; None: the option ``[channel_talk] call_attempts``.
-    :param max_wait_seconds: longest single wait that is sat out; None: the option ``[channel_talk] max_wait_seconds``.
+    :param call_attempts: maximum number of attempts for one call, including the first; None: the option
+        ``[channel_talk] call_attempts``.
+    :param max_wait_seconds: longest single wait that a call sits out; None: the option ``[channel_talk]
+        max_wait_seconds``.
+    :param caller: who uses the hook, shown beside each token request; None: the running task.
     """
 
     conn_name_attr: ClassVar[str]
     form: ClassVar[ConnectionForm]
     opened: ClassVar[tuple[str, ...]] = ("client",)
-    """What hangs on the connections to the service, and goes when they are closed."""
+    """Attributes that use the connections to the service, and are dropped when these are closed."""
 
     _repeats_rate_limited = True
     _repetition_log_level = logging.WARNING
 
     def __init__(
-        self, *, call_attempts: int | None = None, max_wait_seconds: float | None = None, **kwargs: Any
+        self,
+        *,
+        call_attempts: int | None = None,
+        max_wait_seconds: float | None = None,
+        caller: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.caller = caller
         self._call_attempts = call_attempts
         self._max_wait_seconds = max_wait_seconds
         self._is_tested = False
@@ -77,7 +136,7 @@ class ServiceHook(BaseHook):
         self._opening = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out all that is open, or secret, or looked up: a copy finds it again."""
+        """Leave out what is open, secret or looked up; a copy finds it again."""
         looked_up = ("settings", "_transport", "_policy", "_log", "_sleep", "_opening", *self.opened)
         return {name: value for name, value in self.__dict__.items() if name not in looked_up}
 
@@ -104,28 +163,28 @@ class ServiceHook(BaseHook):
 
     @property
     def max_wait_seconds(self) -> float:
-        """The longest single wait that is sat out, in seconds."""
+        """Longest single wait that a call sits out, in seconds."""
         return configuration.max_wait_seconds() if self._max_wait_seconds is None else self._max_wait_seconds
 
     @opened_once
     def _transport(self) -> Transport:
         from airflow_channel_provider.api.transport import Transport
 
-        self._warn_of_an_open_way()
+        self._warn_if_unencrypted()
         return Transport(
             self.settings.base_url,
             connect_timeout_seconds=configuration.connect_timeout_seconds(),
             read_timeout_seconds=self.settings.timeout_seconds or configuration.timeout_seconds(),
         )
 
-    def _warn_of_an_open_way(self) -> None:
+    def _warn_if_unencrypted(self) -> None:
         from airflow_channel_provider.api.address import is_open_way
 
         way = (self.settings.conn_id, self.settings.base_url)
         if way in _warned or self._is_tested or not is_open_way(way[1]):
             return
         _warned.add(way)
-        log.warning("Connection %r leads to %s: %s; %s.", *way, _OPEN_WAY, _REMEDY)
+        log.warning("Connection %r leads to %s: %s; %s.", *way, _UNENCRYPTED, _REMEDY)
 
     @opened_once
     def _policy(self) -> CallPolicy:
@@ -142,19 +201,34 @@ class ServiceHook(BaseHook):
             sleep=self._sleep,
         )
 
+    def _caller(self) -> str:
+        """Name who uses the hook, for people: by default DAG, task, map index, try and run of the running task."""
+        if self.caller:
+            return self.caller
+        current = request_ids.current_task()
+        if current is None:
+            return "a process outside of any task"
+        key, try_number = current
+        mapped = f"[{key.map_index}]" if key.map_index >= 0 else ""
+        return f"{key.dag_id}.{key.task_id}{mapped}, try {try_number}, run {key.run_id}"
+
+    def _known_conn_id(self) -> str | None:
+        """Return the id of the connection; None in a connection test, which runs under an id that nobody knows."""
+        return None if self.caller == CONNECTION_TEST else self.settings.conn_id
+
     def test_connection(self) -> tuple[bool, str]:
         """
-        Say whether the connection works.
+        Test whether the connection works.
 
         :return: whether it does, and one sentence about what was found or what to fix.
         """
-        self._is_tested = True  # under an id that nobody knows; the sentence says what a log would
+        self._is_tested = True  # the sentence says what a log would
         try:
-            return True, self._with_warning(self._examine())
+            return True, self._with_warning(self._check_connection())
         except ChannelError as error:
-            from airflow_channel_provider.hooks._verdicts import verdict
+            from airflow_channel_provider.hooks._connection_test import explain
 
-            return False, verdict(error, getattr(self, self.conn_name_attr))
+            return False, explain(error, getattr(self, self.conn_name_attr))
         except AirflowNotFoundException:
             # A connection reaches a test as a URI, and one with an impossible port can't be read back.
             return False, (
@@ -176,8 +250,8 @@ class ServiceHook(BaseHook):
 
         if not is_open_way(self.settings.base_url):
             return found
-        return f"{found.removesuffix('.')}; but {_OPEN_WAY}: {_REMEDY}."
+        return f"{found.removesuffix('.')}; but {_UNENCRYPTED}: {_REMEDY}."
 
-    def _examine(self) -> str:
-        """Return what was found, in one sentence; raise what is wrong."""
+    def _check_connection(self) -> str:
+        """Return what was found, in one sentence; raise an error for what is wrong."""
         raise NotImplementedError

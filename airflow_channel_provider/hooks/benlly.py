@@ -1,25 +1,27 @@
-"""The door to Benlly.
+"""The hook of Benlly.
 
-Whether an authorization may be repeated is documented nowhere, so only a request that provably did not leave is sent
-again, or one whose access token was refused, which did nothing. The access token is the connection's, or it is fetched,
-renewed and shared by all tasks. Every token and credential, that of a push service and the ``device_token`` of an
-answer included, is masked before anything else can see it.
+Whether an authorization may be repeated is not documented. So a request is sent again only if it provably did not
+leave, or if its access token was refused, since it did nothing then. The access token is the connection's, or it is
+fetched, renewed and shared by all tasks. Every token and credential is masked before anything else can see it,
+including the token of a push service and the ``device_token`` of an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, metrics
 from airflow_channel_provider.connection_form import BENLLY_FORM, ConnectionForm
 from airflow_channel_provider.connections import BenllyLogin, BenllySettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.hooks import _asker
-from airflow_channel_provider.hooks._base import ServiceHook
-from airflow_channel_provider.hooks._naming import naming_connection
-from airflow_channel_provider.hooks._once import opened_once
-from airflow_channel_provider.masking import mask_credential, mask_secret
+from airflow_channel_provider.hooks._base import (
+    CONNECTION_TEST,
+    ServiceHook,
+    naming_connection,
+    opened_once,
+)
+from airflow_channel_provider.masking import mask_credential, mask_secret, mask_tokens_in
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.benlly import BenllyClient
@@ -37,11 +39,11 @@ class BenllyHook(ServiceHook):
     Authorizes channels of Benlly that do not follow OAuth, and takes that back.
 
     :param benlly_conn_id: connection of the type ``benlly``.
-    :param call_attempts: how often a request that does not leave is tried; default: the option
-        ``[channel_talk] call_attempts``.
-    :param max_wait_seconds: longest single wait that is sat out, for an access token that another task fetches above
-        all, in seconds; default: the option ``[channel_talk] max_wait_seconds``.
-    :param asked_by: who uses the hook, shown beside each token request; default: the running task.
+    :param call_attempts: maximum number of attempts for a request that does not leave, including the first; default:
+        the option ``[channel_talk] call_attempts``.
+    :param max_wait_seconds: longest single wait that a request sits out, such as for an access token that another task
+        fetches, in seconds; default: the option ``[channel_talk] max_wait_seconds``.
+    :param caller: who uses the hook, shown beside each token request; default: the running task.
     """
 
     conn_name_attr: ClassVar[str] = "benlly_conn_id"
@@ -59,12 +61,13 @@ class BenllyHook(ServiceHook):
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
-        asked_by: str | None = None,
+        caller: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        super().__init__(
+            call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, caller=caller, **kwargs
+        )
         self.benlly_conn_id = benlly_conn_id
-        self.asked_by = asked_by
 
     @opened_once
     def settings(self) -> BenllySettings:
@@ -127,8 +130,8 @@ class BenllyHook(ServiceHook):
             dialect=BENLLY,
             label=f"Connection {settings.conn_id!r}",
             on_event=metrics.token_event,
-            connection=None if self.asked_by == _asker.CONNECTION_TEST else settings.conn_id,
-            asked_by=lambda: self.asked_by or _asker.name_of_this_process(),
+            connection=self._known_conn_id(),
+            asked_by=self._caller,
         )
 
     def _login(self) -> BenllyLogin:
@@ -167,7 +170,7 @@ class BenllyHook(ServiceHook):
         keep it out of XComs and templates.
 
         :raises ChannelAuthenticationError: the client or the user was refused.
-        :raises ChannelNotSentError: none can be had for now.
+        :raises ChannelNotSentError: there is no token for now.
         """
         if (access_token := self.settings.access_token) is not None:
             return access_token
@@ -221,10 +224,7 @@ class BenllyHook(ServiceHook):
         from airflow_channel_provider.prepared_call import PreparedCall
 
         def send(access_token: str) -> dict[str, Any]:
-            data = act(access_token)
-            if isinstance(data, Mapping) and isinstance(data.get("device_token"), str):
-                mask_secret(data["device_token"])
-            return data
+            return mask_tokens_in(act(access_token))
 
         call = PreparedCall(operation, RetryClass.UNSAFE)
         with naming_connection(self.benlly_conn_id):
@@ -247,11 +247,11 @@ class BenllyHook(ServiceHook):
         """Return the form's own fields, for Airflow < 3.2."""
         return cls.form.widgets()
 
-    def _examine(self) -> str:
+    def _check_connection(self) -> str:
         """Check the connection's fields, that its host answers, and that it takes or gives an access token."""
         access_token = self.settings.access_token
         if access_token is None:
-            return self._examine_login()
+            return self._check_login()
         accepted, status = self.client.accepts_token(access_token)
         url = self.settings.base_url
         read = f"a read that changes nothing was answered with HTTP {status}"
@@ -262,9 +262,9 @@ class BenllyHook(ServiceHook):
             "and the first authorization will tell."
         )
 
-    def _examine_login(self) -> str:
+    def _check_login(self) -> str:
         """Get a token. Costs a request only where no live one is stored."""
-        self.asked_by = self.asked_by or _asker.CONNECTION_TEST
+        self.caller = self.caller or CONNECTION_TEST
         found = self.manager.peek()
         wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
         # Whoever tests has probably corrected something since the refusal that all tasks remember.

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from airflow_channel_provider import configuration, metrics, request_ids
 from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, ConnectionForm
 from airflow_channel_provider.connections import ChannelTalkSettings
-from airflow_channel_provider.hooks import _asker
-from airflow_channel_provider.hooks._base import ServiceHook
-from airflow_channel_provider.hooks._naming import naming_connection
-from airflow_channel_provider.hooks._once import opened_once
-from airflow_channel_provider.masking import mask_credential, mask_secret
+from airflow_channel_provider.hooks._base import (
+    CONNECTION_TEST,
+    ServiceHook,
+    naming_connection,
+    opened_once,
+)
+from airflow_channel_provider.masking import mask_credential, mask_secret, mask_tokens_in
 from airflow_channel_provider.prepared_call import (
     NewRequestId,
     PreparedCall,
@@ -43,7 +45,6 @@ __all__ = ["ChannelTalkHook"]
 log = logging.getLogger(__name__)
 
 _TEST_WAIT_SECONDS = 10.0
-_NO_SECRETS = ("id", "Id", "type", "Type", "At")
 
 
 class RateLimiter(Protocol):
@@ -67,7 +68,7 @@ class ChannelTalkHook(ServiceHook):
         the option ``[channel_talk] max_wait_seconds``.
     :param contract: ``strict``: a call that breaks the vendor's published contract is not sent; ``off``: it is sent
         all the same, in case the service has moved on; default: the option ``[channel_talk] contract``.
-    :param asked_by: who uses the hook, shown beside each token request; default: the running task.
+    :param caller: who uses the hook, shown beside each token request; default: the running task.
     :param rate_limiter: paces the requests where several threads share the hook. A rate limit is then raised at once,
         since the limiter waits for all of them, and repetitions are logged at level DEBUG.
     """
@@ -86,14 +87,15 @@ class ChannelTalkHook(ServiceHook):
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
         contract: str | None = None,
-        asked_by: str | None = None,
+        caller: str | None = None,
         rate_limiter: RateLimiter | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        super().__init__(
+            call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, caller=caller, **kwargs
+        )
         self.channel_talk_conn_id = channel_talk_conn_id
         self.contract = contract
-        self.asked_by = asked_by
         self._rate_limiter = rate_limiter
         if rate_limiter is not None:
             self._sleep = rate_limiter.sleep
@@ -137,9 +139,8 @@ class ChannelTalkHook(ServiceHook):
             quota=Quota(configuration.token_quota(), configuration.token_quota_window_seconds()),
             label=f"Connection {settings.conn_id!r}",
             on_event=metrics.token_event,
-            # The connection form tests under an id that nobody has ever seen.
-            connection=None if self.asked_by == _asker.CONNECTION_TEST else settings.conn_id,
-            asked_by=lambda: self.asked_by or _asker.name_of_this_process(),
+            connection=self._known_conn_id(),
+            asked_by=self._caller,
         )
 
     @opened_once
@@ -240,7 +241,7 @@ class ChannelTalkHook(ServiceHook):
         """
         return self._run(
             call,
-            lambda token: _masked(
+            lambda token: mask_tokens_in(
                 self.client.call_native(call.method, call.params or None, access_token=token)
             ),
         )
@@ -339,15 +340,15 @@ class ChannelTalkHook(ServiceHook):
         """Return the form's own fields, for Airflow < 3.2."""
         return cls.form.widgets()
 
-    def _examine(self) -> str:
+    def _check_connection(self) -> str:
         """Get a token and try it. Costs a token request only where no live one is stored."""
-        from airflow_channel_provider.hooks._examination import Examination
+        from airflow_channel_provider.hooks._connection_test import ConnectionTest
         from airflow_channel_provider.hooks._tokens import TokenUser
 
-        self.asked_by = self.asked_by or _asker.CONNECTION_TEST
+        self.caller = self.caller or CONNECTION_TEST
         wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
         user = TokenUser(self.manager, wait_seconds=wait_seconds, sleep=self._sleep)
-        return Examination(self.settings, self.manager, self.client, user, wait_seconds).run()
+        return ConnectionTest(self.settings, self.manager, self.client, user, wait_seconds).run()
 
     def _run(self, call: PreparedCall, send: Callable[[str], Any]) -> Any:
         def send_once(token: str) -> Any:
@@ -393,20 +394,3 @@ def warn_once(call: PreparedCall) -> None:
             call.method,
             described(new),
         )
-
-
-def _masked(result: Any) -> Any:
-    """Mask a token that a function hands out, such as the ``entityToken`` of ``issueEntityToken``."""
-    for name, value in result.items() if isinstance(result, Mapping) else ():
-        if str(name).lower().endswith("token"):
-            _mask_token(value)
-    return result
-
-
-def _mask_token(value: Any) -> None:
-    """The service leaves open what an object holds that stands for a token: all but what names a thing or a time."""
-    if isinstance(value, str):
-        mask_secret(value)
-    for name, inner in value.items() if isinstance(value, Mapping) else ():
-        if not str(name).endswith(_NO_SECRETS):
-            _mask_token(inner)

@@ -16,12 +16,10 @@ from airflow_channel_provider import metrics
 from airflow_channel_provider.connection_form import OPEN_API_FORM, ConnectionForm
 from airflow_channel_provider.connections import OpenApiSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.hooks._base import ServiceHook
-from airflow_channel_provider.hooks._naming import naming_connection
-from airflow_channel_provider.hooks._once import opened_once
+from airflow_channel_provider.hooks._base import ServiceHook, naming_connection, opened_once
 from airflow_channel_provider.masking import mask_credential
-from airflow_channel_provider.prepared_call import PreparedCall
-from airflow_channel_provider.request_ids import RequestId, for_call
+from airflow_channel_provider.prepared_call import PreparedCall, identified
+from airflow_channel_provider.request_ids import for_call
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.open_api import OpenApiClient, RateLimitState
@@ -167,7 +165,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
             if value is not None and not isinstance(value, Mapping):
                 raise ChannelConfigurationError(f"{name} must be a mapping, not {type(value).__name__}.")
         call = _prepared(verb, path, json)
-        body = call.params if call.request_id is not None else json
+        body = None if json is None and call.request_id is None else call.params
 
         def send() -> Any:
             self._pacing.wait()
@@ -240,7 +238,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         """Return the form's own fields, for Airflow < 3.2."""
         return cls.form.widgets()
 
-    def _examine(self) -> str:
+    def _check_connection(self) -> str:
         """Read the channel and say its name."""
         answer = self.get("/channel")
         channel = answer.get("channel") if isinstance(answer, Mapping) else None
@@ -269,12 +267,11 @@ def _prepared(verb: str, path: str, json: Mapping[str, Any] | None) -> PreparedC
     """Return the call as it will be sent; a message gets a request id where it has none."""
     from airflow_channel_provider.contract.open_api import retry_class_of
 
-    method, retry_class, body = f"{verb} {path}", retry_class_of(verb, path), dict(json or {})
+    method, retry_class, body = f"{verb} {path}", retry_class_of(verb, path), json or {}
     if not retry_class.is_message:
         return PreparedCall(method, retry_class, body)
-    own = body.get("requestId")
-    request_id = RequestId(str(own)) if own else for_call(method, body)
-    return PreparedCall(method, retry_class, {**body, "requestId": request_id.value}, request_id=request_id)
+    body, request_id = identified(body, lambda: for_call(method, body))
+    return PreparedCall(method, retry_class, body, request_id=request_id)
 
 
 _VARIABLE = re.compile(r"\{(\w+)\}")

@@ -199,7 +199,7 @@ class ChannelTalkNotifier(BaseNotifier):
             self.channel_talk_conn_id,
             call_attempts=CALL_ATTEMPTS,
             max_wait_seconds=MAX_WAIT_SECONDS,
-            asked_by=f"an alert of {event.subject}",
+            caller=f"an alert of {event.subject}",
         )
         # The first look-up in a triggerer takes seconds, and they are not the service's.
         _ = hook.settings

@@ -31,9 +31,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # Airflow's own application 
 USER_TOKEN = "benlly-user-token"
 WRONG_SECRET = "bm90LXRoZS1zZWNyZXQtYQ=="
 UDID = "7f0abbcd-fb03-4484-aaba-a0211d9c14e2"
-LOOK_AGAIN = (
-    r"; check host, port and schema of the connection, and what stands between \(a proxy, a login page\)\."
-)
+LOOK_AGAIN = r"; check host, port and schema of the connection, and any proxy or login page in between\."
 NOT_SENT = {
     "channel_talk": "The token request was not sent: ",
     "benlly": "A read of a channel's triggers was not sent: ",
@@ -216,8 +214,8 @@ def test_a_benlly_that_does_not_know_the_channel_that_is_read(
 
 def test_a_secret_that_is_refused(button: Button, emulator: EmulatorThread) -> None:
     sentence = re.escape(
-        "Channel Talk refused the App Secret (HTTP 200: app secret not found); save the one that the app's settings "
-        "page shows now, since a reissued secret ends the one before."
+        "Channel Talk refused the App Secret (HTTP 200: app secret not found); copy the one that the app's settings "
+        "page shows now, since reissuing a secret invalidates the old one."
     )
     # Who tests has probably corrected something, so the refusal that tasks remember is asked for again.
     for _ in range(2):
@@ -247,7 +245,7 @@ def test_a_quota_that_is_exhausted(
     emulator.inject("token_quota", count=9, shape=shape)
     sentence = (
         rf"The quota of token requests, which all tasks of the app share, is exhausted until \d\d:\d\d {name}, so "
-        "nothing could be checked; tasks go on with the tokens that live, and this test can be repeated then\\."
+        "nothing could be checked; tasks go on with the tokens that are valid, and this test can be repeated then\\."
     )
     for _ in range(2):
         button.refuses("channel_talk", sentence)
@@ -259,7 +257,7 @@ def test_a_service_in_trouble(button: Button, emulator: EmulatorThread) -> None:
     button.refuses(
         "channel_talk",
         r"The token request was refused \(HTTP 500, type Internal Server Error\): Internal Server Error; the service "
-        r"is in trouble, so test again later\.",
+        r"has a problem, so test again later\.",
     )
 
 

@@ -25,8 +25,8 @@ APP_RIGHT = (
     r"token \d+ s old, valid for another \d+ s, 9 token requests left in the present 30 minutes\."
 )
 APP_WRONG = (
-    r"Channel Talk refused the App Secret \(.+\); save the one that the app's settings page shows now, since a "
-    r"reissued secret ends the one before\."
+    r"Channel Talk refused the App Secret \(.+\); copy the one that the app's settings page shows now, since "
+    r"reissuing a secret invalidates the old one\."
 )
 USER_RIGHT = (
     r"The fields are complete, and http://127\.0\.0\.1:\d+ accepts the access token: a read that changes nothing was "

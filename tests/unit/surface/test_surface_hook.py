@@ -424,7 +424,7 @@ def test_connection_test_without_a_token_issues_one(doors: Any) -> None:
     [
         (
             ChannelAuthenticationError("no", method="issueToken", http_status=200, service_message="gone."),
-            "refused the App Secret (HTTP 200: gone); save the one",
+            "refused the App Secret (HTTP 200: gone); copy the one",
         ),
         (ChannelNotSentError("No such host"), "No such host"),
         (ZeroDivisionError(SECRET), "failed with ZeroDivisionError"),

@@ -106,7 +106,9 @@ def test_the_test_button_tells_it_and_the_log_does_not(
     make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = make()
-    monkeypatch.setattr(type(hook), "_examine", lambda self: f"All is well at {self._transport.base_url}.")
+    monkeypatch.setattr(
+        type(hook), "_check_connection", lambda self: f"All is well at {self._transport.base_url}."
+    )
     works, found = hook.test_connection()
     assert works
     assert found == (

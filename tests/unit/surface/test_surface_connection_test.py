@@ -12,7 +12,7 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.hooks._verdicts import clock_time, one_sentence, verdict, without_id
+from airflow_channel_provider.hooks._connection_test import clock_time, explain, one_sentence, without_id
 
 TEN_SECONDS_PAST = datetime(2026, 1, 31, 14, 34, 10, tzinfo=timezone.utc)
 
@@ -88,7 +88,7 @@ def caused(error: ChannelError, cause: ChannelError) -> ChannelError:
             ),
             (
                 "The token request was sent, but h hung up; check host, port and schema of the "
-                "connection, and what stands between (a proxy, a login page)."
+                "connection, and any proxy or login page in between."
             ),
         ),
         (
@@ -103,11 +103,11 @@ def caused(error: ChannelError, cause: ChannelError) -> ChannelError:
             ChannelTokenQuotaError("spent"),
             (
                 "The quota of token requests, which all tasks of the app share, is exhausted "
-                "for now, so nothing could be checked; tasks go on with the tokens that live, and this test can be "
-                "repeated then."
+                "for now, so nothing could be checked; tasks go on with the tokens that are valid, and this test can "
+                "be repeated then."
             ),
         ),
     ],
 )
 def test_what_a_test_says_of_an_error(error: ChannelError, said: str) -> None:
-    assert verdict(error, "x") == said
+    assert explain(error, "x") == said
