@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from airflow_channel_provider.contract.shapes import Shape, Violation
     from airflow_channel_provider.contract.structures import Field
 
-__all__ = ["NewRequestId", "PreparedCall", "as_id", "as_mapping", "as_text", "check", "described", "identified", "prepare"]
+__all__ = [
+    "NewRequestId",
+    "PreparedCall",
+    "as_id",
+    "as_mapping",
+    "as_text",
+    "check",
+    "described",
+    "identified",
+    "prepare",
+]
 
 NewRequestId: TypeAlias = str | Callable[[str, Mapping[str, Any]], RequestId] | None
 """For a message without a ``requestId``: the id, which the next try of the task sends as well; or a function that makes
@@ -288,9 +299,8 @@ def _with_request_id(
     dto = params.get("dto")
     if not isinstance(dto, Mapping):
         return params, None
-
-    def new_id() -> RequestId:
-        return RequestId(new) if isinstance(new, str) else new(function.name, params)  # type: ignore[misc]
-
-    message, request_id = identified(dto, new_id if new and function.is_message else None)
+    new_id: Callable[[], RequestId] | None = None
+    if function.is_message and new is not None:
+        new_id = partial(RequestId, new) if isinstance(new, str) else partial(new, function.name, params)
+    message, request_id = identified(dto, new_id)
     return {**params, "dto": message}, request_id
