@@ -9,7 +9,8 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.bulk.cells import (
+from airflow_channel_provider.bulk.column_names import distinct
+from airflow_channel_provider.bulk.column_types import (
     BOOLEAN,
     DATE,
     DATETIME,
@@ -19,8 +20,7 @@ from airflow_channel_provider.bulk.cells import (
     NUMBER,
     STRING,
 )
-from airflow_channel_provider.bulk.columns import distinct
-from airflow_channel_provider.bulk.items import duration_text, short_float, year_text
+from airflow_channel_provider.bulk.json_values import duration_text, short_float, year_text
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -207,12 +207,12 @@ def _value(scalar: Any) -> Any:
 
 def _told_in_full(column: Any) -> Any:
     """
-    Return a column that pyarrow makes Python's values of without a loss, whatever else is installed.
+    Return a column that pyarrow makes Python's values of without a failure, whatever else is installed.
 
     Where pandas is installed, pyarrow cuts the nanoseconds off a time of day in silence, and takes infinity for a day
     of 2262; and it takes 24:00 for 00:00, wherever it is.
 
-    :raises ValueError: there may be a loss.
+    :raises ValueError: there may be a failure.
     """
     import pyarrow
 

@@ -1,8 +1,8 @@
-"""Sends items from several threads, and settles them in one.
+"""Sends items from several threads, and records their outcomes in one.
 
-The thread that runs the engine reads the source, keeps the books and tells how it goes; the workers do nothing but
-send. What is in hand is bounded: reading stops while too much waits, or while the oldest open item is too far behind,
-so that memory does not grow with the work. Whatever stops the work, what is under way is awaited and noted first.
+The thread that runs the engine reads the source, updates the run state and reports progress; the workers only send.
+Memory does not grow with the work: reading pauses while too many items wait for a worker, or while the oldest pending
+item is too far behind. Whatever ends the run, calls in flight are awaited and recorded first.
 """
 
 from __future__ import annotations
@@ -12,34 +12,40 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import NamedTuple
 
-from airflow_channel_provider.bulk.books import Books
 from airflow_channel_provider.bulk.items import Item
-from airflow_channel_provider.bulk.lanes import Lanes
-from airflow_channel_provider.bulk.outcomes import Loss, Outcome, SkipItem, StoppedError, stops_all
-from airflow_channel_provider.bulk.pace import Pace
+from airflow_channel_provider.bulk.outcomes import (
+    FailedItem,
+    ItemOutcome,
+    RunStoppedError,
+    SkipItem,
+    is_fatal,
+)
+from airflow_channel_provider.bulk.rate_limiter import RateLimiter
+from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelError, ChannelRateLimitError
 from airflow_channel_provider.retry import retry_after_seconds
 
 __all__ = ["Engine", "Limits"]
 
-Send = Callable[[Item], Sequence[Loss]]
-LOOK_SECONDS = 0.1
-KILL_PATIENCE_SECONDS = 3.0
+Send = Callable[[Item], Sequence[FailedItem]]
+POLL_SECONDS = 0.1
+KILL_GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Limits:
     """
-    How much at once, and how often.
+    Limits of one run.
 
-    :param concurrency: so many workers.
-    :param read_ahead: most items that wait for a worker.
-    :param span: most items between the oldest open one and the newest.
-    :param save_seconds: how often the checkpoint is written.
-    :param max_wait_seconds: longest pause that is sat out; a longer one stops the work.
-    :param refusals: so many refusals for being too fast, with no success between them, stop it as well.
+    :param concurrency: number of worker threads.
+    :param read_ahead: maximum number of items that wait for a worker.
+    :param span: maximum number of items between the oldest pending one and the newest.
+    :param save_seconds: seconds between two checkpoints.
+    :param max_wait_seconds: longest cooldown that is waited for; a longer one stops the run.
+    :param max_refusals: maximum number of rate-limit refusals in a row; one more stops the run.
     """
 
     concurrency: int = 8
@@ -47,65 +53,116 @@ class Limits:
     span: int = 1_000
     save_seconds: float = 2.0
     max_wait_seconds: float = 60.0
-    refusals: int = 5
+    max_refusals: int = 5
 
 
-class Settled(NamedTuple):
-    """What a worker reports."""
+class Result(NamedTuple):
+    """The outcome of one item, as a worker reports it."""
 
     item: Item
-    losses: Sequence[Loss]
+    failures: Sequence[FailedItem]
     skipped: bool = False
+
+
+class OrderedQueues:
+    """
+    Hands items to workers. Of each queue at most one item is in flight, so its order is kept.
+
+    :param queue_of: returns the queue of an item; None: each item has a queue of its own.
+    """
+
+    def __init__(self, queue_of: Callable[[Item], Hashable] | None = None) -> None:
+        self._queue_of = queue_of
+        self._ready: SimpleQueue[Item | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: dict[Hashable, deque[Item]] = {}
+
+    @property
+    def ready(self) -> int:
+        """Number of items that a worker could take now."""
+        return self._ready.qsize()
+
+    def add(self, item: Item) -> None:
+        """Put an item at the end of its queue."""
+        if self._queue_of is not None:
+            queue = self._queue_of(item)
+            with self._lock:
+                if queue in self._waiting:
+                    self._waiting[queue].append(item)
+                    return
+                self._waiting[queue] = deque()
+        self._ready.put(item)
+
+    def take(self) -> Item | None:
+        """Wait for the next item whose queue is free; None: there are no more items."""
+        return self._ready.get()
+
+    def done(self, item: Item) -> None:
+        """Release the queue of an item."""
+        if self._queue_of is None:
+            return
+        queue = self._queue_of(item)
+        with self._lock:
+            waiting = self._waiting[queue]
+            if waiting:
+                self._ready.put(waiting.popleft())
+            else:
+                del self._waiting[queue]
+
+    def close(self, workers: int) -> None:
+        """Let this number of workers end: there are no more items."""
+        for _ in range(workers):
+            self._ready.put(None)
 
 
 class Engine:
     """
-    Carries items through.
+    Sends all items of a source.
 
-    :param send: sends one item and returns what of it was lost; an error that it raises is the loss of the whole item,
-        or stops all.
-    :param books: what is noted, and where.
-    :param pace: the gate that ``send`` goes through.
-    :param note_first: an item is durably noted before it is sent, since nobody could tell afterwards.
-    :param lane_of: names the lane of an item, within which the order is kept.
-    :param watch: is called now and then by the thread that runs the engine; may raise what stops the work.
+    :param send: sends one item and returns what of it failed; an error that it raises fails the whole item, or stops
+        the run.
+    :param run_state: records the outcomes.
+    :param rate_limiter: the one that ``send`` uses.
+    :param save_before_send: write the checkpoint before an item is sent, for items that must not be sent twice.
+    :param queue_of: returns the queue of an item, within which the order is kept.
+    :param on_progress: called now and then by the thread that runs the engine; an error that it raises stops the run.
     :param now: seconds of a steady clock.
     """
 
     def __init__(
         self,
         send: Send,
-        books: Books,
-        pace: Pace,
+        run_state: RunState,
+        rate_limiter: RateLimiter,
         *,
         limits: Limits | None = None,
-        note_first: bool = False,
-        lane_of: Callable[[Item], Hashable] | None = None,
-        watch: Callable[[], None] = lambda: None,
+        save_before_send: bool = False,
+        queue_of: Callable[[Item], Hashable] | None = None,
+        on_progress: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
-        self._books = books
-        self._pace = pace
+        self._run_state = run_state
+        self._rate_limiter = rate_limiter
         self._limits = limits or Limits()
-        self._note_first = note_first
-        self._watch = watch
+        self._save_before_send = save_before_send
+        self._on_progress = on_progress
         self._now = now
-        self._lanes = Lanes(lane_of)
-        self._settled: deque[Settled] = deque()
+        self._queues = OrderedQueues(queue_of)
+        self._results: deque[Result] = deque()
         self._wake = threading.Event()
-        self._in_hand = 0
-        self._any_succeeded = books.counts[Outcome.SUCCEEDED] > 0
+        self._in_flight = 0
+        self._any_succeeded = run_state.counts[ItemOutcome.SUCCEEDED] > 0
         self._error: BaseException | None = None
         self._killed = False
         self._saved_at = now()
 
     def run(self, source: Iterable[Item]) -> None:
         """
-        Carry all items through that are not settled yet.
+        Send all items that are not done yet.
 
-        :raises ChannelError: what every item would meet; the rest is as it was.
-        :raises StoppedError: :meth:`stop` was called.
+        :raises ChannelError: an error that every item would meet; the remaining items stay unsent.
+        :raises RunStoppedError: :meth:`stop` was called.
         """
         workers = [
             threading.Thread(target=self._work, name=f"bulk-{number}", daemon=True)
@@ -115,51 +172,53 @@ class Engine:
             worker.start()
         finished = False
         try:
-            self._feed(self._books.take(source))
-            finished = not (self._pace.is_stopped or self._killed)
+            self._feed(self._run_state.pending_items(source))
+            finished = not (self._rate_limiter.is_stopped or self._killed)
         finally:
-            self._wind_up(workers, finished=finished)
+            self._shut_down(workers, finished=finished)
         if self._error is not None:
             raise self._error
         if not finished:
-            raise StoppedError
+            raise RunStoppedError
 
     def stop(self) -> None:
-        """Stop: send nothing more, and note what was under way. May be called from a signal handler."""
-        self._killed = True  # no more than that: a lock that this very thread holds could not be taken
+        """Stop: send nothing more, and record the calls in flight. May be called from a signal handler."""
+        self._killed = (
+            True  # nothing else: in a signal handler, a lock that this thread holds would block for ever
+        )
 
     # ---- the thread that runs the engine
 
     def _feed(self, items: Iterator[Item]) -> None:
         exhausted = False
-        while not (self._pace.is_stopped or self._killed):
+        while not (self._rate_limiter.is_stopped or self._killed):
             self._collect()
-            exhausted = exhausted or self._hand_out(items)
-            self._tend()
-            if exhausted and not self._in_hand:
+            exhausted = exhausted or self._dispatch(items)
+            self._save_and_report()
+            if exhausted and not self._in_flight:
                 return
-            self._wake.wait(LOOK_SECONDS)
+            self._wake.wait(POLL_SECONDS)
             self._wake.clear()
 
-    def _hand_out(self, items: Iterator[Item]) -> bool:
-        """Take items while there is room; tell whether there are no more."""
-        if self._note_first:
-            return self._hand_out_noted(items)
-        while self._has_room(self._limits.read_ahead) and not self._is_due():
+    def _dispatch(self, items: Iterator[Item]) -> bool:
+        """Queue items while there is room; return whether the source is at its end."""
+        if self._save_before_send:
+            return self._dispatch_saved(items)
+        while self._has_room(self._limits.read_ahead) and not self._is_save_due():
             item = next(items, None)
             if item is None:
                 return True
             self._add(item)
         return False
 
-    def _hand_out_noted(self, items: Iterator[Item]) -> bool:
-        """The same, but the checkpoint knows them before a worker does: a few at a time, while others are under way."""
-        few = 4 * self._limits.concurrency
-        if self._in_hand > few // 2:
+    def _dispatch_saved(self, items: Iterator[Item]) -> bool:
+        """As :meth:`_dispatch`, but save a checkpoint of each small batch before a worker gets it."""
+        batch_size = 4 * self._limits.concurrency
+        if self._in_flight > batch_size // 2:
             return False
         batch: list[Item] = []
         exhausted = False
-        while len(batch) < few and not exhausted and self._has_room(few + len(batch)):
+        while len(batch) < batch_size and not exhausted and self._has_room(batch_size + len(batch)):
             item = next(items, None)
             exhausted = item is None
             if item is not None:
@@ -170,45 +229,45 @@ class Engine:
             self._add(item)
         return exhausted
 
-    def _has_room(self, most: int) -> bool:
-        # With nothing in hand, the span is one that a try before has left: only what comes next can make it shorter.
-        is_near = not self._in_hand or self._books.ledger.span < self._limits.span
-        return is_near and self._in_hand < most
+    def _has_room(self, limit: int) -> bool:
+        # With nothing in flight the span is left from a previous try, and only the next items can shorten it.
+        is_near = not self._in_flight or self._run_state.offsets.span < self._limits.span
+        return is_near and self._in_flight < limit
 
     def _add(self, item: Item) -> None:
-        self._in_hand += 1
-        self._lanes.add(item)
+        self._in_flight += 1
+        self._queues.add(item)
 
     def _collect(self) -> None:
-        while self._settled:
-            done = self._settled.popleft()
-            self._in_hand -= 1
-            self._books.settle(done.item, done.losses, skipped=done.skipped)
+        while self._results:
+            result = self._results.popleft()
+            self._in_flight -= 1
+            self._run_state.record(result.item, result.failures, skipped=result.skipped)
 
-    def _tend(self) -> None:
-        if self._books.is_full or self._is_due():
+    def _save_and_report(self) -> None:
+        if self._run_state.is_full or self._is_save_due():
             self._save()
-        self._watch()
+        self._on_progress()
 
-    def _is_due(self) -> bool:
+    def _is_save_due(self) -> bool:
         return self._now() - self._saved_at >= self._limits.save_seconds
 
     def _save(self) -> None:
-        self._books.save()
+        self._run_state.save()
         self._saved_at = self._now()
 
-    def _wind_up(self, workers: Sequence[threading.Thread], *, finished: bool) -> None:
-        self._pace.stop()
-        self._lanes.close(len(workers))
+    def _shut_down(self, workers: Sequence[threading.Thread], *, finished: bool) -> None:
+        self._rate_limiter.stop()
+        self._queues.close(len(workers))
         if self._killed:
-            # There may be seconds left to live; what is known now is kept, whatever comes of the rest.
+            # The process may have only seconds left: save what is known now.
             self._collect()
             self._save()
         for worker in workers:
-            worker.join(KILL_PATIENCE_SECONDS / len(workers) if self._killed else None)
+            worker.join(KILL_GRACE_SECONDS / len(workers) if self._killed else None)
         self._collect()
-        at_rest = self._knows_what_was_sent() and not any(worker.is_alive() for worker in workers)
-        self._books.close(finished=finished, at_rest=at_rest)
+        idle = self._knows_what_was_sent() and not any(worker.is_alive() for worker in workers)
+        self._run_state.close(finished=finished, idle=idle)
 
     def _knows_what_was_sent(self) -> bool:
         return self._error is None or isinstance(self._error, ChannelError)
@@ -216,48 +275,48 @@ class Engine:
     # ---- the workers
 
     def _work(self) -> None:
-        low = self._limits.read_ahead // 2
-        while (item := self._lanes.take()) is not None and not self._pace.is_stopped:
+        low_level = self._limits.read_ahead // 2
+        while (item := self._queues.take()) is not None and not self._rate_limiter.is_stopped:
             try:
-                settled = self._carry_through(item)
-            except StoppedError:
+                result = self._process(item)
+            except RunStoppedError:
                 return
             except BaseException as error:
-                self._give_up(error)
+                self._abort(error)
                 return
-            self._settled.append(settled)
-            self._lanes.done(item)
-            if self._lanes.ready <= low:
+            self._results.append(result)
+            self._queues.done(item)
+            if self._queues.ready <= low_level:
                 self._wake.set()
 
-    def _carry_through(self, item: Item) -> Settled:
+    def _process(self, item: Item) -> Result:
         while True:
             try:
-                losses = self._send(item)
+                failures = self._send(item)
             except SkipItem:
-                return Settled(item, (), skipped=True)
+                return Result(item, (), skipped=True)
             except ChannelRateLimitError as error:
-                self._pause(error)
+                self._cool_down(error)
             except ChannelError as error:
-                if stops_all(error, any_succeeded=self._any_succeeded):
+                if is_fatal(error, any_succeeded=self._any_succeeded):
                     raise
-                return Settled(item, self._books.losses_of(error, item))
+                return Result(item, self._run_state.failures_of(error, item))
             else:
-                self._pace.succeeded()
-                self._any_succeeded |= sum(loss.weight for loss in losses) < item.weight
-                return Settled(item, losses)
+                self._rate_limiter.record_success()
+                self._any_succeeded |= sum(failure.weight for failure in failures) < item.weight
+                return Result(item, failures)
 
-    def _pause(self, error: ChannelRateLimitError) -> None:
-        """Make everybody pause; give up where that is too long, or has not helped."""
-        told = retry_after_seconds(error, now=time.time())
-        if told is not None and told > self._limits.max_wait_seconds:
+    def _cool_down(self, error: ChannelRateLimitError) -> None:
+        """Start a cooldown for all workers and wait for its end; re-raise where it is too long or has not helped."""
+        wait_seconds = retry_after_seconds(error, now=time.time())
+        if wait_seconds is not None and wait_seconds > self._limits.max_wait_seconds:
             raise error
-        if self._pace.refused(told) > self._limits.refusals:
+        if self._rate_limiter.record_refusal(wait_seconds) > self._limits.max_refusals:
             raise error
-        self._pace.rest()
+        self._rate_limiter.wait_for_cooldown()
 
-    def _give_up(self, error: BaseException) -> None:
+    def _abort(self, error: BaseException) -> None:
         if self._error is None:
             self._error = error
-        self._pace.stop()
+        self._rate_limiter.stop()
         self._wake.set()

@@ -1,169 +1,389 @@
-"""The dead-letter file and the checkpoint, at any place that fsspec reaches.
+"""
+Files of a task: written as a whole or not at all, and for the eyes of its user alone.
 
-Object stores can't append, so the dead-letter file is written in parts, and put together when a try ends. A part is
-valid once a checkpoint counts it; one that a killed try left behind is written again. Nothing but a dead-letter file is
-ever replaced or removed by one, and what was not listed can be removed: parts are known by their numbers.
+On a disk of this host a file is written aside, with mode 0600 and under a name that nobody can foresee, and takes the
+place of the old one when it is complete. No link is followed, neither where a file is written nor where one that an
+earlier try wrote is read again, and nothing is taken from another user: a name in a folder that many may write to is no
+proof. The way to the folder may lead over links. Object stores know none of this: an object is written at its place,
+and is there when its last byte is. In other stores a file is written aside as well. No name is taken for a pattern.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
-import shutil
-from collections.abc import Sequence
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+import errno
+import hashlib
+import io
+import os
+import posixpath
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from airflow_channel_provider.bulk import own_files
-from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, is_dead_letter, json_text
-from airflow_channel_provider.bulk.lines import MOST_ITEM_BYTES
+from airflow_channel_provider.bulk.storage_errors import NO_PLACE, is_refusal, storage_error, told
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_channel_provider.bulk.outcomes import Loss
+__all__ = [
+    "Output",
+    "check_place",
+    "first_line_of",
+    "is_same_file",
+    "make_own_folder",
+    "remove",
+    "remove_asides",
+    "remove_folder",
+    "remove_or_empty",
+    "replaced",
+    "short_name",
+    "stored",
+    "write_whole",
+]
 
-__all__ = ["DeadLetterFile", "FileCheckpoints"]
+LOCAL = ("", "file", "local")
+ASIDE = ".part"
+READ_BYTES = 2**16
+MOST_KEY_BYTES = 1024
+"""The longest name of an object, its folders included: at S3, at Google and at Azure."""
+MOST_STEM_BYTES = 160
+"""So much of a name begins those that are made of it, so that none is longer than the 255 bytes of a file's."""
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-log = logging.getLogger(__name__)
 
-JSON = Any
-COPY_BYTES = 1 << 20
-MAX_CHECKPOINT_BYTES = 1 << 24
-MOST_LINE_BYTES = 8 * MOST_ITEM_BYTES
-"""Of a dead-letter file: a byte of an item may be six in JSON."""
-
-
-class FileCheckpoints:
+def check_place(path: ObjectStoragePath, *, argument: str) -> None:
     """
-    Beside the dead-letter file, where Airflow has no task state store.
+    Refuse to write where something else than a file stands.
 
-    :param path: of the dead-letter file.
-    :param owner: names the task instance.
+    :param argument: names the path in the message.
+    :raises ChannelConfigurationError: a link, a folder or a device is there, or no file can be.
     """
-
-    def __init__(self, path: ObjectStoragePath, owner: str) -> None:
-        self._path = path.parent / f"{own_files.short_name(path.name)}.{owner}.checkpoint.json"
-
-    def load(self) -> JSON:
-        """See :class:`.checkpoint.CheckpointStore`."""
-        with contextlib.suppress(FileNotFoundError), own_files.stored(self._path) as stream:
-            return _json_of(stream.read(MAX_CHECKPOINT_BYTES))
-        return None
-
-    def save(self, checkpoint: dict[str, JSON]) -> None:
-        """See :class:`.checkpoint.CheckpointStore`."""
-        own_files.write_whole(self._path, json.dumps(checkpoint).encode())
-
-
-def _json_of(content: bytes) -> JSON:
-    """Return what a file holds; where that is no JSON, nothing that a checkpoint could be."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return content.decode(errors="replace")
-
-
-class DeadLetterFile:
-    """
-    The items that did not succeed, a line of JSON each; valid input of another run.
-
-    :param path: where it is put together.
-    :param owner: names the task instance; keeps the parts of two of them apart.
-    :param attempt: the try of the task.
-    """
-
-    def __init__(self, path: ObjectStoragePath, owner: str, attempt: int) -> None:
-        self.path = path
-        self._attempt = attempt
-        self._owner = owner
-
-    def check(self) -> None:
-        """
-        Refuse a place where something else than a dead-letter file is; an empty file may be replaced.
-
-        :raises ChannelConfigurationError: there is such a thing.
-        """
-        own_files.check_place(self.path, argument="dead_letter")
-        own_files.check_place(self._part(1), argument="dead_letter")
-        line = own_files.first_line_of(self.path, MOST_LINE_BYTES)
-        if line and not is_dead_letter(_json_of(line)):
-            raise ChannelConfigurationError(
-                f"dead_letter names {self.path}, which is there and is no dead-letter file; it would be replaced. Give "
-                "dead_letter another name, or move that file away."
-            )
-
-    def write_part(self, number: int, losses: Sequence[Loss]) -> None:
-        """Write one part, durably, over one of the same number that was never counted."""
-        at = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
-        lines = [json_text(self._line(loss, at)) for loss in losses]
-        own_files.make_own_folder(self._folder)
-        own_files.write_whole(self._part(number), utf8("".join(f"{line}\n" for line in lines)))
-
-    def put_together(self, parts: int) -> None:
-        """
-        Make the one file of all parts; without any, one that an earlier try has left goes.
-
-        :param parts: so many are valid.
-        :raises ChannelConfigurationError: something else has come to stand there; the parts are left as they are.
-        """
-        self.check()
-        if not parts:
-            own_files.remove_or_empty(self.path)
-            return
-        with own_files.replaced(self.path, mark=self._owner) as whole:
-            for number in range(1, parts + 1):
-                self._copy(self._part(number), whole)
-
-    def drop_parts(self, parts: int) -> None:
-        """
-        Remove the parts, once the one file is there and no checkpoint counts them any more.
-
-        What can't be removed is left with a warning: the work is done.
-
-        :param parts: so many were valid; one more may be there that was never counted.
-        """
-        try:
-            for number in range(1, parts + 2):
-                own_files.remove(self._part(number))
-            own_files.remove_folder(self._folder)
-        except ChannelError as error:
-            log.warning("All is done, but %s can't be cleared: remove it. %s", self._folder, error)
-        own_files.remove_asides(self.path, mark=self._owner)
-
-    @staticmethod
-    def _copy(part: ObjectStoragePath, whole: own_files.Output) -> None:
-        try:
-            with own_files.stored(part) as stream:
-                shutil.copyfileobj(stream, whole, COPY_BYTES)
-        except FileNotFoundError as error:
-            raise ChannelConfigurationError(
-                f"{part} is gone, a part of the dead-letter file that this task has written. What it held is lost; "
-                "resume=False begins anew, with all items."
-            ) from error
-
-    def _line(self, loss: Loss, at: str) -> dict[str, JSON]:
-        return {
-            DEAD_LETTER: FORMAT,
-            "item": loss.value,
-            "key": loss.key,
-            "request_id": loss.request_id,
-            "outcome": loss.outcome.value,
-            "error": loss.error,
-            "message": loss.message,
-            "attempt": self._attempt,
-            "at": at,
-        }
-
-    @property
-    def _folder(self) -> ObjectStoragePath:
-        folder: ObjectStoragePath = (
-            self.path.parent / f"{own_files.short_name(self.path.name)}.{self._owner}.parts"
+    if not path.name:
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, which is a folder; give the path of a file."
         )
-        return folder
+    if not _is_local(path):
+        if len(_in_store(path).encode("utf-8", "replace")) > MOST_KEY_BYTES:
+            raise ChannelConfigurationError(
+                f"{argument} names an object with more than {MOST_KEY_BYTES:,} bytes; give it a shorter name."
+            )
+        return
+    try:
+        found = _on_disk(path).lstat()
+    except FileNotFoundError:
+        return
+    except ValueError:
+        raise ChannelConfigurationError(
+            f"{argument} is no name that a file can have; take out what is no character (a zero, half of a surrogate "
+            "pair)."
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise storage_error(error, path, "looked at") from error
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, where no file can be ({error.strerror}); give the path of a file."
+        ) from None
+    if stat.S_ISLNK(found.st_mode):
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, which is a link, and none is followed; give the path of the file itself, or "
+            "remove the link."
+        )
+    if not stat.S_ISREG(found.st_mode):
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, which is a folder or a device; give the path of a file."
+        )
 
-    def _part(self, number: int) -> ObjectStoragePath:
-        return self._folder / f"{number:06d}.jsonl"
+
+def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
+    """Tell whether two addresses, however they are spelled, are one file."""
+    if _is_local(one) and _is_local(other):
+        first, second = _on_disk(one), _on_disk(other)
+        try:
+            with contextlib.suppress(OSError):
+                return first.samefile(second)
+            return first.resolve() == second.resolve()
+        except (ValueError, RuntimeError):  # no name that a file can have, or a circle of links
+            return False
+    # Whose connection it is does not matter: two of them mostly lead to one bucket.
+    return type(one.fs) is type(other.fs) and _in_store(one) == _in_store(other)
+
+
+class Output(Protocol):
+    """What a file is written through."""
+
+    def write(self, content: bytes, /) -> object:
+        """Write some more."""
+
+
+@contextlib.contextmanager
+def replaced(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]:
+    """
+    Write a file; it takes the place of the old one when the block ends, and is gone where that fails.
+
+    :param path: of the file; its folder is made, where it is on this host.
+    :param mark: tells what this writer would leave behind if it were killed; see :func:`remove_asides`.
+    """
+    elsewhere = _as_object if _holds_objects(path) else _aside_in_store
+    opened = _aside_on_disk if _is_local(path) else elsewhere
+    with opened(path, mark) as stream:
+        yield stream
+
+
+def write_whole(path: ObjectStoragePath, content: bytes) -> None:
+    """Write a small file so that a reader, or a kill, finds the old one or the new one."""
+    if _holds_objects(path):
+        with told(path, "written"):
+            path.fs.pipe_file(path.path, content)
+        return
+    with replaced(path) as stream:
+        stream.write(content)
+
+
+def remove(path: ObjectStoragePath) -> None:
+    """Remove one file, if it is there."""
+    with told(path, "removed"), contextlib.suppress(FileNotFoundError):
+        if _is_local(path):
+            _on_disk(path).unlink()
+        else:
+            path.fs.rm_file(path.path)
+
+
+def remove_or_empty(path: ObjectStoragePath) -> None:
+    """Remove one file; where that is not allowed and writing is, nothing is left in it."""
+    try:
+        remove(path)
+    except ChannelConfigurationError as error:
+        if not is_refusal(error.__cause__ or error):
+            raise
+        write_whole(path, b"")
+
+
+def remove_asides(path: ObjectStoragePath, *, mark: str) -> None:
+    """Remove what a writer of :func:`replaced` has left behind that was killed, as far as that is possible."""
+    if _holds_objects(path):
+        return
+    with contextlib.suppress(OSError, ChannelError):
+        if not _is_local(path):
+            remove(_store_aside(path, mark))
+            return
+        target = _on_disk(path)
+        start = _aside_start(target.name, mark)
+        for found in target.parent.iterdir():
+            if found.name.startswith(start) and found.name.endswith(ASIDE):
+                found.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def stored(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
+    """
+    Read a file that an earlier try of this task has written.
+
+    :raises FileNotFoundError: there is none.
+    :raises ChannelConfigurationError: what is there is no file of this user.
+    """
+    try:
+        if _is_local(path):
+            with _stored_on_disk(_on_disk(path)) as stream:
+                yield stream
+        else:
+            # As a whole: what a store says of the size of an object may be older than the object.
+            yield io.BytesIO(path.fs.cat_file(path.path))
+    except (ChannelError, FileNotFoundError):
+        raise
+    except Exception as error:
+        raise storage_error(error, path, "read") from error
+
+
+@contextlib.contextmanager
+def _stored_on_disk(place: Path) -> Iterator[IO[bytes]]:
+    with open(_opened(place), "rb") as stream:
+        if os.fstat(stream.fileno()).st_uid != _user_in(place.parent):
+            raise _not_ours(place)
+        yield stream
+
+
+def first_line_of(path: ObjectStoragePath, size: int) -> bytes:
+    """Return the first line of a file, or about so many bytes of it; nothing where there is none."""
+    line = bytearray()
+    with told(path, "read"), contextlib.suppress(FileNotFoundError):
+        path.fs.invalidate_cache(path.path)  # another process may have written it
+        with path.fs.open(path.path, "rb") as stream:
+            # What a store opens knows no limit of a line.
+            while b"\n" not in line[-READ_BYTES:] and len(line) < size and (piece := stream.read(READ_BYTES)):
+                line += piece
+    return b"".join(line.partition(b"\n")[:2])
+
+
+def short_name(name: str) -> str:
+    """Return a name that others can be made of: the name itself, or its beginning and a digest of it."""
+    content = name.encode("utf-8", "surrogateescape")
+    if len(content) <= MOST_STEM_BYTES:
+        return name
+    digest = hashlib.blake2b(content, digest_size=5).hexdigest()
+    return f"{content[:MOST_STEM_BYTES].decode(errors='ignore')}~{digest}"
+
+
+def make_own_folder(path: ObjectStoragePath) -> None:
+    """
+    Make a folder that nobody else may look into, where it is on this host and not there yet.
+
+    :raises ChannelConfigurationError: what is there is no folder of this user.
+    """
+    if not _is_local(path):
+        return
+    folder = _on_disk(path)
+    with told(path, "made"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user_in(folder):
+                raise _not_ours(folder) from None
+
+
+def remove_folder(path: ObjectStoragePath) -> None:
+    """Remove an empty folder, where there are folders."""
+    if _is_local(path):
+        with told(path, "removed"), contextlib.suppress(FileNotFoundError):
+            _on_disk(path).rmdir()
+
+
+def _is_local(path: ObjectStoragePath) -> bool:
+    return path.protocol in LOCAL
+
+
+def _holds_objects(path: ObjectStoragePath) -> bool:
+    """Tell whether a file is there only when all of it is written: the stores that fsspec reaches by HTTP calls."""
+    from fsspec.asyn import AsyncFileSystem
+
+    return not _is_local(path) and isinstance(path.fs, AsyncFileSystem)
+
+
+def _on_disk(path: ObjectStoragePath) -> Path:
+    # As the file system itself reads it where it opens one: relative to here, or to the user's home.
+    return Path(path.fs._strip_protocol(path.path))  # noqa: SLF001 - what fsspec has for this
+
+
+def _in_store(path: ObjectStoragePath) -> str:
+    return posixpath.normpath(str(path.fs._strip_protocol(path.path)))  # noqa: SLF001 - as above
+
+
+def _opened(place: Path) -> int:
+    """Open a plain file, be it whose it may, and nothing else."""
+    try:
+        descriptor = os.open(place, _READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _not_ours(place) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_ours(place)
+    return descriptor
+
+
+def _user_in(folder: Path) -> int:
+    """Return whose a new file is in a folder: behind a network file system another user than this one."""
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        return os.fstat(probe.fileno()).st_uid
+
+
+def _not_ours(place: Path) -> ChannelConfigurationError:
+    return ChannelConfigurationError(
+        f"{place} is a link, or no file or folder of this task's user, so that nothing is read from it or written to "
+        "it; remove it, or give dead_letter another folder."
+    )
+
+
+class _Telling:
+    """Writes to a stream, and tells what is wrong with its file."""
+
+    def __init__(self, stream: IO[bytes], path: ObjectStoragePath) -> None:
+        self._stream = stream
+        self._path = path
+
+    def write(self, content: bytes, /) -> object:
+        try:
+            return self._stream.write(content)
+        except Exception as error:
+            raise storage_error(error, self._path, "written") from error
+
+
+def _aside_start(name: str, mark: str) -> str:
+    return f"{short_name(name)}.{mark}." if mark else f"{short_name(name)}."
+
+
+@contextlib.contextmanager
+def _aside_on_disk(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
+    target = _on_disk(path)
+    with told(path, "written"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(ASIDE, _aside_start(target.name, mark), target.parent)
+    try:
+        with open(descriptor, "wb") as stream:
+            yield _Telling(stream, path)
+            with told(path, "written"):
+                stream.close()
+        with told(path, "written"):
+            os.replace(aside, target)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _as_object(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
+    with told(path, "written"):
+        stream = path.fs.open(path.path, "wb")
+    try:
+        yield _Telling(stream, path)
+        with told(path, "written"):
+            stream.close()
+    except BaseException:
+        _let_go(stream)
+        raise
+
+
+def _let_go(stream: Any) -> None:
+    """Give up what was written; a stream that is merely closed, or forgotten, would make an object of it."""
+    with contextlib.suppress(Exception):
+        stream.discard()
+    with contextlib.suppress(Exception):
+        stream.closed = True
+
+
+def _store_aside(path: ObjectStoragePath, mark: str) -> ObjectStoragePath:
+    return path.parent / f"{_aside_start(path.name, mark).removesuffix('.')}{ASIDE}"
+
+
+@contextlib.contextmanager
+def _aside_in_store(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
+    aside = _store_aside(path, mark)
+    try:
+        with told(path, "written"):
+            stream = aside.fs.open(aside.path, "wb")
+        try:
+            yield _Telling(stream, path)
+        finally:
+            with told(path, "written"):
+                stream.close()
+        with told(path, "written"):
+            _rename(path.fs, aside.path, path.path)
+    except BaseException:
+        remove_asides(path, mark=mark)
+        raise
+
+
+def _rename(fs: Any, old: str, new: str) -> None:
+    """Rename a file by the store's own means; where it has none, fsspec's way takes a name for a pattern."""
+    from fsspec import AbstractFileSystem
+
+    if type(fs).mv is not AbstractFileSystem.mv:
+        fs.mv(old, new)
+        return
+    fs.cp_file(old, new)
+    fs.rm_file(old)

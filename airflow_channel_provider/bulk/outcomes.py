@@ -1,7 +1,7 @@
-"""What became of an item, and which errors are nobody's item but everybody's.
+"""The outcome of an item, and which errors end the whole run.
 
-An error that every other item would meet as well - a wrong secret, a service that is not there - is no item's failure:
-it stops the work, and all that is left is as it was.
+An error that every other item would meet as well (a wrong secret, a service that can't be reached) is not a failure of
+one item: it stops the run, and the remaining items stay unsent.
 """
 
 from __future__ import annotations
@@ -27,87 +27,90 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.items import Item
 
 __all__ = [
-    "Loss",
-    "Outcome",
+    "FailedItem",
+    "ItemOutcome",
+    "RunStoppedError",
     "SkipItem",
-    "StoppedError",
-    "is_refusal_of_the_item",
-    "loss_of",
-    "loss_of_item",
-    "stops_all",
+    "failed_item",
+    "failures_of_item",
+    "is_fatal",
+    "is_item_error",
 ]
 
 JSON = Any
 
 
-class Outcome(Enum):
-    """What became of an item."""
+class ItemOutcome(Enum):
+    """The outcome of one item, as the summary, the metrics and the dead-letter file call it."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """It had no effect, and repeating it would have none."""
+    """It was refused or not sent: it had no effect, and sending it again unchanged would have none."""
     UNCERTAIN = "uncertain"
     """It was sent, and whether it took effect is unknown."""
     SKIPPED = "skipped"
-    """Its parameters were None: it was not to be sent."""
+    """Its ``params`` were None, so it was not sent."""
 
 
 class SkipItem(Exception):  # noqa: N818 - no error
-    """Raised for an item that is not to be sent."""
+    """Raised for an item that should not be sent."""
 
 
-class StoppedError(Exception):
-    """The work has been stopped; what was about to be sent was not."""
+class RunStoppedError(Exception):
+    """The run was stopped before the call was sent."""
 
 
-class Loss(NamedTuple):
+class FailedItem(NamedTuple):
     """
-    An item that did not succeed.
+    An item, or a row of a batch, that did not succeed: one line of the dead-letter file.
 
-    :param request_id: under which it was sent, if it was a message.
-    :param weight: what it counts as.
+    :param value: the item.
+    :param key: identifies the item.
+    :param error: class of the error.
+    :param request_id: request id it was sent with, if it was a message.
+    :param weight: number of items it counts as.
     """
 
     value: JSON
     key: str
-    outcome: Outcome
+    outcome: ItemOutcome
     error: str
     message: str
     request_id: str | None = None
     weight: int = 1
 
 
-def loss_of(
+def failed_item(
     error: ChannelError, value: JSON, key: str, *, request_id: str | None = None, weight: int = 1
-) -> Loss:
-    """Describe what an error made of a value."""
+) -> FailedItem:
+    """Return the failed item for an error: uncertain where the call may have taken effect."""
     doubtful = isinstance(error, ChannelAmbiguousResultError) or is_outcome_unclear(error)
-    outcome = Outcome.UNCERTAIN if doubtful else Outcome.FAILED
-    return Loss(value, key, outcome, type(error).__name__, str(error), request_id, weight)
+    outcome = ItemOutcome.UNCERTAIN if doubtful else ItemOutcome.FAILED
+    return FailedItem(value, key, outcome, type(error).__name__, str(error), request_id, weight)
 
 
-def loss_of_item(error: ChannelError, item: Item) -> Sequence[Loss]:
-    """Describe what an error made of an item that is one value."""
-    return [loss_of(error, item.value, item.key, request_id=item.request_id, weight=item.weight)]
+def failures_of_item(error: ChannelError, item: Item) -> Sequence[FailedItem]:
+    """Return the failures of an item that is a single value."""
+    return [failed_item(error, item.value, item.key, request_id=item.request_id, weight=item.weight)]
 
 
-def stops_all(error: ChannelError, *, any_succeeded: bool) -> bool:
+def is_fatal(error: ChannelError, *, any_succeeded: bool) -> bool:
     """
-    Tell whether an error is one that all other items would meet as well.
+    Return whether all other items would meet the same error, so that the run has to stop.
 
-    :param any_succeeded: whether an item has succeeded; a missing permission, or what stands between and lets nothing
-        through, concerns all of them only if none has.
+    :param any_succeeded: whether an item has succeeded. A missing permission, or a proxy that answers instead of the
+        service, counts as fatal only if none has.
     """
-    kept_between = isinstance(error, ChannelResponseError) and 300 <= (error.http_status or 0) < 500
-    if kept_between or isinstance(error, ChannelPermissionError):
+    is_from_proxy = isinstance(error, ChannelResponseError) and 300 <= (error.http_status or 0) < 500
+    if is_from_proxy or isinstance(error, ChannelPermissionError):
         return not any_succeeded
     return isinstance(error, (ChannelAuthenticationError, ChannelNotSentError, ChannelRateLimitError))
 
 
-def is_refusal_of_the_item(error: ChannelError) -> bool:
-    """Tell whether the service, or the check before it, found something wrong with what was sent."""
+def is_item_error(error: ChannelError) -> bool:
+    """Return whether the service, or the check before sending, refused the content of the item."""
     if isinstance(error, ChannelConfigurationError):
         return True
     return isinstance(error, ChannelRequestError) and not (
-        is_outcome_unclear(error) or stops_all(error, any_succeeded=False)
+        is_outcome_unclear(error) or is_fatal(error, any_succeeded=False)
     )

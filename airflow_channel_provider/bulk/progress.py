@@ -1,69 +1,98 @@
-"""How it goes, for people: a line now and then, a summary in the end, and the limit beyond which to stop."""
+"""Progress of a bulk task: lines in its log, counts in the metrics, the summary at its end, the limit of failures."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from airflow_channel_provider.bulk.books import Books
-from airflow_channel_provider.bulk.outcomes import Outcome
+from airflow_channel_provider import metrics
+from airflow_channel_provider.bulk.outcomes import ItemOutcome
+from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelTooManyFailuresError
 
-__all__ = ["FailureLimit", "Progress", "duration", "summary"]
+__all__ = ["FailureLimit", "ProgressReporter", "duration", "summary"]
 
 JSON = Any
 LEAST_ITEMS_FOR_A_SHARE = 100
 
 
-class Progress:
-    """
-    Writes a line every few seconds.
+class Log(Protocol):
+    """The task's log: a standard logger, or Airflow's."""
 
-    :param name: what is done.
-    :param books: what is noted.
-    :param expected: how many items there are; None where nothing tells.
-    :param tell: takes a line.
-    :param every_seconds: how often.
+    def info(self, message: str, /, *args: object) -> object:
+        """Write one line."""
+
+    def warning(self, message: str, /, *args: object) -> object:
+        """Write one line that needs attention."""
+
+
+class ProgressReporter:
+    """
+    Reports how the work goes: to the task's log, to the metrics, and to the limit of failures.
+
+    :param name: of the work, for the log and the metrics.
+    :param run_state: what has been recorded so far.
+    :param expected: returns how many items there are; None where it is unknown.
+    :param limit: checked at each report.
+    :param log: of the task.
+    :param every_seconds: seconds between two lines of progress.
     :param now: seconds of a steady clock.
     """
 
     def __init__(
         self,
         name: str,
-        books: Books,
+        run_state: RunState,
         expected: Callable[[], int | None],
-        tell: Callable[[str], object],
+        limit: FailureLimit,
+        log: Log,
         *,
         every_seconds: float = 10.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
-        self._books = books
+        self._run_state = run_state
         self._expected = expected
-        self._tell = tell
+        self._limit = limit
+        self._log = log
         self._every_seconds = every_seconds
         self._now = now
-        self._started_at = self._told_at = now()
+        self._started_at = self._reported_at = now()
+        self._errors = len(run_state.checkpoint.errors)
+        self._counted: Counter[ItemOutcome] = run_state.counts.copy()
 
-    def look(self) -> None:
-        """Write a line if it is time to."""
-        if self._now() - self._told_at >= self._every_seconds:
-            self._told_at = self._now()
-            self._tell(self.line())
+    def report(self) -> None:
+        """
+        Log new errors and, when it is time, a line of progress; count items in the metrics; check the limit.
+
+        :raises ChannelTooManyFailuresError: too many items have failed.
+        """
+        errors = self._run_state.checkpoint.errors
+        for error in errors[self._errors :]:
+            key = error["key"] or "without a key"
+            self._log.warning("Item %s failed: %s: %s", key, error["error"], error["message"])
+        self._errors = len(errors)
+        for outcome, count in (self._run_state.counts - self._counted).items():
+            metrics.items_settled(self._name, outcome.value, count)
+        self._counted = self._run_state.counts.copy()
+        if self._now() - self._reported_at >= self._every_seconds:
+            self._reported_at = self._now()
+            self._log.info("%s", self.line())
+        self._limit.check(self._run_state)
 
     def line(self) -> str:
-        """Return how it goes."""
-        books = self._books
+        """Return one line of progress: items done, failed, per second, and the time left."""
+        run_state = self._run_state
         seconds = max(self._now() - self._started_at, 1e-9)
-        rate = (books.done - books.done_before) / seconds
+        rate = (run_state.done - run_state.done_before) / seconds
         expected = self._expected()
-        parts = [f"{self._name}: {books.done:,} done{_share(books.done, expected)}"]
-        parts.append(f"{books.lost(books.counts):,} failed")
+        parts = [f"{self._name}: {run_state.done:,} done{_share(run_state.done, expected)}"]
+        parts.append(f"{run_state.failed_count(run_state.counts):,} failed")
         parts.append(f"{rate:,.0f}/s")
         if expected is not None and rate > 0:
-            parts.append(f"{duration(max(0, expected - books.done) / rate)} left")
+            parts.append(f"{duration(max(0, expected - run_state.done) / rate)} left")
         return ", ".join(parts)
 
 
@@ -72,61 +101,63 @@ def _share(done: int, expected: int | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time as people say it: ``45 s``, ``3 min``, ``2.5 h``."""
+    """Return a duration for people: ``45 s``, ``3 min``, ``2.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
 
 
-def summary(name: str, books: Books, *, paused_seconds: float, dead_letter: str | None) -> dict[str, JSON]:
+def summary(
+    name: str, run_state: RunState, *, paused_seconds: float, dead_letter: str | None
+) -> dict[str, JSON]:
     """
-    Return what came of it, over all tries.
+    Return the result of the task, over all tries.
 
-    :param paused_seconds: how long this try paused for rate limits.
-    :param dead_letter: where the lost items are, if there are any.
+    :param paused_seconds: total length of the rate-limit cooldowns of this try.
+    :param dead_letter: address of the dead-letter file; returned only if items have failed.
     """
-    counts = {outcome.value: books.counts[outcome] for outcome in Outcome}
-    seconds = books.seconds
+    counts = {outcome.value: run_state.counts[outcome] for outcome in ItemOutcome}
+    seconds = run_state.seconds
     return {
         "name": name,
-        "items": books.done,
+        "items": run_state.done,
         **counts,
-        "done_before": books.done_before,
+        "done_before": run_state.done_before,
         "seconds": round(seconds, 1),
         "paused_seconds": round(paused_seconds, 1),
-        "items_per_second": round(books.done / seconds, 1) if seconds > 0 else None,
-        "first_errors": list(books.checkpoint.errors),
-        "dead_letter": dead_letter if books.lost(books.counts) else None,
+        "items_per_second": round(run_state.done / seconds, 1) if seconds > 0 else None,
+        "first_errors": list(run_state.checkpoint.errors),
+        "dead_letter": dead_letter if run_state.failed_count(run_state.counts) else None,
     }
 
 
 class FailureLimit:
     """
-    Says when it is not worth going on.
+    The maximum number of failed items.
 
-    :param most: so many items may be lost in one try: a count, or a share between 0 and 1; None: any number. A share
-        is looked at after 100 items, and in the end.
+    :param most: maximum of one try: a count (int) or a share from 0 to 1 (float); None: no limit. A share is checked
+        from the 100th item on, and at the end.
     """
 
     def __init__(self, most: float | None) -> None:
         self._most = most
         self._is_share = isinstance(most, float)
 
-    def check(self, books: Books, *, in_the_end: bool = False) -> None:
+    def check(self, run_state: RunState, *, at_end: bool = False) -> None:
         """
-        Compare the items that this try has settled with the limit.
+        Compare the outcomes of this try with the limit.
 
-        :raises ChannelTooManyFailuresError: too many are lost.
+        :raises ChannelTooManyFailuresError: too many items have failed.
         """
         if self._most is None:
             return
-        counts: Counter[Outcome] = books.counts_of_this_try()
-        lost, done = books.lost(counts), counts.total()
-        most = self._most * done if self._is_share else self._most
-        if lost <= most or (self._is_share and done < LEAST_ITEMS_FOR_A_SHARE and not in_the_end):
+        counts: Counter[ItemOutcome] = run_state.counts_of_this_try()
+        failed, done = run_state.failed_count(counts), counts.total()
+        limit = self._most * done if self._is_share else self._most
+        if failed <= limit or (self._is_share and done < LEAST_ITEMS_FOR_A_SHARE and not at_end):
             return
-        first = books.checkpoint.errors[0] if books.checkpoint.errors else {}
+        first = run_state.checkpoint.errors[0] if run_state.checkpoint.errors else {}
         raise ChannelTooManyFailuresError(
-            f"{lost:,} of {done:,} items failed, more than max_failures={self._most} allows; what was left was not "
-            f"sent. The first error: {first.get('error')}: {first.get('message')}"
+            f"{failed:,} of {done:,} items failed, which is more than max_failures={self._most} allows; the remaining "
+            f"items were not sent. The first error: {first.get('error')}: {first.get('message')}"
         )

@@ -10,13 +10,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_channel_provider.bulk import queries
-from airflow_channel_provider.bulk.columns import distinct
-from airflow_channel_provider.bulk.csv_rows import CsvRows, checked_delimiter
-from airflow_channel_provider.bulk.items import FieldTwiceError, fields_of, json_of_line
-from airflow_channel_provider.bulk.lines import Lines, checked_encoding, split_with_ends
-from airflow_channel_provider.bulk.opened import opened
-from airflow_channel_provider.bulk.unpacking import plain_name
+from airflow_channel_provider.bulk import sql_reader
+from airflow_channel_provider.bulk.column_names import distinct
+from airflow_channel_provider.bulk.input_file import opened, plain_name
+from airflow_channel_provider.bulk.json_values import FieldTwiceError, fields_of, json_of_line
+from airflow_channel_provider.bulk.text_files import (
+    CsvRows,
+    Lines,
+    checked_delimiter,
+    checked_encoding,
+    split_with_ends,
+)
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -162,22 +166,22 @@ class SqlSource:
         self._count: int | None = None
 
     def __iter__(self) -> Iterator[object]:
-        with queries.kept(self._read()) as (self._count, rows):
+        with sql_reader.kept(self._read()) as (self._count, rows):
             yield from rows
 
     def _read(self) -> Iterator[object]:
         with (
-            queries.sql_errors(),
-            queries.closed(self._connect()) as connection,
-            queries.executed(connection, self._sql, self._parameters) as cursor,
+            sql_reader.sql_errors(),
+            sql_reader.closed(self._connect()) as connection,
+            sql_reader.executed(connection, self._sql, self._parameters) as cursor,
         ):
-            rows = queries.fetched(cursor, ROWS_AT_ONCE)
+            rows = sql_reader.fetched(cursor, ROWS_AT_ONCE)
             # A cursor on the server may know its columns only now.
             names = distinct((column[0] for column in cursor.description or ()), "The query")
-            bits = [names[place] for place in queries.bits(connection, cursor.description or ())]
+            bits = [names[place] for place in sql_reader.bits(connection, cursor.description or ())]
             while rows:
                 yield from (_by_name(names, row, bits) for row in rows)
-                rows = queries.fetched(cursor, ROWS_AT_ONCE)
+                rows = sql_reader.fetched(cursor, ROWS_AT_ONCE)
 
     @property
     def expected(self) -> int | None:
@@ -255,7 +259,7 @@ class FileSource:
         """Return the columns with their types; None where the format knows none."""
         if self.file_format != "parquet":
             return None
-        from airflow_channel_provider.bulk.parquet import ParquetRows
+        from airflow_channel_provider.bulk.parquet_reader import ParquetRows
 
         with opened(self.path, self.file_format) as file:
             return ParquetRows(self.path, file).schema
@@ -302,7 +306,7 @@ class FileSource:
                 yield row
 
     def _parquet_rows(self) -> Iterator[object]:
-        from airflow_channel_provider.bulk.parquet import ParquetRows
+        from airflow_channel_provider.bulk.parquet_reader import ParquetRows
 
         with opened(self.path, self.file_format) as file:
             rows = ParquetRows(self.path, file)

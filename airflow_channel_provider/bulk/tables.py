@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.bulk.cells import (
+from airflow_channel_provider.bulk.column_names import Names, distinct, listed
+from airflow_channel_provider.bulk.column_types import (
     DATE,
     DATETIME,
     LISTS,
@@ -22,9 +23,9 @@ from airflow_channel_provider.bulk.cells import (
     converter,
     type_of,
 )
-from airflow_channel_provider.bulk.columns import Names, distinct, listed
-from airflow_channel_provider.bulk.items import Entry, Item, entries, plain
-from airflow_channel_provider.bulk.outcomes import Loss, loss_of
+from airflow_channel_provider.bulk.items import Entry, Item, entries
+from airflow_channel_provider.bulk.json_values import plain
+from airflow_channel_provider.bulk.outcomes import FailedItem, failed_item
 from airflow_channel_provider.contract.parts import COLUMN
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -38,9 +39,9 @@ __all__ = [
     "check_names",
     "columns_of_arrow",
     "columns_of_rows",
+    "failures_of_rows",
     "given_columns",
     "is_as_wanted",
-    "losses_of_rows",
     "merged_columns",
 ]
 
@@ -334,6 +335,6 @@ def _item(position: int, batch: Sequence[Row], content: str, *, in_doubt: bool) 
     return Item(position, batch, f"{position}:{content}", in_doubt=in_doubt, weight=len(batch))
 
 
-def losses_of_rows(error: ChannelError, rows: Iterable[Row]) -> list[Loss]:
+def failures_of_rows(error: ChannelError, rows: Iterable[Row]) -> list[FailedItem]:
     """Describe what an error made of each row."""
-    return [loss_of(error, row.value, row.key) for row in rows]
+    return [failed_item(error, row.value, row.key) for row in rows]

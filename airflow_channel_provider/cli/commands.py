@@ -150,7 +150,7 @@ def _hook(conn_id: str, caller: str) -> ServiceHook:
 
 
 def _params(text: str) -> dict[str, Any]:
-    from airflow_channel_provider.bulk.items import FieldTwiceError, object_of_json
+    from airflow_channel_provider.bulk.json_values import FieldTwiceError, object_of_json
 
     try:
         params = json.loads(text, object_pairs_hook=object_of_json)

@@ -23,13 +23,13 @@ from airflow_channel_provider.operators._paths import storage_path
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_channel_provider.bulk.books import Books
     from airflow_channel_provider.bulk.checkpoint import CheckpointStore
+    from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
     from airflow_channel_provider.bulk.engine import Engine, Limits, Send
-    from airflow_channel_provider.bulk.files import DeadLetterFile
     from airflow_channel_provider.bulk.items import Item
-    from airflow_channel_provider.bulk.outcomes import Loss
-    from airflow_channel_provider.bulk.pace import Pace
+    from airflow_channel_provider.bulk.outcomes import FailedItem
+    from airflow_channel_provider.bulk.rate_limiter import RateLimiter
+    from airflow_channel_provider.bulk.run_state import RunState
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
@@ -46,10 +46,10 @@ class Plan:
     :param name: for the log, the metrics and the summary.
     :param items: all of them, to be read more than once.
     :param send: sends one.
-    :param losses_of: describes what an error made of an item.
+    :param failures_of: describes what an error made of an item.
     :param repeatable: whether an item may be sent again though it may have had its effect.
     :param named: whether the keys are the items' own.
-    :param lane_of: names the lane within which the order is kept.
+    :param queue_of: names the lane within which the order is kept.
     :param read_ahead: most items that wait for their turn.
     :param span: most items between the oldest open one and the newest.
     """
@@ -57,10 +57,10 @@ class Plan:
     name: str
     items: Iterable[Item]
     send: Send
-    losses_of: Callable[[ChannelError, Item], Sequence[Loss]]
+    failures_of: Callable[[ChannelError, Item], Sequence[FailedItem]]
     repeatable: bool
-    named: bool = False
-    lane_of: Callable[[Item], Hashable] | None = None
+    has_own_keys: bool = False
+    queue_of: Callable[[Item], Hashable] | None = None
     read_ahead: int = 256
     span: int = 1_000
 
@@ -124,11 +124,11 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         self._engine: Engine | None = None
 
     @cached_property
-    def gate(self) -> Pace:
-        """What each request of this try goes through."""
-        from airflow_channel_provider.bulk.pace import Pace
+    def rate_limiter(self) -> RateLimiter:
+        """The rate limiter of this try; shared by its threads."""
+        from airflow_channel_provider.bulk.rate_limiter import RateLimiter
 
-        return Pace(self.calls_per_second, pause_max_seconds=configuration.call_wait_max_seconds())
+        return RateLimiter(self.calls_per_second, cooldown_max_seconds=configuration.call_wait_max_seconds())
 
     @cached_property
     def hook(self) -> ChannelTalkHook:
@@ -139,7 +139,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             self.channel_talk_conn_id,
             call_attempts=self.call_attempts,
             max_wait_seconds=self.max_wait_seconds,
-            rate_limiter=self.gate,
+            rate_limiter=self.rate_limiter,
         )
 
     @abstractmethod
@@ -148,18 +148,21 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
 
     def call_service(self, context: Context) -> dict[str, Any]:
         """Carry all items through that are not settled yet, and return what came of it over all tries."""
-        for name in ("gate", "hook"):  # of a try before in the same process; a gate that was stopped stays so
+        for name in (
+            "rate_limiter",
+            "hook",
+        ):  # a stopped rate limiter of a previous try in this process stays stopped
             self.__dict__.pop(name, None)
         self._check()
         source = self._source()
         dead_letters = self._dead_letters(context)
         plan = self.plan(context, source)
-        books = self._books(context, plan, dead_letters)
-        if books.finished:
+        run_state = self._new_run_state(context, plan, dead_letters)
+        if run_state.finished:
             self.log.info("%s: all items were settled before; nothing is sent again", plan.name)
         else:
-            self._carry_out(plan, books, source)
-        return self._summary(plan, books)
+            self._run(plan, run_state, source)
+        return self._summary(plan, run_state)
 
     def on_kill(self) -> None:
         """Stop: what is under way is noted, and the next try goes on from there."""
@@ -168,43 +171,41 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
 
     # ---- the engine and what is around it
 
-    def _carry_out(self, plan: Plan, books: Books, source: Source) -> None:
+    def _run(self, plan: Plan, run_state: RunState, source: Source) -> None:
         from airflow_channel_provider.bulk.engine import Engine
-        from airflow_channel_provider.bulk.outcomes import StoppedError
-        from airflow_channel_provider.bulk.progress import FailureLimit
-        from airflow_channel_provider.operators._watch import Watch
+        from airflow_channel_provider.bulk.outcomes import RunStoppedError
+        from airflow_channel_provider.bulk.progress import FailureLimit, ProgressReporter
 
         limit = FailureLimit(self.max_failures)
-        expected = json_value("expected_items", self.expected_items)
-        watch = Watch(
+        given = json_value("expected_items", self.expected_items)
+        reporter = ProgressReporter(
             plan.name,
-            books,
-            source,
+            run_state,
+            lambda: source.expected if given is None else int(given),
             limit,
-            log=self.log,
-            expected_items=None if expected is None else int(expected),
+            self.log,
             every_seconds=self.progress_seconds,
         )
         self._engine = Engine(
             plan.send,
-            books,
-            self.gate,
+            run_state,
+            self.rate_limiter,
             limits=self._limits(plan),
-            note_first=not plan.repeatable,
-            lane_of=plan.lane_of,
-            watch=watch,
+            save_before_send=not plan.repeatable,
+            queue_of=plan.queue_of,
+            on_progress=reporter.report,
         )
-        if books.done:
-            self.log.info("%s: going on after %d items", plan.name, books.done)
+        if run_state.done:
+            self.log.info("%s: going on after %d items", plan.name, run_state.done)
         try:
             self._engine.run(plan.items)
-        except StoppedError:
+        except RunStoppedError:
             raise ChannelError(
-                f"{plan.name} was stopped after {books.done} items; the next try goes on from there."
+                f"{plan.name} was stopped after {run_state.done} items; the next try goes on from there."
             ) from None
         finally:
             self._engine = None
-        limit.check(books, in_the_end=True)
+        limit.check(run_state, at_end=True)
 
     def _limits(self, plan: Plan) -> Limits:
         from airflow_channel_provider.bulk.engine import Limits
@@ -214,24 +215,27 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             read_ahead=plan.read_ahead,
             span=plan.span,
             max_wait_seconds=self.hook.max_wait_seconds,
-            refusals=self.call_attempts or configuration.call_attempts(),
+            max_refusals=self.call_attempts or configuration.call_attempts(),
         )
 
-    def _books(self, context: Context, plan: Plan, dead_letters: DeadLetterFile | None) -> Books:
-        from airflow_channel_provider.bulk.books import Books
+    def _new_run_state(self, context: Context, plan: Plan, dead_letters: DeadLetterFile | None) -> RunState:
+        from airflow_channel_provider.bulk.run_state import RunState
 
-        return Books(
+        return RunState(
             self._checkpoints(context, repeatable=plan.repeatable),
             dead_letters,
             repeatable=plan.repeatable,
-            named=plan.named,
-            losses_of=plan.losses_of,
+            has_own_keys=plan.has_own_keys,
+            failures_of=plan.failures_of,
             resume=self.resume,
         )
 
     def _checkpoints(self, context: Context, *, repeatable: bool) -> CheckpointStore:
-        from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints, TaskStateCheckpoints
-        from airflow_channel_provider.bulk.files import FileCheckpoints
+        from airflow_channel_provider.bulk.checkpoint import (
+            FileCheckpoints,
+            MemoryCheckpoints,
+            TaskStateCheckpoints,
+        )
 
         state: Any = context.get("task_state_store")
         if state is not None:
@@ -250,8 +254,8 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         """Return where lost items go, its place checked before anything is sent."""
         if not self.dead_letter:
             return None
-        from airflow_channel_provider.bulk.files import DeadLetterFile
-        from airflow_channel_provider.bulk.own_files import is_same_file
+        from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
+        from airflow_channel_provider.bulk.files import is_same_file
 
         path = storage_path("dead_letter", self.dead_letter)
         if self.path is not None and is_same_file(path, storage_path("path", self.path)):
@@ -263,11 +267,14 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         dead_letters.check()
         return dead_letters
 
-    def _summary(self, plan: Plan, books: Books) -> dict[str, Any]:
+    def _summary(self, plan: Plan, run_state: RunState) -> dict[str, Any]:
         from airflow_channel_provider.bulk.progress import summary
 
         made = summary(
-            plan.name, books, paused_seconds=self.gate.paused_seconds, dead_letter=self.dead_letter or None
+            plan.name,
+            run_state,
+            paused_seconds=self.rate_limiter.paused_seconds,
+            dead_letter=self.dead_letter or None,
         )
         self.log.info("%s: %s", plan.name, made)
         return made

@@ -22,7 +22,7 @@ def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
         return value
     if not value.strip():
         return None
-    from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line, object_of_json
+    from airflow_channel_provider.bulk.json_values import FieldTwiceError, json_of_line, object_of_json
 
     try:
         return json_of_line(value) if in_full else json.loads(value, object_pairs_hook=object_of_json)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.bulk.own_files import replaced
+from airflow_channel_provider.bulk.files import replaced
 from airflow_channel_provider.exceptions import ChannelResponseError
 from airflow_channel_provider.xcom import utf8
 

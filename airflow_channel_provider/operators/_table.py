@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.bulk.columns import Names, distinct
+from airflow_channel_provider.bulk.column_names import Names, distinct
 from airflow_channel_provider.bulk.items import unwrapped
-from airflow_channel_provider.bulk.outcomes import Loss, is_refusal_of_the_item, stops_all
+from airflow_channel_provider.bulk.outcomes import FailedItem, is_fatal, is_item_error
 from airflow_channel_provider.bulk.sources import FileSource, FrameSource, ListSource
 from airflow_channel_provider.bulk.tables import (
     Column,
@@ -21,8 +21,8 @@ from airflow_channel_provider.bulk.tables import (
     check_names,
     columns_of_arrow,
     columns_of_rows,
+    failures_of_rows,
     is_as_wanted,
-    losses_of_rows,
     merged_columns,
 )
 from airflow_channel_provider.contract.model import RetryClass
@@ -120,7 +120,7 @@ class Table:
             answer = self._call("getAppDataTableSchema", {})
         except ChannelRequestError as error:
             # What the service says of a table that is not there is published nowhere.
-            if is_outcome_unclear(error) or stops_all(error, any_succeeded=False):
+            if is_outcome_unclear(error) or is_fatal(error, any_succeeded=False):
                 raise
             return None
         found = answer.get("schema") if isinstance(answer, Mapping) else None
@@ -178,7 +178,7 @@ class Upsert:
         self._channel_id = channel_id
         self._repeatable = repeatable
 
-    def __call__(self, item: Item) -> Sequence[Loss]:
+    def __call__(self, item: Item) -> Sequence[FailedItem]:
         if item.in_doubt and not self._repeatable:
             raise ChannelAmbiguousResultError(
                 "An earlier run has sent these rows, whether the table has them is unknown, and it has no primary key: "
@@ -186,18 +186,18 @@ class Upsert:
                 method=UPSERT,
             )
         unfit = [row for row in item.value if row.unfit]
-        losses = [loss for row in unfit for loss in losses_of_rows(_unfit(row), [row])]
+        failures = [failure for row in unfit for failure in failures_of_rows(_unfit(row), [row])]
         fit = [row for row in item.value if not row.unfit] if unfit else item.value
-        return [*losses, *self._upsert(fit)] if fit else losses
+        return [*failures, *self._upsert(fit)] if fit else failures
 
-    def _upsert(self, rows: Sequence[Row]) -> Sequence[Loss]:
+    def _upsert(self, rows: Sequence[Row]) -> Sequence[FailedItem]:
         try:
             self._send(rows)
         except ChannelError as error:
             if len(rows) == 1 or not self._may_be_halved(error):
-                if stops_all(error, any_succeeded=False):
+                if is_fatal(error, any_succeeded=False):
                     raise
-                return losses_of_rows(error, rows)
+                return failures_of_rows(error, rows)
             middle = len(rows) // 2
             return [*self._upsert(rows[:middle]), *self._upsert(rows[middle:])]
         return ()
@@ -206,7 +206,7 @@ class Upsert:
         """Tell whether some of the rows are at fault, and none of them can get into the table twice."""
         if isinstance(error, ChannelConfigurationError):  # of the check before sending
             return True
-        return self._repeatable and (isinstance(error, _NotAllAcceptedError) or is_refusal_of_the_item(error))
+        return self._repeatable and (isinstance(error, _NotAllAcceptedError) or is_item_error(error))
 
     def _send(self, rows: Sequence[Row]) -> None:
         params = {"tableName": self._table_name, "rows": [row.value for row in rows]}

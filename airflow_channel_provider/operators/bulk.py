@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from airflow_channel_provider.bulk.items import Item
-    from airflow_channel_provider.bulk.outcomes import Loss
+    from airflow_channel_provider.bulk.outcomes import FailedItem
     from airflow_channel_provider.bulk.sources import Source
 
 ROWS_TO_LOOK_AT = 1_000
@@ -149,10 +149,10 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
             name=self.method,
             items=Items(source, self.item_key, self.order_by),
             send=call,
-            losses_of=call.losses_of,
+            failures_of=call.failures_of,
             repeatable=repeatable,
-            named=self.item_key is not None,
-            lane_of=None if self.order_by is None else lambda item: item.lane,
+            has_own_keys=self.item_key is not None,
+            queue_of=None if self.order_by is None else lambda item: item.queue,
         )
 
 
@@ -211,7 +211,7 @@ class DataTableLoadOperator(BulkBaseOperator):
     def plan(self, context: Context, source: Source) -> Plan:
         """Bring the table into shape, and return the batches."""
         from airflow_channel_provider.bulk.sources import Peeked
-        from airflow_channel_provider.bulk.tables import Batches, given_columns, losses_of_rows
+        from airflow_channel_provider.bulk.tables import Batches, failures_of_rows, given_columns
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.operators._table import (
             UPSERT,
@@ -246,9 +246,9 @@ class DataTableLoadOperator(BulkBaseOperator):
                 most_bytes=self.batch_bytes,
             ),
             send=Upsert(self.hook, self.table_name, self.channel_id, repeatable=repeatable),
-            losses_of=lambda error, item: losses_of_rows(error, item.value),
+            failures_of=lambda error, item: failures_of_rows(error, item.value),
             repeatable=repeatable,
-            named=repeatable,
+            has_own_keys=repeatable,
             read_ahead=2 * self.concurrency,
             span=8 * self.concurrency,
         )
@@ -281,7 +281,7 @@ class _Call:
         self._task_key = request_ids.task_key(context)
         self._params_of = operator.params_of_items(context)
 
-    def __call__(self, item: Item) -> Sequence[Loss]:
+    def __call__(self, item: Item) -> Sequence[FailedItem]:
         from airflow_channel_provider.bulk.outcomes import SkipItem
 
         if item.in_doubt and not self._repeatable:
@@ -300,17 +300,17 @@ class _Call:
         self._hook.send(call)
         return ()
 
-    def losses_of(self, error: ChannelError, item: Item) -> Sequence[Loss]:
+    def failures_of(self, error: ChannelError, item: Item) -> Sequence[FailedItem]:
         """Describe what an error made of an item, with the id by which another run can repeat it."""
-        from airflow_channel_provider.bulk.outcomes import loss_of
+        from airflow_channel_provider.bulk.outcomes import failed_item
 
         if item.unfit:
             # Unless an earlier run has sent it, what names it is no more than its place.
             was_sent = item.request_id is not None or item.in_doubt
             key = item.key if was_sent else ""
-            return [loss_of(error, item.value, key, request_id=item.request_id)]
+            return [failed_item(error, item.value, key, request_id=item.request_id)]
         request_id = self._request_id_of(item) if self._is_message else None
-        return [loss_of(error, item.value, item.key, request_id=request_id)]
+        return [failed_item(error, item.value, item.key, request_id=request_id)]
 
     def _request_id_of(self, item: Item) -> str:
         return item.request_id or request_ids.for_task(self._task_key, self._method, item.key)

@@ -94,7 +94,7 @@ class PagedReadOperator(FunctionParamsOperator):
         """Return the file to write, checked before anything is asked for; None where the items are returned."""
         if not self.path:
             return None
-        from airflow_channel_provider.bulk.own_files import check_place
+        from airflow_channel_provider.bulk.files import check_place
         from airflow_channel_provider.operators._paths import storage_path
 
         target = storage_path("path", self.path)
@@ -102,7 +102,7 @@ class PagedReadOperator(FunctionParamsOperator):
         return target
 
     def _write(self, target: ObjectStoragePath, items: Iterator[Any], context: Context) -> dict[str, Any]:
-        from airflow_channel_provider.bulk.own_files import remove_asides
+        from airflow_channel_provider.bulk.files import remove_asides
         from airflow_channel_provider.operators._jsonl import write_lines
 
         try_number = int(getattr(context["ti"], "try_number", 1) or 1)

@@ -28,14 +28,14 @@ FEW, MANY = 10_000, 1_000_000
 TEXT = "Your order {} has left our warehouse."
 
 # A process of its own for each, since the peak of a process never falls. No call leaves it: the engine, the source and
-# the books are what could grow.
+# the run_state are what could grow.
 MEMORY = """
 import pathlib, sys
-from airflow_channel_provider.bulk.books import Books
+from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
 from airflow_channel_provider.bulk.engine import Engine, Limits
 from airflow_channel_provider.bulk.items import Items
-from airflow_channel_provider.bulk.pace import Pace
+from airflow_channel_provider.bulk.rate_limiter import RateLimiter
 from airflow_channel_provider.bulk.sources import SqlSource
 import sqlite3
 
@@ -43,10 +43,10 @@ count = int(sys.argv[1])
 rows = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
 rows += "SELECT i AS id, 'chat-' || i AS chat_id, 'hello ' || i AS text FROM n"
 source = SqlSource(lambda: sqlite3.connect(":memory:"), rows, [count])
-books = Books(MemoryCheckpoints(), None, repeatable=True)
+run_state = RunState(MemoryCheckpoints(), None, repeatable=True)
 pathlib.Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
-Engine(lambda item: (), books, Pace(), limits=Limits()).run(Items(source, "id"))
-assert books.done == count, books.done
+Engine(lambda item: (), run_state, RateLimiter(), limits=Limits()).run(Items(source, "id"))
+assert run_state.done == count, run_state.done
 status = pathlib.Path("/proc/self/status").read_text()
 print(status.split("VmHWM:")[1].split()[0])
 """
@@ -69,8 +69,8 @@ import pyarrow.parquet
 import s3fs
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.airflow_features import attach
-from airflow_channel_provider.bulk import arrow, parquet
-from airflow_channel_provider.bulk.books import Books
+from airflow_channel_provider.bulk import arrow, parquet_reader
+from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
 from airflow_channel_provider.bulk.items import Items
 from airflow_channel_provider.bulk.sources import FileSource
@@ -106,13 +106,13 @@ else:
 # Seconds of the processor, of the first try and of what a retry passes over, for either format in turn.
 FILE_SPEED = """
 def read(name):
-    books = Books(MemoryCheckpoints(), None, repeatable=True)
+    run_state = RunState(MemoryCheckpoints(), None, repeatable=True)
     items = Items(FileSource(ObjectStoragePath(f"{place}/{name}")), "id")
     began = time.process_time()
-    for item in books.take(items):
-        books.settle(item, ())
+    for item in run_state.pending_items(items):
+        run_state.record(item, ())
     done = time.process_time()
-    assert (books.done, list(books.take(items))) == (count, [])
+    assert (run_state.done, list(run_state.pending_items(items))) == (count, [])
     return done - began, time.process_time() - done
 
 def write(name, content):

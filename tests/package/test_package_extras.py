@@ -25,7 +25,7 @@ USED = {
     "mysql": "import pymysql, airflow_channel_provider.tokens.stores.sql",
     "emulator": "import airflow_channel_provider.emulator.server",
     "markdown": "from airflow_channel_provider.messages.markdown import read_markdown; assert read_markdown('*x*')",
-    "zstd": "import backports.zstd, airflow_channel_provider.bulk.unpacking",
+    "zstd": "import backports.zstd, airflow_channel_provider.bulk.input_file",
     "parquet": "import pyarrow.parquet, airflow_channel_provider.bulk.sources",
 }
 COMES_ANYWAY = {"markdown"}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow
 import pyarrow.parquet
 
-from airflow_channel_provider.bulk.cells import (
+from airflow_channel_provider.bulk.column_types import (
     BOOLEAN,
     DATE,
     DATETIME,

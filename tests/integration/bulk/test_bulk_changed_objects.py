@@ -18,8 +18,7 @@ import pytest
 from support.bulk_runs import State, campaign, counts, execute, rows, texts
 
 from airflow_channel_provider.bulk import engine as engine_module
-from airflow_channel_provider.bulk import lines as lines_module
-from airflow_channel_provider.bulk import parquet as parquet_module
+from airflow_channel_provider.bulk import parquet_reader, text_files
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
@@ -70,9 +69,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is asked for in many pieces, and when items are sent, most of them are not yet asked for."""
-    monkeypatch.setattr(lines_module, "READ_AHEAD_BYTES", 4_096)
-    monkeypatch.setattr(lines_module, "BLOCK_BYTES", 4_096)
-    monkeypatch.setattr(parquet_module, "READ_AHEAD_BYTES", 4_096)
+    monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 4_096)
+    monkeypatch.setattr(text_files, "BLOCK_BYTES", 4_096)
+    monkeypatch.setattr(parquet_reader, "READ_AHEAD_BYTES", 4_096)
     limits = engine_module.Limits
     monkeypatch.setattr(engine_module, "Limits", lambda **given: limits(**{**given, "read_ahead": 16}))
 

@@ -19,8 +19,7 @@ from support.bulk_runs import State, campaign, context, counts, execute, rows
 from support.object_store import CREDENTIALS, Bucket, ObjectStore
 from support.servers import free_port
 
-from airflow_channel_provider.bulk import books as books_module
-from airflow_channel_provider.bulk import own_files
+from airflow_channel_provider.bulk import files, run_state
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
@@ -41,7 +40,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, bucket: Bucket) -> None:
 
 @pytest.fixture
 def few_losses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books_module, "LOSSES_AT_ONCE", 10)
+    monkeypatch.setattr(run_state, "FAILURES_PER_PART", 10)
 
 
 class FailingState(State):
@@ -97,7 +96,7 @@ def assert_each_is_there_once(summary: dict[str, Any], emulator: EmulatorProcess
     assert len(sent) == len({entry["params"]["property"]["n"] for entry in sent})
 
 
-# ---- whichever write fails: each loss once
+# ---- whichever write fails: each failure once
 
 
 PART = r"^PUT .*/failed\.jsonl\.\w+\.parts/"
@@ -215,7 +214,7 @@ def test_an_old_file_that_may_not_be_deleted_is_emptied(emulator: EmulatorProces
     url = bucket.url("failed.jsonl")
     execute(campaign(items=rows(3, {1}), dead_letter=url), run_id="one")
     bucket.store.forbid("delete")
-    own_files.remove_or_empty(bucket.path("failed.jsonl"))
+    files.remove_or_empty(bucket.path("failed.jsonl"))
     assert bucket.get("failed.jsonl") == b""
     assert counts(execute(campaign(items=rows(3, {0}), dead_letter=url), run_id="two")) == {
         "succeeded": 2,
@@ -266,7 +265,7 @@ def test_a_file_that_can_not_be_written_to_its_end_leaves_the_old_one(
     bucket.store.fail(**failure, status=status)
 
     def write() -> None:
-        with own_files.replaced(bucket.path("list.jsonl")) as stream:
+        with files.replaced(bucket.path("list.jsonl")) as stream:
             for _ in range(3):
                 stream.write(b"x" * PART_BYTES)
 
@@ -287,7 +286,7 @@ def test_whatever_ends_the_writing_leaves_the_old_file(
     error: type[BaseException], written_bytes: int, bucket: Bucket, old: bytes
 ) -> None:
     def write() -> None:
-        with own_files.replaced(bucket.path("list.jsonl")) as stream:
+        with files.replaced(bucket.path("list.jsonl")) as stream:
             stream.write(b"x" * written_bytes)
             raise error
 

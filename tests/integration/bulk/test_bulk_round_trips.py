@@ -28,7 +28,7 @@ from sqlalchemy.engine import make_url
 from support.bulk_runs import CHATS, GONE, campaign, counts, dead, execute
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.items import duration_text
+from airflow_channel_provider.bulk.json_values import duration_text
 from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorProcess
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
 

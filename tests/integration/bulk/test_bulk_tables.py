@@ -22,7 +22,7 @@ from support.bulk_runs import (
     killed_on_the_way,
 )
 
-from airflow_channel_provider.bulk.cells import (
+from airflow_channel_provider.bulk.column_types import (
     BOOLEAN,
     DATE,
     DATETIME,
@@ -32,7 +32,7 @@ from airflow_channel_provider.bulk.cells import (
     NUMBER,
     STRING,
 )
-from airflow_channel_provider.bulk.outcomes import Outcome
+from airflow_channel_provider.bulk.outcomes import ItemOutcome
 from airflow_channel_provider.bulk.tables import Batches
 from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
@@ -270,9 +270,11 @@ def test_each_row_of_a_refused_batch_says_what_the_service_said(
 ) -> None:
     (item,) = Batches(orders(4), [])
     with ChannelTalkHook() as hook:
-        losses = Upsert(hook, "gone", None, repeatable=repeatable)(item)
-    assert [(loss.value["n"], loss.outcome) for loss in losses] == [(n, Outcome.FAILED) for n in range(4)]
-    assert all("table gone not found" in loss.message for loss in losses)
+        failures = Upsert(hook, "gone", None, repeatable=repeatable)(item)
+    assert [(failure.value["n"], failure.outcome) for failure in failures] == [
+        (n, ItemOutcome.FAILED) for n in range(4)
+    ]
+    assert all("table gone not found" in failure.message for failure in failures)
     made = [entry for entry in emulator.journal() if entry["method"] == UPSERT]
     assert len(made) == calls
 

@@ -14,7 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.arrow_columns import COLUMNS, table_of
 
-from airflow_channel_provider.bulk.cells import DATE, DATETIME, NUMBER, STRING
+from airflow_channel_provider.bulk.column_types import DATE, DATETIME, NUMBER, STRING
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.bulk.tables import Batches, columns_of_arrow
 from airflow_channel_provider.exceptions import ChannelConfigurationError

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.cells import NUMBER, STRING
-from airflow_channel_provider.bulk.columns import MOST_SHOWN, Names, distinct, listed
+from airflow_channel_provider.bulk.column_names import MOST_SHOWN, Names, distinct, listed
+from airflow_channel_provider.bulk.column_types import NUMBER, STRING
 from airflow_channel_provider.bulk.tables import (
     Batches,
     check_names,

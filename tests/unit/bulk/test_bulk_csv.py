@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk import lines
+from airflow_channel_provider.bulk import text_files
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -62,7 +62,7 @@ def test_it_is_read_as_it_was_written(
     content: bytes, arguments: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert list(source(tmp_path, content, **arguments)) == ROWS
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 3)  # so that whatever belongs together is torn
+    monkeypatch.setattr(text_files, "BLOCK_BYTES", 3)  # so that whatever belongs together is torn
     assert list(source(tmp_path, content, **arguments)) == ROWS
 
 
@@ -207,6 +207,6 @@ def test_whatever_python_writes_is_read(
     ):  # the character NUL before Python 3.11, and half of a surrogate pair
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "BLOCK_BYTES", block)
+        patch.setattr(text_files, "BLOCK_BYTES", block)
         read = source(tmp_path, content, delimiter=delimiter)
         assert list(read) == [{"a": null(a), "b": null(b)} for a, b in rows]

@@ -8,8 +8,8 @@ import pyarrow
 import pytest
 from support.drivers import Connection, NamedRow, PlacedRow, connector
 
-from airflow_channel_provider.bulk import queries
-from airflow_channel_provider.bulk.items import plain
+from airflow_channel_provider.bulk import sql_reader
+from airflow_channel_provider.bulk.json_values import plain
 from airflow_channel_provider.bulk.sources import SqlSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -159,5 +159,5 @@ def test_a_driver_is_known_whoever_derives_from_its_class() -> None:
     Plain.__module__ = "pymysql.connections"
     description = [("on", 16), ("n", 3)]
     for connection in (Plain(), Derived(), Traced(), Pooled()):
-        assert queries.bits(connection, description) == [0]
-    assert queries.bits(object(), description) == []
+        assert sql_reader.bits(connection, description) == [0]
+    assert sql_reader.bits(object(), description) == []

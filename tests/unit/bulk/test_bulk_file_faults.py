@@ -27,8 +27,8 @@ from support.file_faults import (
     zipped,
 )
 
-from airflow_channel_provider.bulk import lines
-from airflow_channel_provider.bulk.opened import Opened
+from airflow_channel_provider.bulk import text_files
+from airflow_channel_provider.bulk.input_file import Opened
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -113,8 +113,8 @@ def test_a_file_that_is_not_there_is_told_and_read_once_it_is(name: str, folder:
 def test_a_file_that_is_written_to_while_it_is_read_is_told(
     name: str, folder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "READ_AHEAD_BYTES", 1_000)
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 1_000)
+    monkeypatch.setattr(text_files, "BLOCK_BYTES", 1_000)
     source = source_of(folder, name, whole(name, ROWS))
     rows = iter(source)
     next(rows)
@@ -215,7 +215,7 @@ def test_names_may_be_in_capitals(name: str, tmp_path: Path) -> None:
 def test_the_limit_of_an_item_is_one_of_a_parquet_row_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "MOST_ITEM_BYTES", 10_000)
+    monkeypatch.setattr(text_files, "MOST_ITEM_BYTES", 10_000)
     file = pyarrow.BufferOutputStream()
     texts = ["x" * 100] * 200 + ["x" * 20_000] + ["y"]
     pyarrow.parquet.write_table(pyarrow.table({"text": texts}), file)
@@ -229,7 +229,7 @@ def test_the_limit_of_an_item_is_one_of_a_parquet_row_as_well(
 def test_a_store_is_asked_for_large_pieces_and_for_none_twice(
     name: str, folder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "READ_AHEAD_BYTES", 70_000)
+    monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 70_000)
     source, content = source_of(folder, name, whole(name, ROWS)), whole(name, ROWS)
     asked: list[tuple[int, int]] = []
     read = Opened.read

@@ -1,362 +1,501 @@
-"""Sources and dead-letter files on a real disk, and in the memory file system of fsspec, which is no local one."""
+"""Files of a task on a real disk: who may read them, what is replaced by them, and where they are refused."""
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import json
-import sqlite3
-from collections.abc import Iterator
-from decimal import Decimal
+import os
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.parquet
+import fsspec
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from support.airflow_features import attach
 
-from airflow_channel_provider.bulk.cells import BOOLEAN, LIST_OF_STRING, NUMBER, STRING
-from airflow_channel_provider.bulk.files import DeadLetterFile, FileCheckpoints
-from airflow_channel_provider.bulk.items import FIELDS, plain
-from airflow_channel_provider.bulk.outcomes import Loss, Outcome
-from airflow_channel_provider.bulk.sources import FileSource, ListSource, Peeked, SqlSource
-from airflow_channel_provider.bulk.tables import (
-    Batches,
-    Row,
-    columns_of_arrow,
-    columns_of_rows,
-    is_as_wanted,
-    merged_columns,
-)
-from airflow_channel_provider.contract.functions import CATALOGUE
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.bulk import files
+from airflow_channel_provider.bulk.checkpoint import FileCheckpoints
+from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
+from airflow_channel_provider.bulk.items import FIELDS, Items
+from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome
+from airflow_channel_provider.bulk.run_state import RunState
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-ROWS = [{"id": number, "name": f"name {number}"} for number in range(2_500)]
+pytestmark = pytest.mark.promise(name="files")
+
+LOSS = FailedItem({"id": 1}, "1", ItemOutcome.FAILED, "ChannelRequestError", "no")
+OTHERS = "what somebody else has written\n"
 
 
-def write(path: Any, content: bytes) -> Any:
-    with path.fs.open(path.path, "wb") as file:
-        file.write(content)
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    attach("memory", fs=fsspec.filesystem("memory"))
+    yield ObjectStoragePath("memory://bulk")
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A file that no task has any business with."""
+    path = tmp_path / "elsewhere.txt"
+    path.write_text(OTHERS, encoding="utf-8")
     return path
 
 
-def loss(number: int) -> Loss:
-    return Loss(
-        {"id": number, "name": "안녕"},
-        str(number),
-        Outcome.FAILED,
-        "ChannelRequestError",
-        "no",
-        f"r-{number}",
-    )
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "folder"
+    path.mkdir()
+    return path
 
 
-# ---- sources
+def on_disk(path: Path) -> Any:
+    return ObjectStoragePath(path.as_uri())
 
 
-def test_json_lines_are_read_and_counted_by_their_share(folder: Any) -> None:
-    lines = "".join(f"{json.dumps(row)}\n\n" for row in ROWS).encode()
-    source = FileSource(write(folder / "rows.jsonl", lines))
-    assert source.expected is None
-    rows = iter(source)
-    read = [next(rows) for _ in range(1_250)]
-    assert source.expected is not None
-    assert 1_250 <= source.expected <= 3_000
-    assert [*read, *rows] == ROWS
-    assert list(source) == ROWS
-    assert source.expected == len(ROWS)
+def letters(path: Path) -> DeadLetterFile:
+    return DeadLetterFile(on_disk(path), "a1", attempt=1)
 
 
-def test_compressed_lines_are_read(folder: Any) -> None:
-    lines = gzip.compress("".join(f"{json.dumps(row)}\n" for row in ROWS).encode())
-    assert list(FileSource(write(folder / "rows.ndjson.gz", lines))) == ROWS
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(found.stat().st_mode) for found in folder.rglob("*") if found.is_file()}
 
 
-def test_a_line_that_is_no_json_is_named(folder: Any) -> None:
-    source = FileSource(write(folder / "rows.jsonl", b'{"id": 1}\n{"id": \n'))
-    with pytest.raises(ChannelConfigurationError, match="Line 2 of"):
-        list(source)
+@contextlib.contextmanager
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
-@pytest.mark.parametrize("line", ["[" * 100_000, '{"a":' * 100_000])
-def test_a_line_that_is_nested_too_deeply_is_named(folder: Any, line: str) -> None:
-    source = FileSource(write(folder / "rows.jsonl", f'{{"id": 1}}\n{line}\n'.encode()))
-    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .* is no JSON, or nested too deeply"):
-        list(source)
+# ---- who may read them
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("rows.csv", b"id,name\n1,\xff\xfe\n"),
-        ("rows.csv", b"id,name\n1,a,b\n"),
-        ("rows.csv.gz", gzip.compress(b"id\n" + b"1\n" * 1_000, mtime=0)[:-9]),
-        ("rows.jsonl.gz", gzip.compress(b'{"id": 1}\n', mtime=0)[:-9]),
-        ("rows.jsonl.gz", b'{"id": 1}\n'),
-        ("rows.jsonl.zip", b'{"id": 1}\n'),
-        ("rows.parquet", b'{"id": 1}\n'),
-        ("rows.parquet", b""),
-    ],
-)
-def test_a_file_that_is_not_what_its_name_says_is_named(folder: Any, name: str, content: bytes) -> None:
-    source = FileSource(write(folder / name, content))
-    with pytest.raises(
-        ChannelConfigurationError, match=f"{name} (is no|can't be|ends a row) .*correct the file"
+def test_whatever_is_written_is_for_this_user_alone(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    with open_umask():
+        kept.write_part(1, [LOSS])
+        FileCheckpoints(kept.path, "a1").save({"n": 1})
+        kept.merge_parts(1)
+    assert modes(folder) == {0o600}
+    assert len([found for found in folder.rglob("*") if found.is_file()]) == 3
+    assert stat.S_IMODE((folder / "failed.jsonl.a1.parts").stat().st_mode) == 0o700
+
+
+def test_a_file_that_was_open_to_all_is_not_any_more(folder: Path) -> None:
+    target = folder / "rows.jsonl"
+    target.write_text("{}\n", encoding="utf-8")
+    target.chmod(0o666)
+    with files.replaced(on_disk(target)) as stream:
+        stream.write(b"[]\n")
+    assert (stat.S_IMODE(target.stat().st_mode), target.read_bytes()) == (0o600, b"[]\n")
+
+
+def test_nobody_can_tell_the_name_that_is_written_under(folder: Path) -> None:
+    names = set()
+    for _ in range(3):
+        with files.replaced(on_disk(folder / "rows.jsonl"), mark="m"):
+            (aside,) = (found.name for found in folder.iterdir() if found.name != "rows.jsonl")
+        names.add(aside)
+    assert len(names) == 3
+    assert all(name.startswith("rows.jsonl.m.") and name.endswith(".part") for name in names)
+    assert not any(str(os.getpid()) in name for name in names)
+
+
+def test_what_a_killed_writer_left_behind_is_removed_and_nothing_else(folder: Path) -> None:
+    left = [
+        folder / name for name in ("rows.jsonl.m.abc.part", "rows.jsonl.m.part", "rows.jsonl.m2.abc.part")
+    ]
+    for path in [*left, folder / "rows.jsonl", folder / "rows.jsonl.m.abc"]:
+        path.touch()
+    files.remove_asides(on_disk(folder / "rows.jsonl"), mark="m")
+    kept = [left[2], folder / "rows.jsonl", folder / "rows.jsonl.m.abc"]
+    assert sorted(folder.iterdir()) == sorted(kept)
+    files.remove_asides(on_disk(folder / "nowhere" / "rows.jsonl"), mark="m")
+
+
+def test_a_file_that_fails_on_the_way_leaves_the_old_one(folder: Path) -> None:
+    target = folder / "rows.jsonl"
+    target.write_text("old", encoding="utf-8")
+
+    def half_written() -> None:
+        with files.replaced(on_disk(target)) as stream:
+            stream.write(b"new")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half_written()
+    assert [(found.name, found.read_text()) for found in folder.iterdir()] == [("rows.jsonl", "old")]
+
+
+# ---- links and what else is no file
+
+
+def as_link(place: Path, elsewhere: Path) -> None:
+    place.symlink_to(elsewhere)
+
+
+def as_dangling_link(place: Path, elsewhere: Path) -> None:
+    place.symlink_to(elsewhere.with_name("not there yet"))
+
+
+def as_folder(place: Path, elsewhere: Path) -> None:
+    place.mkdir()
+
+
+def as_pipe(place: Path, elsewhere: Path) -> None:
+    os.mkfifo(place)
+
+
+@pytest.mark.parametrize("planted", [as_link, as_dangling_link, as_folder, as_pipe])
+def test_something_else_in_the_place_of_the_file_is_refused(
+    planted: Callable[[Path, Path], None], folder: Path, elsewhere: Path
+) -> None:
+    place = folder / "failed.jsonl"
+    planted(place, elsewhere)
+    for check in (
+        letters(place).check,
+        lambda: files.check_place(on_disk(place), argument="dead_letter"),
     ):
-        list(source)
+        with pytest.raises(
+            ChannelConfigurationError, match=r"^dead_letter names .*; give the path of"
+        ) as caught:
+            check()
+        assert str(place) in str(caught.value)
+    assert elsewhere.read_text() == OTHERS
+    assert [found.name for found in folder.iterdir()] == ["failed.jsonl"]
 
 
-def twice(names: list[str]) -> pyarrow.Table:
-    return pyarrow.Table.from_arrays([pyarrow.array([number]) for number in range(len(names))], names=names)
+@pytest.mark.parametrize("planted", [as_link, as_dangling_link, as_folder, as_pipe])
+def test_something_else_in_the_place_of_a_checkpoint_is_not_read(
+    planted: Callable[[Path, Path], None], folder: Path, elsewhere: Path
+) -> None:
+    elsewhere.write_text(json.dumps({"finished": True}))
+    planted(folder / "failed.jsonl.a1.checkpoint.json", elsewhere)
+    store = FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1")
+    with pytest.raises(ChannelConfigurationError, match="remove it, or give dead_letter another folder"):
+        store.load()
 
 
-def test_two_columns_of_one_name_are_told_before_a_row_is_read(folder: Any) -> None:
-    paths = [write(folder / "rows.csv", b"id,name,id,name\n1,a,2,b\n"), folder / "rows.parquet"]
-    with paths[1].fs.open(paths[1].path, "wb") as file:
-        pyarrow.parquet.write_table(twice(["id", "name", "id", "name"]), file)
-    for path in paths:
-        with pytest.raises(ChannelConfigurationError, match=r"more than one column called 'id', 'name', and"):
-            next(iter(FileSource(path)))
+def test_a_link_in_the_place_of_a_checkpoint_is_replaced_and_not_followed(
+    folder: Path, elsewhere: Path
+) -> None:
+    (folder / "failed.jsonl.a1.checkpoint.json").symlink_to(elsewhere)
+    FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1").save({"n": 1})
+    assert elsewhere.read_text() == OTHERS
 
 
-def test_two_fields_of_one_name_within_a_column_are_told(tmp_path: Path) -> None:
-    pair = pyarrow.StructArray.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["x", "x"])
-    within = pyarrow.ListArray.from_arrays([0, 1], pair)
-    pyarrow.parquet.write_table(pyarrow.table({"pairs": within}), tmp_path / "rows.parquet")
-    source = FileSource(ObjectStoragePath(tmp_path.joinpath("rows.parquet").as_uri()))
-    with pytest.raises(
-        ChannelConfigurationError, match=r"Column 'pairs' of .* more than one column called 'x'"
-    ):
-        next(iter(source))
+@pytest.mark.parametrize("planted", [as_link, as_dangling_link, as_pipe])
+def test_parts_are_not_written_into_a_folder_that_is_none_of_ours(
+    planted: Callable[[Path, Path], None], folder: Path, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    planted(folder / "failed.jsonl.a1.parts", foreign)
+    with pytest.raises(ChannelConfigurationError, match="no file or folder of this task's user"):
+        letters(folder / "failed.jsonl").write_part(1, [LOSS])
+    assert list(foreign.iterdir()) == []
 
 
-@pytest.mark.parametrize("line", ['{"id": 1, "name": "a", "id": 2}', '{"id": 1, "pair": [{"x": 1, "x": 1}]}'])
-def test_a_name_that_stands_twice_in_a_line_of_json_is_told(folder: Any, line: str) -> None:
-    source = FileSource(write(folder / "rows.jsonl", f'{{"id": 0}}\n{line}\n'.encode()))
-    with pytest.raises(
-        ChannelConfigurationError,
-        match=r"Line 2 of .* names a field of an object twice, '(id|x)'; correct the file",
-    ):
-        list(source)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_what_another_user_has_put_there_is_not_taken(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    parts, checkpoint = folder / "failed.jsonl.a1.parts", folder / "failed.jsonl.a1.checkpoint.json"
+    parts.mkdir()
+    os.chown(parts, 12_345, 12_345)
+    with pytest.raises(ChannelConfigurationError, match="this task's user"):
+        kept.write_part(1, [LOSS])
+    checkpoint.write_text("{}")
+    os.chown(checkpoint, 12_345, 12_345)
+    with pytest.raises(ChannelConfigurationError, match="this task's user"):
+        FileCheckpoints(kept.path, "a1").load()
 
 
-def test_a_column_without_a_name_is_told_by_its_place(folder: Any) -> None:
-    with pytest.raises(ChannelConfigurationError, match=r"Column 2 of .* has no name"):
-        next(iter(FileSource(write(folder / "rows.csv", b"id,,name\n1,a,2\n"))))
+def test_a_part_that_is_a_link_is_not_put_together(folder: Path, elsewhere: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    kept.write_part(1, [LOSS])
+    (folder / "failed.jsonl.a1.parts" / "000002.jsonl").symlink_to(elsewhere)
+    with pytest.raises(ChannelConfigurationError):
+        kept.merge_parts(2)
+    assert sorted(found.name for found in folder.iterdir()) == ["failed.jsonl.a1.parts"]
 
 
-def test_csv_rows_are_texts(folder: Any) -> None:
-    content = '\ufeffid,name\n1,"a, ""b""\nc"\n2,\n'.encode()
-    assert list(FileSource(write(folder / "rows.csv", content))) == [
-        {"id": "1", "name": 'a, "b"\nc'},
-        {"id": "2", "name": ""},
+def test_the_way_to_the_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    kept = letters(tmp_path / "link" / "failed.jsonl")
+    kept.check()
+    kept.write_part(1, [LOSS])
+    kept.merge_parts(1)
+    kept.check()
+    kept.remove_parts(1)
+    assert [found.name for found in folder.iterdir()] == ["failed.jsonl"]
+
+
+def test_another_name_of_the_old_file_keeps_what_it_had(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    kept.write_part(1, [LOSS])
+    kept.merge_parts(1)
+    os.link(folder / "failed.jsonl", folder / "copy.jsonl")
+    before = (folder / "copy.jsonl").read_bytes()
+    kept.write_part(2, [LOSS])
+    kept.merge_parts(2)
+    assert (folder / "copy.jsonl").read_bytes() == before
+    assert len((folder / "failed.jsonl").read_bytes()) == 2 * len(before)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
+def test_a_name_that_no_file_can_have_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter is no name that a file can have"):
+        DeadLetterFile(on_disk(folder) / name, "a1", 1).check()
+
+
+@pytest.mark.parametrize("place", ["x" * 300, "file/x", "circle/x"])
+def test_a_place_where_no_file_can_be_is_refused(folder: Path, place: str) -> None:
+    (folder / "file").touch()
+    (folder / "circle").symlink_to("circle")
+    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*, where no file can be \("):
+        DeadLetterFile(on_disk(folder) / place, "a1", 1).check()
+
+
+@pytest.mark.parametrize("length", [200, 214, 215, 228, 254, 255])
+@pytest.mark.parametrize("letter", ["x", "고"])
+def test_a_name_may_be_as_long_as_a_name_may_be(folder: Path, length: int, letter: str) -> None:
+    size = len(letter.encode())
+    name = letter * (length // size) + "x" * (length % size)
+    path = ObjectStoragePath(
+        str(folder / name)
+    )  # an address of the form file:// would have it in another spelling
+    kept, store = DeadLetterFile(path, "a1", 1), FileCheckpoints(path, "a1")
+    kept.check()
+    kept.write_part(1, [LOSS])
+    store.save({"n": 1})
+    kept.merge_parts(1)
+    assert store.load() == {"n": 1}
+    assert sorted(found.name for found in folder.iterdir())[-1].startswith(letter)
+    kept.remove_parts(1)
+    assert len(list(folder.iterdir())) == 2
+    assert json.loads((folder / name).read_bytes())["item"] == {"id": 1}
+
+
+@pytest.mark.parametrize("name", ["st*r.jsonl", "[1].jsonl", "what?.jsonl"])
+def test_a_store_without_a_way_to_rename_takes_no_name_for_a_pattern(name: str, bucket: Any) -> None:
+    neighbours = {"star.jsonl": b"s", "1.jsonl": b"1", "whatX.jsonl": b"w", f"{name}.d/part": b"p"}
+    for neighbour, content in neighbours.items():
+        bucket.fs.pipe_file(f"{bucket.path}/{neighbour}", content)
+    kept = DeadLetterFile(bucket / name, "a1", 1)
+    kept.write_part(1, [LOSS])
+    kept.write_part(2, [LOSS])
+    kept.merge_parts(2)
+    kept.remove_parts(2)
+    found = {path.partition("/bulk/")[2]: bucket.fs.cat_file(path) for path in bucket.fs.find(bucket.path)}
+    assert found.pop(name).count(b"\n") == 2
+    assert found == neighbours
+
+
+def test_two_long_names_share_nothing(folder: Path) -> None:
+    names = ["x" * 200 + end for end in "ab"]
+    assert len({files.short_name(name) for name in names}) == 2
+    assert files.short_name("failed.jsonl") == "failed.jsonl"
+    assert all(len(files.short_name(name)) < 180 for name in names)
+
+
+@contextlib.contextmanager
+def as_somebody() -> Iterator[None]:
+    """As root no folder is closed."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_place_that_is_closed_to_this_user_is_named(folder: Path) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o000)
+    path = closed / "failed.jsonl"
+    kept = letters(path)
+
+    def writes() -> None:
+        with files.replaced(on_disk(path)) as stream:
+            stream.write(b"x")
+
+    acts: list[Callable[[], object]] = [
+        kept.check,
+        writes,
+        lambda: kept.write_part(1, [LOSS]),
+        lambda: FileCheckpoints(on_disk(path), "a1").load(),
+        lambda: FileCheckpoints(on_disk(path), "a1").save({}),
+        lambda: files.remove(on_disk(path)),
     ]
+    try:
+        with as_somebody():
+            for act in acts:
+                with pytest.raises(ChannelConfigurationError, match=r"failed\.jsonl.*permission is missing"):
+                    act()
+            kept.remove_parts(1)
+    finally:
+        closed.chmod(0o700)
 
 
-def test_parquet_tells_its_rows_and_types(folder: Any) -> None:
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), sink, row_group_size=700)
-    source = FileSource(write(folder / "rows.data", sink.getvalue().to_pybytes()), "parquet")
-    rows = iter(source)
-    first = next(rows)
-    assert source.expected == len(ROWS)
-    assert [first, *rows] == ROWS
-    schema = source.schema()
-    assert schema is not None
-    assert [(c["key"], c["type"], c["nullable"]) for c in columns_of_arrow(schema, ROWS, ["id"])] == [
-        ("id", NUMBER, False),
-        ("name", STRING, True),
-    ]
+def test_a_part_that_is_gone_is_named(folder: Path) -> None:
+    kept = letters(folder / "failed.jsonl")
+    kept.write_part(1, [LOSS])
+    with pytest.raises(ChannelConfigurationError, match=r"000002\.jsonl is gone.*resume=False"):
+        kept.merge_parts(2)
+    assert [found.name for found in folder.iterdir()] == ["failed.jsonl.a1.parts"]
 
 
-@pytest.mark.parametrize(("name", "given"), [("rows.txt", None), ("rows", None), ("rows.jsonl", "xml")])
-def test_a_format_that_is_none_is_refused(folder: Any, name: str, given: str | None) -> None:
-    with pytest.raises(ChannelConfigurationError, match="jsonl, csv, parquet"):
-        FileSource(folder / name, given)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_disk_without_room_is_told_as_an_error_of_ours(folder: Path) -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        output = files._Telling(full, on_disk(folder / "rows.jsonl"))
+        with pytest.raises(
+            ChannelError, match=r"rows\.jsonl can't be written \(OSError: No space left on device\)"
+        ):
+            output.write(b"x")
 
 
-def test_a_query_is_read_again_from_its_beginning(tmp_path: Path) -> None:
-    opened = []
-
-    def connect() -> sqlite3.Connection:
-        opened.append(sqlite3.connect(tmp_path / "d.db"))
-        return opened[-1]
-
-    with connect() as database:
-        database.execute("CREATE TABLE t (id, name)")
-        database.executemany("INSERT INTO t VALUES (:id, :name)", ROWS)
-    database.close()
-    source = SqlSource(connect, "SELECT id, name FROM t WHERE id >= ? ORDER BY id", [10])
-    assert list(source) == ROWS[10:]
-    half = iter(source)
-    next(half)
-    half.close()  # type: ignore[attr-defined]
-    for connection in opened:
-        with pytest.raises(sqlite3.ProgrammingError):
-            connection.execute("SELECT 1")
+# ---- what may be replaced
 
 
-def test_what_was_looked_at_is_not_read_twice() -> None:
-    reads = []
-
-    class Values(ListSource):
-        def __iter__(self) -> Iterator[object]:
-            reads.append(1)
-            return super().__iter__()
-
-    peeked = Peeked(Values(list(range(10))), 3)
-    assert (peeked.head, peeked.expected) == ([0, 1, 2], 10)
-    assert list(peeked) == list(range(10))
-    assert len(reads) == 1
-    assert list(peeked) == list(range(10))
-    assert len(reads) == 2
-
-
-# ---- dead letters and checkpoints
-
-
-def test_parts_become_one_file_and_only_those_that_count(folder: Any) -> None:
-    path = folder / "dead" / "failed.jsonl"
-    letters = DeadLetterFile(path, "a1", attempt=2)
-    letters.write_part(1, [loss(1), loss(2)])
-    letters.write_part(2, [loss(3)])
-    letters.write_part(2, [loss(4)])  # the try before was killed before it counted it
-    letters.write_part(3, [loss(5)])
-    letters.put_together(2)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [line["item"]["id"] for line in lines] == [1, 2, 4]
-    assert lines[0] | {"at": ""} == {
-        "dead_letter": 1,
-        "item": {"id": 1, "name": "안녕"},
-        "key": "1",
-        "request_id": "r-1",
-        "outcome": "failed",
-        "error": "ChannelRequestError",
-        "message": "no",
-        "attempt": 2,
-        "at": "",
-    }
-    letters.drop_parts(2)
-    assert [found.name for found in path.parent.iterdir()] == ["failed.jsonl"]
-
-
-def test_without_parts_there_is_no_file(folder: Any) -> None:
-    letters = DeadLetterFile(folder / "failed.jsonl", "a1", attempt=1)
-    letters.put_together(0)
-    letters.drop_parts(2)
-    assert not (folder / "failed.jsonl").exists()
-    letters.write_part(1, [loss(1)])
-    letters.put_together(1)
-    letters.put_together(0)
-    assert not (folder / "failed.jsonl").exists()
-
-
-def test_a_checkpoint_file_belongs_to_its_task_instance(folder: Any) -> None:
-    path = folder / "deep" / "failed.jsonl"
-    ours, others = FileCheckpoints(path, "a1"), FileCheckpoints(path, "b2")
-    assert ours.load() is None
-    ours.save({"n": 1})
-    ours.save({"n": 2})
-    assert FileCheckpoints(path, "a1").load() == {"n": 2}
-    assert others.load() is None
-    assert [found.name for found in path.parent.iterdir()] == ["failed.jsonl.a1.checkpoint.json"]
-
-
-# ---- tables
-
-
-def test_batches_are_the_same_each_time_and_hold_all_rows() -> None:
-    batches = Batches(ROWS, ["id"], most_rows=300, most_bytes=5_000)
-    first, second = list(batches), list(batches)
-    assert [item.key for item in first] == [item.key for item in second]
-    assert [row.value for item in first for row in item.value] == ROWS
-    assert [item.position for item in first] == list(range(len(first)))
-    assert sum(item.weight for item in first) == len(ROWS)
-    assert all(len(json.dumps([r.value for r in i.value], separators=(",", ":"))) <= 5_002 for i in first)
-
-
-def test_a_row_that_is_larger_than_a_batch_is_one_of_its_own() -> None:
-    rows = [{"id": 1}, {"id": 2, "text": "x" * 500}, {"id": 3}]
-    assert [item.weight for item in Batches(rows, [], most_bytes=100)] == [1, 1, 1]
-
-
-def test_rows_in_doubt_are_kept_apart() -> None:
-    doubtful = [
-        {**dict.fromkeys(FIELDS), "dead_letter": 1, "item": row, "outcome": "uncertain"} for row in ROWS[2:4]
-    ]
-    batches = list(Batches([*ROWS[:2], *doubtful, ROWS[4]], []))
-    assert [(item.weight, item.in_doubt) for item in batches] == [(2, False), (2, True), (1, False)]
-
-
-def test_types_are_those_of_the_values_and_a_mixture_is_text() -> None:
-    rows = [
-        {"a": 1, "b": True, "c": None, "d": 1, "e": {"x": 1}, "f": []},
-        {"a": 2.5, "c": None, "d": "one", "e": [1], "f": ["x"]},
-    ]
-    types = {column["key"]: column["type"] for column in columns_of_rows(rows, [])}
-    assert types == {"a": NUMBER, "b": BOOLEAN, "c": STRING, "d": STRING, "e": STRING, "f": LIST_OF_STRING}
-    with pytest.raises(ChannelConfigurationError, match="A row must be a mapping"):
-        columns_of_rows(["text"], [])
-
-
-def test_a_table_keeps_its_columns_and_gets_what_it_lacks() -> None:
-    existing = [{"key": "a", "name": "A", "type": STRING, "description": "old"}]
-    merged = merged_columns(existing, columns_of_rows([{"a": 1, "b": 2}], ["a"]))
-    assert [(column["key"], column["type"]) for column in merged] == [("a", STRING), ("b", NUMBER)]
-    assert not is_as_wanted(existing, merged)
-    assert is_as_wanted(existing, [{"key": "a", "type": STRING}])
-    assert not is_as_wanted(existing, [{"key": "a", "type": NUMBER}])
-    assert is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": False}])
-    assert not is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": True}])
-    assert not is_as_wanted([{**existing[0], "nullable": True}], [{"key": "a", "nullable": False}])
-
-
-def test_what_the_service_tells_of_a_column_and_does_not_take_is_not_sent_back() -> None:
-    column = {"key": "a", "name": "A", "type": STRING, "nullable": False}
-    existing = [{**column, "description": None, "createdAt": 1_769_850_000_000}]
-    found = columns_of_rows([{"a": "x", "b": 2}], [])
-    assert merged_columns(existing, found) == [column, found[1]]
-    assert is_as_wanted(existing, merged_columns(existing, []))
-    method = CATALOGUE["createAppDataTableSchema"]
-    params = {"channelId": "c", "appId": "a", "tableName": "t", "columns": merged_columns(existing, found)}
-    assert not method.violations(params)
-
-
-COLUMNS: list[dict[str, Any]] = [
-    {"key": "id", "type": NUMBER},
-    {"key": "name", "type": STRING},
-    {"key": "state", "type": STRING, "nullable": False},
+LETTER: dict[str, Any] = {**dict.fromkeys(sorted(FIELDS)), "dead_letter": 1, "item": {"id": 1}}
+OURS = [
+    json.dumps(LETTER).encode() + b"\n",
+    json.dumps(dict(sorted(LETTER.items())), separators=(",", ":")).encode(),
+    b"",
+]
+FOREIGN = [
+    b'{"dead_letter": 1, "item": "shoes"}\n',
+    b'{"dead_letter": 1, "item": {"id": 1}, "key": "1"}\n',
+    json.dumps({**LETTER, "dead_letter": 2}).encode() + b"\n",
+    json.dumps({**LETTER, "price": 2}).encode() + b"\n",
+    b'{"id": 1}\n',
+    b'{"dead_letter": "x", "item": 1}\n',
+    b'{"dead_letter": 1}\n',
+    b'{"item": 1, "dead_letter": 1}\n',
+    b"PAR1\x00\xff",
+    b"\n\n\n",
+    b" " * 10_000,
+    b'[{"dead_letter": 1, "item": 1}]',
 ]
 
 
-def test_values_become_what_the_columns_of_the_table_hold() -> None:
-    source = [{"id": "1", "name": 7}, {"id": Decimal("2"), "name": None}]
-    (item,) = Batches(source, ["id"], columns=COLUMNS)
-    assert item.value == [Row({"id": 1, "name": "7"}, "1"), Row({"id": 2, "name": None}, "2")]
+@pytest.mark.parametrize("content", FOREIGN)
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_file_that_is_no_dead_letter_file_is_neither_replaced_nor_removed(
+    content: bytes, remote: bool, folder: Path, bucket: Any
+) -> None:
+    path = (bucket if remote else on_disk(folder)) / "rows.jsonl"
+    path.fs.pipe_file(path.path, content)
+    kept = DeadLetterFile(path, "a1", 1)
+    for act in (kept.check, lambda: kept.merge_parts(0), lambda: kept.merge_parts(1)):
+        with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*rows.jsonl") as caught:
+            act()
+        assert "Give dead_letter another name, or move that file away" in str(caught.value)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", OURS)
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_dead_letter_file_and_an_empty_one_may_be_replaced(
+    content: bytes, remote: bool, folder: Path, bucket: Any
+) -> None:
+    path = (bucket if remote else on_disk(folder)) / "failed.jsonl"
+    path.fs.pipe_file(path.path, content)
+    kept = DeadLetterFile(path, "a1", 1)
+    kept.check()
+    kept.write_part(1, [LOSS])
+    kept.merge_parts(1)
+    assert json.loads(path.read_bytes())["item"] == {"id": 1}
+
+
+def test_a_file_that_comes_while_the_task_runs_stops_its_end_and_not_its_parts(folder: Path) -> None:
+    kept, store = letters(folder / "failed.jsonl"), FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1")
+    kept.check()
+    run_state = RunState(store, kept, repeatable=True)
+    for item in run_state.pending_items(Items([1, 2], None)):
+        run_state.record(item, [LOSS] if item.position else [])
+    (folder / "failed.jsonl").write_text(OTHERS)
+    with pytest.raises(ChannelConfigurationError, match="no dead-letter file"):
+        run_state.close(finished=True)
+    assert (folder / "failed.jsonl").read_text() == OTHERS
+    (folder / "failed.jsonl").unlink()
+    again = RunState(store, kept, repeatable=True)
+    assert not again.finished
+    assert list(again.pending_items(Items([1, 2], None))) == []
+    again.close(finished=True)
+    assert json.loads((folder / "failed.jsonl").read_bytes())["item"] == {"id": 1}
+    assert {found.name for found in folder.iterdir()} == {"failed.jsonl", "failed.jsonl.a1.checkpoint.json"}
+
+
+# ---- one file, two addresses
 
 
 @pytest.mark.parametrize(
-    ("row", "words"),
+    ("one", "other"),
     [
-        (
-            {"id": "A1", "name": "a"},
-            f"Column 'id' is {NUMBER}, and the value is a text that is no number.",
-        ),
-        ({"id": None, "name": "a"}, "Column 'id' of the primary key is null."),
-        ({"name": "a"}, "Column 'id' of the primary key is null."),
-        ({"id": 1, "state": float("nan")}, "Column 'state' is null, which it must not be."),
-        ({"id": 1, "late": 3}, "The table has no column 'late', and the first rows did not show it;"),
+        ("{folder}/a.jsonl", "file://{folder}/a.jsonl"),
+        ("{folder}/a.jsonl", "{folder}/./b/../a.jsonl"),
+        ("{folder}//a.jsonl", "{folder}/a.jsonl"),
+        ("{folder}/a.jsonl", "{folder}/../link/a.jsonl"),
+        ("{folder}/there.jsonl", "{folder}/hard.jsonl"),
+        ("{folder}/there.jsonl", "{folder}/soft.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://bulk/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://conn@bulk/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://bulk/./b/..//a.jsonl"),
     ],
 )
-def test_a_row_that_the_table_cannot_hold_stays_as_it_was_and_says_why(
-    row: dict[str, Any], words: str
+def test_one_file_is_known_by_all_its_addresses(
+    one: str, other: str, folder: Path, tmp_path: Path, bucket: Any
 ) -> None:
-    (item,) = Batches([row], ["id"], columns=COLUMNS)
-    (found,) = item.value
-    assert found.value == plain(row)
-    assert found.unfit.startswith(words)
+    attach("memory", conn_id="conn", fs=fsspec.filesystem("memory"))
+    (tmp_path / "link").symlink_to(folder)
+    (folder / "there.jsonl").touch()
+    os.link(folder / "there.jsonl", folder / "hard.jsonl")
+    (folder / "soft.jsonl").symlink_to("there.jsonl")
+    first, second = (ObjectStoragePath(address.format(folder=folder)) for address in (one, other))
+    assert files.is_same_file(first, second)
+    assert files.is_same_file(second, first)
 
 
-def test_what_is_beside_the_given_columns_is_left_out() -> None:
-    (item,) = Batches([{"id": 1, "late": 3}], ["id"], columns=COLUMNS, leave_out=True)
-    assert item.value == [Row({"id": 1}, "1")]
+@pytest.mark.skipif(
+    ObjectStoragePath("a.jsonl").is_absolute(), reason="Before Airflow 3.2 every path begins at the root."
+)
+@pytest.mark.parametrize("address", ["a.jsonl", "~/a.jsonl", "local://{folder}/a.jsonl"])
+def test_one_file_is_known_from_where_one_stands(
+    address: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    first, second = (ObjectStoragePath(text.format(folder=folder)) for text in (address, "{folder}/a.jsonl"))
+    assert files.is_same_file(first, second)
+    assert files.is_same_file(second, first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{folder}/a.jsonl", "{folder}/b.jsonl"),
+        ("{folder}/a.jsonl", "{folder}/A.jsonl"),
+        ("{folder}/a.jsonl", "memory://{folder}/a.jsonl"),
+        ("memory://bulk/a.jsonl", "memory://bulk/b/a.jsonl"),
+    ],
+)
+def test_two_files_are_two(one: str, other: str, folder: Path, bucket: Any) -> None:
+    first, second = (ObjectStoragePath(address.format(folder=folder)) for address in (one, other))
+    assert not files.is_same_file(first, second)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800", "circle/x"])
+def test_what_no_file_can_be_is_not_the_same_as_one(name: str, folder: Path) -> None:
+    (folder / "circle").symlink_to("circle")
+    impossible, there = on_disk(folder) / name, on_disk(folder) / "a.jsonl"
+    assert not files.is_same_file(impossible, there)
+    assert not files.is_same_file(there, impossible)

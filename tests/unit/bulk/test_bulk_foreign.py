@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_channel_provider.bulk.cells import (
+from airflow_channel_provider.bulk.column_types import (
     BOOLEAN,
     DATE,
     DATETIME,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.arrow import _clock_text, _day_text, type_of_arrow
-from airflow_channel_provider.bulk.cells import DATE, LIST_OF_NUMBER, LIST_OF_STRING, NUMBER, STRING
-from airflow_channel_provider.bulk.items import plain
+from airflow_channel_provider.bulk.column_types import DATE, LIST_OF_NUMBER, LIST_OF_STRING, NUMBER, STRING
+from airflow_channel_provider.bulk.json_values import plain
 from airflow_channel_provider.bulk.sources import FrameSource, is_frame
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._table import columns_of

@@ -16,19 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.items import (
-    Item,
-    Items,
-    content_key,
-    identified,
+from airflow_channel_provider.bulk.checkpoint import CommittedOffsets
+from airflow_channel_provider.bulk.items import Item, Items, content_key, identified, unwrapped
+from airflow_channel_provider.bulk.json_values import (
     interval_text,
     json_of_line,
     json_text,
     plain,
     short_float,
-    unwrapped,
 )
-from airflow_channel_provider.bulk.ledger import Ledger
 from airflow_channel_provider.bulk.sources import ListSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -219,13 +215,13 @@ def test_an_item_without_its_key_is_unfit_and_the_others_go_on(row: Any, key: An
     assert unfit.key == content_key(0, plain(row))
     found = list(Items([{"id": 1}, row, {"id": 0}], "id"))
     assert (found[0].key, found[0].unfit) == ("1", "")
-    assert found[2] == Item(2, {"id": 0}, "0", lane=2)
+    assert found[2] == Item(2, {"id": 0}, "0", queue=2)
 
 
-def test_an_item_without_its_lane_is_unfit() -> None:
+def test_an_item_without_its_queue_is_unfit() -> None:
     rows = [{"chat": "a"}, {}, {"chat": None}, {"chat": "a"}]
     items = list(Items(rows, None, "chat"))
-    assert [(item.lane, bool(item.unfit)) for item in items] == [
+    assert [(item.queue, bool(item.unfit)) for item in items] == [
         ("a", False),
         (1, True),
         (2, True),
@@ -248,7 +244,7 @@ LINE = {
 
 
 def test_a_line_of_a_dead_letter_file_is_the_item_that_it_was() -> None:
-    assert next(identified([LINE, {"id": 8}], None)) == Item(0, {"id": 7}, "7", "r-7", in_doubt=True, lane=0)
+    assert next(identified([LINE, {"id": 8}], None)) == Item(0, {"id": 7}, "7", "r-7", in_doubt=True, queue=0)
     assert unwrapped(LINE) == {"id": 7}
     assert unwrapped({"id": 8}) == {"id": 8}
     (failed,) = identified([{**LINE, "outcome": "failed"}], None)
@@ -296,10 +292,10 @@ def test_what_is_nested_too_deeply_is_named_by_its_place(value: Any) -> None:
 def test_half_of_a_surrogate_pair_has_a_place_in_keys_and_digests() -> None:
     (first,) = Items([{"id": "a \ud800"}], "id")
     (second,) = Items([{"id": "a \udc00"}], "id")
-    ledger, other = Ledger(), Ledger()
-    ledger.take(first.key)
+    offsets, other = CommittedOffsets(), CommittedOffsets()
+    offsets.take(first.key)
     other.take(second.key)
-    assert ledger.digest != other.digest
+    assert offsets.digest != other.digest
     (by_content,) = Items(["\ud800"], None)
     assert by_content.key.isascii()
 

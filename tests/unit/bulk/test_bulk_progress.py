@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_channel_provider.bulk.books import Books
 from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
 from airflow_channel_provider.bulk.items import Item
-from airflow_channel_provider.bulk.outcomes import Loss, Outcome
-from airflow_channel_provider.bulk.progress import FailureLimit, Progress, duration, summary
+from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome
+from airflow_channel_provider.bulk.progress import FailureLimit, ProgressReporter, duration, summary
+from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelTooManyFailuresError
 
 
@@ -17,41 +17,56 @@ class Clock:
         return self.now
 
 
-def settled(succeeded: int, failed: int = 0, *, clock: Clock | None = None) -> Books:
-    books = Books(MemoryCheckpoints(), None, repeatable=True, now=clock or Clock())
-    settle(books, succeeded, failed)
-    return books
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.warnings: list[str] = []
+
+    def info(self, message: str, /, *args: object) -> None:
+        self.lines.append(message % args)
+
+    def warning(self, message: str, /, *args: object) -> None:
+        self.warnings.append(message % args)
 
 
-def settle(books: Books, succeeded: int, failed: int = 0) -> None:
+def settled(succeeded: int, failed: int = 0, *, clock: Clock | None = None) -> RunState:
+    run_state = RunState(MemoryCheckpoints(), None, repeatable=True, now=clock or Clock())
+    settle(run_state, succeeded, failed)
+    return run_state
+
+
+def settle(run_state: RunState, succeeded: int, failed: int = 0) -> None:
     for number in range(succeeded):
-        books.settle(Item(number, number, str(number)), [])
+        run_state.record(Item(number, number, str(number)), [])
     for number in range(failed):
-        loss = Loss(number, str(number), Outcome.FAILED, "ChannelRequestError", "no such chat")
-        books.settle(Item(number, number, str(number)), [loss])
+        failure = FailedItem(number, str(number), ItemOutcome.FAILED, "ChannelRequestError", "no such chat")
+        run_state.record(Item(number, number, str(number)), [failure])
 
 
 def test_a_line_says_what_is_done_and_how_long_it_takes_yet() -> None:
-    clock, lines = Clock(), list[str]()
-    books = settled(0, clock=clock)
-    progress = Progress("getUser", books, lambda: 4_000, lines.append, every_seconds=10, now=clock)
-    settle(books, 990, 10)
+    clock, log = Clock(), Log()
+    run_state = settled(0, clock=clock)
+    progress = ProgressReporter(
+        "getUser", run_state, lambda: 4_000, FailureLimit(None), log, every_seconds=10, now=clock
+    )
+    settle(run_state, 990, 10)
     clock.now = 9.9
-    progress.look()
-    assert lines == []
+    progress.report()
+    assert log.lines == []
     clock.now = 10
-    progress.look()
-    progress.look()
-    assert lines == ["getUser: 1,000 done of 4,000 (25.0%), 10 failed, 100/s, 30 s left"]
+    progress.report()
+    progress.report()
+    assert log.lines == ["getUser: 1,000 done of 4,000 (25.0%), 10 failed, 100/s, 30 s left"]
+    assert log.warnings == [f"Item {n} failed: ChannelRequestError: no such chat" for n in range(5)]
 
 
 def test_rate_and_time_left_are_those_of_this_try() -> None:
     clock, store = Clock(), MemoryCheckpoints()
-    first = Books(store, None, repeatable=True, now=clock)
+    first = RunState(store, None, repeatable=True, now=clock)
     settle(first, 500)
     first.save()
-    second = Books(store, None, repeatable=True, now=clock)
-    progress = Progress("getUser", second, lambda: 1_000, lambda line: None, now=clock)
+    second = RunState(store, None, repeatable=True, now=clock)
+    progress = ProgressReporter("getUser", second, lambda: 1_000, FailureLimit(None), Log(), now=clock)
     settle(second, 100)
     clock.now = 10
     assert progress.line() == "getUser: 600 done of 1,000 (60.0%), 0 failed, 10/s, 40 s left"
@@ -59,7 +74,9 @@ def test_rate_and_time_left_are_those_of_this_try() -> None:
 
 def test_without_a_number_to_expect_nothing_is_said_of_the_time_left() -> None:
     clock = Clock()
-    progress = Progress("getUser", settled(5, clock=clock), lambda: None, lambda line: None, now=clock)
+    progress = ProgressReporter(
+        "getUser", settled(5, clock=clock), lambda: None, FailureLimit(None), Log(), now=clock
+    )
     assert progress.line().startswith("getUser: 5 done, 0 failed, ")
     assert "left" not in progress.line()
 
@@ -73,10 +90,10 @@ def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
 
 def test_a_summary_adds_up_and_names_the_dead_letters_only_where_there_are_some() -> None:
     clock = Clock()
-    books = settled(7, 3, clock=clock)
+    run_state = settled(7, 3, clock=clock)
     clock.now = 2.0
-    made = summary("getUser", books, paused_seconds=1.26, dead_letter="s3://b/f.jsonl")
-    assert made["items"] == 10 == sum(made[outcome.value] for outcome in Outcome)
+    made = summary("getUser", run_state, paused_seconds=1.26, dead_letter="s3://b/f.jsonl")
+    assert made["items"] == 10 == sum(made[outcome.value] for outcome in ItemOutcome)
     assert (made["dead_letter"], made["paused_seconds"], made["items_per_second"]) == (
         "s3://b/f.jsonl",
         1.3,
@@ -87,7 +104,7 @@ def test_a_summary_adds_up_and_names_the_dead_letters_only_where_there_are_some(
 
 
 @pytest.mark.parametrize(
-    ("most", "succeeded", "failed", "in_the_end", "stops"),
+    ("most", "succeeded", "failed", "at_end", "stops"),
     [
         (None, 0, 1_000, True, False),
         (10, 0, 10, False, False),
@@ -103,21 +120,21 @@ def test_a_summary_adds_up_and_names_the_dead_letters_only_where_there_are_some(
     ],
 )
 def test_a_limit_is_a_count_or_a_share(
-    most: float | None, succeeded: int, failed: int, in_the_end: bool, stops: bool
+    most: float | None, succeeded: int, failed: int, at_end: bool, stops: bool
 ) -> None:
-    books = settled(succeeded, failed)
+    run_state = settled(succeeded, failed)
     if not stops:
-        FailureLimit(most).check(books, in_the_end=in_the_end)
+        FailureLimit(most).check(run_state, at_end=at_end)
         return
     with pytest.raises(ChannelTooManyFailuresError, match=r"ChannelRequestError: no such chat"):
-        FailureLimit(most).check(books, in_the_end=in_the_end)
+        FailureLimit(most).check(run_state, at_end=at_end)
 
 
 def test_failures_of_the_tries_before_do_not_count() -> None:
     store = MemoryCheckpoints()
-    first = Books(store, None, repeatable=True)
+    first = RunState(store, None, repeatable=True)
     settle(first, 0, 200)
     first.save()
-    second = Books(store, None, repeatable=True)
+    second = RunState(store, None, repeatable=True)
     settle(second, 1)
-    FailureLimit(0).check(second, in_the_end=True)
+    FailureLimit(0).check(second, at_end=True)

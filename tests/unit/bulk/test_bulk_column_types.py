@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.cells import (
+from airflow_channel_provider.bulk.column_types import (
     BOOLEAN,
     DATE,
     DATETIME,
@@ -28,7 +28,7 @@ from airflow_channel_provider.bulk.cells import (
     converter,
     type_of,
 )
-from airflow_channel_provider.bulk.items import duration_text, plain
+from airflow_channel_provider.bulk.json_values import duration_text, plain
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 KST = timezone(timedelta(hours=9))

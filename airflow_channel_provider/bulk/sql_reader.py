@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
-from airflow_channel_provider.bulk import statements
-from airflow_channel_provider.bulk.items import native
+from airflow_channel_provider.bulk import sql_statements
+from airflow_channel_provider.bulk.json_values import native
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 __all__ = ["ROWS_AT_ONCE", "bits", "closed", "executed", "fetched", "kept", "sql_errors"]
@@ -141,9 +141,9 @@ def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]
     """
     connection = _inner(connection)
     driver = _driver(connection)
-    if statements.is_empty(sql, driver):
+    if sql_statements.is_empty(sql, driver):
         raise ChannelConfigurationError("sql is empty; give a query.")
-    if found := statements.change_in(sql, driver):
+    if found := sql_statements.change_in(sql, driver):
         raise _no_read(found)
     arguments = (sql, parameters) if parameters else (sql,)
     _expect_text(connection, driver)

@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any
 
-from airflow_channel_provider.bulk.items import FieldTwiceError, json_of_line, native, number_of, plain
+from airflow_channel_provider.bulk.json_values import FieldTwiceError, json_of_line, native, number_of, plain
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 __all__ = [

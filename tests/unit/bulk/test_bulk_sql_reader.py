@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk import queries
+from airflow_channel_provider.bulk import sql_reader
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=9)))
@@ -35,7 +35,7 @@ VALUES: list[Any] = [
 
 
 def through(rows: list[Any]) -> list[Any]:
-    with queries.kept(rows) as (count, kept):
+    with sql_reader.kept(rows) as (count, kept):
         assert count == len(rows)
         return list(kept)
 
@@ -63,7 +63,7 @@ def test_memory_does_not_grow_with_the_rows() -> None:
     def peak_bytes(count: int) -> int:
         tracemalloc.start()
         try:
-            with queries.kept({"n": n, "text": f"{n:0500}"} for n in range(count)) as (_, rows):
+            with sql_reader.kept({"n": n, "text": f"{n:0500}"} for n in range(count)) as (_, rows):
                 assert sum(1 for _ in rows) == count
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -104,7 +104,7 @@ def test_what_reads_the_rows_may_fail_as_it_is() -> None:
         yield {"n": 1}
         raise ChannelConfigurationError("no")
 
-    with pytest.raises(ChannelConfigurationError, match=r"^no$"), queries.kept(rows()):
+    with pytest.raises(ChannelConfigurationError, match=r"^no$"), sql_reader.kept(rows()):
         raise AssertionError("nothing is given before all is read")
 
 
@@ -146,7 +146,7 @@ def test_an_error_of_a_driver_is_told_without_its_words(
     error: Exception, is_hopeless: bool, words: str
 ) -> None:
     def fails() -> None:
-        with queries.sql_errors():
+        with sql_reader.sql_errors():
             raise error
 
     with pytest.raises(ChannelError, match=words) as caught:

@@ -19,13 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk import lines
+from airflow_channel_provider.bulk import text_files
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 pytestmark = pytest.mark.promise(name="limits")
 
-STATED_LIMIT = lines.MOST_ITEM_BYTES
+STATED_LIMIT = text_files.MOST_ITEM_BYTES
 LIMIT = 1_000
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -37,7 +37,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MOST_ITEM_BYTES", LIMIT)
+    monkeypatch.setattr(text_files, "MOST_ITEM_BYTES", LIMIT)
 
 
 def file_of(folder: Path, name: str, content: bytes, **arguments: Any) -> FileSource:
@@ -132,7 +132,7 @@ NO_LINE = "is no JSON, or nested too deeply (each line has to be one item, and n
 def test_what_is_no_valid_file_is_told(
     name: str, content: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "MOST_ITEM_BYTES", 200_000)
+    monkeypatch.setattr(text_files, "MOST_ITEM_BYTES", 200_000)
     source = file_of(tmp_path, name, content)
     told = refusal(source)
     assert f" of {source.path} {words}; correct the file." in told
@@ -211,7 +211,7 @@ def test_what_is_packed_twice_is_told(tmp_path: Path) -> None:
 def test_marks_at_the_beginning_are_no_part_of_a_name(
     marks: int, block_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(text_files, "BLOCK_BYTES", block_bytes)
     text = "\ufeff" * marks
     assert list(file_of(tmp_path, "rows.csv", f"{text}id\n\ufeff1\n".encode())) == [{"id": "\ufeff1"}]
     assert list(file_of(tmp_path, "rows.jsonl", f'{text}{{"id": 1}}\n'.encode())) == [{"id": 1}]

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_channel_provider.bulk import lines as limits
-from airflow_channel_provider.bulk.items import interval_text
-from airflow_channel_provider.bulk.opened import Opened
+from airflow_channel_provider.bulk import text_files as limits
+from airflow_channel_provider.bulk.input_file import Opened
+from airflow_channel_provider.bulk.json_values import interval_text
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.arrow_columns import table_of
 
-from airflow_channel_provider.bulk import parquet
-from airflow_channel_provider.bulk.opened import Opened
+from airflow_channel_provider.bulk import parquet_reader
+from airflow_channel_provider.bulk.input_file import Opened
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -34,7 +34,7 @@ def texts(columns: int, count: int) -> pyarrow.Table:
 
 @pytest.fixture
 def _column_by_column(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "AT_ONE_GO_BYTES", -1)
+    monkeypatch.setattr(parquet_reader, "AT_ONE_GO_BYTES", -1)
 
 
 TABLES: dict[str, Callable[[], pyarrow.Table]] = {
@@ -74,14 +74,14 @@ def test_rows_are_the_same_column_by_column(
         data_page_size=999,
     )
     laid_out = list(source)
-    monkeypatch.setattr(parquet, "AT_ONE_GO_BYTES", 2**40)
+    monkeypatch.setattr(parquet_reader, "AT_ONE_GO_BYTES", 2**40)
     assert [*map(repr, laid_out)] == [*map(repr, source)]
     assert len(laid_out) == table_of_kind().num_rows
 
 
-def laid_out(folder: Path, **pieces: list[int]) -> parquet.Columns:
+def laid_out(folder: Path, **pieces: list[int]) -> parquet_reader.Columns:
     """Return columns of the numbers from 0, each in pieces of its own."""
-    columns = parquet.Columns(io.BytesIO(), ObjectStoragePath(folder.as_uri()))
+    columns = parquet_reader.Columns(io.BytesIO(), ObjectStoragePath(folder.as_uri()))
     for name, lengths in pieces.items():
         begins = [sum(lengths[:position]) for position in range(len(lengths))]
         made = [range(begin, begin + length) for begin, length in zip(begins, lengths, strict=True)]
@@ -127,7 +127,7 @@ def test_memory_grows_neither_with_the_rows_nor_with_the_columns(
 
 @pytest.mark.usefixtures("_column_by_column")
 def test_a_folder_without_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(parquet, "IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr(parquet_reader, "IN_MEMORY_BYTES", 1)
     source = source_of(tmp_path, texts(2, COUNT))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(ChannelError, match=r"rows\.parquet do not fit .*TMPDIR") as caught:
@@ -150,5 +150,5 @@ def test_a_store_is_asked_for_large_pieces_and_for_little_twice(
     monkeypatch.setattr(Opened, "read", noting)
     assert sum(1 for _ in source) == 12_000
     whole = (tmp_path / "rows.parquet").stat().st_size
-    assert sum(asked) < whole + 2 * parquet.READ_AHEAD_BYTES
-    assert len(asked) < whole / parquet.READ_AHEAD_BYTES + 4
+    assert sum(asked) < whole + 2 * parquet_reader.READ_AHEAD_BYTES
+    assert len(asked) < whole / parquet_reader.READ_AHEAD_BYTES + 4

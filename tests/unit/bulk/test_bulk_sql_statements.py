@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.statements import change_in, is_empty
+from airflow_channel_provider.bulk.sql_statements import change_in, is_empty
 
 CHANGES = {
     "DELETE FROM t RETURNING n": "DELETE",

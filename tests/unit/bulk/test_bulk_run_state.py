@@ -14,11 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.books import LOSSES_AT_ONCE, Books
-from airflow_channel_provider.bulk.checkpoint import Checkpoint, MemoryCheckpoints
+from airflow_channel_provider.bulk.checkpoint import (
+    Checkpoint,
+    CommittedOffsets,
+    MemoryCheckpoints,
+    joined_ranges,
+)
 from airflow_channel_provider.bulk.items import Item, Items
-from airflow_channel_provider.bulk.ledger import Ledger, joined_ranges
-from airflow_channel_provider.bulk.outcomes import Loss, Outcome
+from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome
+from airflow_channel_provider.bulk.run_state import FAILURES_PER_PART, RunState
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 
@@ -31,8 +35,8 @@ class Disk:
     """What outlives a try; a kill may come before or after any write."""
 
     checkpoints: MemoryCheckpoints = field(default_factory=MemoryCheckpoints)
-    parts: dict[int, list[Loss]] = field(default_factory=dict)
-    whole: list[Loss] | None = None
+    parts: dict[int, list[FailedItem]] = field(default_factory=dict)
+    whole: list[FailedItem] | None = None
     writes_left: int | None = None
 
     def _write(self) -> None:
@@ -48,39 +52,43 @@ class Disk:
         self._write()
         self.checkpoints.save(json.loads(json.dumps(checkpoint)))
 
-    def write_part(self, number: int, losses: Sequence[Loss]) -> None:
+    def write_part(self, number: int, failures: Sequence[FailedItem]) -> None:
         self._write()
-        self.parts[number] = list(losses)
+        self.parts[number] = list(failures)
 
-    def put_together(self, parts: int) -> None:
+    def merge_parts(self, parts: int) -> None:
         self._write()
-        self.whole = [loss for number in range(1, parts + 1) for loss in self.parts[number]]
+        self.whole = [failure for number in range(1, parts + 1) for failure in self.parts[number]]
 
-    def drop_parts(self, parts: int) -> None:
+    def remove_parts(self, parts: int) -> None:
         self._write()
         assert set(self.parts) <= set(range(1, parts + 2))
         self.parts.clear()
 
 
-def loss(item: Item, outcome: Outcome = Outcome.FAILED) -> Loss:
-    return Loss(item.value, item.key, outcome, "ChannelRequestError", "no", weight=item.weight)
+def failure(item: Item, outcome: ItemOutcome = ItemOutcome.FAILED) -> FailedItem:
+    return FailedItem(item.value, item.key, outcome, "ChannelRequestError", "no", weight=item.weight)
 
 
-def books(disk: Disk, *, repeatable: bool = True, named: bool = False, resume: bool = True) -> Books:
-    return Books(disk, disk, repeatable=repeatable, named=named, resume=resume, now=lambda: 0.0)
+def run_state(
+    disk: Disk, *, repeatable: bool = True, has_own_keys: bool = False, resume: bool = True
+) -> RunState:
+    return RunState(
+        disk, disk, repeatable=repeatable, has_own_keys=has_own_keys, resume=resume, now=lambda: 0.0
+    )
 
 
 @given(st.lists(st.integers(0, 400), unique=True))
 def test_ledger_knows_what_is_settled_in_whatever_order(positions: list[int]) -> None:
-    ledger = Ledger(taken=401)
+    offsets = CommittedOffsets(taken=401)
     for position in positions:
-        ledger.settle(position)
-    assert [p for p in range(401) if ledger.is_settled(p)] == sorted(positions)
-    assert ledger.open == 401 - len(positions)
-    assert ledger.mark not in ledger.beyond
-    again = Checkpoint.from_json(json.loads(json.dumps(Checkpoint(ledger).to_json())))
+        offsets.commit(position)
+    assert [p for p in range(401) if offsets.is_committed(p)] == sorted(positions)
+    assert offsets.pending == 401 - len(positions)
+    assert offsets.watermark not in offsets.beyond
+    again = Checkpoint.from_json(json.loads(json.dumps(Checkpoint(offsets).to_json())))
     assert again is not None
-    assert again.ledger == ledger
+    assert again.offsets == offsets
 
 
 @given(st.sets(st.integers(0, 60)))
@@ -91,11 +99,13 @@ def test_ranges_hold_the_positions_and_touch_nowhere(positions: set[int]) -> Non
 
 
 def test_checkpoint_of_a_million_items_is_small() -> None:
-    ledger = Ledger(1_000_000, b"x" * 16, 999_000, set(range(999_001, 1_000_000, 2)))
-    assert len(json.dumps(Checkpoint(ledger).to_json())) < 16_000
+    offsets = CommittedOffsets(1_000_000, b"x" * 16, 999_000, set(range(999_001, 1_000_000, 2)))
+    assert len(json.dumps(Checkpoint(offsets).to_json())) < 16_000
 
 
-NOTED = Checkpoint(Ledger(9, b"x" * 16, 4, {5, 7}), {"succeeded": 6}, parts=1, seconds=1.5).to_json()
+NOTED = Checkpoint(
+    CommittedOffsets(9, b"x" * 16, 4, {5, 7}), {"succeeded": 6}, parts=1, seconds=1.5
+).to_json()
 
 
 def test_nothing_stored_is_no_checkpoint() -> None:
@@ -130,7 +140,7 @@ def test_nothing_stored_is_no_checkpoint() -> None:
     ],
 )
 def test_checkpoint_that_is_not_plausible_is_refused_with_the_remedy(stored: Any) -> None:
-    with pytest.raises(ChannelConfigurationError, match="resume=False begins anew"):
+    with pytest.raises(ChannelConfigurationError, match="set resume=False"):
         Checkpoint.from_json(stored)
 
 
@@ -152,30 +162,30 @@ def test_whatever_is_stored_is_a_checkpoint_or_refused(changed: dict[str, Any]) 
         return
     assert found is not None
     json.dumps(found.to_json())
-    Books(MemoryCheckpoints(), None, repeatable=True)._restart(found)
+    RunState(MemoryCheckpoints(), None, repeatable=True)._load(found)
 
 
 ITEMS = 40
 BAD = {3, 11, 12, 39}
 
 
-def one_try(disk: Disk, done: Counter[int], draw: Iterator[int]) -> Books:
+def one_try(disk: Disk, done: Counter[int], draw: Iterator[int]) -> RunState:
     """Work as the engine does: some in hand, settled in some order, saved now and then."""
-    kept = books(disk)
+    kept = run_state(disk)
     if kept.finished:
         return kept
     in_hand: list[Item] = []
-    for item in kept.take(Items(range(ITEMS), None)):
+    for item in kept.pending_items(Items(range(ITEMS), None)):
         in_hand.append(item)
         while len(in_hand) > next(draw) % 6:
             settled = in_hand.pop(next(draw) % len(in_hand))
             done[settled.position] += 1
-            kept.settle(settled, [loss(settled)] if settled.position in BAD else [])
+            kept.record(settled, [failure(settled)] if settled.position in BAD else [])
         if next(draw) % 4 == 0:
             kept.save()
     for settled in in_hand:
         done[settled.position] += 1
-        kept.settle(settled, [loss(settled)] if settled.position in BAD else [])
+        kept.record(settled, [failure(settled)] if settled.position in BAD else [])
     kept.close(finished=True)
     return kept
 
@@ -192,7 +202,7 @@ def test_each_item_counts_once_however_often_a_try_is_killed(kills: list[int], r
             continue
     disk.writes_left = None
     kept = one_try(disk, done, draw)
-    assert kept.counts == {Outcome.SUCCEEDED: ITEMS - len(BAD), Outcome.FAILED: len(BAD)}
+    assert kept.counts == {ItemOutcome.SUCCEEDED: ITEMS - len(BAD), ItemOutcome.FAILED: len(BAD)}
     assert disk.whole is not None
     assert sorted(lost.value for lost in disk.whole) == sorted(BAD)
     assert set(done) == set(range(ITEMS))
@@ -201,59 +211,59 @@ def test_each_item_counts_once_however_often_a_try_is_killed(kills: list[int], r
 
 def test_what_was_settled_and_saved_is_passed_over() -> None:
     disk = Disk()
-    first = books(disk)
-    items = first.take(Items("abcdef", None))
+    first = run_state(disk)
+    items = first.pending_items(Items("abcdef", None))
     for item in [next(items), next(items), next(items)]:
         if item.position != 1:
-            first.settle(item, [])
+            first.record(item, [])
     first.save()
-    second = books(disk)
-    assert [item.value for item in second.take(Items("abcdef", None))] == ["b", "d", "e", "f"]
+    second = run_state(disk)
+    assert [item.value for item in second.pending_items(Items("abcdef", None))] == ["b", "d", "e", "f"]
     assert (second.done, second.done_before) == (2, 2)
 
 
 def test_resume_off_begins_anew() -> None:
     disk = Disk()
-    first = books(disk)
-    first.settle(next(first.take(Items("abc", None))), [])
+    first = run_state(disk)
+    first.record(next(first.pending_items(Items("abc", None))), [])
     first.save()
-    assert len(list(books(disk, resume=False).take(Items("abc", None)))) == 3
+    assert len(list(run_state(disk, resume=False).pending_items(Items("abc", None)))) == 3
 
 
-def interrupted(disk: Disk, *, at_rest: bool, repeatable: bool) -> Books:
+def interrupted(disk: Disk, *, idle: bool, repeatable: bool) -> RunState:
     """Kill a try that had three items in hand, of which one was settled and noted."""
-    first = books(disk, repeatable=repeatable)
-    items = first.take(Items("abcdef", None))
-    first.settle([next(items), next(items), next(items)][1], [])
-    first.save(at_rest=at_rest)
-    return books(disk, repeatable=repeatable)
+    first = run_state(disk, repeatable=repeatable)
+    items = first.pending_items(Items("abcdef", None))
+    first.record([next(items), next(items), next(items)][1], [])
+    first.save(idle=idle)
+    return run_state(disk, repeatable=repeatable)
 
 
 def test_what_may_have_been_sent_is_uncertain_where_it_can_not_be_repeated() -> None:
     disk = Disk()
-    second = interrupted(disk, at_rest=False, repeatable=False)
-    assert [item.value for item in second.take(Items("abcdef", None))] == ["d", "e", "f"]
-    assert second.counts == {Outcome.SUCCEEDED: 1, Outcome.UNCERTAIN: 2}
+    second = interrupted(disk, idle=False, repeatable=False)
+    assert [item.value for item in second.pending_items(Items("abcdef", None))] == ["d", "e", "f"]
+    assert second.counts == {ItemOutcome.SUCCEEDED: 1, ItemOutcome.UNCERTAIN: 2}
     second.close(finished=False)
     assert [(lost.value, lost.outcome) for lost in disk.whole or []] == [
-        ("a", Outcome.UNCERTAIN),
-        ("c", Outcome.UNCERTAIN),
+        ("a", ItemOutcome.UNCERTAIN),
+        ("c", ItemOutcome.UNCERTAIN),
     ]
 
 
-@pytest.mark.parametrize(("at_rest", "repeatable"), [(True, False), (False, True), (True, True)])
-def test_what_was_not_sent_or_can_be_repeated_is_sent(at_rest: bool, repeatable: bool) -> None:
-    second = interrupted(Disk(), at_rest=at_rest, repeatable=repeatable)
-    assert [item.value for item in second.take(Items("abcdef", None))] == ["a", "c", "d", "e", "f"]
+@pytest.mark.parametrize(("idle", "repeatable"), [(True, False), (False, True), (True, True)])
+def test_what_was_not_sent_or_can_be_repeated_is_sent(idle: bool, repeatable: bool) -> None:
+    second = interrupted(Disk(), idle=idle, repeatable=repeatable)
+    assert [item.value for item in second.pending_items(Items("abcdef", None))] == ["a", "c", "d", "e", "f"]
 
 
 ROWS = [{"id": 1}, {"id": 2}, {"id": 3}]
 
 
 def left_after_one(disk: Disk, key: str | None) -> None:
-    first = books(disk)
-    items = first.take(Items(ROWS, key))
-    first.settle(next(items), [loss(Item(0, ROWS[0], "1"))])
+    first = run_state(disk)
+    items = first.pending_items(Items(ROWS, key))
+    first.record(next(items), [failure(Item(0, ROWS[0], "1"))])
     next(items)
     first.save()
 
@@ -262,27 +272,29 @@ def left_after_one(disk: Disk, key: str | None) -> None:
 def test_another_source_is_done_anew_where_keys_recognise_a_repetition(changed: list[Any]) -> None:
     disk = Disk()
     left_after_one(disk, "id")
-    second = books(disk, named=True)
-    assert [item.value for item in second.take(Items(changed, "id"))] == changed
+    second = run_state(disk, has_own_keys=True)
+    assert [item.value for item in second.pending_items(Items(changed, "id"))] == changed
     assert (second.done, second.checkpoint.parts) == (0, 0)
     second.close(finished=True)
     assert disk.whole == []
 
 
-@pytest.mark.parametrize(("named", "repeatable"), [(False, True), (True, False)])
-def test_another_source_is_an_error_where_a_repetition_could_do_harm(named: bool, repeatable: bool) -> None:
+@pytest.mark.parametrize(("has_own_keys", "repeatable"), [(False, True), (True, False)])
+def test_another_source_is_an_error_where_a_repetition_could_do_harm(
+    has_own_keys: bool, repeatable: bool
+) -> None:
     disk = Disk()
     left_after_one(disk, "id")
-    second = books(disk, named=named, repeatable=repeatable)
+    second = run_state(disk, has_own_keys=has_own_keys, repeatable=repeatable)
     with pytest.raises(ChannelConfigurationError, match="item_key"):
-        list(second.take(Items([{"id": 9}, *ROWS], "id")))
+        list(second.pending_items(Items([{"id": 9}, *ROWS], "id")))
 
 
 def test_many_losses_ask_to_be_written() -> None:
-    kept = books(Disk())
-    for item in kept.take(Items(range(LOSSES_AT_ONCE), None)):
+    kept = run_state(Disk())
+    for item in kept.pending_items(Items(range(FAILURES_PER_PART), None)):
         assert not kept.is_full
-        kept.settle(item, [loss(item)])
+        kept.record(item, [failure(item)])
     assert kept.is_full
     kept.save()
     assert not kept.is_full
@@ -290,16 +302,16 @@ def test_many_losses_ask_to_be_written() -> None:
 
 def test_the_first_errors_are_kept_over_tries() -> None:
     disk = Disk()
-    first = books(disk)
-    for item in first.take(Items(range(9), None)):
-        first.settle(item, [loss(item)._replace(message=f"no {item.value}" + "x" * 999)])
+    first = run_state(disk)
+    for item in first.pending_items(Items(range(9), None)):
+        first.record(item, [failure(item)._replace(message=f"no {item.value}" + "x" * 999)])
     first.save()
-    errors = books(disk).checkpoint.errors
+    errors = run_state(disk).checkpoint.errors
     assert [error["message"][:4] for error in errors] == [f"no {number}" for number in range(5)]
     assert {len(error["message"]) for error in errors} == {500}
 
 
 def test_a_part_of_a_batch_may_be_lost() -> None:
-    kept = books(Disk())
-    kept.settle(Item(0, ["a", "b", "c"], "k", weight=3), [loss(Item(0, "b", "k"))])
-    assert kept.counts == {Outcome.SUCCEEDED: 2, Outcome.FAILED: 1}
+    kept = run_state(Disk())
+    kept.record(Item(0, ["a", "b", "c"], "k", weight=3), [failure(Item(0, "b", "k"))])
+    assert kept.counts == {ItemOutcome.SUCCEEDED: 2, ItemOutcome.FAILED: 1}

@@ -1,0 +1,145 @@
+"""The dead-letter file and the checkpoint, at any place that fsspec reaches.
+
+Object stores can't append, so the dead-letter file is written in parts, and put together when a try ends. A part is
+valid once a checkpoint counts it; one that a killed try left behind is written again. Nothing but a dead-letter file is
+ever replaced or removed by one, and what was not listed can be removed: parts are known by their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow_channel_provider.bulk import files
+from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, is_dead_letter
+from airflow_channel_provider.bulk.json_values import json_text
+from airflow_channel_provider.bulk.text_files import MOST_ITEM_BYTES
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.xcom import utf8
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_channel_provider.bulk.outcomes import FailedItem
+
+__all__ = ["DeadLetterFile"]
+
+log = logging.getLogger(__name__)
+
+JSON = Any
+COPY_BYTES = 1 << 20
+MOST_LINE_BYTES = 8 * MOST_ITEM_BYTES
+"""Of a dead-letter file: a byte of an item may be six in JSON."""
+
+
+class DeadLetterFile:
+    """
+    The items that did not succeed, a line of JSON each; valid input of another run.
+
+    :param path: where it is put together.
+    :param owner: names the task instance; keeps the parts of two of them apart.
+    :param attempt: the try of the task.
+    """
+
+    def __init__(self, path: ObjectStoragePath, owner: str, attempt: int) -> None:
+        self.path = path
+        self._attempt = attempt
+        self._owner = owner
+
+    def check(self) -> None:
+        """
+        Refuse a place where something else than a dead-letter file is; an empty file may be replaced.
+
+        :raises ChannelConfigurationError: there is such a thing.
+        """
+        files.check_place(self.path, argument="dead_letter")
+        files.check_place(self._part(1), argument="dead_letter")
+        line = files.first_line_of(self.path, MOST_LINE_BYTES)
+        if line and not _is_dead_letter_line(line):
+            raise ChannelConfigurationError(
+                f"dead_letter names {self.path}, which is there and is no dead-letter file; it would be replaced. Give "
+                "dead_letter another name, or move that file away."
+            )
+
+    def write_part(self, number: int, failures: Sequence[FailedItem]) -> None:
+        """Write one part, durably, over one of the same number that was never counted."""
+        at = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
+        lines = [json_text(self._line(failure, at)) for failure in failures]
+        files.make_own_folder(self._folder)
+        files.write_whole(self._part(number), utf8("".join(f"{line}\n" for line in lines)))
+
+    def merge_parts(self, parts: int) -> None:
+        """
+        Make the one file of all parts; without any, one that an earlier try has left goes.
+
+        :param parts: so many are valid.
+        :raises ChannelConfigurationError: something else has come to stand there; the parts are left as they are.
+        """
+        self.check()
+        if not parts:
+            files.remove_or_empty(self.path)
+            return
+        with files.replaced(self.path, mark=self._owner) as whole:
+            for number in range(1, parts + 1):
+                self._copy(self._part(number), whole)
+
+    def remove_parts(self, parts: int) -> None:
+        """
+        Remove the parts, once the one file is there and no checkpoint counts them any more.
+
+        What can't be removed is left with a warning: the work is done.
+
+        :param parts: so many were valid; one more may be there that was never counted.
+        """
+        try:
+            for number in range(1, parts + 2):
+                files.remove(self._part(number))
+            files.remove_folder(self._folder)
+        except ChannelError as error:
+            log.warning("All is done, but %s can't be cleared: remove it. %s", self._folder, error)
+        files.remove_asides(self.path, mark=self._owner)
+
+    @staticmethod
+    def _copy(part: ObjectStoragePath, whole: files.Output) -> None:
+        try:
+            with files.stored(part) as stream:
+                shutil.copyfileobj(stream, whole, COPY_BYTES)
+        except FileNotFoundError as error:
+            raise ChannelConfigurationError(
+                f"{part} is gone, a part of the dead-letter file that this task has written. What it held is lost; "
+                "resume=False begins anew, with all items."
+            ) from error
+
+    def _line(self, failure: FailedItem, at: str) -> dict[str, JSON]:
+        return {
+            DEAD_LETTER: FORMAT,
+            "item": failure.value,
+            "key": failure.key,
+            "request_id": failure.request_id,
+            "outcome": failure.outcome.value,
+            "error": failure.error,
+            "message": failure.message,
+            "attempt": self._attempt,
+            "at": at,
+        }
+
+    @property
+    def _folder(self) -> ObjectStoragePath:
+        folder: ObjectStoragePath = (
+            self.path.parent / f"{files.short_name(self.path.name)}.{self._owner}.parts"
+        )
+        return folder
+
+    def _part(self, number: int) -> ObjectStoragePath:
+        return self._folder / f"{number:06d}.jsonl"
+
+
+def _is_dead_letter_line(line: bytes) -> bool:
+    try:
+        return is_dead_letter(json.loads(line))
+    except (ValueError, RecursionError):
+        return False

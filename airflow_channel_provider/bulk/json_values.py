@@ -1,0 +1,274 @@
+"""Values of any kind -> what JSON can hold, and text of JSON -> values that have lost no digit.
+
+Sources give what their libraries make of a value: of numpy, pandas, Arrow, of a database's driver. Here each becomes
+one that JSON has, in a form that says the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+__all__ = [
+    "FieldTwiceError",
+    "duration_text",
+    "fields_of",
+    "interval_text",
+    "json_of_line",
+    "json_text",
+    "native",
+    "number_of",
+    "object_of_json",
+    "plain",
+    "short_float",
+    "year_text",
+]
+
+JSON = Any
+
+_DOUBLE_BYTES = 8
+_FOREIGN = ("NaTType", "NAType", "MonthDayNano")
+_MOST_DIGITS = 4_300
+"""Of a whole number; Python writes no longer one, and few services read one."""
+_PLAIN = frozenset({str, int, bool})
+
+
+def plain(value: object) -> JSON:
+    """
+    Return a value as JSON can hold it.
+
+    What has its values by names, such as a dataclass, becomes an object, a member of an enumeration its value;
+    times and durations become ISO 8601, bytes Base64, a decimal number the number that has the same digits, else text;
+    NaN, infinity and what pandas calls missing become null; anything else becomes its text. A number that was written
+    ``12.50`` is shown like that.
+    """
+    if value is None or value.__class__ in _PLAIN:
+        return value
+    if value.__class__ is list:
+        return [plain(inner) for inner in value]
+    if isinstance(value, (str, int)):
+        return plain(value.value) if isinstance(value, Enum) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(bytes(value)).decode()
+    own = native(value)
+    if own is not value:
+        return plain(own)
+    if (named := fields_of(value)) is not None:
+        return {name: plain(inner) for name, inner in named.items()}
+    return [plain(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
+
+
+def fields_of(value: object) -> Mapping[str, object] | None:
+    """Return what an object has by names: one of a dataclass, of attrs or of Pydantic, or a tuple with names."""
+    kind = type(value)
+    if kind is dict or kind is str:
+        return None
+    names: Iterable[str] = ()
+    if is_dataclass(kind):
+        names = [field.name for field in fields(kind)]
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [field.name for field in kind.__attrs_attrs__]
+    elif issubclass(kind, tuple):
+        names = getattr(kind, "_fields", ())
+    else:
+        names = getattr(kind, "model_fields", ())
+    return {name: getattr(value, name) for name in names} if names else None
+
+
+def native(value: object) -> object:
+    """
+    Return Python's own value for one of numpy, pandas or Arrow, None for what those call missing; others as they are.
+
+    A set is a list, in an order that is the same in each process.
+    """
+    if isinstance(value, (str, int, float, list, dict)):
+        return value
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    found: Any = value
+    if (name := type(value).__name__) in _FOREIGN:
+        return interval_text(*found) if name == "MonthDayNano" else None
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is None or not hasattr(value, "tolist"):
+        return value
+    if kind == "f" and found.dtype.itemsize < _DOUBLE_BYTES:
+        return (
+            [native(inner) for inner in found]
+            if found.shape
+            else short_float(float(found), found.dtype.itemsize)
+        )
+    if kind not in "mM":
+        return found.tolist()
+    # Theirs may count nanoseconds, which Python's do not.
+    return (
+        [native(inner) for inner in found] if getattr(found, "shape", ()) else _moment_of_numpy(found, kind)
+    )
+
+
+def _moment_of_numpy(value: Any, kind: str) -> object:
+    rounded = value.astype(f"{'datetime' if kind == 'M' else 'timedelta'}64[us]")
+    own = (value if value.dtype.str.endswith("[D]") and kind == "M" else rounded).tolist()
+    if own is None or (rounded == value and not isinstance(own, int)):
+        return own
+    if kind == "m":
+        return duration_text(int(value.astype("timedelta64[ns]").astype("int64")))
+    year, rest = re.findall(r"(-?\d+)(.*)", str(value))[0]
+    return year_text(int(year)) + rest
+
+
+def _scalar(value: object) -> JSON:
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
+        return duration_text(microseconds * 1_000 + int(getattr(value, "nanoseconds", 0)))
+    if isinstance(value, Decimal):
+        return _as_written(number_of(value), value)
+    return plain(value.value) if isinstance(value, Enum) else str(value)
+
+
+def year_text(year: int) -> str:
+    """Return a year as ISO 8601 writes it: one that has more than four digits, or is negative, has a sign."""
+    return f"{year:04d}" if 0 <= year <= date.max.year else f"{year:+05d}"
+
+
+def duration_text(nanoseconds: int) -> str:
+    """Return a duration as ISO 8601 writes it, such as ``P1DT2H30M0.5S``; a minus stands in front of all of it."""
+    seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
+    days, seconds = divmod(seconds, 86_400)
+    hours, seconds = divmod(seconds, 3_600)
+    minutes, seconds = divmod(seconds, 60)
+    second = f"{seconds}.{fraction:09d}".rstrip("0") if fraction else str(seconds)
+    parts = ((str(hours), "H"), (str(minutes), "M"), (second, "S"))
+    clock = "".join(f"{number}{unit}" for number, unit in parts if number != "0")
+    day = f"{days}D" if days else ""
+    text = "P" + day + (f"T{clock}" if clock else "" if day else "T0S")
+    return f"-{text}" if nanoseconds < 0 else text
+
+
+def interval_text(months: int, days: int, nanoseconds: int) -> str:
+    """Return an interval of the calendar as ISO 8601 writes it, such as ``P1Y2M3DT4H``; see :func:`duration_text`."""
+    rest = days * 86_400_000_000_000 + nanoseconds
+    if not months:
+        return duration_text(rest)
+    if months < 0:
+        return f"-{interval_text(-months, -days, -nanoseconds)}"
+    years, months = divmod(months, 12)
+    calendar = "P" + (f"{years}Y" if years else "") + (f"{months}M" if months else "")
+    clock = duration_text(abs(rest))[1:] if rest else ""
+    return calendar + (re.sub(r"[\d.]+", r"-\g<0>", clock) if rest < 0 else clock)
+
+
+def short_float(value: float | None, size_bytes: int) -> float | None:
+    """Return the number with the fewest digits that so few bytes hold as this one: 19.99, not 19.989999771118164."""
+    if value is None or not math.isfinite(value) or value.is_integer():
+        return value
+    size, digits = ("<f", range(6, 9)) if size_bytes == 4 else ("<e", range(3, 5))
+    tried = (float(f"{value:.{count}g}") for count in digits)
+    return next(
+        (short for short in tried if struct.unpack(size, struct.pack(size, short))[0] == value), value
+    )
+
+
+def number_of(value: Decimal) -> float | str | None:
+    """Return the number of JSON that has the digits of a decimal one; its text where none has, None for NaN."""
+    if not value.is_finite():
+        return None
+    if value == value.to_integral_value():
+        return int(value) if value.adjusted() < _MOST_DIGITS else str(value)
+    number = float(value)
+    return number if Decimal(repr(number)) == value else str(value)
+
+
+class _WrittenInt(int):
+    digits: str
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+class _WrittenFloat(float):
+    digits: str
+
+    def __str__(self) -> str:
+        return self.digits
+
+
+def _as_written(number: float | str | None, value: Decimal) -> JSON:
+    """Return a number that as a text has the digits that it was written with, as people do in a price."""
+    digits = format(value, "f")
+    if number is None or isinstance(number, str) or digits == str(number):
+        return number
+    made = _WrittenInt(number) if isinstance(number, int) else _WrittenFloat(number)
+    made.digits = digits
+    return made
+
+
+class FieldTwiceError(ValueError):
+    """A name stands twice in one object; the text completes a sentence that begins with where the object is."""
+
+
+def json_of_line(line: str) -> JSON:
+    """
+    Return what a line of JSON holds; a number that is no whole one with all of its digits.
+
+    :raises FieldTwiceError: only one of two values of a field could be read.
+    :raises ValueError: it is no JSON.
+    """
+    text = line.strip(_BLANKS)
+    value, end = _LINES.raw_decode(text)  # what decode() does besides takes a fifth of its time
+    if end < len(text):
+        raise ValueError
+    return value
+
+
+def _number_of_json(text: str) -> float | Decimal:
+    number = float(text)
+    return number if repr(number) == text else Decimal(text)
+
+
+def object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    """
+    Return an object of JSON as a mapping.
+
+    :raises FieldTwiceError: two of its fields have one name.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise FieldTwiceError(f"names a field of an object twice, {twice!r}")
+    return made
+
+
+_BLANKS = " \t\r\n"
+"""What JSON takes for nothing; Python takes more."""
+_LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=object_of_json)
+
+
+def json_text(value: JSON) -> str:
+    """Return the JSON of what :func:`plain` made; a number has the digits that it was written with."""
+    if isinstance(value, Mapping):
+        fields = (
+            f"{json.dumps(str(name), ensure_ascii=False)}: {json_text(inner)}"
+            for name, inner in value.items()
+        )
+        return f"{{{', '.join(fields)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(json_text, value))}]"
+    if isinstance(value, (_WrittenInt, _WrittenFloat)):
+        return value.digits
+    return json.dumps(value, ensure_ascii=False)
