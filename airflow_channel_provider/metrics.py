@@ -33,7 +33,7 @@ from airflow_channel_provider.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.tokens.events import TokenEvent
+    from airflow_channel_provider.tokens.types import TokenEvent
 
 __all__ = ["call_repeated", "items_settled", "timed_call", "token_event"]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.connections import ChannelTalkSettings
     from airflow_channel_provider.hooks._tokens import TokenUser
     from airflow_channel_provider.tokens.manager import TokenManager
-    from airflow_channel_provider.tokens.token import Token
+    from airflow_channel_provider.tokens.types import Token
 
 __all__ = ["ConnectionTest", "clock_time", "explain", "one_sentence", "without_id"]
 
@@ -108,7 +108,7 @@ class ConnectionTest:
 
     def _sentence(self, how: str, where: str, token: Token) -> str:
         manager = self.manager
-        minutes = manager.shared.quota.window_seconds / 60
+        minutes = manager.repository.quota.window_seconds / 60
         return (
             f"{how}: app {self.settings.app_id or '(no App ID given)'} {where} at {self.settings.base_url}, token "
             f"{manager.age_seconds(token):.0f} s old, valid for another {manager.remaining_seconds(token):.0f} s, "

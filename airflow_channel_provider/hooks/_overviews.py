@@ -57,7 +57,7 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
 
     :raises ChannelError: it can't be read.
     """
-    from airflow_channel_provider.tokens.plausible import is_name
+    from airflow_channel_provider.tokens.validation import is_name
 
     quota = _quota()
     try:
@@ -71,15 +71,15 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
         store.rest()
 
 
-def _overview_of(key: str, snapshot: Snapshot, quota: Quota, clock: tuple[str, str]) -> AppOverview:
-    """Describe one app; what nobody has foreseen in its document hides no other app."""
+def _overview_of(key: str, stored: Snapshot, quota: Quota, clock: tuple[str, str]) -> AppOverview:
+    """Describe one app; an unforeseen value in its document must not hide the other apps."""
     from airflow_channel_provider.tokens.overview import overview_of
     from airflow_channel_provider.tokens.record import AppRecord
-    from airflow_channel_provider.tokens.shared import moment_of
+    from airflow_channel_provider.tokens.repository import read_record
 
     try:
-        moment = moment_of(snapshot, quota)
-        return overview_of(key, moment.record, moment.now, quota, _wall_time_of(moment.now, clock))
+        snapshot = read_record(stored, quota)
+        return overview_of(key, snapshot.record, snapshot.now, quota, _wall_time_of(snapshot.now, clock))
     except Exception as trouble:
         log.exception("The record of app %s in %s could not be described", key, clock[0])
         told = f"The record of this app can't be shown ({type(trouble).__name__}); the log says more."
@@ -95,42 +95,42 @@ def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:
     :return: None where there is no such app.
     :raises ChannelError: the store can't be read.
     """
-    from airflow_channel_provider.tokens.shared import moment_of
+    from airflow_channel_provider.tokens.repository import read_record
 
     try:
         if app not in store.documents():
             return None
-        return moment_of(store.load(app), _quota()).record.name.connections
+        return read_record(store.load(app), _quota()).record.name.connections
     finally:
         store.rest()
 
 
 def drop_token(store: TokenStore, app: str, scope: str) -> bool:
     """
-    Let nobody use the present token of a scope any more; whoever needs one next renews it, for one token request.
+    Stop the use of the present token of a scope; the next process that needs one renews it, for one token request.
 
     :param app: key of its record in the store.
     :return: False where there is no such app, or no token of that scope to drop.
     :raises ChannelError: it can't be written.
     """
+    from airflow_channel_provider.tokens.repository import read_record
     from airflow_channel_provider.tokens.seal import is_blob_name
-    from airflow_channel_provider.tokens.shared import moment_of
 
     quota = _quota()
 
-    def drop(snapshot: Snapshot) -> tuple[dict[str, Any] | None, TokenFacts | None]:
-        moment = moment_of(snapshot, quota)
-        record, facts = moment.record, moment.record.tokens.get(scope)
+    def drop(stored: Snapshot) -> tuple[dict[str, Any] | None, TokenFacts | None]:
+        snapshot = read_record(stored, quota)
+        record, facts = snapshot.record, snapshot.record.tokens.get(scope)
         if facts is None or facts.dropped:
             return None, None
-        return moment.written(record.with_dropped_token(scope)), facts
+        return snapshot.to_write(record.with_dropped_token(scope)), facts
 
     try:
         # What is listed names no file and no key of something else.
         dropped = store.update(app, drop) if app in store.documents() else None
         if dropped is not None and is_blob_name(dropped.blob):
-            # Where the record is lost, the sealed token would be as good as new. One that replaced it in this moment
-            # goes with it, which costs a token request.
+            # If the record is lost, the sealed token would be in use again. One that replaced it at this moment goes
+            # with it, which costs a token request.
             store.drop_blob(app, dropped.blob)
         return dropped is not None
     finally:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.api.channel_talk import ChannelTalkClient
     from airflow_channel_provider.api.token_answer import TokenAnswer
     from airflow_channel_provider.tokens.manager import TokenManager
-    from airflow_channel_provider.tokens.token import Token
+    from airflow_channel_provider.tokens.types import Token
 
 __all__ = ["ClientExchange", "TokenUser"]
 

@@ -109,8 +109,8 @@ class BenllyHook(ServiceHook):
         from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
         from airflow_channel_provider.hooks import _benlly_tokens
         from airflow_channel_provider.tokens.budget import Quota
-        from airflow_channel_provider.tokens.dialect import BENLLY
         from airflow_channel_provider.tokens.manager import TokenManager
+        from airflow_channel_provider.tokens.types import BENLLY
 
         settings, login = self.settings, self._login()
         client = BenllyOAuthClient(
@@ -127,7 +127,7 @@ class BenllyHook(ServiceHook):
             exchange=_benlly_tokens.LoginExchange(client, login),
             on_secret=mask_secret,
             quota=Quota.unlimited(),
-            dialect=BENLLY,
+            service=BENLLY,
             label=f"Connection {settings.conn_id!r}",
             on_event=metrics.token_event,
             connection=self._known_conn_id(),
@@ -150,7 +150,7 @@ class BenllyHook(ServiceHook):
     @opened_once
     def _token_user(self) -> TokenUser:
         from airflow_channel_provider.hooks._tokens import TokenUser
-        from airflow_channel_provider.tokens.dialect import BENLLY
+        from airflow_channel_provider.tokens.types import BENLLY
 
         return TokenUser(
             self.manager,

@@ -1,7 +1,8 @@
 """
-The heart: one token and one budget of token requests for every task of every worker.
+One token and one budget of token requests for every task of every worker.
 
-Read in this order: :mod:`.token` (what is shared), :mod:`.budget` (the ledger), :mod:`.record` (the document of one
-app), :mod:`.policy` and :mod:`.outcomes` (the decisions, pure), :mod:`.stores` (where it lives), :mod:`.search` (the
-order of things), :mod:`.renewal` (one token request), :mod:`.manager` (the door).
+Read in this order: :mod:`.types` (a token, a service), :mod:`.budget` (the ledger), :mod:`.record` (the document of one
+app), :mod:`.policy` and :mod:`.transitions` (the decisions, pure), :mod:`.stores` and :mod:`.repository` (where the
+document lives), :mod:`.acquire` (how a caller gets a token), :mod:`.renewal` (one token request), :mod:`.manager` (what
+hooks use).
 """

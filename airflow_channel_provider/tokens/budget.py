@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from airflow_channel_provider.tokens.plausible import one_more
+from airflow_channel_provider.tokens.validation import increment
 
 __all__ = ["Charge", "Ledger", "Quota"]
 
@@ -149,7 +149,7 @@ class Ledger:
 
         :param retry_after_seconds: from a header or the body of the answer; None where neither tells.
         """
-        refusals = one_more(self.refusals)
+        refusals = increment(self.refusals)
         live = self.live(now, quota)
         if retry_after_seconds is not None and retry_after_seconds > 0:
             # What is told is believed, but for how often: a short wait that never helps gets longer.

@@ -1,20 +1,17 @@
-"""
-Clocks that no one can turn back: seconds since boot, which nothing steps and which go on while the host sleeps.
-"""
+"""The clock of this host: seconds since boot. Nobody can set it back, and it goes on while the host sleeps."""
 
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 __all__ = ["boot_id", "steady"]
 
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def steady() -> float:
-    """Seconds since boot; comparable between the processes of one host, and only there."""
-    return time.clock_gettime(_CLOCK)
+steady: Callable[[], float] = partial(
+    time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+)
+"""Seconds since boot; comparable between the processes of one host only."""
 
 
 @lru_cache(maxsize=1)
@@ -22,7 +19,7 @@ def boot_id() -> str | None:
     """
     Name this boot of this host.
 
-    :return: None where the system has no such name; then nothing may be concluded from :func:`steady` of others.
+    :return: None if the system has no such name; then :data:`steady` of another process can't be compared.
     """
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from enum import Enum
 from typing import Any
 
-from airflow_channel_provider.tokens import plausible
+from airflow_channel_provider.tokens import validation
 
 __all__ = ["KEPT_ROWS", "KEPT_SECONDS", "Outcome", "TokenRequest", "began", "ended", "requests_in"]
 
@@ -99,16 +99,16 @@ def _request(row: Row) -> TokenRequest | None:
     except TypeError:  # of another length, or one of them is no text
         return None
     took, at = request.seconds, _at(row)
-    if at <= 0 or request.outcome not in _OUTCOMES or not (took is None or plausible.is_time(took)):
+    if at <= 0 or request.outcome not in _OUTCOMES or not (took is None or validation.is_time(took)):
         return None
     return request if printable else TokenRequest(*map(_put_right, row))
 
 
 def _put_right(value: Any) -> Any:
-    return plausible.shown(value, TEXT_LENGTH) if isinstance(value, str) else value
+    return validation.repaired(value, TEXT_LENGTH) if isinstance(value, str) else value
 
 
 def _at(row: Row) -> float:
     """Return when a row was written; long ago for one that is none of ours."""
     at = row[1] if len(row) > 1 else None
-    return float(at) if plausible.is_time(at) else 0.0
+    return float(at) if validation.is_time(at) else 0.0

@@ -1,8 +1,8 @@
 """
-The decisions: use the token, renew it, wait for who does, or come back later. Pure functions of (record, now).
+The decisions about a token: use it, renew it, wait for the process that does, or fail. Pure functions of (record, now).
 
-What a token's age asks for (:class:`Stage`), and who may act on it (:func:`claim`). Whoever is told to :class:`Renew`
-has been charged for it already, in the same step, and owes the record one of the :mod:`.outcomes`.
+A token's age gives its :class:`Stage`, and :func:`claim` decides who renews it. A process that gets :class:`Renew` has
+been charged for the request in the same step, and must end it with one of the :mod:`.transitions`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ __all__ = [
     "QuotaExhausted",
     "Renew",
     "RenewalInProgress",
-    "Request",
+    "RenewalRequest",
     "Stage",
     "claim",
-    "concerns",
     "early_seconds",
     "late_seconds",
     "refused_again",
@@ -31,7 +30,7 @@ __all__ = [
 ]
 
 LEASE_SECONDS = 20.0
-"""Longer than a whole token request, so that a living holder is never overtaken."""
+"""Longer than a whole token request, so that no process takes over from one that still works."""
 
 EARLY_SHARE = 0.2
 EARLY_FLOOR_SHARE = 120 / 1800
@@ -41,12 +40,12 @@ EARLY_TRIES = 2
 FULL_EARLY_SCOPES, FLOOR_EARLY_SCOPES = 6, 9
 
 REFRESH_REFUSALS = 2
-"""So many refused refreshes in a row, and a scope is only issued from then on: each costs a request for nothing."""
+"""After so many refused refreshes in a row a scope is only issued: each of them costs a request for nothing."""
 
 REPLACEMENTS = 2
 REFUSED_AGAIN_SECONDS = 300.0
 REFUSED_AGAIN_MAX_SECONDS = 1800.0
-"""After so many replacements in a row, a refused token is kept for so long before it is replaced once more."""
+"""After so many replacements in a row a refused token is kept for so long before it is replaced once more."""
 
 
 class Stage(Enum):
@@ -60,7 +59,7 @@ class Stage(Enum):
 
 def early_seconds(life_seconds: float, scopes: int) -> float:
     """
-    How long before its end a token may be renewed.
+    Return how long before its end a token may be renewed.
 
     The last 20 % of its life for up to 6 scopes; less as more of them share the quota, down to 120 s of 1,800 from 9
     scopes on, since a longer lead means more requests a window.
@@ -71,18 +70,18 @@ def early_seconds(life_seconds: float, scopes: int) -> float:
 
 
 def late_seconds(life_seconds: float) -> float:
-    """How long before its end a token must be renewed: 60 s, or a tenth of a short life."""
+    """Return how long before its end a token must be renewed: 60 s, or a tenth of a short life."""
     return min(LATE_SECONDS, LATE_SHARE * life_seconds)
 
 
 def stage_of(issued_at: float, expires_at: float, now: float, *, scopes: int = 1) -> Stage:
     """
-    Tell what a token's age asks for.
+    Return what a token's age asks for.
 
     :param scopes: how many scopes share the quota.
     """
     life, left = expires_at - issued_at, expires_at - now
-    if left <= 0 or left > life + LEASE_SECONDS:  # the second: a token from the future; its clock is not ours
+    if left <= 0 or left > life + LEASE_SECONDS:  # the second: issued in the future, by another clock
         return Stage.EXPIRED
     if left <= late_seconds(life):
         return Stage.LATE
@@ -90,22 +89,22 @@ def stage_of(issued_at: float, expires_at: float, now: float, *, scopes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RenewalRequest:
     """
-    Somebody wants a scope's token renewed.
+    One process asks to renew the token of a scope.
 
     :param owner: unique to this attempt; also the id of its charge.
-    :param host: where it runs, as the store names hosts.
-    :param stage: why: early and late have a living token to fall back on.
-    :param held: fingerprint of the stored token that it could read; None where there is none or it is unreadable.
-    :param outliving: the stored pair has a refresh token that is worth showing though its access token is of no use.
+    :param host: this host, as the store names hosts.
+    :param stage: of the token; if it is early or late, a living token remains in use when the renewal fails.
+    :param held: fingerprint of the stored token that this process could read; None if there is none.
+    :param outliving: the stored pair has a valid refresh token though its access token can't be used.
     :param refused: fingerprint of the token that the service has just refused.
     :param missing: fingerprint of a token that the record names but whose blob is gone or unreadable.
     :param secret_mark: fingerprint of the App Secret.
-    :param alone_on_host: no other process of this host is renewing this scope, so a lease of this host is a dead one's.
-    :param ask_again: try in spite of a remembered refusal (a person pressed a button).
-    :param why: what is wrong with the token that is there; for people.
-    :param asked_by: the task or the person that needs a token; for people.
+    :param alone_on_host: no other process of this host renews this scope, so a lease of this host is a dead one's.
+    :param ask_again: try although a refusal is remembered (a person pressed a button).
+    :param why: what is wrong with the present token, for people.
+    :param asked_by: the task or the person that needs a token, for people.
     """
 
     scope: str
@@ -125,7 +124,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Send one token request: it is charged and yours."""
+    """Send one token request; it is charged."""
 
     refresh: bool
     requested_at: float
@@ -133,21 +132,26 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyRenewed:
-    """A newer token is stored already."""
+    """A newer token is stored."""
 
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class RenewalInProgress:
-    """Somebody is renewing; look again soon, at the latest then."""
+    """Another process is renewing; look again soon, at the latest at ``until`` (store clock, seconds)."""
 
     until: float
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaExhausted:
-    """The quota is spent (or kept for those in need): come back then."""
+    """
+    The quota is spent, or the rest is reserved for urgent renewals.
+
+    :param at: when a request may be sent (store clock, seconds).
+    :param blocked: the service said so, not only our own count.
+    """
 
     at: float
     blocked: bool
@@ -163,20 +167,23 @@ class CachedFailure:
 Decision = Renew | AlreadyRenewed | RenewalInProgress | QuotaExhausted | CachedFailure
 
 
-def claim(record: AppRecord, now: float, request: Request, quota: Quota) -> tuple[AppRecord | None, Decision]:
+def claim(
+    record: AppRecord, now: float, request: RenewalRequest, quota: Quota
+) -> tuple[AppRecord | None, Decision]:
     """
-    Decide whether this process renews, and charge it if so.
+    Decide whether this process renews, and charge the request if so.
 
     :return: the new record (None: unchanged) and the decision.
     """
+    refresh = _is_refresh(record, request)
     decision = (
-        _newer_token(record, now, request, quota)
-        or _someone_renews(record, now, request)
-        or blocking_reason(record, now, request, quota)
+        _already_renewed(record, now, request, quota)
+        or _renewal_in_progress(record, now, request)
+        or _cached_failure(record, now, request, quota, refresh=refresh)
+        or _quota_exhausted(record, now, request, quota)
     )
     if decision is not None:
         return None, decision
-    refresh = _refreshes(record, request)
     ledger = record.ledger.charge(
         request.owner, scope=request.scope, kind="refresh" if refresh else "issue", now=now, quota=quota
     )
@@ -185,14 +192,9 @@ def claim(record: AppRecord, now: float, request: Request, quota: Quota) -> tupl
     return record, Renew(refresh, now)
 
 
-def blocking_reason(
-    record: AppRecord, now: float, request: Request, quota: Quota
-) -> CachedFailure | QuotaExhausted | None:
-    """Tell what keeps anybody from renewing: a failure that is remembered, or the quota; None where nothing does."""
-    return _known_to_fail(record, now, request, quota) or _over_budget(record, now, request, quota)
-
-
-def _newer_token(record: AppRecord, now: float, request: Request, quota: Quota) -> Decision | None:
+def _already_renewed(
+    record: AppRecord, now: float, request: RenewalRequest, quota: Quota
+) -> AlreadyRenewed | None:
     facts = record.tokens.get(request.scope)
     if (
         facts is None
@@ -204,29 +206,31 @@ def _newer_token(record: AppRecord, now: float, request: Request, quota: Quota) 
     return AlreadyRenewed(facts.fingerprint) if stage in (Stage.FRESH, Stage.EARLY) else None
 
 
-def _someone_renews(record: AppRecord, now: float, request: Request) -> Decision | None:
+def _renewal_in_progress(record: AppRecord, now: float, request: RenewalRequest) -> RenewalInProgress | None:
     lease = record.leases.get(request.scope)
     if lease is None or lease.until <= now or (request.alone_on_host and lease.host == request.host):
         return None
     return RenewalInProgress(lease.until)
 
 
-def _known_to_fail(record: AppRecord, now: float, request: Request, quota: Quota) -> CachedFailure | None:
+def _cached_failure(
+    record: AppRecord, now: float, request: RenewalRequest, quota: Quota, *, refresh: bool
+) -> CachedFailure | None:
     if request.ask_again:
         return None
     failure = record.failure_of(request.scope, request.secret_mark)
-    if failure is not None and concerns(failure, request) and _early_tries_used(failure, request, quota):
+    if failure is not None and _concerns(failure, request) and _early_tries_used(failure, request, quota):
         return CachedFailure(failure)
-    # A refresh does not show the App Secret, so it may go on where the secret is refused.
-    secret_refused = None if _refreshes(record, request) else record.secret_refused
+    # A refresh does not send the App Secret, so it may go on where the secret is refused.
+    secret_refused = None if refresh else record.secret_refused
     for met in (failure, secret_refused, record.outage):
-        if met is not None and concerns(met, request) and met.until > now:
+        if met is not None and _concerns(met, request) and met.until > now:
             return CachedFailure(met)
     return None
 
 
-def _refreshes(record: AppRecord, request: Request) -> bool:
-    """Tell whether a renewal is a refresh: its refresh token is good, and the token lives unless it is outlived."""
+def _is_refresh(record: AppRecord, request: RenewalRequest) -> bool:
+    """Return whether a renewal is a refresh: its refresh token is valid, and the token lives unless it is outlived."""
     failure, facts = record.failure_of(request.scope, request.secret_mark), record.tokens.get(request.scope)
     if failure is not None and failure.refresh_refused:
         return False
@@ -238,18 +242,20 @@ def _refreshes(record: AppRecord, request: Request) -> bool:
     return lives or request.outliving
 
 
-def concerns(failure: Failure, request: Request) -> bool:
-    """Tell whether a failure says something about this request: a refusal does so for its own App Secret only."""
+def _concerns(failure: Failure, request: RenewalRequest) -> bool:
+    """Return whether a failure applies to a request: a refusal does so for its own App Secret only."""
     return failure.error is None or failure.secret_mark == request.secret_mark
 
 
-def _early_tries_used(failure: Failure, request: Request, quota: Quota) -> bool:
+def _early_tries_used(failure: Failure, request: RenewalRequest, quota: Quota) -> bool:
     return request.stage is Stage.EARLY and failure.count >= EARLY_TRIES and not quota.is_unlimited
 
 
-def _over_budget(record: AppRecord, now: float, request: Request, quota: Quota) -> QuotaExhausted | None:
+def _quota_exhausted(
+    record: AppRecord, now: float, request: RenewalRequest, quota: Quota
+) -> QuotaExhausted | None:
     keep_free = quota.early_reserve if request.stage is Stage.EARLY else 0
-    if record.outage is not None:  # probing a service in trouble must leave enough for when it is back
+    if record.outage is not None:  # requests during an outage must leave enough for its end
         keep_free = max(keep_free, min(record.scopes_in_use(now, quota), quota.limit // 2))
     at = record.ledger.available_at(now, quota, keep_free=keep_free)
     return QuotaExhausted(at, blocked=record.ledger.blocked_until >= at) if at > now else None
@@ -257,7 +263,7 @@ def _over_budget(record: AppRecord, now: float, request: Request, quota: Quota) 
 
 def refused_again(record: AppRecord, now: float, scope: str, refused: str | None) -> TokenFacts | None:
     """
-    Tell whether a refused token is one too many of those that were bought to replace refused ones.
+    Return the facts of a refused token that replaced too many refused ones to be replaced itself; None if it may be.
 
     Two in a row are replaced at once, since a token can be revoked twice. Renewing on would spend the quota on a
     refusal that has another cause; from then on it is tried after 5 minutes, 10, 20, and every 30.

@@ -2,20 +2,20 @@
 The one document that all tasks of one app share: ledger, leases, what is known of each token, and what went wrong.
 
 It holds no secret and no token, so it survives a reissued App Secret. Its JSON carries a format number; a document of
-another format, or with anything in it that is not :mod:`.plausible`, counts as lost, and a lost document counts as half
-spent. What only people read of it, its name and its history, is put right instead. What is written is always readable.
+another format, or with a value that fails its :mod:`.validation`, counts as lost, and a lost document counts as half
+spent. Its name and its history, which only people read, are repaired instead. What is written is always readable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from airflow_channel_provider.tokens import plausible
+from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.dialect import CHANNEL_TALK
 from airflow_channel_provider.tokens.history import KEPT_ROWS, History
+from airflow_channel_provider.tokens.types import CHANNEL_TALK
 
 __all__ = [
     "ERROR_FIELDS",
@@ -26,8 +26,9 @@ __all__ = [
     "Failure",
     "Lease",
     "TokenFacts",
-    "noted_charges",
 ]
+
+T = TypeVar("T")
 
 FORMAT = 1
 
@@ -200,12 +201,12 @@ class AppRecord:
         return replace(
             self,
             leases={scope: lease for scope, lease in self.leases.items() if lease.until > now},
-            tokens=plausible.latest(
+            tokens=_latest(
                 {scope: facts for scope, facts in self.tokens.items() if facts.expires_at + day > now},
                 lambda facts: facts.expires_at,
                 most=KEPT_TOKENS,
             ),
-            failures=plausible.latest(
+            failures=_latest(
                 {key: failure for key, failure in self.failures.items() if failure.until + day > now},
                 lambda failure: failure.until,
                 most=KEPT_FAILURES,
@@ -218,7 +219,7 @@ class AppRecord:
 
         What lies further ahead would hold everybody up until then: a lease, a refusal, a charge.
         """
-        soon = now + plausible.AHEAD_SECONDS
+        soon = now + validation.AHEAD_SECONDS
         pauses_end = soon + max(LONGEST_PAUSE_SECONDS, quota.silence_seconds)
         for charge in self.ledger.charges:
             if charge.at > soon:
@@ -260,22 +261,6 @@ class AppRecord:
             return _check(_parsed(document))
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
-
-
-def noted_charges(document: object, now: float, quota: Quota) -> int:
-    """Count the charges in a document that is not to be believed, but for those that are over by their own stamps."""
-    ledger = document.get("ledger") if isinstance(document, dict) else None
-    charges = ledger.get("charges") if isinstance(ledger, dict) else None
-    return (
-        sum(_may_hold(charge, now - quota.hold_seconds) for charge in charges)
-        if isinstance(charges, list)
-        else 0
-    )
-
-
-def _may_hold(charge: object, since: float) -> bool:
-    at = charge.get("at") if isinstance(charge, dict) else None
-    return not plausible.is_time(at) or at > since
 
 
 # Known keys only, so that a document of a later release, which may hold more, is not taken for a lost one. A record is
@@ -342,7 +327,7 @@ def _check(record: AppRecord) -> AppRecord:
     :raises ValueError: some of it is not plausible.
     """
     ledger = record.ledger
-    plausible.few(ledger.charges, record.leases, record.tokens, record.failures)
+    validation.check_sizes(ledger.charges, record.leases, record.tokens, record.failures)
     times, counts, flags = [ledger.blocked_until], [ledger.refusals], [False]
     texts = [*record.leases, *record.tokens, *record.failures]
     for charge in ledger.charges:
@@ -361,12 +346,8 @@ def _check(record: AppRecord) -> AppRecord:
         counts.append(failure.count)
         texts.append(failure.secret_mark)
         flags.append(failure.refresh_refused)
-    plausible.times(times)
-    plausible.counts(counts)
-    plausible.names(texts)
-    plausible.flags(flags)
-    for facts in record.tokens.values():
-        plausible.life(facts.expires_at - facts.issued_at)
+    validation.check(times=times, counts=counts, names=texts, flags=flags)
+    validation.check_lives([facts.expires_at - facts.issued_at for facts in record.tokens.values()])
     return record
 
 
@@ -374,7 +355,7 @@ def _check(record: AppRecord) -> AppRecord:
 
 
 def _error(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: plausible.plain(values[key]) for key in ERROR_FIELDS if key in values}
+    return {key: validation.plain(values[key]) for key in ERROR_FIELDS if key in values}
 
 
 def _name(values: object) -> AppName:
@@ -384,7 +365,7 @@ def _name(values: object) -> AppName:
     if not isinstance(connections, (list, tuple)):
         connections = ()
     base_url, app_id, service, *names = (
-        plausible.shown(text, _TEXT_LENGTH)
+        validation.repaired(text, _TEXT_LENGTH)
         for text in (
             values.get("base_url"),
             values.get("app_id"),
@@ -398,6 +379,13 @@ def _name(values: object) -> AppName:
 
 def _history(rows: object) -> History:
     return tuple([row for row in rows[-KEPT_ROWS:] if type(row) is list]) if isinstance(rows, list) else ()
+
+
+def _latest(found: Mapping[str, T], ends_at: Callable[[T], float], *, most: int) -> dict[str, T]:
+    """Return the entries that end last, far fewer than a document may have."""
+    if len(found) <= most:
+        return dict(found)
+    return {key: found[key] for key in sorted(found, key=lambda key: ends_at(found[key]))[-most:]}
 
 
 def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:

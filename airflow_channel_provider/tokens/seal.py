@@ -14,8 +14,8 @@ import os
 import re
 from typing import TYPE_CHECKING, TypeGuard
 
-from airflow_channel_provider.tokens import plausible
-from airflow_channel_provider.tokens.token import Token
+from airflow_channel_provider.tokens import validation
+from airflow_channel_provider.tokens.types import Token
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -117,8 +117,8 @@ def _token(values: object, scope: str) -> Token:
     if not isinstance(values, list) or len(values) != 4:
         raise ValueError("no token")
     access_token, refresh_token, issued_at, expires_at = values
-    plausible.times((issued_at, expires_at))
-    plausible.life(expires_at - issued_at)
+    validation.check_times((issued_at, expires_at))
+    validation.check_lives((expires_at - issued_at,))
     # What a header can't hold was never bought.
     if not _is_secret(access_token) or not access_token or not _is_secret(refresh_token):
         raise ValueError("no token")

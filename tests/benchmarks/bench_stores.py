@@ -93,8 +93,8 @@ def running(backend: Backend, url: str, bare: Read) -> tuple[float, float]:
     scope = task.get().scope
 
     def look() -> None:
-        task.shared.look()
-        task.shared.read_token(scope)
+        task.repository.snapshot()
+        task.repository.read_token(scope)
 
     figures = statistics.median(timed(look, READS)) * 1e6, statistics.median(timed(bare, READS)) * 1e6
     backend.rest()
@@ -142,7 +142,7 @@ def recovery(backend: Backend, url: str) -> float:
 
     def lead() -> None:
         task = backend.manager(url)
-        task.shared.write_token = die  # type: ignore[method-assign]
+        task.repository.write_token = die  # type: ignore[method-assign]
         task.get("ch-2")
 
     def follow(_: int) -> None:

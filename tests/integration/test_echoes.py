@@ -127,8 +127,10 @@ def test_no_echo_is_shown(echo: Echo, tmp_path: Path, caplog: pytest.LogCaptureF
         seen.append(dead.read_text(encoding="utf-8"))
         seen.append(str(ChannelTalkHook().test_connection()))
         echo.refuses_tokens = True
-        ChannelTalkHook().manager.shared.change(lambda record, now: record.with_dropped_token("channel:1"))
-        ChannelTalkHook().manager.shared.store.local_cache.clear()
+        ChannelTalkHook().manager.repository.update(
+            lambda record, now: record.with_dropped_token("channel:1")
+        )
+        ChannelTalkHook().manager.repository.store.local_cache.clear()
         for _ in range(2):  # the second time from the store
             with pytest.raises(ChannelError, match="there is no") as caught:
                 ChannelTalkHook().call("getChannel")

@@ -78,7 +78,7 @@ def new_hook(conn_id: str = "benlly_default", **kwargs: Any) -> BenllyHook:
     """A hook as a new process has it: it remembers nothing."""
     hook = BenllyHook(conn_id, **kwargs)
     hook._sleep = lambda seconds: None
-    hook.manager.shared.store.local_cache.clear()
+    hook.manager.repository.store.local_cache.clear()
     return hook
 
 
@@ -296,7 +296,7 @@ def test_the_store_lets_nobody_try_passwords_quickly(emulator: EmulatorThread, t
 
     def tells(secret: str) -> list[bool]:
         """What in the store shows somebody who has guessed right that he has."""
-        sealer = Sealer(hook.manager.shared.app, secret)
+        sealer = Sealer(hook.manager.repository.app, secret)
         return [
             any(sealer.blob_name("user") in name for name in files),
             any(sealer.secret_mark.encode() in content for content in files.values()),

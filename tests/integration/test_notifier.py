@@ -232,7 +232,7 @@ def test_the_token_request_of_an_alert_is_told_by_what_the_alert_is_about(
     emulator: EmulatorThread, run: Run
 ) -> None:
     run(Fails(task_id="t", on_failure_callback=alert()), map_index=3, try_number=2, max_tries=1)
-    rows = requests_in(ChannelTalkHook().manager.shared.look().record.history)
+    rows = requests_in(ChannelTalkHook().manager.repository.snapshot().record.history)
     assert [row.asked_by for row in rows] == ["an alert of d.t[3], try 2, run r"]
 
 

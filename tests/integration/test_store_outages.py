@@ -31,8 +31,8 @@ def service() -> Iterator[EmulatorProcess]:
 
 def forget_to_look_away(task: Any) -> None:
     """Let the process look at the store again, as it does when its token grows old."""
-    for key, cached in task.shared.store.local_cache.items():
-        task.shared.store.local_cache[key] = CachedToken(cached.token, 0.0, cached.ends_at)
+    for key, cached in task.repository.store.local_cache.items():
+        task.repository.store.local_cache[key] = CachedToken(cached.token, 0.0, cached.ends_at)
 
 
 def test_a_token_in_hand_is_used_while_the_store_is_down(killable: Any, service: EmulatorProcess) -> None:
@@ -82,11 +82,11 @@ def test_a_connection_that_died_is_made_again(killable: Any, service: EmulatorPr
     task = killable.manager(service.url)
     task.get()
     for _ in range(2):
-        task.shared.look()
+        task.repository.snapshot()
         killable.server.kill()
         killable.server.start()
         assert task.status().charges_used == 1
-    task.shared.store.update("doc", lambda snapshot: ({"n": 1}, None))
+    task.repository.store.update("doc", lambda snapshot: ({"n": 1}, None))
     assert service.stats()["token_requests"] == 1
 
 
@@ -95,7 +95,7 @@ def test_a_server_that_crashes_during_a_token_request_costs_no_uncharged_one(
 ) -> None:
     monkeypatch.setattr(policy, "LEASE_SECONDS", 1.0)
     task = killable.manager(service.url)
-    issue = task.exchange.issue
+    issue = task.context.exchange.issue
 
     def crash(channel_id: str | None) -> Any:
         killable.server.kill()
@@ -103,7 +103,7 @@ def test_a_server_that_crashes_during_a_token_request_costs_no_uncharged_one(
         killable.server.start()
         return answer
 
-    task.exchange.issue = crash
+    task.context.exchange.issue = crash
     token = task.get()
     assert killable.manager(service.url).get() == token
     assert service.stats()["token_requests"] == 1
@@ -115,13 +115,13 @@ def test_a_token_that_could_not_be_stored_is_used_by_who_bought_it(
 ) -> None:
     monkeypatch.setattr(policy, "LEASE_SECONDS", 0.5)
     task = killable.manager(service.url)
-    issue = task.exchange.issue
+    issue = task.context.exchange.issue
 
     def crash(channel_id: str | None) -> Any:
         killable.server.kill()
         return issue(channel_id)
 
-    task.exchange.issue = crash
+    task.context.exchange.issue = crash
     token = task.get()
     killable.server.start()
     assert task.get() == token
@@ -207,7 +207,7 @@ def test_no_transaction_is_open_while_a_token_request_is_on_its_way(
     on_postgres: SqlBackend, service: EmulatorProcess
 ) -> None:
     task = on_postgres.manager(service.url)
-    issue, states = task.exchange.issue, []
+    issue, states = task.context.exchange.issue, []
 
     def watched(channel_id: str | None) -> Any:
         states.extend(
@@ -217,7 +217,7 @@ def test_no_transaction_is_open_while_a_token_request_is_on_its_way(
         )
         return issue(channel_id)
 
-    task.exchange.issue = watched  # type: ignore[method-assign]
+    task.context.exchange.issue = watched  # type: ignore[method-assign]
     task.get()
     assert states == [("idle",)]
     held = "select count(*) from pg_stat_activity where application_name = 'airflow-channel-provider'"

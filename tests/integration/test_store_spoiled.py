@@ -35,8 +35,8 @@ EXAMPLE = example()
 
 def document_of(tasks: Tasks) -> str:
     """Return what stands in the store, as a host of another boot would have written it."""
-    moment = tasks.task().shared.look()
-    return document_format.pack(moment.record.to_json(), moment.now).decode()
+    snapshot = tasks.task().repository.snapshot()
+    return document_format.pack(snapshot.record.to_json(), snapshot.now).decode()
 
 
 def tasks_over(backend: Backend) -> Tasks:

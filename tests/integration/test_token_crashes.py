@@ -38,11 +38,11 @@ def die_writing_the_charge(task: TokenManager) -> None:
 
 
 def die_charged(task: TokenManager) -> None:
-    task.exchange.issue = die  # type: ignore[method-assign]
+    task.context.exchange.issue = die  # type: ignore[method-assign]
 
 
 def die_sent(task: TokenManager) -> None:
-    service = EmulatorControl(task.exchange._client._transport.base_url)  # type: ignore[attr-defined]
+    service = EmulatorControl(task.context.exchange._client._transport.base_url)  # type: ignore[attr-defined]
 
     def die_when_counted(*args: object, **options: object) -> Any:
         while not service.stats()["token_requests"]:
@@ -53,17 +53,17 @@ def die_sent(task: TokenManager) -> None:
 
 
 def die_answered(task: TokenManager) -> None:
-    task.shared.write_token = die  # type: ignore[method-assign]
+    task.repository.write_token = die  # type: ignore[method-assign]
 
 
 def die_stored(task: TokenManager) -> None:
-    write = task.shared.write_token
+    write = task.repository.write_token
 
     def write_and_die(token: Any) -> None:
         write(token)
         die()
 
-    task.shared.write_token = write_and_die  # type: ignore[method-assign]
+    task.repository.write_token = write_and_die  # type: ignore[method-assign]
 
 
 def die_half_written(task: TokenManager) -> None:
@@ -158,14 +158,14 @@ def test_others_go_on_while_the_leader_is_stopped(
 
     def lead() -> str:
         task = crowded.manager(service.url)
-        issue = task.exchange.issue
+        issue = task.context.exchange.issue
 
         def stopped(channel_id: str | None) -> Any:
             leads.set()
             os.kill(os.getpid(), signal.SIGSTOP)
             return issue(channel_id)
 
-        task.exchange.issue = stopped  # type: ignore[method-assign]
+        task.context.exchange.issue = stopped  # type: ignore[method-assign]
         return task.get().fingerprint
 
     leader = fork(lead)

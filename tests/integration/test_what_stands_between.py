@@ -108,7 +108,7 @@ def new_hook() -> ChannelTalkHook:
 
 
 def record_of(hook: ChannelTalkHook) -> AppRecord:
-    return hook.manager.shared.look().record
+    return hook.manager.repository.snapshot().record
 
 
 @pytest.mark.parametrize("status", STATUSES)

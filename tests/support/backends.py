@@ -118,8 +118,8 @@ class FileBackend(Backend):
             file_module.FileStore._replace = staticmethod(half)  # type: ignore[method-assign, assignment]
             real_write(token)
 
-        real_write = task.shared.write_token
-        task.shared.write_token = write  # type: ignore[method-assign]
+        real_write = task.repository.write_token
+        task.repository.write_token = write  # type: ignore[method-assign]
 
 
 class RedisBackend(Backend):
@@ -149,8 +149,8 @@ class RedisBackend(Backend):
             redis.client.Pipeline.execute = die  # type: ignore[method-assign]
             real_write(token)
 
-        real_write = task.shared.write_token
-        task.shared.write_token = write  # type: ignore[method-assign]
+        real_write = task.repository.write_token
+        task.repository.write_token = write  # type: ignore[method-assign]
 
 
 class SqlBackend(Backend):
@@ -187,5 +187,5 @@ class SqlBackend(Backend):
             sql_tables.Statements._inserted = die  # type: ignore[method-assign]
             real_write(token)
 
-        real_write = task.shared.write_token
-        task.shared.write_token = write  # type: ignore[method-assign]
+        real_write = task.repository.write_token
+        task.repository.write_token = write  # type: ignore[method-assign]

@@ -156,7 +156,7 @@ def test_button(service: EmulatorControl) -> None:
         raise ZeroDivisionError(f"nobody has foreseen this on {channel_id}")
 
     hook.client.issue_token = strange  # type: ignore[method-assign, assignment]
-    hook.manager.exchange._client = hook.client  # type: ignore[attr-defined]
+    hook.manager.context.exchange._client = hook.client  # type: ignore[attr-defined]
     works, said = hook.test_connection()
     raise AssertionError(f"{works}: {said}")
 

@@ -13,7 +13,7 @@ from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.record import AppRecord
-from airflow_channel_provider.tokens.shared import moment_of
+from airflow_channel_provider.tokens.repository import read_record
 from airflow_channel_provider.tokens.stores.base import TokenStore
 
 from .token_service import TokenService
@@ -122,7 +122,7 @@ class Tasks:
 
     @property
     def app(self) -> str:
-        return self.task().shared.app
+        return self.task().repository.app
 
     def get(self, channel_id: str) -> str:
         """Ask for a token as one task; tell what came of it. Anything but a token or an error of ours is raised."""
@@ -142,6 +142,6 @@ class Tasks:
             self.get(f"after-{number}")
         assert len(self.service.log) <= QUOTA.limit
         assert self.service.refusals == 0
-        moment = moment_of(self.open_store().load(self.app), QUOTA)
-        assert not moment.lost
-        assert AppRecord.from_json(moment.record.to_json()) is not None
+        snapshot = read_record(self.open_store().load(self.app), QUOTA)
+        assert not snapshot.lost
+        assert AppRecord.from_json(snapshot.record.to_json()) is not None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from airflow_channel_provider.tokens.token import Token
+from airflow_channel_provider.tokens.types import Token
 
 __all__ = [
     "ASIDE_BYTES",
@@ -70,12 +70,12 @@ class CachedToken:
     """
     A token that this process may use without looking.
 
-    :param until: for so long (:func:`..clock.steady`).
+    :param use_until: for so long (:data:`..clock.steady`).
     :param ends_at: when the token itself ends, by the same clock; if the store is down, it is used until then.
     """
 
     token: Token
-    until: float
+    use_until: float
     ends_at: float = 0.0
 
 

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from airflow_channel_provider.tokens.clock import boot_id
-from airflow_channel_provider.tokens.plausible import AHEAD_SECONDS, MOST_BYTES, times
 from airflow_channel_provider.tokens.stores.base import Snapshot
+from airflow_channel_provider.tokens.validation import AHEAD_SECONDS, MOST_BYTES, check_times
 
 __all__ = ["FORMAT", "pack", "read"]
 
@@ -78,7 +78,7 @@ def _parsed(content: bytes | str | None) -> tuple[dict[str, Any], float, str | N
     if document["format"] != FORMAT or not isinstance(state, dict) or not isinstance(boot, str | None):
         raise ValueError("not ours")
     saved_at, steady = clock["now"], clock["steady"]
-    times((saved_at, steady))
+    check_times((saved_at, steady))
     if steady < 0:
         raise ValueError("before its boot")
     return state, saved_at, boot, steady

@@ -31,7 +31,6 @@ from typing import Any, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import boot_id, steady
-from airflow_channel_provider.tokens.plausible import MOST_BYTES
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import (
     ASIDE_SECONDS,
@@ -41,6 +40,7 @@ from airflow_channel_provider.tokens.stores.base import (
     HostLock,
     Snapshot,
 )
+from airflow_channel_provider.tokens.validation import MOST_BYTES
 
 __all__ = ["FileStore"]
 

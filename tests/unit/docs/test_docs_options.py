@@ -12,7 +12,7 @@ from airflow_channel_provider import configuration, exceptions, metrics
 from airflow_channel_provider.hooks import _tokens
 from airflow_channel_provider.hooks._stores import open_store
 from airflow_channel_provider.retry_policy import Action, decide
-from airflow_channel_provider.tokens import outcomes, policy
+from airflow_channel_provider.tokens import policy, transitions
 
 OPTIONS = markdown.page("options.md")
 FAILURES = markdown.page("failures.md")
@@ -65,7 +65,7 @@ def test_pauses_are_those_of_the_code() -> None:
     text = " ".join(FAILURES.split())
     assert policy.LEASE_SECONDS == 20
     assert "otherwise after 20 s" in text
-    assert outcomes.TRANSIENT_PAUSES_SECONDS == (2, 10, 60, 300)
+    assert transitions.TRANSIENT_PAUSES_SECONDS == (2, 10, 60, 300)
     assert "after 2, 10, 60, then every 300 s" in text
     assert _tokens.PATIENCE_SECONDS == (1, 2, 3)
     assert "waits 1, 2 and 3 s" in text

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.manager import AppStatus
-from airflow_channel_provider.tokens.token import Token, scope_of
+from airflow_channel_provider.tokens.types import Token, scope_of
 
 SECRET = "c2VjcmV0LW9mLXRoZS1hcHA=="
 
@@ -26,7 +26,7 @@ class FakeManager:
         self.age = 100.0
         self.error: Exception | None = None
         self.stored: Token | None = None
-        self.shared = SimpleNamespace(quota=Quota())
+        self.repository = SimpleNamespace(quota=Quota())
 
     def get(
         self,

@@ -194,7 +194,7 @@ def test_nothing_but_the_slow_derivation_stands_for_a_password() -> None:
 
 
 def test_hooks_of_one_process_share_the_work(derivations: list[dict[str, Any]]) -> None:
-    marks = {BenllyHook().manager.shared.secret_mark for _ in range(5)}
+    marks = {BenllyHook().manager.repository.secret_mark for _ in range(5)}
     assert (len(marks), len(derivations)) == (1, 1)
 
 

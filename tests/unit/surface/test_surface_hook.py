@@ -290,7 +290,7 @@ def test_a_second_refusal_is_raised_with_scope_age_and_attempts(doors: Any) -> N
 
 
 def test_renewal_names_the_refused_token_by_its_fingerprint_only(doors: Any) -> None:
-    from airflow_channel_provider.tokens.token import fingerprint_of
+    from airflow_channel_provider.tokens.types import fingerprint_of
 
     doors.client.script = [REFUSED, "result"]
     doors.hook(max_wait_seconds=7).call("getChannel")

@@ -18,8 +18,8 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.tokens.events import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.manager import TokenManager
+from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
 
 DTO = {"botName": "bot", "plainText": "hi", "requestId": "mine"}
 
@@ -137,7 +137,7 @@ def test_hook_lets_its_manager_count(
 
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "memory://")
     manager: TokenManager = ChannelTalkHook().manager
-    manager.on_event(TokenEvent(TokenEventKind.ISSUED, "channel:ch-1"))
+    manager.context.on_event(TokenEvent(TokenEventKind.ISSUED, "channel:ch-1"))
     assert stats.of("token.issued") == [{"scope": "channel_ch-1"}]
 
 

@@ -13,10 +13,10 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.tokens.events import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.policy import LEASE_SECONDS, Request, Stage
+from airflow_channel_provider.tokens.policy import LEASE_SECONDS, RenewalRequest, Stage
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
+from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
 
 ISSUED = TokenEvent(TokenEventKind.ISSUED, "app")
 REFRESHED = TokenEvent(TokenEventKind.REFRESHED, "app")
@@ -90,7 +90,7 @@ def test_request_that_never_left_is_neither_issued_nor_refused(world: World) -> 
 def test_wait_for_another_task_is_told_with_its_length(world: World) -> None:
     task = world.task()
     # Somebody else has been charged and given the lease, and dies.
-    task.shared.claim(Request("app", "somebody", "another host", Stage.EXPIRED))
+    task.repository.claim(RenewalRequest("app", "somebody", "another host", Stage.EXPIRED))
     before = world.now
     task.get()
     waited = TokenEvent(TokenEventKind.WAITED, "app", seconds=world.now - before)
@@ -100,7 +100,7 @@ def test_wait_for_another_task_is_told_with_its_length(world: World) -> None:
 
 def test_wait_in_vain_is_told_as_well(world: World) -> None:
     task = world.task()
-    task.shared.claim(Request("app", "somebody", "another host", Stage.EXPIRED))
+    task.repository.claim(RenewalRequest("app", "somebody", "another host", Stage.EXPIRED))
     with pytest.raises(ChannelNotSentError):
         task.get(wait_seconds=3.0)
     assert [event.kind for event in world.told] == [TokenEventKind.WAITED]

@@ -193,10 +193,10 @@ def test_a_dropped_token_does_not_come_back_though_the_record_is_lost(
     service = TokenService(time.monotonic)
     task = task_of(store, service)
     assert [task.get().access_token, task.get("1").access_token] == ["access-0", "access-1"]
-    before = (tmp_path / f"{task.shared.app}.json").read_bytes()
-    assert _overviews.drop_token(store, task.shared.app, "app")
+    before = (tmp_path / f"{task.repository.app}.json").read_bytes()
+    assert _overviews.drop_token(store, task.repository.app, "app")
     for content in (b"{}", before):
-        (tmp_path / f"{task.shared.app}.json").write_bytes(content)
+        (tmp_path / f"{task.repository.app}.json").write_bytes(content)
         assert task_of(store, service).peek() is None
     assert task_of(store, service).get().access_token == "access-2"
     assert task_of(store, service).get("1").access_token == "access-1"

@@ -84,7 +84,7 @@ def test_hook_takes_the_store_that_the_option_names(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", "redis://my_redis")
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__TOKEN_QUOTA_WINDOW_SECONDS", "60")
-    store = ChannelTalkHook().manager.shared.store
+    store = ChannelTalkHook().manager.repository.store
     assert isinstance(store, RedisStore)
     assert store._window_seconds == 60.0
 

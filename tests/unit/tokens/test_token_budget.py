@@ -148,7 +148,7 @@ def test_no_stretch_of_a_window_ever_sees_more_than_ten_requests(
         if fate == "refunded":
             ledger = ledger.refund(str(i))
             continue
-        # The service may count the request at any moment until the answer; the latest is the worst for what follows.
+        # The service may count the request at any snapshot until the answer; the latest is the worst for what follows.
         counted.append(now + latency)
         if fate == "answered":
             now += latency

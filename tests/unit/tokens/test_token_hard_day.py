@@ -26,7 +26,7 @@ from airflow_channel_provider.exceptions import (
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores.base import Change, Snapshot
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
-from airflow_channel_provider.tokens.token import Token
+from airflow_channel_provider.tokens.types import Token
 
 pytestmark = pytest.mark.any_airflow
 

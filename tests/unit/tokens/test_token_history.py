@@ -117,7 +117,7 @@ class World:
         )
 
     def told(self) -> list[tuple[str, str, str, str, str]]:
-        record = self.task().shared.look().record
+        record = self.task().repository.snapshot().record
         found = history.requests_in(record.history)
         return [(r.kind, r.why, r.asked_by, r.outcome, r.detail) for r in found]
 
@@ -138,7 +138,7 @@ def test_each_request_tells_why_and_for_whom(world: World) -> None:
         ("refresh", "the last token ends in 300 s", "second", "granted", ""),
         ("issue", "the last token expired 3200 s ago", "third", "granted", ""),
     ]
-    record = world.task().shared.look().record
+    record = world.task().repository.snapshot().record
     assert record.name == AppName("https://service.test", "app", ("my_conn",))
 
 
@@ -169,7 +169,7 @@ def test_what_became_of_it(world: World, error: BaseException, outcome: str, det
 
 def test_a_process_that_died_leaves_its_request_pending(world: World) -> None:
     task = world.task("dead")
-    task.shared.change = None  # type: ignore[assignment, method-assign]
+    task.repository.update = None  # type: ignore[assignment, method-assign]
     with pytest.raises(TypeError):
         task.get()
     assert world.told() == [("issue", "no token is stored", "dead", "pending", "")]
@@ -178,7 +178,7 @@ def test_a_process_that_died_leaves_its_request_pending(world: World) -> None:
 @pytest.mark.promise(name="dropped")
 def test_a_dropped_token_is_used_by_nobody_and_renewed_by_the_next(world: World) -> None:
     first = world.task().get()
-    world.task().shared.change(lambda record, now: record.with_dropped_token("app"))
+    world.task().repository.update(lambda record, now: record.with_dropped_token("app"))
     assert world.task().peek() is None
     second = world.task("next").get()
     assert second.fingerprint != first.fingerprint

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.token_service import busiest_window
 
-from airflow_channel_provider.tokens import outcomes, policy
+from airflow_channel_provider.tokens import policy, transitions
 from airflow_channel_provider.tokens.budget import Charge, Quota
-from airflow_channel_provider.tokens.policy import Renew, Request, Stage
+from airflow_channel_provider.tokens.policy import Renew, RenewalRequest, Stage
 from airflow_channel_provider.tokens.record import AppRecord, TokenFacts
 
 QUOTA = Quota()
@@ -21,7 +21,7 @@ REFUSAL = {"class": "ChannelAuthenticationError", "message": "no"}
 
 @dataclass
 class InFlight:
-    request: Request
+    request: RenewalRequest
     go: Renew
     counted_at: float
 
@@ -72,7 +72,7 @@ class Processes(RuleBasedStateMachine):
         alone = alone and not any(f.request.scope == scope for f in self.flying)
         self.serial += 1
         held = facts.fingerprint if facts else None
-        request = Request(
+        request = RenewalRequest(
             scope,
             f"owner-{self.serial}",
             "host",
@@ -112,16 +112,16 @@ class Processes(RuleBasedStateMachine):
             facts = TokenFacts(
                 f"token-{request.owner}", flight.go.requested_at, flight.go.requested_at + 1800
             )
-            self.record = outcomes.succeeded(self.record, self.now, request, facts, charges)
+            self.record = transitions.succeeded(self.record, self.now, request, facts, charges)
         elif fate == "quota":
-            self.record = outcomes.refused_for_quota(self.record, self.now, request, charges, QUOTA, None)
+            self.record = transitions.refused_for_quota(self.record, self.now, request, charges, QUOTA, None)
         elif fate == "interrupted":
-            self.record = outcomes.abandoned(self.record, self.now, request, charges)
+            self.record = transitions.abandoned(self.record, self.now, request, charges)
         else:
             self.record = self._failed(flight, sent=True, lasting=fate == "refused")
 
     def _failed(self, flight: InFlight, *, sent: bool, lasting: bool) -> AppRecord:
-        return outcomes.failed(
+        return transitions.failed(
             self.record,
             self.now,
             flight.request,

@@ -22,9 +22,9 @@ from airflow_channel_provider.exceptions import (
 )
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.policy import Request, Stage
+from airflow_channel_provider.tokens.policy import RenewalRequest, Stage
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
-from airflow_channel_provider.tokens.token import Token
+from airflow_channel_provider.tokens.types import Token
 
 SECRET = "c2VjcmV0LW9mLXRlc3RzXy0=="
 
@@ -329,7 +329,7 @@ def test_a_process_that_is_stopped_after_its_charge_does_not_send(
 ) -> None:
     """It tries again while it may wait: 60 s here."""
     task = world.task()
-    claim = task.shared.claim
+    claim = task.repository.claim
     stops: list[float] = []
 
     def stopped(*args: Any) -> Any:
@@ -339,7 +339,7 @@ def test_a_process_that_is_stopped_after_its_charge_does_not_send(
             world.now += 6
         return found
 
-    task.shared.claim = stopped  # type: ignore[method-assign, assignment]
+    task.repository.claim = stopped  # type: ignore[method-assign, assignment]
     if requests:
         assert task.get().access_token == "access-0"
     else:
@@ -366,8 +366,8 @@ def test_an_old_token_that_ended_during_its_failing_renewal_is_not_handed_out(wo
 
 def test_a_lost_record_stays_half_spent_while_nobody_may_renew(world: World) -> None:
     task = world.task()
-    task.shared.quota = Quota(limit=1)
-    world.store._documents[task.shared.app] = "{}"
+    task.repository.quota = Quota(limit=1)
+    world.store._documents[task.repository.app] = "{}"
     with pytest.raises(ChannelTokenQuotaError):
         task.get()
     world.now += 1805
@@ -376,31 +376,31 @@ def test_a_lost_record_stays_half_spent_while_nobody_may_renew(world: World) -> 
 
 def test_trouble_of_the_store_in_the_middle_does_not_make_the_call_ambiguous(world: World) -> None:
     task = world.task()
-    task.exchange.issue = raising(ChannelAmbiguousResultError("no answer"))  # type: ignore[method-assign, assignment]
+    task.context.exchange.issue = raising(ChannelAmbiguousResultError("no answer"))  # type: ignore[method-assign, assignment]
 
     def broken(*args: object) -> None:
         raise ChannelNotSentError("the store is away")
 
-    claim = task.shared.claim
+    claim = task.repository.claim
 
     def then_break(*args: Any) -> Any:
         found = claim(*args)
         world.store.update = broken  # type: ignore[method-assign, assignment]
         return found
 
-    task.shared.claim = then_break  # type: ignore[method-assign, assignment]
+    task.repository.claim = then_break  # type: ignore[method-assign, assignment]
     with pytest.raises(ChannelNotSentError, match="no token for scope app"):
         task.get()
 
 
 def test_a_task_waits_for_the_one_that_renews_and_takes_its_token(world: World) -> None:
     leader = world.task()
-    request = Request("app", "leader", world.store.host, Stage.EXPIRED)
-    leader.shared.claim(request)
+    request = RenewalRequest("app", "leader", world.store.host, Stage.EXPIRED)
+    leader.repository.claim(request)
 
     def store_token() -> None:
         if len(world.waited) == 3:
-            leader.shared.write_token(Token("of the leader", "r", world.now, world.now + 1800, "app"))
+            leader.repository.write_token(Token("of the leader", "r", world.now, world.now + 1800, "app"))
 
     world.on_wait = store_token
     assert world.task().get().access_token == "of the leader"
@@ -410,14 +410,14 @@ def test_a_task_waits_for_the_one_that_renews_and_takes_its_token(world: World) 
 
 
 def test_a_lease_whose_holder_vanished_runs_out_and_is_taken_over(world: World) -> None:
-    world.task().shared.claim(Request("app", "vanished", world.store.host, Stage.EXPIRED))
+    world.task().repository.claim(RenewalRequest("app", "vanished", world.store.host, Stage.EXPIRED))
     assert world.task().get().access_token == "access-0"
     assert 20.0 <= world.now - 50_000.0 <= 20.1
     assert world.task().status().charges_used == 2
 
 
 def test_a_wait_has_an_end(world: World) -> None:
-    world.task().shared.claim(Request("app", "slow", world.store.host, Stage.EXPIRED))
+    world.task().repository.claim(RenewalRequest("app", "slow", world.store.host, Stage.EXPIRED))
     with pytest.raises(ChannelNotSentError, match="longer than this one may wait"):
         world.task().get(wait_seconds=3)
     assert 3.0 <= world.now - 50_000.0 <= 3.1
@@ -426,7 +426,7 @@ def test_a_wait_has_an_end(world: World) -> None:
 def test_nobody_waits_for_an_early_renewal(world: World) -> None:
     held = world.task().get().fingerprint
     world.now += 1500
-    world.task().shared.claim(Request("app", "slow", world.store.host, Stage.EARLY, held=held))
+    world.task().repository.claim(RenewalRequest("app", "slow", world.store.host, Stage.EARLY, held=held))
     assert world.task().get().access_token == "access-0"
     assert world.waited == []
 
@@ -452,7 +452,7 @@ def test_a_fault_of_our_own_is_spaced_like_any_other_trouble(world: World) -> No
     for second in range(100):
         world.now = 50_000.0 + second
         task = world.task()
-        task.shared.write_token = raising(ZeroDivisionError())  # type: ignore[method-assign, assignment]
+        task.repository.write_token = raising(ZeroDivisionError())  # type: ignore[method-assign, assignment]
         before = len(world.service.log)
         with pytest.raises((ZeroDivisionError, ChannelNotSentError)):
             task.get()
@@ -499,7 +499,7 @@ def test_a_warm_token_is_served_from_a_store_that_cannot_be_written(
 
 def test_a_foreign_document_counts_as_half_spent(world: World) -> None:
     task = world.task()
-    world.store._documents[task.shared.app] = '{"format": 99}'
+    world.store._documents[task.repository.app] = '{"format": 99}'
     assert task.status().charges_left == 5
     task.get()
     assert task.status().charges_left == 4
@@ -529,7 +529,7 @@ def test_a_reissued_secret_starts_anew_but_keeps_the_count(world: World) -> None
 
 def test_another_quota_can_be_set(world: World) -> None:
     task = world.task()
-    task.shared.quota = Quota(limit=1, window_seconds=30.0)
+    task.repository.quota = Quota(limit=1, window_seconds=30.0)
     task.get()
     with pytest.raises(ChannelTokenQuotaError, match="all 1 token requests"):
         task.get("1")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_channel_provider.tokens import outcomes, policy
+from airflow_channel_provider.tokens import policy, transitions
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.policy import (
     AlreadyRenewed,
@@ -15,14 +15,14 @@ from airflow_channel_provider.tokens.policy import (
     QuotaExhausted,
     Renew,
     RenewalInProgress,
-    Request,
+    RenewalRequest,
     Stage,
 )
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
 
 QUOTA = Quota()
 NOW = 10_000.0
-COLD = Request(scope="app", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
+COLD = RenewalRequest(scope="app", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
 EARLY = replace(COLD, stage=Stage.EARLY, held="old")
 ME = (Charge("me", 0.0, "app", "issue"),)
 LATE = replace(COLD, stage=Stage.LATE, held="old")
@@ -73,7 +73,7 @@ def test_a_token_never_gets_younger(life: float, share: float, scopes: int) -> N
     assert order.index(later) >= order.index(earlier)
 
 
-def claim(request: Request, **record: Any) -> tuple[AppRecord | None, policy.Decision]:
+def claim(request: RenewalRequest, **record: Any) -> tuple[AppRecord | None, policy.Decision]:
     return policy.claim(AppRecord(**record), NOW, request, QUOTA)
 
 
@@ -94,7 +94,7 @@ def test_a_cold_start_is_issued_charged_and_leased_in_one_step() -> None:
         (replace(COLD, refused="old"), False),
     ],
 )
-def test_a_living_token_is_refreshed_anything_else_is_issued(request_: Request, refresh: bool) -> None:
+def test_a_living_token_is_refreshed_anything_else_is_issued(request_: RenewalRequest, refresh: bool) -> None:
     assert claim(request_)[1] == Renew(refresh, NOW)
 
 
@@ -139,7 +139,7 @@ FRESH_FACTS = TokenFacts("newer", NOW - 10, NOW + 1790)
     ],
 )
 def test_a_newer_token_of_somebody_else_is_taken_unless_it_is_no_use(
-    request_: Request, expected: policy.Decision
+    request_: RenewalRequest, expected: policy.Decision
 ) -> None:
     assert claim(request_, tokens={"app": FRESH_FACTS})[1] == expected
 
@@ -155,7 +155,7 @@ def test_a_newer_token_of_somebody_else_is_taken_unless_it_is_no_use(
     ],
 )
 def test_the_budget_bounds_everyone_and_comfort_first(
-    request_: Request, used: int, expected: policy.Decision
+    request_: RenewalRequest, used: int, expected: policy.Decision
 ) -> None:
     assert claim(request_, ledger=spent(used))[1] == expected
 
@@ -180,7 +180,9 @@ REFUSAL = {"class": "ChannelAuthenticationError", "message": "wrong secret"}
         (LATE, Failure(2, NOW - 1), False),
     ],
 )
-def test_a_failure_is_remembered_for_all(request_: Request, failure: Failure, remembered: bool) -> None:
+def test_a_failure_is_remembered_for_all(
+    request_: RenewalRequest, failure: Failure, remembered: bool
+) -> None:
     decision = claim(request_, failures={"app": failure})[1]
     assert (decision == CachedFailure(failure)) is remembered
 
@@ -194,14 +196,14 @@ def test_an_outage_pauses_every_scope_and_probes_keep_room_for_its_end() -> None
     assert isinstance(claim(COLD, outage=over, tokens=tokens, ledger=spent(5))[1], QuotaExhausted)
 
 
-def charged(request: Request = COLD, **record: Any) -> AppRecord:
+def charged(request: RenewalRequest = COLD, **record: Any) -> AppRecord:
     after, decision = claim(request, **record)
     assert isinstance(decision, Renew)
     assert after is not None
     return after
 
 
-def fail(request: Request, record: AppRecord, now: float = NOW + 1, **options: Any) -> AppRecord:
+def fail(request: RenewalRequest, record: AppRecord, now: float = NOW + 1, **options: Any) -> AppRecord:
     defaults: dict[str, Any] = {
         "sent": True,
         "answered": True,
@@ -209,13 +211,13 @@ def fail(request: Request, record: AppRecord, now: float = NOW + 1, **options: A
         "life_seconds": 1800.0,
         "error": None,
     }
-    return outcomes.failed(record, now, request, ME, **{**defaults, **options})
+    return transitions.failed(record, now, request, ME, **{**defaults, **options})
 
 
 def test_success_settles_the_charge_and_lifts_every_obstacle() -> None:
     record = charged(failures={"app": Failure(1, NOW - 5)}, outage=Failure(1, NOW - 5))
     facts = TokenFacts("fp", NOW, NOW + 1800)
-    record = outcomes.succeeded(record, NOW + 1, COLD, facts, ME)
+    record = transitions.succeeded(record, NOW + 1, COLD, facts, ME)
     assert record == AppRecord(ledger=Ledger((Charge("me", NOW + 1, "app", "issue"),)), tokens={"app": facts})
 
 
@@ -257,29 +259,29 @@ def test_early_tries_are_two_minutes_apart() -> None:
 
 
 def test_a_quota_refusal_blocks_the_app_and_gives_the_lease_back() -> None:
-    record = outcomes.refused_for_quota(charged(), NOW + 1, COLD, ME, QUOTA, 60.0)
+    record = transitions.refused_for_quota(charged(), NOW + 1, COLD, ME, QUOTA, 60.0)
     assert record.ledger.blocked_until == NOW + 61
     assert record.leases == {}
 
 
 def test_an_interrupted_request_keeps_its_charge() -> None:
-    record = outcomes.abandoned(charged(), NOW + 1, COLD, ME)
+    record = transitions.abandoned(charged(), NOW + 1, COLD, ME)
     # No answer came, so the service may still count it until the longest request is over.
     assert record == AppRecord(ledger=Ledger((Charge("me", NOW + 12, "app", "issue"),)))
 
 
 def test_a_withdrawn_request_leaves_nothing_behind() -> None:
-    assert outcomes.withdrawn(charged(), COLD, ME[0]) == AppRecord()
+    assert transitions.withdrawn(charged(), COLD, ME[0]) == AppRecord()
 
 
 def test_an_exchange_needs_a_slot_of_its_own() -> None:
-    after = outcomes.exchange_charge(charged(), NOW + 1, COLD, ME, "second", QUOTA)
+    after = transitions.exchange_charge(charged(), NOW + 1, COLD, ME, "second", QUOTA)
     assert after is not None
     assert [(c.id, c.at, c.kind) for c in after.ledger.charges] == [
         ("me", NOW + 1, "issue"),
         ("second", NOW + 13, "refresh"),
     ]
-    assert outcomes.exchange_charge(charged(ledger=spent(9)), NOW + 1, COLD, ME, "second", QUOTA) is None
+    assert transitions.exchange_charge(charged(ledger=spent(9)), NOW + 1, COLD, ME, "second", QUOTA) is None
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_replacements_are_counted_until_a_token_is_renewed_for_its_age() -> None
     for refused in ("old", "old", None, "old"):
         request = replace(COLD, refused=refused)
         facts = TokenFacts("old", NOW, NOW + 1800)
-        record = outcomes.succeeded(record, NOW, request, facts, ())
+        record = transitions.succeeded(record, NOW, request, facts, ())
         counts.append(record.tokens["app"].replacements)
     assert counts == [1, 2, 0, 1]
 
@@ -382,7 +384,7 @@ def test_after_two_refused_refreshes_in_a_row_a_scope_is_only_issued_until_a_ref
         assert decision == Renew(round_ < 2, now)
         assert after is not None
         if round_ < 2:
-            after = outcomes.failed(
+            after = transitions.failed(
                 after,
                 now,
                 request,
@@ -393,7 +395,7 @@ def test_after_two_refused_refreshes_in_a_row_a_scope_is_only_issued_until_a_ref
                 life_seconds=1800,
                 error=REFUSAL,
             )
-        record = outcomes.succeeded(after, now, request, TokenFacts("new", now, now + 1800), ME)
+        record = transitions.succeeded(after, now, request, TokenFacts("new", now, now + 1800), ME)
         assert record.tokens["app"].refresh_refusals == min(round_ + 1, 2)
-    record = outcomes.succeeded(record, now, LATE, TokenFacts("new", now, now + 1800), ME, refresh=True)
+    record = transitions.succeeded(record, now, LATE, TokenFacts("new", now, now + 1800), ME, refresh=True)
     assert record.tokens["app"].refresh_refusals == 0

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_channel_provider.tokens.seal import Sealer, app_key
-from airflow_channel_provider.tokens.token import Token, fingerprint_of, scope_of
+from airflow_channel_provider.tokens.types import Token, fingerprint_of, scope_of
 
 SECRET = "c2VjcmV0LW9mLXRlc3RzXy0=="
 TOKEN = Token("the-access-token", "the-refresh-token", 100.0, 1900.0, "channel:1")

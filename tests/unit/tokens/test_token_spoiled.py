@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.fuzzing import cases
 from support.spoiled import FRAGMENTS, QUOTA, Spoiler, Tasks, places, spoiled_at, spoilers
 
-from airflow_channel_provider.tokens.shared import moment_of
+from airflow_channel_provider.tokens.repository import read_record
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
@@ -78,7 +78,7 @@ def test_any_bytes_in_a_file_heal_and_are_set_aside(directory: Path, content: by
     assert tasks.get("before") == "access-0"
     path = directory / f"{tasks.app}.json"
     path.write_bytes(content)
-    if not moment_of(FileStore(directory).load(tasks.app), QUOTA).lost:
+    if not read_record(FileStore(directory).load(tasks.app), QUOTA).lost:
         # Of another boot and of long ago: it knows nothing of the first request, and nobody can tell.
         assert tasks.get("after") == "access-1"
         return
@@ -95,7 +95,7 @@ def test_a_healed_record_is_named_in_a_warning_and_kept_aside(caplog: pytest.Log
     caplog.clear()
     world.tasks.get("after")
     (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
-    assert "token store memory:// holds no record of app app that can be believed" in warning.message
+    assert "token store memory:// holds no readable record of app app" in warning.message
     assert world.store.read_blob(app, "unreadable") == spoiled.encode()
     caplog.clear()
     world.tasks.get("after")
@@ -152,7 +152,7 @@ def test_a_life_of_an_age_is_believed_for_a_year(
     assert world.tasks.get("long") == "access-1"
     assert world.tasks.get("long") == "access-1"
     assert len(world.tasks.service.log) == 2
-    facts = world.tasks.task().shared.look().record.tokens["channel:long"]
+    facts = world.tasks.task().repository.snapshot().record.tokens["channel:long"]
     assert facts.expires_at - facts.issued_at == 366 * 86_400.0
     assert "lives for longer than 31622400 s" in caplog.text
 
@@ -173,7 +173,7 @@ def test_a_history_that_can_not_be_written_again_does_not_cost_the_count(row: st
     spoiled = spoiled_at(world.document, ("state", "history"), f"[{row}]")
     world.store._documents[world.tasks.app] = spoiled
     assert world.tasks.get("third") == "access-2"
-    record = moment_of(world.store.load(world.tasks.app), QUOTA).record
+    record = read_record(world.store.load(world.tasks.app), QUOTA).record
     assert [charge.scope for charge in record.ledger.charges] == [
         f"channel:{name}" for name in ("before", "second", "third")
     ]

@@ -16,20 +16,20 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelRateLimitError,
 )
-from airflow_channel_provider.tokens import outcomes, policy
+from airflow_channel_provider.tokens import policy, transitions
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.dialect import BENLLY
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.overview import overview_of
-from airflow_channel_provider.tokens.policy import CachedFailure, Renew, Request, Stage
+from airflow_channel_provider.tokens.policy import CachedFailure, Renew, RenewalRequest, Stage
 from airflow_channel_provider.tokens.record import AppName, AppRecord, Failure, TokenFacts
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
+from airflow_channel_provider.tokens.types import BENLLY
 
 DAY = 86_400.0
 YEAR = 365 * DAY
 UNLIMITED = Quota.unlimited()
 WALL = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
-USER = Request(scope="user", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
+USER = RenewalRequest(scope="user", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
 
 
 # ---------------------------------------------------------------------------------------------------- no quota
@@ -93,7 +93,7 @@ def test_early_tries_of_a_token_of_a_year_are_an_hour_apart_and_go_on() -> None:
     record = AppRecord(tokens={"user": TokenFacts("old", 0.0, YEAR)})
     now = 300 * DAY
     for count in range(1, 6):
-        record = outcomes.failed(
+        record = transitions.failed(
             record,
             now,
             request,
@@ -159,7 +159,7 @@ class World:
             store=self.store,
             exchange=self.service,
             quota=UNLIMITED,
-            dialect=BENLLY,
+            service=BENLLY,
             label="Connection 'b'",
             sleep=self.sleep,
             clock=lambda: self.now,
@@ -248,7 +248,7 @@ def test_a_pair_is_kept_for_twice_the_life_of_its_access_token(
 
 def test_a_dropped_token_is_refreshed(world: World) -> None:
     first = world.task().get()
-    world.task().shared.change(lambda record, now: record.with_dropped_token("user"))
+    world.task().repository.update(lambda record, now: record.with_dropped_token("user"))
     assert world.task().get() != first
     assert world.kinds() == ["issue", "refresh"]
 
@@ -267,7 +267,7 @@ def test_a_process_looks_again_within_half_an_hour_however_long_a_token_lives(wo
     first = task.get()
     world.now += 1799
     assert task.get() is first
-    task.shared.change(lambda record, now: record.with_dropped_token("user"))
+    task.repository.update(lambda record, now: record.with_dropped_token("user"))
     world.now += 2
     assert task.get() != first
 
@@ -312,8 +312,8 @@ def test_the_overview_tells_it_from_an_app_with_a_quota(world: World) -> None:
     task = world.task()
     token = task.get()
     task.get(rejected=token.fingerprint)
-    moment = task.shared.look()
-    app = overview_of("key", moment.record, moment.now, Quota(), WALL)
+    snapshot = task.repository.snapshot()
+    app = overview_of("key", snapshot.record, snapshot.now, Quota(), WALL)
     assert (app.service, app.app_id, app.connections) == ("Benlly", "7/abc", ("b",))
     assert (app.limit, app.left, app.slots, app.next_free_at, app.warnings) == (0, 0, (), None, ())
     (scope,) = app.scopes

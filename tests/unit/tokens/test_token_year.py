@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 from support.token_service import busiest_window
 
-from airflow_channel_provider.tokens import outcomes, policy
+from airflow_channel_provider.tokens import policy, transitions
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.plausible import MOST_COUNTED
-from airflow_channel_provider.tokens.policy import CachedFailure, QuotaExhausted, Renew, Request, Stage
+from airflow_channel_provider.tokens.policy import CachedFailure, QuotaExhausted, Renew, RenewalRequest, Stage
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
+from airflow_channel_provider.tokens.validation import MOST_COUNTED
 
 pytestmark = pytest.mark.promise(name="quota")
 
@@ -20,11 +20,11 @@ DAY = 86_400.0
 QUOTA = Quota()
 REFUSAL = {"class": "ChannelPermissionError", "message": "not installed"}
 
-Outcome = Callable[[AppRecord, float, Request, tuple[Charge, ...]], AppRecord]
+Outcome = Callable[[AppRecord, float, RenewalRequest, tuple[Charge, ...]], AppRecord]
 
 
-def refused(record: AppRecord, now: float, request: Request, charges: tuple[Charge, ...]) -> AppRecord:
-    return outcomes.failed(
+def refused(record: AppRecord, now: float, request: RenewalRequest, charges: tuple[Charge, ...]) -> AppRecord:
+    return transitions.failed(
         record,
         now,
         request,
@@ -37,8 +37,10 @@ def refused(record: AppRecord, now: float, request: Request, charges: tuple[Char
     )
 
 
-def unanswered(record: AppRecord, now: float, request: Request, charges: tuple[Charge, ...]) -> AppRecord:
-    return outcomes.failed(
+def unanswered(
+    record: AppRecord, now: float, request: RenewalRequest, charges: tuple[Charge, ...]
+) -> AppRecord:
+    return transitions.failed(
         record,
         now,
         request,
@@ -51,8 +53,10 @@ def unanswered(record: AppRecord, now: float, request: Request, charges: tuple[C
     )
 
 
-def for_quota(record: AppRecord, now: float, request: Request, charges: tuple[Charge, ...]) -> AppRecord:
-    return outcomes.refused_for_quota(record, now, request, charges, QUOTA, 1.0)
+def for_quota(
+    record: AppRecord, now: float, request: RenewalRequest, charges: tuple[Charge, ...]
+) -> AppRecord:
+    return transitions.refused_for_quota(record, now, request, charges, QUOTA, 1.0)
 
 
 def a_time_of(outcome: Outcome, days: int) -> tuple[list[float], AppRecord]:
@@ -61,7 +65,7 @@ def a_time_of(outcome: Outcome, days: int) -> tuple[list[float], AppRecord]:
     sent: list[float] = []
     end = now + days * DAY
     while now < end:
-        request = Request("app", f"o{len(sent)}", "host", Stage.EXPIRED, secret_mark="mark")
+        request = RenewalRequest("app", f"o{len(sent)}", "host", Stage.EXPIRED, secret_mark="mark")
         after, decision = policy.claim(record, now, request, QUOTA)
         if isinstance(decision, Renew):
             assert after is not None
@@ -94,14 +98,14 @@ def test_refusals_of_a_year_keep_to_their_pauses_and_are_remembered(
 
 @pytest.mark.parametrize("count", [1024, 1025, 2000, MOST_COUNTED])
 def test_a_refusal_after_a_thousand_others_is_remembered_for_half_an_hour(count: int) -> None:
-    request = Request("app", "o", "host", Stage.EXPIRED, secret_mark="mark")
+    request = RenewalRequest("app", "o", "host", Stage.EXPIRED, secret_mark="mark")
     before = AppRecord(failures={"app|mark": Failure(count, 0.0, REFUSAL, "mark")})
     (failure,) = refused(before, 10_000.0, request, ()).failures.values()
     assert (failure.count, failure.until) == (min(count + 1, MOST_COUNTED), 11_800.0)
 
 
 def test_nothing_else_that_counts_overflows() -> None:
-    request = Request("app", "o", "host", Stage.EXPIRED, refused="old", secret_mark="mark")
+    request = RenewalRequest("app", "o", "host", Stage.EXPIRED, refused="old", secret_mark="mark")
     most = MOST_COUNTED
     facts = TokenFacts("old", 0.0, 1800.0, replacements=most, refresh_refusals=most)
     before = AppRecord(
@@ -110,7 +114,7 @@ def test_nothing_else_that_counts_overflows() -> None:
         failures={"app": Failure(most, 0.0, refresh_refused=True)},
         outage=Failure(most, 0.0),
     )
-    bought = outcomes.succeeded(before, 100.0, request, TokenFacts("new", 100.0, 1900.0), ())
+    bought = transitions.succeeded(before, 100.0, request, TokenFacts("new", 100.0, 1900.0), ())
     assert (bought.tokens["app"].replacements, bought.tokens["app"].refresh_refusals) == (most, most)
     assert policy.refused_again(before, 100.0, "app", "old") == facts
     assert policy.refused_again(before, 1800.0, "app", "old") is None

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_channel_provider.exceptions import ChannelPermissionError
-from airflow_channel_provider.tokens import plausible, refusals
+from airflow_channel_provider.tokens import errors, validation
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.record import KEPT_FAILURES, KEPT_TOKENS, AppRecord, Failure, TokenFacts
 from airflow_channel_provider.tokens.seal import Sealer, is_blob_name
 from airflow_channel_provider.tokens.stores import document as document_format
-from airflow_channel_provider.tokens.token import Token
+from airflow_channel_provider.tokens.types import Token
 
 pytestmark = pytest.mark.promise(name="plausible")
 
@@ -27,38 +27,38 @@ DOCUMENT_FORMAT = "airflow_channel_provider.tokens.stores.document"
 
 @pytest.mark.parametrize("value", [*HUGE, *NO_NUMBERS])
 def test_what_no_clock_shows_is_no_time(value: Any) -> None:
-    assert not plausible.is_time(value)
+    assert not validation.is_time(value)
     with pytest.raises((ValueError, TypeError)):
-        plausible.times([1.0, value])
+        validation.check_times([1.0, value])
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, 1_000_001, 10**400, *NO_NUMBERS])
 def test_what_nobody_has_counted_is_no_count(value: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        plausible.counts([1, value])
+        validation.check_counts([1, value])
 
 
 def test_counting_comes_to_an_end() -> None:
-    assert plausible.one_more(1) == 2
-    assert plausible.one_more(1_000_000) == 1_000_000
-    plausible.counts([plausible.one_more(1_000_000)])
+    assert validation.increment(1) == 2
+    assert validation.increment(1_000_000) == 1_000_000
+    validation.check_counts([validation.increment(1_000_000)])
 
 
 @pytest.mark.parametrize("value", ["\ud800", "\x00", "a\nb", None, 1, b"name"])
 def test_what_cannot_be_printed_is_no_name(value: Any) -> None:
-    assert not plausible.is_name(value, 100)
-    assert not plausible.is_name("x" * 101, 100)
+    assert not validation.is_name(value, 100)
+    assert not validation.is_name("x" * 101, 100)
     with pytest.raises((ValueError, TypeError)):
-        plausible.names(["app", value])
+        validation.check_names(["app", value])
 
 
 @given(st.text(st.characters(), max_size=300))
 def test_what_is_shown_can_be_written_anywhere_and_is_short(text: str) -> None:
-    shown = plausible.shown(text, 100)
+    shown = validation.repaired(text, 100)
     assert len(shown) <= 100
     assert shown.encode().decode() == shown
     assert not any(character < " " or "\x7f" <= character <= "\x9f" for character in shown)
-    assert plausible.shown(shown, 100) == shown
+    assert validation.repaired(shown, 100) == shown
 
 
 def test_a_refusal_is_remembered_short_and_without_control_characters() -> None:
@@ -69,10 +69,10 @@ def test_a_refusal_is_remembered_short_and_without_control_characters() -> None:
         code="E\x00",
         service_message="half \ud83d of a face",
     )
-    document = refusals.as_json(error)
+    document = errors.as_json(error)
     assert document["message"] == "no [31m " + "x" * 491 + "…"
     assert document["service_message"] == "half ? of a face"
-    again = refusals.as_error(json.loads(json.dumps(document)), "It is remembered.")
+    again = errors.as_error(json.loads(json.dumps(document)), "It is remembered.")
     assert (type(again), again.http_status, again.code) == (ChannelPermissionError, 403, "E ")
     assert again.message == f"{document['message']} It is remembered."
 
@@ -91,7 +91,7 @@ def test_an_older_refusal_is_put_right_when_it_is_read() -> None:
     assert record is not None
     read = record.failures["app|m"].error
     assert read is not None
-    raised = refusals.as_error(read, "")
+    raised = errors.as_error(read, "")
     assert (raised.message, raised.http_status, raised.code, raised.method) == ("a b", None, None, None)
 
 
@@ -125,7 +125,7 @@ def test_no_more_is_written_than_can_be_read() -> None:
     assert (len(record.tokens), len(record.failures)) == (KEPT_TOKENS, KEPT_FAILURES)
     assert "channel:" + f"{5_999:0400}" in record.tokens
     content = document_format.pack(record.to_json(), 5_000.0)
-    assert len(content) < plausible.MOST_BYTES
+    assert len(content) < validation.MOST_BYTES
     assert document_format.read(content, clock=5_000.0).state is not None
 
 
@@ -223,7 +223,7 @@ def test_a_year_ahead_on_this_boot_goes_on_and_on_another_one_is_lost(
 
 def test_a_document_larger_than_any_of_ours_is_not_even_looked_into() -> None:
     found = document_format.read(
-        " " * plausible.MOST_BYTES + packed(now=1.0, boot=None, steady=0.0), clock=5.0
+        " " * validation.MOST_BYTES + packed(now=1.0, boot=None, steady=0.0), clock=5.0
     )
     assert (found.state, found.lost) == (None, True)
 

@@ -1,8 +1,8 @@
 """
-What came of a token request, written into the record for all tasks to see. Pure functions of (record, now).
+The result of a token request as a change of the record that all tasks share. Pure functions of (record, now).
 
-Each settles the charges of the renewal, since the answer, or the certainty that none comes, tells when the service
-counted at the latest; and each gives the lease back.
+Each settles the charges of the renewal, since the answer, or the certainty that none comes, shows when the service
+counted the request at the latest; and each gives the lease back.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Charge, Quota
-from airflow_channel_provider.tokens.plausible import one_more
-from airflow_channel_provider.tokens.policy import Request, Stage, early_seconds
+from airflow_channel_provider.tokens.policy import RenewalRequest, Stage, early_seconds
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
-from airflow_channel_provider.tokens.token import APP_SCOPE
+from airflow_channel_provider.tokens.types import APP_SCOPE
+from airflow_channel_provider.tokens.validation import increment
 
 __all__ = ["abandoned", "exchange_charge", "failed", "refused_for_quota", "succeeded", "withdrawn"]
 
@@ -28,7 +28,7 @@ UNSENT_PAUSE_MAX_SECONDS = 30.0
 """The same where the request did not even leave, and cost nothing."""
 
 SECRET_REFUSAL = "ChannelAuthenticationError"  # noqa: S105 - the name of an error class
-"""How a refusal that may mean the App Secret is written down (see :mod:`.refusals`)."""
+"""The class in the record of a refusal that may mean the App Secret."""
 
 EARLY_PAUSE_MAX_SECONDS = 3600.0
 """Between early tries, however long a token lives: a third of the early part of a year would be 24 days."""
@@ -41,7 +41,7 @@ Charges = tuple[Charge, ...]
 
 
 def exchange_charge(
-    record: AppRecord, now: float, request: Request, charges: Charges, charge_id: str, quota: Quota
+    record: AppRecord, now: float, request: RenewalRequest, charges: Charges, charge_id: str, quota: Quota
 ) -> AppRecord | None:
     """
     Charge the second request of a renewal whose answer had a refresh token but no access token.
@@ -61,7 +61,7 @@ def exchange_charge(
 def succeeded(
     record: AppRecord,
     now: float,
-    request: Request,
+    request: RenewalRequest,
     facts: TokenFacts,
     charges: Charges,
     *,
@@ -74,8 +74,8 @@ def succeeded(
     """
     failure, last = record.failure_of(request.scope, request.secret_mark), record.tokens.get(request.scope)
     refusals = last.refresh_refusals if last is not None else 0
-    refusals = one_more(refusals) if failure is not None and failure.refresh_refused else refusals
-    replacements = one_more(last.replacements) if last is not None and request.refused is not None else 0
+    refusals = increment(refusals) if failure is not None and failure.refresh_refused else refusals
+    replacements = increment(last.replacements) if last is not None and request.refused is not None else 0
     facts = replace(facts, refresh_refusals=0 if refresh else refusals, replacements=replacements)
     record = _settled(record, now, request, charges, answered=True)
     record = replace(record, ledger=record.ledger.accepted())
@@ -85,7 +85,7 @@ def succeeded(
 def failed(
     record: AppRecord,
     now: float,
-    request: Request,
+    request: RenewalRequest,
     charges: Charges,
     *,
     sent: bool,
@@ -107,7 +107,7 @@ def failed(
     if not sent and charges:
         record = replace(record, ledger=record.ledger.refund(charges[-1].id))
     earlier = record.failure_of(request.scope, request.secret_mark)
-    count = one_more(earlier.count) if earlier is not None else 1
+    count = increment(earlier.count) if earlier is not None else 1
     pause = (
         _refusal_pause(count, refresh=refresh) if error is not None else _transient_pause(count, sent=sent)
     )
@@ -126,11 +126,11 @@ def failed(
     return replace(record, secret_refused=failure) if _is_the_secret(record, request, failure) else record
 
 
-def _is_the_secret(record: AppRecord, request: Request, failure: Failure) -> bool:
+def _is_the_secret(record: AppRecord, request: RenewalRequest, failure: Failure) -> bool:
     """
-    Tell whether a refused issue means the App Secret, and not just this channel: the service words both alike.
+    Return whether a refused issue means the App Secret, and not just this channel: the service words both alike.
 
-    It is the secret if the app token was refused, or a second scope and no token was bought since the first.
+    It is the secret if the app token was refused, or a second scope and no token was issued since the first.
     """
 
     def refused(candidate: Failure) -> bool:
@@ -139,16 +139,16 @@ def _is_the_secret(record: AppRecord, request: Request, failure: Failure) -> boo
 
     if not refused(failure):
         return False
-    bought_at = max((facts.issued_at for facts in record.tokens.values()), default=-math.inf)
+    issued_at = max((facts.issued_at for facts in record.tokens.values()), default=-math.inf)
     own = (request.scope, f"{request.scope}|{request.secret_mark}")
     others = (other for key, other in record.failures.items() if key not in own)
-    return request.scope == APP_SCOPE or any(refused(other) and other.at > bought_at for other in others)
+    return request.scope == APP_SCOPE or any(refused(other) and other.at > issued_at for other in others)
 
 
 def refused_for_quota(
     record: AppRecord,
     now: float,
-    request: Request,
+    request: RenewalRequest,
     charges: Charges,
     quota: Quota,
     retry_after_seconds: float | None,
@@ -158,18 +158,18 @@ def refused_for_quota(
     return replace(record, ledger=record.ledger.refused(now, quota, retry_after_seconds))
 
 
-def abandoned(record: AppRecord, now: float, request: Request, charges: Charges) -> AppRecord:
+def abandoned(record: AppRecord, now: float, request: RenewalRequest, charges: Charges) -> AppRecord:
     """The process was interrupted on the way: the charges stay, the lease goes."""
     return _settled(record, now, request, charges, answered=False)
 
 
-def withdrawn(record: AppRecord, request: Request, charge: Charge) -> AppRecord:
+def withdrawn(record: AppRecord, request: RenewalRequest, charge: Charge) -> AppRecord:
     """The request was not sent after all: its charge and the lease go."""
     return replace(record, ledger=record.ledger.refund(charge.id)).without_lease(request.scope, request.owner)
 
 
 def _settled(
-    record: AppRecord, now: float, request: Request, charges: Charges, *, answered: bool
+    record: AppRecord, now: float, request: RenewalRequest, charges: Charges, *, answered: bool
 ) -> AppRecord:
     ledger = record.ledger
     for charge in charges:
@@ -189,5 +189,5 @@ def _refusal_pause(count: int, *, refresh: bool) -> float:
 
 
 def _longer_outage(outage: Failure | None, now: float, *, sent: bool) -> Failure:
-    count = one_more(outage.count) if outage is not None else 1
+    count = increment(outage.count) if outage is not None else 1
     return Failure(count, now + _transient_pause(count, sent=sent), at=now)

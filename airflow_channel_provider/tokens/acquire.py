@@ -1,0 +1,306 @@
+"""
+How one caller gets a token: read the stored one, ask the policy, renew it or wait for the process that does.
+
+No lock and no transaction of the store is held while a request is under way: the charge is durable before the request
+is sent, so a process that dies on the way loses no count.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from dataclasses import dataclass, field
+
+from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError
+from airflow_channel_provider.tokens import errors, policy
+from airflow_channel_provider.tokens.context import TokenContext
+from airflow_channel_provider.tokens.policy import (
+    AlreadyRenewed,
+    Decision,
+    Renew,
+    RenewalInProgress,
+    RenewalRequest,
+    Stage,
+)
+from airflow_channel_provider.tokens.renewal import Renewal
+from airflow_channel_provider.tokens.repository import RecordSnapshot
+from airflow_channel_provider.tokens.stores.base import CachedToken, HostLock
+from airflow_channel_provider.tokens.types import Token, TokenEvent, TokenEventKind
+
+__all__ = ["OLD_TOKEN_SECONDS", "TokenAcquisition"]
+
+log = logging.getLogger(__name__)
+
+CACHE_SECONDS = 1800.0
+"""The longest time without a look at the store, however long a token lives: a person may have dropped it."""
+
+OLD_TOKEN_SECONDS = 5.0
+"""How long a process uses an old token, which another one has to renew, before it looks again."""
+
+HOST_LOCK_SECONDS = 0.3
+"""How often a waiting process looks whether the one that renews still lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """
+    What one look at the store shows.
+
+    :param token: the stored token, alive or not; None if there is none that may be used.
+    :param refreshable: a pair whose refresh token may be sent though its access token can't be used.
+    :param fresh_seconds: how long the token need not be renewed.
+    """
+
+    snapshot: RecordSnapshot
+    token: Token | None
+    stage: Stage
+    refreshable: Token | None
+    fresh_seconds: float = 0.0
+
+    @property
+    def living_token(self) -> Token | None:
+        return None if self.stage is Stage.EXPIRED else self.token
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """
+    How this task waits for another process that renews.
+
+    :param pause_seconds: the longest next pause.
+    :param seconds: how long it has waited so far.
+    :param since: when it began to wait for a process that holds the host lock and no lease; host clock, seconds.
+    :param next_claim_at: when it asks the policy again; host clock, seconds.
+    """
+
+    pause_seconds: float
+    seconds: float = 0.0
+    since: float | None = None
+    next_claim_at: float = 0.0
+
+
+@dataclass
+class TokenAcquisition:
+    """
+    One caller's way to a token.
+
+    :param rejected: fingerprint of the token that the service has just refused.
+    :param ask_again: send a request although a refusal is remembered.
+    :param give_up_at: host clock, seconds; until then it waits for another process that renews.
+    """
+
+    context: TokenContext
+    scope: str
+    channel_id: str | None
+    rejected: str | None
+    ask_again: bool
+    give_up_at: float
+    _waiting: _Waiting = field(init=False)
+    _announced: str | None = field(default=None, init=False)
+    """Fingerprint of the token that, by the record, another process has just stored."""
+    _missing: str | None = field(default=None, init=False)
+    """The same, once it was announced twice and could not be read: then it is renewed."""
+    _sends_credentials: bool = field(default=False, init=False)
+    """The refresh token was refused, and the credentials are tried."""
+
+    def __post_init__(self) -> None:
+        self._waiting = _Waiting(self.context.repository.store.poll_seconds[0])
+
+    def run(self) -> Token:
+        """
+        Return a token that lives.
+
+        :raises ChannelError: see :meth:`.manager.TokenManager.get`.
+        """
+        try:
+            while True:
+                token = self._attempt(self._look())
+                if token is not None:
+                    return token
+        finally:
+            if self._waiting.seconds > 0:
+                waited = TokenEvent(TokenEventKind.WAITED, self.scope, seconds=self._waiting.seconds)
+                self.context.on_event(waited)
+
+    def _look(self) -> _View:
+        repository = self.context.repository
+        snapshot = repository.snapshot()
+        pair = repository.read_token(self.scope)
+        record, refreshable = snapshot.record, pair if self.context.service.refresh_outlives else None
+        if (
+            pair is None
+            or pair.fingerprint == self.rejected
+            or record.is_dropped(self.scope, pair.fingerprint)
+        ):
+            return _View(snapshot, None, Stage.EXPIRED, refreshable)
+        scopes = record.scopes_in_use(snapshot.now, repository.quota)
+        stage = policy.stage_of(pair.issued_at, pair.expires_at, snapshot.now, scopes=scopes)
+        fresh_seconds = pair.expires_at - snapshot.now - policy.early_seconds(pair.life_seconds, scopes)
+        return _View(snapshot, pair, stage, refreshable, fresh_seconds)
+
+    def _attempt(self, view: _View) -> Token | None:
+        """Return a token to use; None to look again."""
+        if view.token is not None and view.stage is Stage.FRESH:
+            return self._use(view.token, view.fresh_seconds, view.snapshot)
+        try:
+            result = self._claim(view)
+        except ChannelError as error:
+            living = view.living_token
+            if living is not None and view.snapshot.host_time(living.expires_at) > self.context.clock():
+                log.warning(
+                    "Went on with the old token of scope %s, whose renewal failed: %s", self.scope, error
+                )
+                return self._use_old(living, view.snapshot)
+            if self._may_try_again(error):
+                return None
+            raise
+        if isinstance(result, Token):
+            return self._use(result, result.life_seconds / 2, view.snapshot)
+        return self._follow(result, view)
+
+    def _may_try_again(self, error: ChannelError) -> bool:
+        if isinstance(error, errors.HeldUpError):
+            # Nothing was spent, and the next try may find a quicker store or an idle machine.
+            return self.context.clock() < self.give_up_at
+        if isinstance(error, errors.RefreshRefusedError) and not self._sends_credentials:
+            self._sends_credentials = True  # the record has the refusal, so the next request sends them
+            return True
+        return False
+
+    # ------------------------------------------------------------------------------------------------ renewing
+
+    def _claim(self, view: _View) -> Token | Decision:
+        """Renew the token if the policy lets this process do so; otherwise return the decision."""
+        repository, clock, waiting = self.context.repository, self.context.clock, self._waiting
+        snapshot = view.snapshot
+        lease = snapshot.record.leases.get(self.scope)
+        if lease is not None and clock() < waiting.next_claim_at:
+            return RenewalInProgress(lease.until)
+        if self.rejected is not None:
+            facts = policy.refused_again(snapshot.record, snapshot.now, self.scope, self.rejected)
+            if facts is not None:
+                raise errors.replaced_too_often(facts, snapshot.now, self.context, self.scope)
+        with repository.host_lock(self.scope) as host_lock:
+            if host_lock is HostLock.TAKEN and not self._outlasted(snapshot):
+                waiting.next_claim_at = clock() + HOST_LOCK_SECONDS
+                return RenewalInProgress(snapshot.now + policy.LEASE_SECONDS)
+            request = self._request(view, host_lock)
+            decision, claimed = repository.claim(request)
+            if isinstance(decision, Renew):
+                return self._renew(decision, request, claimed, view)
+        if isinstance(decision, RenewalInProgress):
+            soon = decision.until - claimed.now if host_lock is HostLock.UNKNOWN else HOST_LOCK_SECONDS
+            waiting.next_claim_at = clock() + soon
+        return decision
+
+    def _outlasted(self, snapshot: RecordSnapshot) -> bool:
+        """Return whether the holder of the host lock has had its time: it may be stopped, not dead."""
+        lease = snapshot.record.leases.get(self.scope)
+        if lease is not None:
+            return lease.until <= snapshot.now
+        now = self.context.clock()
+        self._waiting.since = self._waiting.since or now
+        return now - self._waiting.since > policy.LEASE_SECONDS
+
+    def _request(self, view: _View, host_lock: HostLock) -> RenewalRequest:
+        repository = self.context.repository
+        return RenewalRequest(
+            scope=self.scope,
+            owner=uuid.uuid4().hex,
+            host=repository.store.host,
+            stage=view.stage,
+            held=view.token.fingerprint if view.token is not None else None,
+            outliving=view.refreshable is not None,
+            refused=self.rejected,
+            missing=self._missing,
+            secret_mark=repository.secret_mark,
+            alone_on_host=host_lock is HostLock.OURS,
+            ask_again=self.ask_again,
+            why=self._reason(view),
+            asked_by=self.context.asked_by(),
+        )
+
+    def _reason(self, view: _View) -> str:
+        if self.rejected is not None:
+            return "the service refused the last token"
+        token, now = view.token, view.snapshot.now
+        if token is None:
+            facts = view.snapshot.record.tokens.get(self.scope)
+            dropped = facts is not None and facts.dropped
+            return "somebody dropped the last token" if dropped else "no token is stored"
+        if view.stage is Stage.EXPIRED:
+            return f"the last token expired {now - token.expires_at:.0f} s ago"
+        return f"the last token ends in {token.expires_at - now:.0f} s"
+
+    def _renew(self, decision: Renew, request: RenewalRequest, claimed: RecordSnapshot, view: _View) -> Token:
+        context = self.context
+        self._log_request(decision, request, claimed, view.token)
+        held = view.token or view.refreshable
+        try:
+            token = Renewal(context, request, decision, self.channel_id, held).run(claimed)
+        except ChannelRequestError as error:
+            reason = errors.class_name(error)
+            context.on_event(TokenEvent(TokenEventKind.REFUSED, self.scope, reason=reason))
+            raise
+        kind = TokenEventKind.REFRESHED if decision.refresh else TokenEventKind.ISSUED
+        context.on_event(TokenEvent(kind, self.scope))
+        return token
+
+    def _log_request(
+        self, decision: Renew, request: RenewalRequest, claimed: RecordSnapshot, token: Token | None
+    ) -> None:
+        """Log one line for people, with the same as fields for machines."""
+        quota, service = self.context.repository.quota, self.context.service
+        old = token if token is not None else claimed.record.tokens.get(self.scope)
+        fields = {
+            "token_request": service.refresh if decision.refresh else service.issue,
+            "scope": self.scope,
+            "why": request.why,
+            "old_age_seconds": None if old is None else round(claimed.now - old.issued_at, 1),
+            "quota_left": claimed.record.ledger.left(claimed.now, quota),
+            "quota_limit": quota.limit,
+        }
+        log.info(
+            "Token request: %s for scope %s, since %s%s%s.",
+            fields["token_request"],
+            self.scope,
+            fields["why"],
+            "" if old is None else f" (issued {claimed.now - old.issued_at:.0f} s ago)",
+            f"; {fields['quota_left']} of {quota.limit} requests of this window left" if quota.limit else "",
+            extra=fields,
+        )
+
+    # ------------------------------------------------------------------------------------------------ using, waiting
+
+    def _follow(self, decision: Decision, view: _View) -> Token | None:
+        """Return a token to use in spite of the decision, None to look again; otherwise raise."""
+        if isinstance(decision, AlreadyRenewed):
+            announced_twice = self._announced == decision.fingerprint
+            self._missing = decision.fingerprint if announced_twice else None
+            self._announced = decision.fingerprint
+            return None
+        waits = isinstance(decision, RenewalInProgress) and view.stage is not Stage.EARLY
+        if waits and self.context.clock() < self.give_up_at:
+            self._pause()
+            return None
+        if (living := view.living_token) is not None:
+            return self._use_old(living, view.snapshot)
+        raise errors.blocked_error(decision, view.snapshot, self.context, self.scope)
+
+    def _pause(self) -> None:
+        context, waiting = self.context, self._waiting
+        started = context.clock()
+        context.sleep(waiting.pause_seconds * random.uniform(0.5, 1.0))
+        waiting.seconds += context.clock() - started
+        waiting.pause_seconds = min(waiting.pause_seconds * 1.5, context.repository.store.poll_seconds[1])
+
+    def _use_old(self, token: Token, snapshot: RecordSnapshot) -> Token:
+        return self._use(token, min(OLD_TOKEN_SECONDS, (token.expires_at - snapshot.now) / 2), snapshot)
+
+    def _use(self, token: Token, seconds: float, snapshot: RecordSnapshot) -> Token:
+        """Let this process use a token for a while without looking at the store."""
+        use_until = self.context.clock() + min(seconds, CACHE_SECONDS)
+        cached = CachedToken(token, use_until, ends_at=snapshot.host_time(token.expires_at))
+        self.context.repository.cache_token(cached)
+        return token
