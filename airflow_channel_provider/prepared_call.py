@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
@@ -249,10 +250,26 @@ def check(
     _refuse_unwritable(function.name, params)
     found = function.violations(params) if enforce_contract else ()
     if certain := [violation for violation in found if violation.rule.source.strength.is_certain]:
+        hint = _misspelt(function, params, certain)
         raise ChannelConfigurationError(
-            f"{function.name}: {described(certain)}. {WAY_OUT}", method=function.name
+            f"{function.name}: {described(certain)}{hint}. {WAY_OUT}", method=function.name
         )
     return found
+
+
+def _misspelt(function: NativeFunction, params: Mapping[str, Any], found: Sequence[Violation]) -> str:
+    """Return which given names are probably those of absent parameters, such as user_chat_id for userChatId."""
+    absent = {_plain(one.path): one.path for one in found if one.rule.kind == "required"}
+    hints = []
+    for name in params if absent else ():
+        near = None if name in function.params.fields else get_close_matches(_plain(name), absent, n=1)
+        if near:
+            hints.append(f"; you gave {name}, did you mean {absent[near[0]]}?")
+    return "".join(hints).rstrip("?")
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def _refuse_unwritable(method: str, params: Mapping[str, Any]) -> None:

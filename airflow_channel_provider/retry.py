@@ -1,11 +1,11 @@
 """When a call may be sent again, and when not.
 
 A call is repeated only if it provably had no effect, or if repeating it changes nothing: reads, idempotent writes and
-messages that carry a request id. Every other unclear outcome becomes :class:`ChannelAmbiguousResultError`; nothing here
-ever guesses. Waits are told by the service where it tells them; a wait longer than the task may sit out ends the
-repeating at once, so that the caller can free its worker slot instead.
+messages that carry a request id. Any other unclear outcome raises :class:`ChannelAmbiguousResultError`; nothing is
+guessed. A call waits for as long as the service says. If that is longer than the task may wait, the error is raised at
+once, so that the caller can free its worker slot instead.
 
-The parts are small and pure, and clock, randomness and sleeping come from outside.
+Clock, randomness and sleeping are passed in.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CallPolicy",
-    "Wait",
-    "WaitTooLong",
+    "RetryWait",
+    "StopBeforeLongWait",
     "as_ambiguous",
     "is_outcome_unclear",
     "is_repeatable",
@@ -54,18 +54,18 @@ class Log(Protocol):
         """Write one line."""
 
 
-JITTER_SECONDS = 1.0
+RETRY_JITTER_SECONDS = 1.0
 FIRST_WAIT_SECONDS = 0.5
-SPREAD_SHARE = 0.1
-SPREAD_SECONDS = (3.0, 30.0)
+JITTER_SHARE = 0.1
+JITTER_SECONDS = (3.0, 30.0)
 
 
 def is_outcome_unclear(error: BaseException) -> bool:
     """
-    Tell whether the call may have had its effect although it failed.
+    Return whether the call may have had its effect although it failed.
 
-    No answer, an unreadable answer to a request that was not refused, or a failure inside the service. An unreadable
-    answer with a 3xx or 4xx status is a refusal all the same.
+    That is so without an answer, with an unreadable answer to a request that was not refused, and after a failure
+    inside the service. An unreadable answer with a 3xx or 4xx status is a refusal.
     """
     if isinstance(error, ChannelAmbiguousResultError):
         return True
@@ -78,7 +78,7 @@ def is_outcome_unclear(error: BaseException) -> bool:
 
 
 def is_repeatable(error: BaseException, call: PreparedCall) -> bool:
-    """Tell whether a call may be sent again after an error that it raised."""
+    """Return whether a call may be sent again after an error that it raised."""
     if isinstance(error, (ChannelNotSentError, ChannelRateLimitError)):
         return True
     return is_outcome_unclear(error) and not getattr(error, "too_large", False) and call.is_repeatable
@@ -86,20 +86,18 @@ def is_repeatable(error: BaseException, call: PreparedCall) -> bool:
 
 def as_ambiguous(error: ChannelError, call: PreparedCall) -> ChannelAmbiguousResultError:
     """
-    Describe the unclear outcome of a write; raise it from the original error.
+    Return the error for the unclear outcome of a write, to be raised from the original one.
 
     :param error: what the last attempt raised.
     """
     if call.request_id is None:
-        remedy = (
-            "it was not repeated, since that could do it twice; check at the service before running it again"
-        )
+        remedy = "it was not repeated, since it could take effect twice; check at the service before you run it again"
     elif call.request_id.is_lasting:
         remedy = "a retry of the task sends the same request id and is no second message"
     else:
         remedy = (
-            "its request id is used by this call only, so that calling again could do it twice; check at the service "
-            "before, or give a requestId of your own"
+            "its request id is used by this call only, so a second call could take effect too; check at the service "
+            "first, or give a requestId of your own"
         )
     return ChannelAmbiguousResultError(
         f"{call.method} was sent, and whether it took effect is unknown: {remedy}. {error.message}",
@@ -111,7 +109,7 @@ def as_ambiguous(error: ChannelError, call: PreparedCall) -> ChannelAmbiguousRes
 
 def retry_after_seconds(error: BaseException | None, *, now: float) -> float | None:
     """
-    Return how long the service, or the ledger, asks to wait; None where nothing tells.
+    Return how long the service, or the ledger of token requests, asks to wait; None where neither says.
 
     :param now: the present moment, seconds since the epoch.
     """
@@ -126,20 +124,20 @@ def retry_after_seconds(error: BaseException | None, *, now: float) -> float | N
 
 def jitter_seconds(wait_seconds: float, random: Callable[[], float] = random.random) -> float:
     """
-    Return a random delay that spreads those who wait for the same moment: up to a tenth of the wait, 3 to 30 s.
+    Return a random delay that spreads tasks which wait for the same moment: up to a tenth of the wait, 3 to 30 s.
 
     :param wait_seconds: how long they wait.
     """
-    least, most = SPREAD_SECONDS
-    return random() * min(most, max(least, wait_seconds * SPREAD_SHARE))
+    least, most = JITTER_SECONDS
+    return random() * min(most, max(least, wait_seconds * JITTER_SHARE))
 
 
 @dataclass(frozen=True)
-class Wait:
+class RetryWait:
     """
-    How long to pause before the next attempt: what the error tells, else doubling pauses; both with jitter.
+    The pause before the next attempt: what the error asks for, else doubling pauses; both with jitter.
 
-    :param max_seconds: longest pause where the error tells none.
+    :param max_seconds: longest pause where the error asks for none.
     """
 
     max_seconds: float
@@ -148,16 +146,16 @@ class Wait:
 
     def __call__(self, state: tenacity.RetryCallState) -> float:
         """Return the pause in seconds."""
-        told = retry_after_seconds(_error_of(state), now=self.now())
-        if told is not None:
-            return told + self.random() * JITTER_SECONDS
+        asked = retry_after_seconds(_error_of(state), now=self.now())
+        if asked is not None:
+            return asked + self.random() * RETRY_JITTER_SECONDS
         pause = min(self.max_seconds, FIRST_WAIT_SECONDS * 2.0 ** min(state.attempt_number - 1, 32))
         return pause * (0.5 + self.random() / 2)
 
 
-class WaitTooLong(tenacity.stop.stop_base):
+class StopBeforeLongWait(tenacity.stop.stop_base):
     """
-    Ends the repeating where the next pause is longer than the task may sit out; jitter does not count.
+    Stops when the next pause is longer than the task may wait; jitter does not count.
 
     :param limit_seconds: the longest pause.
     """
@@ -167,9 +165,9 @@ class WaitTooLong(tenacity.stop.stop_base):
         self.now = now
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        """Tell whether to stop."""
-        told = retry_after_seconds(_error_of(retry_state), now=self.now())
-        return (retry_state.upcoming_sleep if told is None else told) > self.limit_seconds
+        """Return whether to stop."""
+        asked = retry_after_seconds(_error_of(retry_state), now=self.now())
+        return (retry_state.upcoming_sleep if asked is None else asked) > self.limit_seconds
 
 
 @dataclass(frozen=True)
@@ -213,9 +211,10 @@ class CallPolicy:
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: self._may_repeat(error, call)),
-            wait=Wait(self.wait_max_seconds, self.now, self.random),
+            wait=RetryWait(self.wait_max_seconds, self.now, self.random),
             stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.attempts), WaitTooLong(self.max_wait_seconds, self.now)
+                tenacity.stop_after_attempt(self.attempts),
+                StopBeforeLongWait(self.max_wait_seconds, self.now),
             ),
             before_sleep=lambda state: self._report(state, call.method),
             sleep=self.sleep,

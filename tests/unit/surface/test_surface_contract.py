@@ -65,7 +65,13 @@ def test_what_keeps_the_contract_passes(caplog: pytest.LogCaptureFixture, method
         ("getChannel", {}, "params.channelId is required, it is absent ([proto] ch-proto-for-hackathon)"),
         ("getChannel", {"channelId": None}, "params.channelId is required, it is absent"),
         ("getChannel", {"channelId": " "}, "params.channelId is required, it is empty"),
-        ("getChannel", {"channelID": "1"}, "params.channelId is required"),
+        (
+            "getChannel",
+            {"channelID": "1"},
+            "ch-proto-for-hackathon); you gave channelID, did you mean channelId. The call",
+        ),
+        ("getUserChat", {"user_chat_id": SECRET}, "; you gave user_chat_id, did you mean userChatId. The call"),
+        ("getUserChat", {"chatId": "1"}, "; you gave chatId, did you mean userChatId. The call"),
         (
             "registerCommands",
             {"appId": "a", "commands": [{"name": SECRET * 8, "scope": "side", "actionFunctionName": "f"}]},

@@ -24,7 +24,7 @@ from airflow_channel_provider.prepared_call import PreparedCall
 from airflow_channel_provider.request_ids import RequestId
 from airflow_channel_provider.retry import (
     CallPolicy,
-    Wait,
+    RetryWait,
     as_ambiguous,
     is_outcome_unclear,
     is_repeatable,
@@ -132,13 +132,15 @@ def state_after(error: Exception, attempt: int) -> tenacity.RetryCallState:
 def test_pauses_double_up_to_the_limit_with_jitter_below(
     attempt: int, random: float, expected: float
 ) -> None:
-    wait = Wait(30.0, lambda: NOW, lambda: random)
+    wait = RetryWait(30.0, lambda: NOW, lambda: random)
     assert wait(state_after(ChannelNotSentError("x"), attempt)) == expected
 
 
 @pytest.mark.parametrize(("random", "expected"), [(0.0, 20.0), (0.5, 20.5)])
-def test_told_wait_counts_whatever_the_limit_of_pauses(random: float, expected: float) -> None:
-    wait = Wait(1.0, lambda: NOW, lambda: random)
+def test_wait_that_an_error_asks_for_counts_whatever_the_limit_of_pauses(
+    random: float, expected: float
+) -> None:
+    wait = RetryWait(1.0, lambda: NOW, lambda: random)
     assert wait(state_after(ChannelRateLimitError("x", retry_at=at(20)), 3)) == expected
 
 
