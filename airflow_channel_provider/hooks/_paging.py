@@ -4,9 +4,8 @@ Follows the pages of a list to its end. Pure: a function that fetches one page c
 The service has published two forms of a page: with ``next``, which the last page lacks, and with ``nextCursor`` and
 ``hasNext``, where the last page may have a cursor all the same. Both are read, whatever the function.
 
-It never goes round in circles: a cursor that comes back, a page that comes back and a long row of empty pages are
-errors, and so is a page that says there is more and does not say where. What is answered is handed on as it is; nothing
-is skipped, and nothing is handed on twice.
+Reading always ends: a repeated cursor, a repeated page and a long row of empty pages are errors, and so is a page that
+says there is more and names no cursor. Items are yielded as they were answered, each once; none is skipped.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def listing_of(method: str, items_field: str | None) -> Listing:
     Return how a function lists.
 
     :param items_field: the field of its result that holds the items; None: what the catalogue knows.
-    :raises ChannelConfigurationError: nobody knows the field, or the function is no list.
+    :raises ChannelConfigurationError: the field is not known, or the function is no list.
     """
     known = CATALOGUE.get(method)
     if known is not None and known.retry is not RetryClass.READ:
@@ -65,7 +64,7 @@ class Pages:
     :param listing: how it lists.
     :param params: its parameters; a ``pagination`` or ``cursor`` among them says where to begin, and in which order.
     :param page_size: how many items to ask for at once; None: what the parameters say, else as many as it may be.
-    :param limit: how many items to hand on at most; None: all.
+    :param limit: maximum number of items; None: all.
     """
 
     fetch: Callable[[dict[str, Any]], Any]
@@ -94,7 +93,7 @@ class Pages:
         """
         Yield the items, page by page.
 
-        :raises ChannelResponseError: an answer is no page, or the pages go round in circles.
+        :raises ChannelResponseError: an answer is no page, or the pages repeat.
         """
         left = self.limit
         for page in self._pages():
@@ -165,7 +164,7 @@ class Pages:
         if not page:
             self._empty += 1
             if self._empty > MAX_EMPTY_PAGES:
-                raise self._in_circles(f"{MAX_EMPTY_PAGES} pages in a row were empty and led to another one")
+                raise self._repeating(f"{MAX_EMPTY_PAGES} pages in a row were empty and led to another one")
             return
         self._empty = 0
         try:
@@ -175,7 +174,7 @@ class Pages:
                 f"{self.method}: an item of the answer is nested too deeply.", method=self.method
             ) from None
         if digest in self._seen:
-            raise self._in_circles("a page came back that was there before")
+            raise self._repeating("a page came back a second time")
         self._seen.add(digest)
 
     def _next(self, result: Any) -> object:
@@ -188,7 +187,7 @@ class Pages:
         if isinstance(cursor, bool) or not isinstance(cursor, (str, int)):
             raise self._no_page(f"the answer's {name} is no cursor but a {type(cursor).__name__}")
         if cursor in self._cursors:
-            raise self._in_circles(f"its {name} leads back to where it led before")
+            raise self._repeating(f"its {name} leads back to an earlier page")
         self._cursors.add(cursor)
         return cursor
 
@@ -209,10 +208,10 @@ class Pages:
     def _no_page(self, what: str) -> ChannelResponseError:
         return ChannelResponseError(f"{self.method}: {what}.", method=self.method)
 
-    def _in_circles(self, what: str) -> ChannelResponseError:
+    def _repeating(self, what: str) -> ChannelResponseError:
         return ChannelResponseError(
-            f"{self.method}: the pages go round in circles: {what}. Reading stopped there; what came before is "
-            "perhaps not all.",
+            f"{self.method}: the pages repeat: {what}. Reading stopped there; what was read before is "
+            "perhaps not the whole list.",
             method=self.method,
         )
 

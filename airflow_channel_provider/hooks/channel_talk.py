@@ -122,7 +122,7 @@ class ChannelTalkHook(ServiceHook):
 
     @opened_once
     def manager(self) -> TokenManager:
-        """Hands out the tokens that all tasks share."""
+        """The manager of the tokens that all tasks share."""
         from airflow_channel_provider.hooks._stores import open_store
         from airflow_channel_provider.hooks._tokens import ClientExchange
         from airflow_channel_provider.tokens.budget import Quota
@@ -194,7 +194,7 @@ class ChannelTalkHook(ServiceHook):
         :param deduplicate: whether a message without ``dto.requestId`` gets one.
         :return: the result, None where the function has none.
         :raises ChannelConfigurationError: a parameter, the channel or the connection is missing or invalid, or the
-            call breaks a rule of the vendor's contract that is sure enough to refuse it, see ``contract``.
+            call breaks a certain rule of the vendor's contract, see ``contract``.
         :raises ChannelAmbiguousResultError: a write was sent, and whether it took effect is unknown.
         :raises ChannelRequestError: the service refused.
         """
@@ -262,11 +262,11 @@ class ChannelTalkHook(ServiceHook):
         :param method: name of the native function, such as ``searchManagers``.
         :param params: its parameters; ``pagination.sortOrder`` (default: ascending) and ``pagination.since`` are kept.
         :param channel_id: as for :meth:`call`.
-        :param page_size: how many items to ask for at once, at most 500; default: as many as it may be.
-        :param limit: how many items to yield at most; default: all.
+        :param page_size: items in one request, at most 500; default: the maximum.
+        :param limit: maximum number of items; default: all.
         :param items_field: the field of the result that holds the items; default: what is known of the function.
         :raises ChannelConfigurationError: the function is no list, or an argument is invalid; raised at once.
-        :raises ChannelResponseError: an answer is no page, or the pages go round in circles.
+        :raises ChannelResponseError: an answer is no page, or the pages repeat.
         :raises ChannelError: as for :meth:`call`.
         """
         from airflow_channel_provider.hooks._paging import Pages, listing_of
@@ -296,7 +296,7 @@ class ChannelTalkHook(ServiceHook):
         system_version: str | None = None,
     ) -> Any:
         """
-        Call a function that an app offers through the App Store. Nothing is known about it, so it is never repeated
+        Call a function that an app offers through the App Store. What it does is not known, so it is never repeated
         after an unclear outcome.
 
         :param app_id: the app whose function it is.
@@ -341,7 +341,7 @@ class ChannelTalkHook(ServiceHook):
         return cls.form.widgets()
 
     def _check_connection(self) -> str:
-        """Get a token and try it. Costs a token request only where no live one is stored."""
+        """Get a token and try it. Costs a token request only if no valid one is stored."""
         from airflow_channel_provider.hooks._connection_test import ConnectionTest
         from airflow_channel_provider.hooks._tokens import TokenUser
 

@@ -193,7 +193,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         :param filters: what the path of the stream needs (``user_chat_id``, ``user_id``, ``group_id``), and query
             parameters such as ``state`` and ``sortOrder``.
         :raises ChannelConfigurationError: no such list, or an argument is missing or invalid; raised at once.
-        :raises ChannelResponseError: an answer is no page, or the pages go round in circles.
+        :raises ChannelResponseError: an answer is no page, or the pages repeat.
         :raises ChannelError: as for :meth:`request`.
         """
         from airflow_channel_provider.contract.model import Listing, Paging

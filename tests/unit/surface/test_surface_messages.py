@@ -269,8 +269,8 @@ def test_an_answer_without_a_list_of_groups_is_an_error(doors: Any, answer: Any)
         fit(operator, doors, answer).execute_complete(context())
 
 
-def test_a_list_of_groups_that_goes_round_in_circles_is_an_error(doors: Any) -> None:
+def test_a_list_of_groups_whose_pages_repeat_is_an_error(doors: Any) -> None:
     operator = WriteGroupMessageOperator(task_id="t", text="hi", group_name="x")
-    with pytest.raises(ChannelResponseError, match="round in circles"):
+    with pytest.raises(ChannelResponseError, match="the pages repeat"):
         fit(operator, doors, {"groups": [], "next": "n"}).execute_complete(context())
     assert len(sent(doors)) == 2
