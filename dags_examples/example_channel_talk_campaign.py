@@ -43,7 +43,7 @@ def example_channel_talk_campaign() -> None:
         method="writeUserChatMessage",
         sql_conn_id="warehouse",
         sql="SELECT id, chat_id, name FROM customers ORDER BY id",
-        params={
+        function_params={
             "userChatId": "{{ item.chat_id }}",
             "dto": {
                 "plainText": "Dear {{ item.name }}, our spring sale has begun ({{ dag_run.start_date | ds }}).",

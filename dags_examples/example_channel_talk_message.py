@@ -58,7 +58,7 @@ def example_channel_talk_message() -> None:
 
     # [START native_function]
     user_chat = NativeFunctionOperator(
-        task_id="get_user_chat", method="getUserChat", params={"userChatId": USER_CHAT}
+        task_id="get_user_chat", method="getUserChat", function_params={"userChatId": USER_CHAT}
     )
     # [END native_function]
 

@@ -63,11 +63,11 @@ def example_channel_talk_notify_many() -> None:
     # [END mapped_messages]
 
     # [START mapped_params]
-    # params of an operator that calls a function are the function's parameters, in expand() as well.
+    # A task for each element of the list.
     check = NativeFunctionOperator.partial(
         task_id="check", method="getUserChat", map_index_template="{{ task.function_params.userChatId }}"
     ).expand(
-        params=[
+        function_params=[
             {"channelId": channel_id, "userChatId": user_chat_id}
             for channel_id, user_chat_id, *_ in ORDERS[:3]
         ]

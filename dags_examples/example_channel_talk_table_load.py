@@ -44,7 +44,7 @@ def example_channel_talk_table_load() -> None:
     # [END table_load]
 
     schema = NativeFunctionOperator(
-        task_id="schema", method="getAppDataTableSchema", params={"tableName": "orders"}
+        task_id="schema", method="getAppDataTableSchema", function_params={"tableName": "orders"}
     )
 
     orders() >> load >> schema

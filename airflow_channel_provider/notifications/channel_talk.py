@@ -12,7 +12,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
@@ -32,6 +32,7 @@ from airflow_channel_provider.operators._write_message import CONTENT_FIELDS, co
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
@@ -41,6 +42,12 @@ CALL_ATTEMPTS = 3
 # One pause for a token or a rate limit; a longer one is not worth an alert.
 MAX_WAIT_SECONDS = 5.0
 _CONTENT = ("text", "markdown", "blocks", "files", "web_page", "form")
+
+
+class ContextArgument(TypedDict, total=False):
+    """What every notifier of Airflow takes, from Airflow 3.1 on; its own documentation describes it."""
+
+    context: Context | None
 
 
 class ChannelTalkNotifier(BaseNotifier):
@@ -101,7 +108,7 @@ class ChannelTalkNotifier(BaseNotifier):
         channel_id: str | None = None,
         channel_talk_conn_id: str = "channel_talk_default",
         max_total_wait_seconds: float = 20.0,
-        **kwargs: Any,
+        **kwargs: Unpack[ContextArgument],
     ) -> None:
         super().__init__(**kwargs)
         self.group_id = group_id

@@ -26,8 +26,10 @@ from airflow_channel_provider.retry_policy import SUPPORTED, default_policy, fai
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import RetryPolicy
+    from typing_extensions import Unpack
 
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+    from airflow_channel_provider.operators._arguments import AirflowArguments
 
 __all__ = [
     "DEFAULT_RETRY_POLICY",
@@ -75,21 +77,7 @@ class WithHook:
 
 
 class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
-    """
-    Makes one call to Channel Talk and waits, where it must, without holding a worker slot.
-
-    :param channel_id: the channel to act in; default: the connection's. (templated)
-    :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
-    :param deferrable: whether a wait that is longer than the option ``[channel_talk] max_wait_seconds``, for a rate
-        limit, the token quota or a token that nobody can get now, is spent in the triggerer; otherwise the task is
-        rescheduled. Default: ``[operators] default_deferrable``.
-    :param call_attempts: how often one call is sent at most; default: the option ``[channel_talk] call_attempts``.
-    :param max_wait_seconds: longest single wait that holds the worker slot, in seconds; default: the option.
-    :param max_total_wait_seconds: how long one try waits without a worker slot altogether, in seconds, before it fails
-        with what it waited for; default: the option ``[channel_talk] max_total_wait_seconds``.
-    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
-        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
-    """
+    """Makes one call to Channel Talk and waits, where it must, without holding a worker slot."""
 
     template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
     ui_color = "#e4e1ff"
@@ -106,7 +94,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         max_wait_seconds: float | None = None,
         max_total_wait_seconds: float | None = None,
         retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
-        **kwargs: Any,
+        **kwargs: Unpack[AirflowArguments],
     ) -> None:
         super().__init__(**policy_argument(retry_policy), **kwargs)
         self.channel_id = channel_id

@@ -22,6 +22,7 @@ from airflow_channel_provider.operators._paths import storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from typing_extensions import Unpack
 
     from airflow_channel_provider.bulk.checkpoint import CheckpointStore
     from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.run_state import RunState
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+    from airflow_channel_provider.operators._arguments import CallArguments
 
 __all__ = ["BulkBaseOperator", "Plan"]
 
@@ -66,11 +68,7 @@ class Plan:
 
 
 class BulkBaseOperator(ChannelTalkBaseOperator):
-    """
-    Makes a call for each item of a source; :class:`.bulk.BulkNativeFunctionOperator` lists the arguments.
-
-    Give one of ``items``, ``sql`` and ``path``.
-    """
+    """Makes calls for the items of a source."""
 
     template_fields: Sequence[str] = (
         "items",
@@ -96,14 +94,14 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         file_format: str | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
-        concurrency: int = 8,
+        concurrency: int,
         calls_per_second: float | None = None,
         max_failures: float | None = 0.5,
         dead_letter: str | None = None,
         resume: bool = True,
         expected_items: int | str | None = None,
         progress_seconds: float = 10.0,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.items = items

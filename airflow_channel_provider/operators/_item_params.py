@@ -66,14 +66,14 @@ def item_params(
         return _guarded(params)
     if not isinstance(params, Mapping):
         raise ChannelConfigurationError(
-            "params must be a mapping of names to values or templates, or a callable that makes one of an item, not "
-            f"{'text' if isinstance(params, str) else type(params).__name__}."
+            "function_params must be a mapping of names to values or templates, or a callable that makes one of an "
+            f"item, not {'text' if isinstance(params, str) else type(params).__name__}."
         )
     shared = dict(context)
     try:
         made = _compiled(dict(params), _for_items(env), shared)
     except Exception as error:
-        raise ChannelConfigurationError(f"params: {type(error).__name__}: {error}") from error
+        raise ChannelConfigurationError(f"function_params: {type(error).__name__}: {error}") from error
     if not callable(made):
         return lambda value: made
     return _guarded(lambda value: made({**shared, ITEM: value}))

@@ -66,11 +66,11 @@ def params_mapping(value: Any) -> dict[str, Any]:
     :param value: a mapping, JSON text of one, or None.
     :raises ChannelConfigurationError: it is something else.
     """
-    params = json_value("params", value)
+    params = json_value("function_params", value)
     if params is None:
         return {}
     if not isinstance(params, Mapping):
         raise ChannelConfigurationError(
-            f"params must be a mapping of names to values, or JSON text of one, not {type(params).__name__}."
+            f"function_params must be a mapping of names to values, or JSON text of one, not {type(params).__name__}."
         )
     return dict(params)

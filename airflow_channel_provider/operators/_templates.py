@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator, OperatorPartial
@@ -35,19 +35,11 @@ class ArrivingArguments(ListOfDictsExpandInput):
         if isinstance(given, Mapping):
             # Airflow names the XComArgs in it, which are then never resolved.
             return arguments, set()
-        arguments = self.arrived(arguments)
         return arguments, {id(value) for value in arguments.values()}
-
-    @staticmethod
-    def arrived(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the operator is to be given for arguments that a task returned."""
-        return arguments
 
 
 class Partial:
     """The result of ``partial()``."""
-
-    arriving: ClassVar[type[ArrivingArguments]] = ArrivingArguments
 
     def __init__(self, plain: OperatorPartial) -> None:
         self._plain = plain
@@ -59,7 +51,7 @@ class Partial:
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
         """Map over a list of arguments, or over an XCom that is one."""
         mapped = self._plain.expand_kwargs(kwargs, strict=strict)
-        mapped.expand_input = self.arriving(kwargs)
+        mapped.expand_input = ArrivingArguments(kwargs)
         return mapped
 
 
@@ -71,7 +63,6 @@ def text_of(value: Any) -> Any:
 class TemplatesOfTheFile:
     """Makes an operator or a sensor render what the DAG file wrote, and nothing else; before Airflow's own base."""
 
-    _partial_class: ClassVar[type[Partial]] = Partial
     _is_rendered = False
 
     if not TYPE_CHECKING:  # type checkers know it from Airflow
@@ -79,7 +70,7 @@ class TemplatesOfTheFile:
         @classmethod
         def partial(cls, **kwargs: Any) -> Partial:
             """Fix arguments for mapping."""
-            return cls._partial_class(super().partial(**kwargs))
+            return Partial(super().partial(**kwargs))
 
         def render_template(
             self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None

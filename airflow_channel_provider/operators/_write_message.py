@@ -14,6 +14,9 @@ from airflow_channel_provider.operators._json import json_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_channel_provider.operators._arguments import CallArguments
 
 __all__ = ["CONTENT_FIELDS", "WriteMessageBaseOperator", "content_of"]
 
@@ -48,7 +51,7 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
         web_page: Mapping[str, Any] | str | None = None,
         form: Mapping[str, Any] | str | None = None,
         deduplicate: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.text = text

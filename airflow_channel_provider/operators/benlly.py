@@ -22,8 +22,10 @@ from airflow_channel_provider.retry_policy import fail_at_once
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import RetryPolicy
+    from typing_extensions import Unpack
 
     from airflow_channel_provider.hooks.benlly import BenllyHook
+    from airflow_channel_provider.operators._arguments import AirflowArguments
 
 __all__ = ["ChannelAuthorizeOperator", "ChannelDeauthorizeOperator"]
 
@@ -40,7 +42,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
         channel_id: int | str,
         benlly_conn_id: str = "benlly_default",
         retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
-        **kwargs: Any,
+        **kwargs: Unpack[AirflowArguments],
     ) -> None:
         super().__init__(**policy_argument(retry_policy), **kwargs)
         self.channel_id = channel_id
@@ -84,8 +86,8 @@ class ChannelAuthorizeOperator(_ChannelOperator):
         a connection or a variable, ``{{ conn.push_service.password }}`` or ``{{ var.value.push_token }}``: what is
         written into a DAG file is stored with the DAG, and what travels through XCom is stored there. (templated)
     :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
-    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
-        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
+    :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. Default:
+        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` decide.
     """
 
     # The name of the field "token" is one that Airflow redacts in the rendered fields whatever its value.
@@ -99,7 +101,7 @@ class ChannelAuthorizeOperator(_ChannelOperator):
         token: str | None = None,
         benlly_conn_id: str = "benlly_default",
         retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
-        **kwargs: Any,
+        **kwargs: Unpack[AirflowArguments],
     ) -> None:
         super().__init__(
             channel_id=channel_id, benlly_conn_id=benlly_conn_id, retry_policy=retry_policy, **kwargs
@@ -122,8 +124,8 @@ class ChannelDeauthorizeOperator(_ChannelOperator):
 
     :param channel_id: id of the channel, a whole number. (templated)
     :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
-    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
-        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
+    :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. Default:
+        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` decide.
     """
 
     template_fields: Sequence[str] = ("channel_id", "benlly_conn_id")

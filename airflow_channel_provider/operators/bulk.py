@@ -16,23 +16,24 @@ from airflow_channel_provider.exceptions import (
     ChannelError,
 )
 from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
-from airflow_channel_provider.operators._function_params import FunctionParamsOperator
 from airflow_channel_provider.operators._json import json_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from jinja2 import Environment
+    from typing_extensions import Unpack
 
     from airflow_channel_provider.bulk.items import Item
     from airflow_channel_provider.bulk.outcomes import FailedItem
     from airflow_channel_provider.bulk.sources import Source
+    from airflow_channel_provider.operators._arguments import BulkArguments
 
 ROWS_TO_LOOK_AT = 1_000
 
 __all__ = ["BulkNativeFunctionOperator", "DataTableLoadOperator"]
 
 
-class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # type: ignore[misc]
+class BulkNativeFunctionOperator(BulkBaseOperator):
     """
     Calls a native function for each item of a list, a query or a file, and returns what came of them.
 
@@ -40,57 +41,36 @@ class BulkNativeFunctionOperator(FunctionParamsOperator, BulkBaseOperator):  # t
     the task instance and the item's key, so that it exists once however often the task is retried or killed.
 
     :param method: name of the native function, such as ``writeUserChatMessage``. (templated)
-    :param params: the function's parameters: a mapping whose texts are templates, rendered for each item with ``item``
-        beside what templates know otherwise, such as ``"{{ item.chat_id }}"``; or a callable that makes them of an
-        item, in one of several threads. None from it: nothing is sent for this item.
-    :param items: a list, such as the XCom of another task, or a DataFrame, whose rows are the items. (templated)
-    :param sql: a query, or the name of a ``.sql`` file; its rows are mappings of column names to values. It should say
-        in which order, so that a retry finds the same rows. (templated)
-    :param sql_conn_id: connection of the database. (templated)
-    :param sql_parameters: parameters of the query, or JSON text of them. (templated)
-    :param path: a JSONL, CSV or Parquet file anywhere that ``ObjectStoragePath`` reaches; the dead-letter file of
-        another run will do. (templated)
-    :param file_format: jsonl, csv or parquet; default: as the file's name says.
-    :param encoding: of a JSONL or CSV file, such as cp949. Default: as the mark at its beginning says, otherwise UTF-8.
-    :param delimiter: between the fields of a CSV file. Default: the comma, or the semicolon, tab or bar that the header
-        has in its place.
+    :param function_params: the function's parameters: a mapping whose texts are templates, rendered for each item with
+        ``item`` beside what templates know otherwise, such as ``"{{ item.chat_id }}"``; or a callable that makes them
+        of an item, in one of several threads. None from it: nothing is sent for this item.
     :param item_key: the field, or a callable, that identifies an item; two items of the same key are one message.
         Default: the item's place and content.
-    :param order_by: the field, or a callable, that names a lane: items of one lane are sent one after the other, in
-        their order.
-    :param concurrency: how many calls are under way at most, from 1 to 32.
-    :param calls_per_second: how many are sent in a second at most; default: as many as the service takes.
-    :param max_failures: how many items may fail in one try before the task fails and sends no more: a count (int), or
-        a share (float) of those done, looked at from the 100th on. None: any number.
-    :param dead_letter: where the items that failed are written, as JSONL, anywhere that ``ObjectStoragePath`` reaches.
-        It belongs to one task instance: let its name hold ``{{ run_id }}``. (templated)
-    :param resume: whether a try goes on where the one before was left; False: with all items anew.
-    :param expected_items: how many there will be about, for the time left, where the source can't tell. (templated)
-    :param progress_seconds: how often a line of progress is written.
-    :param deduplicate: whether a message gets a request id; False: nobody can tell whether one that was under way when
-        the task was killed was written.
+    :param order_by: the field, or a callable, that names a lane: the items of one lane are sent one after the other,
+        in their order.
+    :param concurrency: maximum number of calls at the same time, from 1 to 32.
+    :param deduplicate: whether a message gets a request id; False: after a kill nobody knows whether the messages that
+        were under way were written.
     """
 
     template_fields: Sequence[str] = ("method", "function_params", *BulkBaseOperator.template_fields)
-    template_fields_renderers = {
-        **FunctionParamsOperator.template_fields_renderers,
-        **BulkBaseOperator.template_fields_renderers,
-    }
+    template_fields_renderers = {"function_params": "json", **BulkBaseOperator.template_fields_renderers}
 
     def __init__(
         self,
         *,
         method: str,
-        params: Mapping[str, Any] | Callable[[Any], Mapping[str, Any] | None] | None = None,
+        function_params: Mapping[str, Any] | Callable[[Any], Mapping[str, Any] | None] | None = None,
         item_key: str | Callable[[Any], object] | None = None,
         order_by: str | Callable[[Any], object] | None = None,
+        concurrency: int = 8,
         deduplicate: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[BulkArguments],
     ) -> None:
-        super().__init__(params=params, **kwargs)  # type: ignore[arg-type]
-        self._params_of: Callable[[Any], Any] | None = None
-        if callable(self.function_params):  # Airflow would call what it finds in a field
-            self._params_of, self.function_params = self.function_params, None
+        super().__init__(concurrency=concurrency, **kwargs)
+        # Airflow would call a callable that it finds in a field.
+        self._params_of = function_params if callable(function_params) else None
+        self.function_params = None if callable(function_params) else function_params
         self.method = method
         self.item_key = item_key
         self.order_by = order_by
@@ -174,9 +154,9 @@ class DataTableLoadOperator(BulkBaseOperator):
         can't hold is not sent. (templated)
     :param batch_rows: most rows of one call, from 1 to 100; more with ``[channel_talk] contract = off``.
     :param batch_bytes: most bytes of the rows of one call, as JSON.
-    :param concurrency: how many calls are under way at most, from 1 to 32.
+    :param concurrency: maximum number of calls at the same time, from 1 to 32.
 
-    The other arguments are those of :class:`BulkNativeFunctionOperator`; counts and ``max_failures`` are of rows.
+    ``items``, ``expected_items`` and ``max_failures`` count rows.
     """
 
     template_fields: Sequence[str] = (
@@ -195,7 +175,7 @@ class DataTableLoadOperator(BulkBaseOperator):
         batch_rows: int = 100,
         batch_bytes: int = 1_000_000,
         concurrency: int = 4,
-        **kwargs: Any,
+        **kwargs: Unpack[BulkArguments],
     ) -> None:
         super().__init__(concurrency=concurrency, **kwargs)
         self.table_name = table_name

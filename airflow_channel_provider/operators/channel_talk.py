@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.links import group_url, user_chat_url
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._function_params import FunctionParamsOperator
 from airflow_channel_provider.operators._json import json_value, params_mapping
 from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from typing_extensions import Unpack
 
+    from airflow_channel_provider.operators._arguments import CallArguments, MessageArguments
     from airflow_channel_provider.operators.commands import Command
 
 __all__ = [
@@ -32,30 +33,31 @@ __all__ = [
 _TOKEN_ANSWERS = ("issueEntityToken",)
 
 
-class NativeFunctionOperator(FunctionParamsOperator):
+class NativeFunctionOperator(ChannelTalkBaseOperator):
     """
     Calls a native function of Channel Talk and returns its result.
 
     :param method: name of the native function, such as ``getUserChat``. (templated)
-    :param params: the function's parameters: a mapping, or a template that renders to JSON text of one.
-        ``channelId`` and ``appId`` are filled in where the function needs them. These are not DAG params: templates
-        still read those as ``{{ params.x }}``. The task's field, and an alias of the argument, is
-        ``function_params``. (templated)
+    :param function_params: the function's parameters: a mapping, or a template that renders to JSON text of one.
+        ``channelId`` and ``appId`` are filled in where the function needs them. (Airflow's own argument ``params``
+        means the DAG's params, which templates read as ``{{ params.x }}``.) (templated)
     :param deduplicate: whether a message gets a request id that is the same in each retry of this task instance.
     """
 
-    template_fields: Sequence[str] = ("method", *FunctionParamsOperator.template_fields)
+    template_fields: Sequence[str] = ("method", "function_params", *ChannelTalkBaseOperator.template_fields)
+    template_fields_renderers = {"function_params": "json"}
 
     def __init__(
         self,
         *,
         method: str,
-        params: Mapping[str, Any] | str | None = None,
+        function_params: Mapping[str, Any] | str | None = None,
         deduplicate: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
-        super().__init__(params=params, **kwargs)
+        super().__init__(**kwargs)
         self.method = method
+        self.function_params = function_params
         self.deduplicate = deduplicate
 
     def describe(self) -> str:
@@ -79,13 +81,13 @@ class NativeFunctionOperator(FunctionParamsOperator):
         return self.hook.send(call)
 
 
-class AppFunctionOperator(FunctionParamsOperator):
+class AppFunctionOperator(ChannelTalkBaseOperator):
     """
     Calls a function that an app offers through the App Store and returns its result.
 
     :param app_id: the app whose function it is. (templated)
     :param method: name of the function. (templated)
-    :param params: the function's parameters, as for :class:`NativeFunctionOperator`. (templated)
+    :param function_params: the function's parameters, as for :class:`NativeFunctionOperator`. (templated)
     :param function_context: on whose behalf the function acts: its ``context``; default: the channel, where there is
         one. (templated)
     :param system_version: which version of the function is meant, such as ``v1``; default: as the service has it.
@@ -95,9 +97,10 @@ class AppFunctionOperator(FunctionParamsOperator):
     template_fields: Sequence[str] = (
         "app_id",
         "method",
+        "function_params",
         "function_context",
         "system_version",
-        *FunctionParamsOperator.template_fields,
+        *ChannelTalkBaseOperator.template_fields,
     )
     template_fields_renderers = {"function_params": "json", "function_context": "json"}
 
@@ -106,14 +109,15 @@ class AppFunctionOperator(FunctionParamsOperator):
         *,
         app_id: str,
         method: str,
-        params: Mapping[str, Any] | str | None = None,
+        function_params: Mapping[str, Any] | str | None = None,
         function_context: Mapping[str, Any] | str | None = None,
         system_version: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
-        super().__init__(params=params, **kwargs)
+        super().__init__(**kwargs)
         self.app_id = app_id
         self.method = method
+        self.function_params = function_params
         self.function_context = function_context
         self.system_version = system_version
 
@@ -153,7 +157,7 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
         *,
         commands: Sequence[Command | Mapping[str, Any]] | str,
         app_id: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.commands = commands
@@ -180,24 +184,11 @@ class WriteUserChatMessageOperator(WriteMessageBaseOperator):
     Writes one message to a user chat and returns its id.
 
     :param user_chat_id: the user chat. (templated)
-    :param text: the message as plain text. (templated)
-    :param markdown: the message as Markdown, which becomes blocks, link buttons and files. (templated)
-    :param blocks: the message as blocks, instead of text or with it; their text is markup. (templated)
-    :param bot_name: under which name it is written. (templated)
-    :param buttons: at most 2 buttons, each with ``title`` and ``url``, or with an ``action`` of its own. (templated)
-    :param files: at most 30 files: URLs, or mappings with ``url``, ``fileName`` and ``mime``. (templated)
-    :param options: message options, such as ``MESSAGE_OPTION_IMMUTABLE``. (templated)
-    :param private: whether it is shown to managers only.
-    :param silent: whether it notifies nobody; ``manager`` or ``user``: not that side.
-    :param web_page: a link preview. (templated)
-    :param form: a form. (templated)
-    :param deduplicate: whether the message carries a request id, the same in each retry of this task instance. A run
-        that is cleared keeps it as well, so the service takes its message for one that it has seen.
     """
 
     template_fields: Sequence[str] = ("user_chat_id", *WriteMessageBaseOperator.template_fields)
 
-    def __init__(self, *, user_chat_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, user_chat_id: str, **kwargs: Unpack[MessageArguments]) -> None:
         super().__init__(**kwargs)
         self.user_chat_id = user_chat_id
 
@@ -221,19 +212,6 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
     :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
     :param root_message_id: the message whose thread it joins; default: a message of its own. (templated)
     :param broadcast: whether a message in a thread is shown outside of it as well.
-    :param text: the message as plain text. (templated)
-    :param markdown: the message as Markdown, which becomes blocks, link buttons and files. (templated)
-    :param blocks: the message as blocks, instead of text or with it; their text is markup. (templated)
-    :param bot_name: under which name it is written. (templated)
-    :param buttons: at most 2 buttons, each with ``title`` and ``url``, or with an ``action`` of its own. (templated)
-    :param files: at most 30 files: URLs, or mappings with ``url``, ``fileName`` and ``mime``. (templated)
-    :param options: message options, such as ``MESSAGE_OPTION_IMMUTABLE``. (templated)
-    :param private: whether it is shown to managers only.
-    :param silent: whether it notifies nobody; ``manager`` or ``user``: not that side.
-    :param web_page: a link preview. (templated)
-    :param form: a form. (templated)
-    :param deduplicate: whether the message carries a request id, the same in each retry of this task instance. A run
-        that is cleared keeps it as well, so the service takes its message for one that it has seen.
     """
 
     template_fields: Sequence[str] = (
@@ -250,7 +228,7 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
         group_name: str | None = None,
         root_message_id: str | None = None,
         broadcast: bool | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[MessageArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.group_id = group_id

@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.operators._function_params import FunctionParamsOperator
+from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._json import params_mapping
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+    from typing_extensions import Unpack
+
+    from airflow_channel_provider.operators._arguments import CallArguments
 
 __all__ = ["PagedReadOperator"]
 
@@ -24,12 +27,12 @@ MAX_XCOM_BYTES = 1_000_000
 REPORT_SECONDS = 10.0
 
 
-class PagedReadOperator(FunctionParamsOperator):
+class PagedReadOperator(ChannelTalkBaseOperator):
     """
     Reads all items of a list-like function, page by page, and returns them, or writes them to a file.
 
     :param method: name of the native function, such as ``searchManagers``. (templated)
-    :param params: the function's parameters, as for :class:`.NativeFunctionOperator`; ``pagination.sortOrder``
+    :param function_params: the function's parameters, as for :class:`.NativeFunctionOperator`; ``pagination.sortOrder``
         (default: ascending) and ``pagination.since`` are kept. (templated)
     :param path: file that the items are written to, one line of JSON each: a path, or the address of an
         ``ObjectStoragePath`` such as ``s3://conn_id@bucket/managers.jsonl``. It is replaced as a whole. The task then
@@ -43,26 +46,29 @@ class PagedReadOperator(FunctionParamsOperator):
 
     template_fields: Sequence[str] = (
         "method",
+        "function_params",
         "path",
         "items_field",
-        *FunctionParamsOperator.template_fields,
+        *ChannelTalkBaseOperator.template_fields,
     )
+    template_fields_renderers = {"function_params": "json"}
     _only_reads = True
 
     def __init__(
         self,
         *,
         method: str,
-        params: Mapping[str, Any] | str | None = None,
+        function_params: Mapping[str, Any] | str | None = None,
         path: str | ObjectStoragePath | None = None,
         page_size: int | None = None,
         limit: int | None = None,
         items_field: str | None = None,
         max_xcom_bytes: int = MAX_XCOM_BYTES,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
-        super().__init__(params=params, **kwargs)
+        super().__init__(**kwargs)
         self.method = method
+        self.function_params = function_params
         self.path = path
         self.page_size = page_size
         self.limit = limit

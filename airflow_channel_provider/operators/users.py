@@ -17,6 +17,9 @@ from airflow_channel_provider.operators._json import json_value, names
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from typing_extensions import Unpack
+
+    from airflow_channel_provider.operators._arguments import CallArguments
 
 __all__ = ["UpdateUserChatStateOperator", "UpsertMemberOperator"]
 
@@ -51,7 +54,7 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
         state: str,
         snooze_seconds: float | timedelta | str | None = None,
         bot_name: str = "Airflow",
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.user_chat_id = user_chat_id
@@ -122,7 +125,7 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
         unsubscribe_email: bool | None = None,
         unsubscribe_texting: bool | None = None,
         update_mask: Sequence[str] | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[CallArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.member_id = member_id

@@ -42,28 +42,16 @@ from airflow_channel_provider.triggers.polling import FailureTolerance, Poll, re
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import RetryPolicy
+    from typing_extensions import Unpack
 
+    from airflow_channel_provider.operators._arguments import PokeArguments
     from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
 __all__ = ["ChannelTalkBaseSensor"]
 
 
 class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
-    """
-    Waits until the answer of a native function meets a condition.
-
-    :param channel_id: the channel to act in; default: the connection's. (templated)
-    :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
-    :param deferrable: whether to wait in the triggerer, without a worker slot, whatever ``mode`` says. Default:
-        ``[operators] default_deferrable``.
-    :param tolerated_failures: how many polls in a row may fail before the task does, in the triggerer and in the mode
-        ``poke``. A failure that says when to try again, such as a rate limit, does not count: it is waited out.
-    :param call_attempts: maximum number of attempts for one call, including the first, on the worker; default: the
-        option ``[channel_talk] call_attempts``.
-    :param max_wait_seconds: longest single wait within a call, on the worker, in seconds; default: the option.
-    :param retry_policy: what becomes of the task after an error, from Airflow 3.3 on; default:
-        :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` say.
-    """
+    """Waits until the answer of a native function meets a condition."""
 
     template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
     ui_color = "#e4e1ff"
@@ -81,7 +69,7 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
         retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
-        **kwargs: Any,
+        **kwargs: Unpack[PokeArguments],
     ) -> None:
         super().__init__(**policy_argument(retry_policy), **kwargs)
         self.channel_id = channel_id

@@ -8,14 +8,18 @@ before the first poll.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.operators._function_params import FunctionParamsMixin
 from airflow_channel_provider.operators._json import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
 from airflow_channel_provider.triggers import conditions
 from airflow_channel_provider.triggers.polling import Poll
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from airflow_channel_provider.operators._arguments import SensorArguments
 
 __all__ = ["NativeFunctionSensor", "UserChatStateSensor"]
 
@@ -32,7 +36,9 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
 
     template_fields: Sequence[str] = ("user_chat_id", "state", *ChannelTalkBaseSensor.template_fields)
 
-    def __init__(self, *, user_chat_id: str, state: str | Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *, user_chat_id: str, state: str | Sequence[str], **kwargs: Unpack[SensorArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.user_chat_id = user_chat_id
         self.state = state
@@ -51,7 +57,7 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
         return Poll("getUserChat", is_in, {"userChatId": str(self.user_chat_id)}, self.channel_id)
 
 
-class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type: ignore[misc]
+class NativeFunctionSensor(ChannelTalkBaseSensor):
     """
     Waits until a native function that reads answers what is awaited, and returns what it found.
 
@@ -65,7 +71,7 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
       it returns.
 
     :param method: name of the native function, such as ``getUserChat``. (templated)
-    :param params: the function's parameters, as for :class:`.NativeFunctionOperator`. (templated)
+    :param function_params: the function's parameters, as for :class:`.NativeFunctionOperator`. (templated)
     :param expect: what is awaited, or a template that renders to JSON text of it. (templated)
     :param predicate: a function, or its dotted path. A deferrable sensor needs one that the triggerer can import.
     :param predicate_kwargs: further arguments of that function, or JSON text of them. (templated)
@@ -86,15 +92,14 @@ class NativeFunctionSensor(FunctionParamsMixin, ChannelTalkBaseSensor):  # type:
         self,
         *,
         method: str,
-        params: Mapping[str, Any] | str | None = None,
+        function_params: Mapping[str, Any] | str | None = None,
         expect: Mapping[str, Any] | str | None = None,
         predicate: Callable[..., Any] | str | None = None,
         predicate_kwargs: Mapping[str, Any] | str | None = None,
         repeatable: bool = False,
-        function_params: Mapping[str, Any] | str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(params=params, **kwargs)
+        super().__init__(**kwargs)
         self.method = method
         self.function_params = function_params
         self.expect = expect

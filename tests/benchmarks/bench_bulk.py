@@ -171,7 +171,7 @@ def through_the_operator(run: int) -> float:
         task_id="bulk",
         method="writeUserChatMessage",
         items=[{"n": n, "chat": f"chat-ch-1-{n % 9 + 1}"} for n in range(CALLS)],
-        params={
+        function_params={
             "userChatId": "{{ item.chat }}",
             "dto": {"plainText": TEXT.format("{{ item.n }}"), "botName": "Bench"},
         },

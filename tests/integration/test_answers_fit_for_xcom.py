@@ -108,7 +108,7 @@ def last_of(run: Run, operator: Any, *, is_mapped_over: bool = False, map_index:
 
 def native(**more: Any) -> Any:
     return NativeFunctionOperator(
-        task_id="t", method="createUserChat", params={"userId": "u"}, retries=RETRIES, **more
+        task_id="t", method="createUserChat", function_params={"userId": "u"}, retries=RETRIES, **more
     )
 
 
@@ -168,7 +168,7 @@ def test_what_an_operator_of_ones_own_makes_of_an_answer_is_fit_as_well(
     with serving(answering(b"{}", calls)) as server:
         connect(server)
         outcome = last_of(
-            run, Own(task_id="t", method="createUserChat", params={"userId": "u"}, retries=RETRIES)
+            run, Own(task_id="t", method="createUserChat", function_params={"userId": "u"}, retries=RETRIES)
         )
     assert len(calls) == 1
     assert (outcome.state, outcome.xcom) == ("success", xcom)

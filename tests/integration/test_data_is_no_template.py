@@ -59,10 +59,10 @@ SETTINGS = {
 
 # What the DAG file writes, and what arrives: something with which each operator gets as far as to send it.
 SENT: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
-    AppFunctionOperator: ({"app_id": DEMO_APP_ID, "method": "echo"}, {"params": {"text": BRACES}}),
+    AppFunctionOperator: ({"app_id": DEMO_APP_ID, "method": "echo"}, {"function_params": {"text": BRACES}}),
     BulkNativeFunctionOperator: (
         {"method": "writeUserChatMessage", "items": [1]},
-        {"params": {"userChatId": CHAT, "dto": {"plainText": BRACES, "botName": "Shop"}}},
+        {"function_params": {"userChatId": CHAT, "dto": {"plainText": BRACES, "botName": "Shop"}}},
     ),
     ChannelAuthorizeOperator: ({"channel_id": 1}, {"token": BRACES}),
     ChannelDeauthorizeOperator: ({}, {"channel_id": BRACES}),
@@ -70,14 +70,14 @@ SENT: dict[type[Any], tuple[dict[str, Any], dict[str, Any]]] = {
         {"table_name": "orders", "primary_key": "id"},
         {"items": [{"id": 1, "text": BRACES}]},
     ),
-    NativeFunctionOperator: ({"method": "getUserChat"}, {"params": {"userChatId": BRACES}}),
+    NativeFunctionOperator: ({"method": "getUserChat"}, {"function_params": {"userChatId": BRACES}}),
     NativeFunctionSensor: (
         {"method": "getUserChat", "expect": {"userChat.state": "closed"}, "tolerated_failures": 0},
-        {"params": {"userChatId": BRACES}},
+        {"function_params": {"userChatId": BRACES}},
     ),
     PagedReadOperator: (
         {"method": "searchUserChatsByUserId", "items_field": "userChats"},
-        {"params": {"userId": BRACES}},
+        {"function_params": {"userId": BRACES}},
     ),
     RegisterCommandsOperator: (
         {},
@@ -232,7 +232,7 @@ def test_a_text_of_an_item_arrives_as_it_is(native: bool, text: str, run: Run, s
         operator = BulkNativeFunctionOperator(
             task_id="t",
             method="writeUserChatMessage",
-            params={"userChatId": CHAT, "dto": dto},
+            function_params={"userChatId": CHAT, "dto": dto},
             items=upstream([{"text": text}]),
         )
     run(operator, supervisor=upstream)

@@ -41,16 +41,18 @@ def make(dag_id, native):
             return give()
 
         bulk = BulkNativeFunctionOperator
-        bulk.partial(task_id="bulk_expand", **CALL).expand(params=returned([message(f"1 {BRACES}")]))
-        bulk(task_id="bulk_within", **CALL, params=message(returned(f"2 {BRACES}")))
+        bulk.partial(task_id="bulk_expand", **CALL).expand(function_params=returned([message(f"1 {BRACES}")]))
+        bulk(task_id="bulk_within", **CALL, function_params=message(returned(f"2 {BRACES}")))
         bulk.partial(task_id="bulk_kwargs", **CALL).expand_kwargs(
-            returned([{"params": message(f"3 {BRACES}")}])
+            returned([{"function_params": message(f"3 {BRACES}")}])
         )
-        bulk.partial(task_id="bulk_written", **CALL).expand(params=[message("4 {{ dag.dag_id }} of {{ item[:6] }}")])
+        bulk.partial(task_id="bulk_written", **CALL).expand(
+            function_params=[message("4 {{ dag.dag_id }} of {{ item[:6] }}")]
+        )
         bulk(
             task_id="bulk_items",
             method="writeUserChatMessage",
-            params=message("{{ item.text }}"),
+            function_params=message("{{ item.text }}"),
             items=returned([{"text": f"5 {BRACES}"}]),
         )
         write = WriteUserChatMessageOperator
@@ -62,7 +64,7 @@ def make(dag_id, native):
         @task_group
         def group(text):
             write(task_id="in_group", user_chat_id=CHAT, text=text)
-            bulk(task_id="bulk_in_group", **CALL, params=message(text))
+            bulk(task_id="bulk_in_group", **CALL, function_params=message(text))
 
         group.expand(text=returned([f"9 {BRACES}"]))
         if not native:
@@ -70,7 +72,7 @@ def make(dag_id, native):
             NativeFunctionOperator(
                 task_id="deferred",
                 method="writeUserChatMessageAsManager",
-                params={
+                function_params={
                     "userChatId": CHAT,
                     "dto": {"plainText": returned(f"10 {BRACES}"), "managerId": "manager-ch-1-1"},
                 },

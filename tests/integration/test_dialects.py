@@ -101,7 +101,9 @@ def test_a_chat_and_a_member(emulator: EmulatorThread, is_protobuf: bool) -> Non
     ]
     assert isinstance(closed["closedAt"], str if is_protobuf else int)
     ids = [done(UpsertMemberOperator(task_id="u", member_id="m-9", tags=[tag])) for tag in ("a", "b")]
-    user = done(NativeFunctionOperator(task_id="get", method="getUser", params={"userId": ids[1]}))["user"]
+    user = done(NativeFunctionOperator(task_id="get", method="getUser", function_params={"userId": ids[1]}))[
+        "user"
+    ]
     assert (ids[0], user["tags"]) == (ids[1], ["b"])
 
 

@@ -144,7 +144,7 @@ def test_the_operator_reads_what_the_hook_reads(emulator: EmulatorThread, method
     with ChannelTalkHook() as hook:
         params = make(hook, emulator, 1_001)
     emulator.configure(page_shape=shape)
-    operator = PagedReadOperator(task_id="t", method=method, params=params)
+    operator = PagedReadOperator(task_id="t", method=method, function_params=params)
     ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1)
     assert [item[name] for item in operator.execute({"ti": ti})] == ids(1_001)  # type: ignore[typeddict-item]
     reads = [entry for entry in emulator.journal() if entry["method"] == method]

@@ -37,7 +37,7 @@ def more():
     def calls():
         chats = [("ch-1", "chat-ch-1-9"), ("ch-2", "chat-ch-2-9")]
         return [
-            {"method": "getUserChat", "params": {"channelId": channel_id, "userChatId": chat_id}}
+            {"method": "getUserChat", "function_params": {"channelId": channel_id, "userChatId": chat_id}}
             for channel_id, chat_id in chats
         ]
 
@@ -51,7 +51,7 @@ def more():
     deferred = NativeFunctionOperator(
         task_id="deferred",
         method="writeUserChatMessageAsManager",
-        params={"userChatId": "chat-ch-3-9", "dto": {"plainText": "late", "managerId": "manager-ch-3-1"}},
+        function_params={"userChatId": "chat-ch-3-9", "dto": {"plainText": "late", "managerId": "manager-ch-3-1"}},
         channel_id="ch-3",
         deferrable=True,
         max_wait_seconds=0,

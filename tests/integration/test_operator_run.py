@@ -144,7 +144,7 @@ def test_mapped_messages_have_a_text_and_an_id_of_their_own(emulator: EmulatorTh
 
 def test_mapped_params_reach_the_function(emulator: EmulatorThread, run: Run) -> None:
     mapped = NativeFunctionOperator.partial(task_id="t", method="getUserChat").expand(
-        params=[
+        function_params=[
             {"channelId": "ch-1", "userChatId": CHAT},
             {"channelId": "ch-2", "userChatId": "chat-ch-2-{{ 1 + 1 }}"},
         ]

@@ -107,11 +107,6 @@ def _inside(arriving: Arguments, instead: Callable[[str], Any]) -> dict[str, Any
     return _each(arriving, lambda value: with_texts(value, instead))
 
 
-def _as_fields(arguments: Arguments) -> dict[str, Any]:
-    """Name the parameters of a function as among ``default_args``, where Airflow has a meaning for ``params``."""
-    return {"function_params" if name == "params" else name: value for name, value in arguments.items()}
-
-
 def as_it_is(value: Any) -> Any:
     return value
 
@@ -128,7 +123,7 @@ def within_what_is_written(cls: Any, written: Arguments, arriving: Arguments, up
 
 
 def default_args(cls: Any, written: Arguments, arriving: Arguments, upstream: Upstream) -> Any:
-    return cls(task_id="t", **written, default_args=_as_fields(_each(arriving, upstream)))
+    return cls(task_id="t", **written, default_args=_each(arriving, upstream))
 
 
 def pulled_by_a_template(cls: Any, written: Arguments, arriving: Arguments, upstream: Upstream) -> Any:
@@ -231,7 +226,7 @@ def written_argument(cls: Any, written: Arguments, more: Arguments) -> Any:
 
 
 def written_default_args(cls: Any, written: Arguments, more: Arguments) -> Any:
-    return cls(task_id="t", **written, default_args=_as_fields(more))
+    return cls(task_id="t", **written, default_args=dict(more))
 
 
 def written_partial(cls: Any, written: Arguments, more: Arguments) -> Any:

@@ -52,7 +52,7 @@ def campaign(**kwargs: Any) -> BulkNativeFunctionOperator:
     plain: dict[str, Any] = {
         "task_id": "bulk",
         "method": "writeUserChatMessage",
-        "params": {
+        "function_params": {
             "userChatId": "{{ item.chat }}",
             "dto": {"plainText": "order {{ item.n }} of {{ ds }}", "botName": "Shop"},
         },

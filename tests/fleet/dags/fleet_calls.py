@@ -37,7 +37,7 @@ def fleet_calls() -> None:
         do_xcom_push=False,
         method="writeUserChatMessage",
         channel_talk_conn_id="{{ params.conn_id }}",
-    ).expand(params=plan())
+    ).expand(function_params=plan())
 
 
 fleet_calls()

@@ -82,7 +82,10 @@ def test_params_may_be_made_by_a_callable(emulator: EmulatorProcess) -> None:
             return None
         return {"userChatId": item["chat"], "dto": {"plainText": f"no {item['n']}", "botName": "Shop"}}
 
-    assert counts(execute(campaign(items=rows(30), params=params))) == {"succeeded": 20, "skipped": 10}
+    assert counts(execute(campaign(items=rows(30), function_params=params))) == {
+        "succeeded": 20,
+        "skipped": 10,
+    }
     assert len(emulator.messages()) == 20
 
 

@@ -97,7 +97,7 @@ def meeting(url: str, happens: Callable[[], object]) -> Any:
                 happens()
         return {"userChatId": item["chat"], "dto": {"plainText": f"order {item['n']}", "botName": "Shop"}}
 
-    return campaign(path=url, params=params, max_failures=None)
+    return campaign(path=url, function_params=params, max_failures=None)
 
 
 # ---- while it is read

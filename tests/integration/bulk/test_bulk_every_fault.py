@@ -41,7 +41,7 @@ def write(**kwargs: Any) -> Any:
         "userChatId": CHATS[0],
         "dto": {"plainText": "{{ item.id }} is {{ item.name }}", "botName": "Shop"},
     }
-    return campaign(params=params, item_key="id", max_failures=None, **kwargs)
+    return campaign(function_params=params, item_key="id", max_failures=None, **kwargs)
 
 
 def load(**kwargs: Any) -> Any:

@@ -74,7 +74,11 @@ def test_what_is_in_doubt_is_not_sent_again_where_that_could_do_it_twice(
 ) -> None:
     path = tmp_path / "failed.jsonl"
     emulator.inject("close_after", method="createEvent")
-    events = {"method": "createEvent", "params": {"userId": "user-ch-1-1", "name": "Bought"}, "items": ["a"]}
+    events = {
+        "method": "createEvent",
+        "function_params": {"userId": "user-ch-1-1", "name": "Bought"},
+        "items": ["a"],
+    }
     first = campaign(**events, item_key=None, dead_letter=path.as_uri(), max_failures=None)
     assert counts(execute(first)) == {"uncertain": 1}
     again = {**events, "items": None, "path": path.as_uri(), "item_key": None, "max_failures": None}
@@ -176,8 +180,8 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
         ({"items": [1], "concurrency": 33}, "concurrency"),
         ({"items": [1], "calls_per_second": 0}, "calls_per_second"),
         ({"items": [1], "method": "issueToken"}, "issueToken"),
-        ({"items": [1], "params": "{{ item }}"}, "params must be a mapping"),
-        ({"items": [1], "params": {"a": "{{ item"}}, "params: TemplateSyntaxError"),
+        ({"items": [1], "function_params": "{{ item }}"}, "function_params must be a mapping"),
+        ({"items": [1], "function_params": {"a": "{{ item"}}, "function_params: TemplateSyntaxError"),
         ({"path": "file:///rows.txt"}, "file_format"),
         ({"path": "file:///rows.txt", "file_format": "txt"}, "file_format must be one of"),
     ],
@@ -193,7 +197,9 @@ def test_what_is_wrong_with_the_arguments_is_said(
 def test_without_a_place_to_note_it_nothing_is_sent_that_can_not_be_repeated(
     emulator: EmulatorProcess,
 ) -> None:
-    operator = campaign(method="createEvent", params={"userId": "u", "name": "n"}, items=[1], item_key=None)
+    operator = campaign(
+        method="createEvent", function_params={"userId": "u", "name": "n"}, items=[1], item_key=None
+    )
     with pytest.raises(ChannelConfigurationError, match="give dead_letter"):
         operator.execute(context(None))
 

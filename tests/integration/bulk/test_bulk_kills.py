@@ -29,7 +29,7 @@ def test_a_killed_worker_doubles_and_loses_no_message(emulator: EmulatorProcess,
     arguments = {
         "operator": "BulkNativeFunctionOperator",
         "method": operator.method,
-        "params": operator.function_params,
+        "function_params": operator.function_params,
         "item_key": "n",
         "path": source.as_uri(),
         "dead_letter": path.as_uri(),
@@ -47,7 +47,7 @@ def test_a_killed_worker_reports_as_uncertain_what_can_not_be_repeated(
     arguments = {
         "operator": "BulkNativeFunctionOperator",
         "method": "createEvent",
-        "params": {"userId": "user-ch-1-1", "name": "Bought", "property": {"n": "{{ item }}"}},
+        "function_params": {"userId": "user-ch-1-1", "name": "Bought", "property": {"n": "{{ item }}"}},
         "items": list(range(1_000)),
         "dead_letter": path.as_uri(),
         "max_failures": None,

@@ -71,7 +71,7 @@ def events(**kwargs: Any) -> Any:
         "name": "Bought",
         "property": {"n": "{{ item.n }}"},
     }
-    return campaign(method="createEvent", params=params, max_failures=None, **kwargs)
+    return campaign(method="createEvent", function_params=params, max_failures=None, **kwargs)
 
 
 def tries(make: Any, state: State | None) -> dict[str, Any]:

@@ -52,13 +52,15 @@ def test_an_item_without_its_key_is_a_dead_letter_and_stays_one(
     items = [{"n": 1, "chat": CHATS[1]}, {"chat": CHATS[2], **missing}, {"n": 3, "chat": CHATS[3]}]
     failed = tmp_path / "failed.jsonl"
     params = {"userChatId": "{{ item.chat }}", "dto": {"plainText": "order", "botName": "Shop"}}
-    summary = execute(campaign(items=items, item_key=key, params=params, dead_letter=failed.as_uri()))
+    summary = execute(
+        campaign(items=items, item_key=key, function_params=params, dead_letter=failed.as_uri())
+    )
     assert counts(summary) == {"succeeded": 2, "failed": 1}
     (letter,) = dead(failed)
     assert (letter["key"], letter["request_id"], letter["item"]["chat"]) == ("", None, CHATS[2])
     assert letter["message"].startswith("Item 1 of the source ")
     assert letter["message"].endswith(" It was not sent.")
-    again = campaign(path=failed.as_uri(), item_key=key, params=params, max_failures=None)
+    again = campaign(path=failed.as_uri(), item_key=key, function_params=params, max_failures=None)
     assert counts(execute(again, run_id="again")) == {"failed": 1}
     assert sum(texts(emulator).values()) == 2
 
@@ -107,7 +109,7 @@ def test_columns_may_be_called_like_anything(emulator: EmulatorProcess) -> None:
     text = " ".join(f"{{{{ item.{name} }}}}" for name in COLUMNS)
     operator = campaign(
         items=[{**row, "chat": CHATS[0]}],
-        params={"userChatId": "{{ item.chat }}", "dto": {"plainText": text, "botName": "Shop"}},
+        function_params={"userChatId": "{{ item.chat }}", "dto": {"plainText": text, "botName": "Shop"}},
         item_key="key",
     )
     assert counts(execute(operator)) == {"succeeded": 1}
@@ -167,9 +169,14 @@ def test_a_price_is_told_as_it_is_written_also_after_a_failure(
         failed = tmp_path / f"failed-{position}.jsonl"
         options = {"item_key": None, "max_failures": None, "dead_letter": failed.as_uri()}
         once = given if path is None else {"path": path}
-        execute(campaign(params=costs(GONE), **once, **options), run_id=f"lost {position}")
-        execute(campaign(params=costs(CHATS[0]), path=failed.as_uri(), item_key=None), run_id=f"{position}")
-        execute(campaign(params=costs(CHATS[1]), **once, item_key=None), run_id=f"at once {position}")
+        execute(campaign(function_params=costs(GONE), **once, **options), run_id=f"lost {position}")
+        execute(
+            campaign(function_params=costs(CHATS[0]), path=failed.as_uri(), item_key=None),
+            run_id=f"{position}",
+        )
+        execute(
+            campaign(function_params=costs(CHATS[1]), **once, item_key=None), run_id=f"at once {position}"
+        )
     assert texts(emulator) == {f"It costs {price}": 2 for price in PRICES}
 
 
@@ -203,7 +210,7 @@ def test_a_price_of_a_database_is_a_number_where_a_number_is_wanted(emulator: Em
         return {"userId": "user-ch-1-1", "name": "Bought", "property": {"price": item["price"] * 2}}
 
     operator = BulkNativeFunctionOperator(
-        task_id="bulk", method="createEvent", params=event, items=[{"price": Decimal("12.50")}]
+        task_id="bulk", method="createEvent", function_params=event, items=[{"price": Decimal("12.50")}]
     )
     assert counts(execute(operator)) == {"succeeded": 1}
     (call,) = [entry for entry in emulator.journal() if entry["method"] == "createEvent"]

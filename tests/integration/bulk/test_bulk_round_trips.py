@@ -411,17 +411,20 @@ def test_any_text_survives_as_item_key_and_dead_letter(
     options = {"item_key": "text", "order_by": "text", "max_failures": None}
     items = [{"text": text, "chat": GONE} for text in written]
     execute(
-        campaign(params=saying(GONE), items=items, dead_letter=failed.as_uri(), **options), run_id=f"{run}"
+        campaign(function_params=saying(GONE), items=items, dead_letter=failed.as_uri(), **options),
+        run_id=f"{run}",
     )
     execute(
-        campaign(params=saying(GONE), path=failed.as_uri(), dead_letter=again.as_uri(), **options),
+        campaign(function_params=saying(GONE), path=failed.as_uri(), dead_letter=again.as_uri(), **options),
         run_id=f"again {run}",
     )
     for path in (failed, again):
         assert {letter["item"]["text"]: letter["key"] for letter in dead(path)} == dict(
             zip(written, written, strict=True)
         )
-    execute(campaign(params=saying(CHATS[0]), path=again.as_uri(), **options), run_id=f"at last {run}")
+    execute(
+        campaign(function_params=saying(CHATS[0]), path=again.as_uri(), **options), run_id=f"at last {run}"
+    )
     said = {message["plainText"] for message in emulator.messages()}
     assert {f"<{text}>" for text in written if is_whole(text)} <= said
 

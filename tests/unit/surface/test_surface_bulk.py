@@ -26,7 +26,7 @@ def test_params_of_an_item_are_no_templates_of_the_task(dag: DAG) -> None:
     operator = BulkNativeFunctionOperator(
         task_id="t",
         method="getUserChat",
-        params=PARAMS,
+        function_params=PARAMS,
         dead_letter="file:///{{ ds }}.jsonl",
         items="{{ x }}",
     )
@@ -40,19 +40,19 @@ def test_params_of_an_item_are_no_templates_of_the_task(dag: DAG) -> None:
 def test_dag_with_bulk_tasks_is_stored_mapped_or_not(params: Any) -> None:
     with DAG("stored", schedule=None) as stored:
         BulkNativeFunctionOperator(
-            task_id="plain", method="getUserChat", params=params, items=[1], order_by=str
+            task_id="plain", method="getUserChat", function_params=params, items=[1], order_by=str
         )
-        BulkNativeFunctionOperator.partial(task_id="mapped", method="getUserChat", params=params).expand(
-            path=PATHS
-        )
+        BulkNativeFunctionOperator.partial(
+            task_id="mapped", method="getUserChat", function_params=params
+        ).expand(path=PATHS)
         DataTableLoadOperator.partial(task_id="tables", table_name="orders").expand(path=PATHS)
     assert set(through_storage(stored).task_ids) == {"plain", "mapped", "tables"}
 
 
 def test_a_mapped_task_has_the_params_that_were_fixed_for_all(dag: DAG) -> None:
-    mapped = BulkNativeFunctionOperator.partial(task_id="t", method="getUserChat", params=PARAMS).expand(
-        path=PATHS
-    )
+    mapped = BulkNativeFunctionOperator.partial(
+        task_id="t", method="getUserChat", function_params=PARAMS
+    ).expand(path=PATHS)
     operator = mapped.unmap({"path": PATHS[0]})
     assert (operator.function_params, operator.path) == (PARAMS, PATHS[0])
 

@@ -40,42 +40,39 @@ def unmapped(mapped: Any, map_index: int) -> Any:
     return mapped.unmap(kwargs)
 
 
-def test_params_are_the_functions_and_the_dags_stay_the_dags(dag: Any) -> None:
-    operator = NativeFunctionOperator(task_id="t", method="m", params={**OURS, "channelId": "mine"})
+def test_the_params_of_the_dag_stay_apart(dag: Any) -> None:
+    operator = NativeFunctionOperator(task_id="t", method="m", function_params={**OURS, "channelId": "mine"})
     assert operator.function_params == {**OURS, "channelId": "mine"}
     assert dump(operator) == {"x": 3, "channelId": "of the dag"}
 
 
 def test_without_a_dag_there_are_only_the_functions() -> None:
-    operator = AppFunctionOperator(task_id="t", app_id="a", method="m", params=OURS)
+    operator = AppFunctionOperator(task_id="t", app_id="a", method="m", function_params=OURS)
     assert operator.function_params == OURS
     assert dump(operator) == {}
 
 
-def test_alias_means_the_same_and_both_are_refused() -> None:
-    assert NativeFunctionOperator(task_id="t", method="m", function_params=OURS).function_params == OURS
-    with pytest.raises(TypeError, match="params and function_params are the same argument"):
-        NativeFunctionOperator(task_id="t", method="m", params=OURS, function_params=OURS)
-
-
 def test_dag_params_are_what_templates_read(dag: Any) -> None:
-    operator = NativeFunctionOperator(task_id="t", method="m", params=OURS)
+    operator = NativeFunctionOperator(task_id="t", method="m", function_params=OURS)
     context: Any = {"params": operator.params}
     operator.render_template_fields(context)
     assert operator.function_params == {"userId": "u-1", "nested": {"x": "3"}}
 
 
 def test_json_text_is_taken(dag: Any) -> None:
-    assert NativeFunctionOperator(task_id="t", method="m", params='{"a": 1}').function_params == '{"a": 1}'
+    assert (
+        NativeFunctionOperator(task_id="t", method="m", function_params='{"a": 1}').function_params
+        == '{"a": 1}'
+    )
 
 
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: {"deep": [x]}])
 def test_xcom_as_params_makes_its_task_an_upstream(dag: Any, wrap: Any) -> None:
-    operator = NativeFunctionOperator(task_id="t", method="m", params=wrap(rows()))
+    operator = NativeFunctionOperator(task_id="t", method="m", function_params=wrap(rows()))
     assert operator.upstream_task_ids == {"rows"}
 
 
-def test_subclass_passes_the_alias(dag: Any) -> None:
+def test_a_subclass_sets_them(dag: Any) -> None:
     class GetUser(NativeFunctionOperator):
         def __init__(self, *, user: Any, **kwargs: Any) -> None:
             super().__init__(method="getUser", function_params={"userId": user}, **kwargs)
@@ -87,14 +84,11 @@ def test_subclass_passes_the_alias(dag: Any) -> None:
 
 
 EXPANSIONS = {
-    "expand(params=list)": lambda: NativeFunctionOperator.partial(task_id="t", method="m").expand(
-        params=[{"channelId": "a"}, {"channelId": "b", "x": 4}]
+    "expand(list)": lambda: NativeFunctionOperator.partial(task_id="t", method="m").expand(
+        function_params=[{"channelId": "a"}, {"channelId": "b", "x": 4}]
     ),
     "expand_kwargs(list)": lambda: NativeFunctionOperator.partial(task_id="t", method="m").expand_kwargs(
-        [{"params": {"channelId": "a"}}, {"params": {"channelId": "b", "x": 4}}]
-    ),
-    "expand(function_params=list)": lambda: NativeFunctionOperator.partial(task_id="t", method="m").expand(
-        function_params=[{"channelId": "a"}, {"channelId": "b", "x": 4}]
+        [{"function_params": {"channelId": "a"}}, {"function_params": {"channelId": "b", "x": 4}}]
     ),
 }
 
@@ -110,7 +104,7 @@ def test_mapped_params_are_the_functions(dag: Any, expand: Any) -> None:
 
 
 def test_fixed_params_with_mapped_methods(dag: Any) -> None:
-    mapped = NativeFunctionOperator.partial(task_id="t", params=OURS).expand(method=["a", "b"])
+    mapped = NativeFunctionOperator.partial(task_id="t", function_params=OURS).expand(method=["a", "b"])
     assert [(unmapped(mapped, i).method, unmapped(mapped, i).function_params) for i in (0, 1)] == [
         ("a", OURS),
         ("b", OURS),
@@ -120,7 +114,7 @@ def test_fixed_params_with_mapped_methods(dag: Any) -> None:
 @pytest.mark.parametrize(
     "expand",
     [
-        lambda xcom: NativeFunctionOperator.partial(task_id="t", method="m").expand(params=xcom),
+        lambda xcom: NativeFunctionOperator.partial(task_id="t", method="m").expand(function_params=xcom),
         lambda xcom: NativeFunctionOperator.partial(task_id="t", method="m").expand_kwargs(xcom),
     ],
 )
@@ -135,9 +129,9 @@ def test_mapping_over_an_xcom_survives_serialization(expand: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore:Task 't' was never mapped")
 def test_fixed_and_mapped_params_at_once_are_refused(dag: Any) -> None:
-    partial = NativeFunctionOperator.partial(task_id="t", method="m", params=OURS)
+    partial = NativeFunctionOperator.partial(task_id="t", method="m", function_params=OURS)
     with pytest.raises(TypeError, match="function_params"):
-        partial.expand(params=[{}])
+        partial.expand(function_params=[{}])
 
 
 def test_partial_with_an_unknown_argument_is_refused(dag: Any) -> None:

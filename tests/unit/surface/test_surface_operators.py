@@ -163,7 +163,7 @@ def test_invalid_commands_are_refused_before_anything_is_sent(doors: Any, comman
     ],
 )
 def test_native_function_takes_a_mapping_or_json_text(doors: Any, params: Any, expected: Any) -> None:
-    operator = NativeFunctionOperator(task_id="t", method="getChannel", params=params)
+    operator = NativeFunctionOperator(task_id="t", method="getChannel", function_params=params)
     assert fit(operator, doors, {"id": "ch-1"}).execute_complete(context()) == {"id": "ch-1"}
     assert sent(doors) == [("getChannel", expected)]
 
@@ -181,7 +181,7 @@ def test_native_function_takes_a_mapping_or_json_text(doors: Any, params: Any, e
     ],
 )
 def test_params_that_are_no_json_mapping_are_refused(doors: Any, params: Any, words: str) -> None:
-    operator = NativeFunctionOperator(task_id="t", method="getChannel", params=params)
+    operator = NativeFunctionOperator(task_id="t", method="getChannel", function_params=params)
     with pytest.raises(ChannelConfigurationError, match=words):
         fit(operator, doors).execute_complete(context())
     assert sent(doors) == []
@@ -195,7 +195,7 @@ def test_message_through_the_generic_operator_gets_the_id_of_its_task(
 ) -> None:
     params = {"userChatId": "c", "dto": {"botName": "bot", "plainText": "hi"}}
     operator = NativeFunctionOperator(
-        task_id="t", method="writeUserChatMessage", params=params, deduplicate=deduplicate
+        task_id="t", method="writeUserChatMessage", function_params=params, deduplicate=deduplicate
     )
     fit(operator, doors, WRITTEN).execute_complete(context())
     assert sent(doors)[0][1]["dto"].get("requestId") == expected
@@ -205,7 +205,7 @@ def test_message_through_the_generic_operator_gets_the_id_of_its_task(
 def test_token_as_a_result_is_kept_out_of_xcom(doors: Any, do_xcom_push: bool, calls: int) -> None:
     params = {"entityType": "user", "entityId": "u-1"}
     operator = NativeFunctionOperator(
-        task_id="t", method="issueEntityToken", params=params, do_xcom_push=do_xcom_push
+        task_id="t", method="issueEntityToken", function_params=params, do_xcom_push=do_xcom_push
     )
     fit(operator, doors, {"entityToken": "entity-token-77"})
     if do_xcom_push:
@@ -220,7 +220,7 @@ def test_token_as_a_result_is_kept_out_of_xcom(doors: Any, do_xcom_push: bool, c
 def test_token_in_an_object_is_masked_and_what_names_a_thing_is_not(doors: Any) -> None:
     params = {"entityType": "user", "entityId": "u-1"}
     operator = NativeFunctionOperator(
-        task_id="t", method="issueEntityToken", params=params, do_xcom_push=False
+        task_id="t", method="issueEntityToken", function_params=params, do_xcom_push=False
     )
     plain = {"channelId": "channel-12345", "entityType": "user-chat", "expiresAt": "2026-01-31T00:00:00Z"}
     secret = {"token": "inner-token-78", "key": {"value": "deeper-token-79"}, "version": 12_345}
@@ -236,7 +236,7 @@ def test_app_function_is_called(doors: Any) -> None:
         task_id="t",
         app_id="app-2",
         method="sum",
-        params={"a": 1},
+        function_params={"a": 1},
         function_context='{"caller": {"id": "1"}}',
         system_version="{{ version }}",
     )
@@ -331,7 +331,7 @@ def test_one_line_before_and_one_after(doors: Any, capsys: pytest.CaptureFixture
 def test_nested_values_are_rendered() -> None:
     operator = rendered(
         NativeFunctionOperator(
-            task_id="t", method="{{ m }}", params={"a": [{"b": "{{ x }}"}]}, channel_id="{{ c }}"
+            task_id="t", method="{{ m }}", function_params={"a": [{"b": "{{ x }}"}]}, channel_id="{{ c }}"
         ),
         m="getChannel",
         x=7,

@@ -46,7 +46,7 @@ def read(doors: Any, *answers: Any, try_number: int = 1, **kwargs: Any) -> Any:
 
 
 def test_items_of_all_pages_are_returned(doors: Any) -> None:
-    assert read(doors, *PAGES, params={"pagination": {"sortOrder": "SORT_ORDER_DESC"}}) == MANAGERS
+    assert read(doors, *PAGES, function_params={"pagination": {"sortOrder": "SORT_ORDER_DESC"}}) == MANAGERS
     assert [params["pagination"] for _, params, _ in doors.client.calls] == [
         {"sortOrder": "SORT_ORDER_DESC", "limit": 500},
         {"sortOrder": "SORT_ORDER_DESC", "limit": 500, "since": "n"},

@@ -84,7 +84,7 @@ def chat_sensor(doors: Any, *answers: Any, **kwargs: Any) -> Any:
 
 
 def function_sensor(doors: Any, *answers: Any, **kwargs: Any) -> Any:
-    given = {"task_id": "t", "method": "getUserChat", "params": {"userChatId": "c"}, **kwargs}
+    given = {"task_id": "t", "method": "getUserChat", "function_params": {"userChatId": "c"}, **kwargs}
     return fit(NativeFunctionSensor(**given), doors, *answers)
 
 
@@ -166,7 +166,7 @@ def test_what_a_function_answers_is_waited_for(doors: Any, awaited: Any, found: 
         ({"expect": '{"a": 1, "a": 2}'}, "expect names a field of an object twice, 'a'"),
         ({"predicate": "nowhere.to_be.found"}, "can't be imported"),
         ({"expect": {"a": 1}, "method": "writeUserChatMessage"}, "not known to change nothing"),
-        ({"expect": {"a": 1}, "params": "[1]"}, "params must be a mapping"),
+        ({"expect": {"a": 1}, "function_params": "[1]"}, "function_params must be a mapping"),
     ],
 )
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -182,7 +182,7 @@ def test_params_are_the_functions_and_may_be_mapped(doors: Any) -> None:
     with DAG("d", schedule=None, params={"x": 1}):
         plain = function_sensor(doors, expect={"a": 1})
         mapped = NativeFunctionSensor.partial(task_id="m", method="getUserChat", expect={"a": 1}).expand(
-            params=[{"userChatId": "a"}, {"userChatId": "b"}]
+            function_params=[{"userChatId": "a"}, {"userChatId": "b"}]
         )
     assert plain.function_params == {"userChatId": "c"}
     assert plain.params.dump() == {"x": 1}
@@ -193,7 +193,7 @@ def test_templates_are_rendered(doors: Any) -> None:
     sensor = NativeFunctionSensor(
         task_id="t",
         method="get{{ what }}",
-        params={"userChatId": "{{ chat }}"},
+        function_params={"userChatId": "{{ chat }}"},
         expect={"userChat.assigneeId": "{{ chat }}"},
         channel_id="{{ what }}",
     )
@@ -592,7 +592,7 @@ def test_arguments_of_a_predicate_may_be_json_text(doors: Any, given: Any) -> No
     sensor = NativeFunctionSensor(
         task_id="t",
         method="getUserChat",
-        params={"userChatId": "c"},
+        function_params={"userChatId": "c"},
         predicate=is_in,
         predicate_kwargs=given,
     )

@@ -59,7 +59,10 @@ def test_params_of_an_item_are_templates_where_the_dag_file_wrote_them_however_o
     None
 ):
     operator = BulkNativeFunctionOperator(
-        task_id="t", method="m", items=[1], params={"a": "{{ item }} {{ arrived }}", "b": "as it is", "c": 3}
+        task_id="t",
+        method="m",
+        items=[1],
+        function_params={"a": "{{ item }} {{ arrived }}", "b": "as it is", "c": 3},
     )
     for _ in range(2):
         operator.render_template_fields(dict(VALUES))  # type: ignore[arg-type]
@@ -71,11 +74,11 @@ def test_params_of_an_item_are_templates_where_the_dag_file_wrote_them_however_o
 def test_an_xcom_anywhere_in_params_of_an_item_makes_its_task_an_upstream(params: Any) -> None:
     given = rows()
     bulk = BulkNativeFunctionOperator
-    plain = bulk(task_id="plain", method="m", items=[1], params=params(given))
-    partial = bulk.partial(task_id="partial", method="m", params=params(given)).expand(path=PATHS)
-    expanded = bulk.partial(task_id="expanded", method="m", items=[1]).expand(params=[params(given)])
+    plain = bulk(task_id="plain", method="m", items=[1], function_params=params(given))
+    partial = bulk.partial(task_id="partial", method="m", function_params=params(given)).expand(path=PATHS)
+    expanded = bulk.partial(task_id="expanded", method="m", items=[1]).expand(function_params=[params(given)])
     by_kwargs = bulk.partial(task_id="by_kwargs", method="m").expand_kwargs(
-        [{"items": [1], "params": params(given)}]
+        [{"items": [1], "function_params": params(given)}]
     )
     for operator in (plain, partial, expanded, by_kwargs):
         assert operator.upstream_task_ids == {"rows"}, operator.task_id
@@ -105,7 +108,7 @@ def test_a_member_of_an_enumeration_of_texts_is_its_text() -> None:
     )
     message.render_template_fields(dict(VALUES))  # type: ignore[arg-type]
     assert (message.text, message.options) == ("order {{ secret }}", ["order {{ secret }}"])
-    bulk = BulkNativeFunctionOperator(task_id="b", method="m", items=[1], params={"a": Kind.ORDER})
+    bulk = BulkNativeFunctionOperator(task_id="b", method="m", items=[1], function_params={"a": Kind.ORDER})
     bulk.render_template_fields(dict(VALUES))  # type: ignore[arg-type]
     assert bulk.params_of_items(VALUES)(1) == {"a": "order {{ secret }}"}  # type: ignore[arg-type]
 
@@ -127,7 +130,7 @@ def test_a_file_that_a_template_takes_in_may_be_about_the_item(
     tmp_path.joinpath("macros.txt").write_text("{% macro about() %}<{{ item.n }}>{% endmacro %}")
     tmp_path.joinpath("base.txt").write_text("<{% block body %}{% endblock %}>")
     with DAG("f", schedule=None, template_searchpath=[str(tmp_path)], render_template_as_native_obj=native):
-        operator = BulkNativeFunctionOperator(task_id="t", method="m", items=[1], params={"a": text})
+        operator = BulkNativeFunctionOperator(task_id="t", method="m", items=[1], function_params={"a": text})
     context: Any = {**VALUES, "name": "about.txt"}
     operator.render_template_fields(context)
     of = operator.params_of_items(context)
@@ -135,6 +138,8 @@ def test_a_file_that_a_template_takes_in_may_be_about_the_item(
 
 
 def test_a_callable_for_params_is_called_for_items_and_not_by_airflow() -> None:
-    operator = BulkNativeFunctionOperator(task_id="t", method="m", items=[1], params=lambda item: {"n": item})
+    operator = BulkNativeFunctionOperator(
+        task_id="t", method="m", items=[1], function_params=lambda item: {"n": item}
+    )
     operator.render_template_fields(dict(VALUES))  # type: ignore[arg-type]
     assert operator.params_of_items(VALUES)(3) == {"n": 3}  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ def campaign() -> None:
         method="writeUserChatMessage",
         sql="SELECT id, chat_id, text FROM orders ORDER BY id",
         sql_conn_id="orders",
-        params={
+        function_params={
             "userChatId": "{{ item.chat_id }}",
             "dto": {"plainText": "{{ item.text }}", "botName": "Shop"},
         },
@@ -63,7 +63,7 @@ def bulk() -> None:
         task_id="write",
         method="writeUserChatMessage",
         items=list(range(MAPPED)),
-        params={
+        function_params={
             "userChatId": "chat-ch-1-{{ item % 9 + 1 }}",
             "dto": {"plainText": "bulk {{ item }}", "botName": "Shop"},
         },
