@@ -91,7 +91,7 @@ def test_an_alert(emulator: EmulatorThread) -> None:
 
 
 def test_a_chat_and_a_member(emulator: EmulatorThread, is_protobuf: bool) -> None:
-    state = {"task_id": "state", "user_chat_id": CHAT}
+    state: dict[str, Any] = {"task_id": "state", "user_chat_id": CHAT}
     snoozed = done(UpdateUserChatStateOperator(**state, state="snoozed", snooze_seconds=60))
     closed = done(UpdateUserChatStateOperator(**state, state="closed"))
     prefix = "USER_CHAT_STATE_" if is_protobuf else ""

@@ -53,7 +53,7 @@ def test_a_mapped_task_has_the_params_that_were_fixed_for_all(dag: DAG) -> None:
     mapped = BulkNativeFunctionOperator.partial(
         task_id="t", method="getUserChat", function_params=PARAMS
     ).expand(path=PATHS)
-    operator = mapped.unmap({"path": PATHS[0]})
+    operator: Any = mapped.unmap({"path": PATHS[0]})
     assert (operator.function_params, operator.path) == (PARAMS, PATHS[0])
 
 
