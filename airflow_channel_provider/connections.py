@@ -336,7 +336,7 @@ class _Fields:
         return text.rstrip("/")
 
     def base_url(self, *, default_host: str | None) -> str:
-        from airflow_channel_provider.api.address import normalise_base_url
+        from airflow_channel_provider.api.base_url import normalise_base_url
 
         host = self.text("host", self._conn.host) or default_host
         if host is None:

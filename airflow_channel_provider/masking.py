@@ -137,12 +137,12 @@ def _is_text(text: str) -> bool:
 
 def _blotted(value: Any, secrets: tuple[str, ...]) -> Any:
     """Blot what Airflow's masker does not know as it is written here."""
-    from airflow_channel_provider.api.redaction import blot_known
+    from airflow_channel_provider.api.redaction import redact_known
 
     if not secrets:
         return value
     if isinstance(value, str):
-        return blot_known(value, secrets)
+        return redact_known(value, secrets)
     if isinstance(value, dict):
         return {_blotted(key, secrets): _blotted(one, secrets) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

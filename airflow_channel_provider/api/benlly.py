@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 from urllib.parse import urlencode
 
-from airflow_channel_provider.api.digging import from_body, is_error_body
-from airflow_channel_provider.api.envelope import refuse_no_envelope, refuse_redirect
+from airflow_channel_provider.api.classify import ErrorKind, classify_status, to_error
+from airflow_channel_provider.api.envelope import raise_no_envelope, raise_redirect
+from airflow_channel_provider.api.error_body import from_body, is_error_body
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_body, to_json
-from airflow_channel_provider.api.refusals import Kind, kind_by_status, to_error
 from airflow_channel_provider.api.token_answer import is_header_safe
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.connection_form import BODY_ENCODINGS, DEVICES
@@ -42,8 +42,8 @@ _CONTENT_TYPES = {"form": "application/x-www-form-urlencoded", "json": "applicat
 _TRIED_CHANNEL = 1
 _TOKEN_ERRORS = ("invalid_token", "token_expired")
 _REMEDIES = {
-    Kind.AUTHENTICATION: "Check the user's access token (the password of the connection, where it has one).",
-    Kind.PERMISSION: "The user of the access token may not use this channel.",
+    ErrorKind.AUTHENTICATION: "Check the user's access token (the password of the connection, where it has one).",
+    ErrorKind.PERMISSION: "The user of the access token may not use this channel.",
 }
 
 
@@ -167,17 +167,17 @@ class BenllyClient:
         response = self._transport.send(
             "GET", path, body=None, headers=self._headers_for(access_token), operation=operation
         )
-        refuse_redirect(response, method=operation, secrets=secrets)
+        raise_redirect(response, method=operation, secrets=secrets)
         if 400 <= response.status < 500:
             body = refusal_json(response.body)
-            if kind_by_status(response.status) is not Kind.OTHER and not is_refusal(response, body):
-                refuse_no_envelope(response, method=operation, secrets=secrets)
+            if classify_status(response.status) is not ErrorKind.OTHER and not is_refusal(response, body):
+                raise_no_envelope(response, method=operation, secrets=secrets)
             refusal = self._refusal(response, body, "The access token", secrets)
             if isinstance(refusal, ChannelAuthenticationError):
                 raise refusal
             return False, response.status
         if response.status >= 500 or not isinstance(_json(response), (dict, list)):
-            refuse_no_envelope(response, method=operation, secrets=secrets)
+            raise_no_envelope(response, method=operation, secrets=secrets)
         return True, response.status
 
     def _headers_for(self, access_token: str) -> dict[str, str]:
@@ -185,17 +185,17 @@ class BenllyClient:
 
     def _refuse(self, response: Response, operation: str, secrets: tuple[str, ...]) -> NoReturn:
         body = refusal_json(response.body)
-        refuse_redirect(response, method=operation, secrets=secrets)
+        raise_redirect(response, method=operation, secrets=secrets)
         if not is_refusal(response, body):
-            refuse_no_envelope(response, method=operation, secrets=secrets)
+            raise_no_envelope(response, method=operation, secrets=secrets)
         raise self._refusal(response, body, operation, secrets)
 
     def _refusal(
         self, response: Response, body: JSON, operation: str, secrets: tuple[str, ...]
     ) -> ChannelRequestError:
-        kind = kind_by_status(response.status)
-        if kind is Kind.OTHER and isinstance(body, dict) and body.get("error") in _TOKEN_ERRORS:
-            kind = Kind.AUTHENTICATION
+        kind = classify_status(response.status)
+        if kind is ErrorKind.OTHER and isinstance(body, dict) and body.get("error") in _TOKEN_ERRORS:
+            kind = ErrorKind.AUTHENTICATION
         return to_error(
             from_body(body, status=response.status),
             kind,
@@ -234,7 +234,7 @@ def is_refusal(response: Response, body: JSON, *, may_be_silent: bool = True) ->
     if response.status < 400 or response.status >= 500:
         return response.status >= 500 and is_error_body(body)
     silent = may_be_silent and not response.body.strip()
-    return silent or isinstance(body, dict) or kind_by_status(response.status) is Kind.RATE_LIMIT
+    return silent or isinstance(body, dict) or classify_status(response.status) is ErrorKind.RATE_LIMIT
 
 
 def _json(response: Response) -> JSON:

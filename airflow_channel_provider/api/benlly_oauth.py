@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from airflow_channel_provider.api.benlly import encoded, is_refusal
-from airflow_channel_provider.api.digging import from_body
-from airflow_channel_provider.api.envelope import refuse_no_envelope, refuse_redirect
+from airflow_channel_provider.api.classify import ErrorKind, classify_status, to_error
+from airflow_channel_provider.api.envelope import raise_no_envelope, raise_redirect
+from airflow_channel_provider.api.error_body import from_body
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
-from airflow_channel_provider.api.refusals import Kind, kind_by_status, to_error
 from airflow_channel_provider.api.token_answer import (
     TOKEN_TIMEOUT_SECONDS,
     TokenAnswer,
@@ -107,9 +107,9 @@ class BenllyOAuthClient:
 
     def _refuse(self, response: Response, operation: str, secrets: tuple[str, ...], remedy: str) -> NoReturn:
         body = refusal_json(response.body)
-        refuse_redirect(response, method=operation, secrets=secrets)
+        raise_redirect(response, method=operation, secrets=secrets)
         if not is_refusal(response, body, may_be_silent=False):
-            refuse_no_envelope(response, method=operation, secrets=secrets, quotable=False)
+            raise_no_envelope(response, method=operation, secrets=secrets, quotable=False)
         error = body.get("error") if isinstance(body, dict) else None
         kind = _kind(response.status, error, operation)
         raise to_error(
@@ -123,17 +123,17 @@ class BenllyOAuthClient:
         )
 
 
-def _kind(status: int, error: JSON, operation: str) -> Kind:
-    kind = kind_by_status(status)
-    if kind is not Kind.OTHER or status >= 500:
+def _kind(status: int, error: JSON, operation: str) -> ErrorKind:
+    kind = classify_status(status)
+    if kind is not ErrorKind.OTHER or status >= 500:
         return kind
     # The request is complete, so that what is called invalid in it can only be the refresh token.
     stale = operation == _REFRESH and error == "invalid_request"
-    return Kind.AUTHENTICATION if stale or error in (*_CLIENT_ERRORS, *_USER_ERRORS) else kind
+    return ErrorKind.AUTHENTICATION if stale or error in (*_CLIENT_ERRORS, *_USER_ERRORS) else kind
 
 
-def _remedy(kind: Kind, error: JSON, remedy: str) -> str:
-    if kind is not Kind.AUTHENTICATION:
+def _remedy(kind: ErrorKind, error: JSON, remedy: str) -> str:
+    if kind is not ErrorKind.AUTHENTICATION:
         return ""
     return _CLIENT_REMEDY if error in _CLIENT_ERRORS else remedy
 

@@ -15,31 +15,31 @@ from http import HTTPStatus
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from airflow_channel_provider.api.digging import (
-    Refusal,
-    dig,
-    from_body,
-    from_error,
-    is_error_body,
-    is_failure,
-    is_service_error,
-    named_status,
-    texts_of,
-)
-from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
-from airflow_channel_provider.api.redaction import quote
-from airflow_channel_provider.api.refusals import (
-    Kind,
-    kind_of,
-    kind_of_app_function,
+from airflow_channel_provider.api.classify import (
+    ErrorKind,
+    classify,
+    classify_app_function,
     to_error,
     with_unclear_status,
 )
+from airflow_channel_provider.api.error_body import (
+    Refusal,
+    from_body,
+    from_error,
+    is_error,
+    is_error_body,
+    is_service_error,
+    named_status,
+    texts_of,
+    unwrap_quoted,
+)
+from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
+from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.api.transport import Response
 from airflow_channel_provider.contract.functions import is_token_request
 from airflow_channel_provider.exceptions import ChannelResponseError
 
-__all__ = ["read_native", "refuse_no_envelope", "refuse_redirect"]
+__all__ = ["raise_no_envelope", "raise_redirect", "read_native"]
 
 _QUOTABLE_BYTES = 2**19
 """So much of a body that is no JSON is looked at: more characters than quoting looks at, whatever their size, so that
@@ -82,18 +82,18 @@ def read_native(
         except ValueError:
             body = None
         if type(body) is not dict:
-            refuse_no_envelope(response, method=method, secrets=secrets, quotable=not token_request)
+            raise_no_envelope(response, method=method, secrets=secrets, quotable=not token_request)
         refusal = _refusal(body, status, app_function=app_function)
         if refusal is None:
             return body.get("result") if "result" in body or "error" in body else body
     else:
-        refuse_redirect(response, method=method, secrets=secrets)
+        raise_redirect(response, method=method, secrets=secrets)
         refusal = _refusal_by_status(response, method, secrets, quotable=not token_request)
     if app_function:
-        kind = kind_of_app_function(refusal)
+        kind = classify_app_function(refusal)
     else:
-        refusal = dig(refusal)
-        kind = kind_of(refusal, token_request=token_request, channel_id=channel_id)
+        refusal = unwrap_quoted(refusal)
+        kind = classify(refusal, token_request=token_request, channel_id=channel_id)
         refusal = with_unclear_status(refusal, kind)
     raise to_error(
         refusal,
@@ -109,7 +109,7 @@ def read_native(
 def _refusal(body: dict[str, JSON], status: int, *, app_function: bool) -> Refusal | None:
     """None for success."""
     error = body.get("error")
-    if error and is_failure(error):
+    if error and is_error(error):
         return from_error(error, status=status, body=body, believed=not app_function)
     bare = "result" not in body and "error" not in body
     if bare and isinstance(body.get("errors"), list) and _is_error_status(body.get("status")):
@@ -137,21 +137,19 @@ def _refusal_by_status(
     if status >= 400 and (is_error_body(body) if status >= 500 else is_service_error(body)):
         error = body.get("error")
         return (
-            from_error(error, status=status, body=body)
-            if is_failure(error)
-            else from_body(body, status=status)
+            from_error(error, status=status, body=body) if is_error(error) else from_body(body, status=status)
         )
     # What a token may not do may be told by the status alone, but not where a token is what was asked for.
     silent = status in _TOLD_BY_STATUS and quotable and not response.body.strip()
     if status != HTTPStatus.TOO_MANY_REQUESTS and not silent:
-        refuse_no_envelope(response, method=method, secrets=secrets, quotable=quotable)
+        raise_no_envelope(response, method=method, secrets=secrets, quotable=quotable)
     # Whoever sets a limit is to be waited for; that of an older server says nothing but its numbers.
     text = _beginning(response)
     words = texts_of(body) if is_error_body(body) else text if quotable and _is_prose(text) else ""
     return Refusal(status, text=words or _phrase(status), evidence=body)
 
 
-def refuse_redirect(response: Response, *, method: str, secrets: Collection[str]) -> None:
+def raise_redirect(response: Response, *, method: str, secrets: Collection[str]) -> None:
     """
     Refuse a redirect: the token would travel to wherever it points.
 
@@ -176,7 +174,7 @@ def refuse_redirect(response: Response, *, method: str, secrets: Collection[str]
     )
 
 
-def refuse_no_envelope(
+def raise_no_envelope(
     response: Response, *, method: str, secrets: Collection[str], quotable: bool = True
 ) -> NoReturn:
     """
@@ -220,9 +218,9 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _remedy(kind: Kind, token_method: str, channel_id: str | None) -> str:
+def _remedy(kind: ErrorKind, token_method: str, channel_id: str | None) -> str:
     """What to do, for each refusal that people can do something about."""
-    if kind is Kind.PERMISSION:
+    if kind is ErrorKind.PERMISSION:
         if token_method and channel_id is not None:
             return (
                 f"Install the app on the channel {channel_id}; if no channel works, check the App Secret "
@@ -232,12 +230,12 @@ def _remedy(kind: Kind, token_method: str, channel_id: str | None) -> str:
             "Tick the function among the app's permissions in the developer portal, and install the app on "
             "the channel."
         )
-    if kind is Kind.AUTHENTICATION:
+    if kind is ErrorKind.AUTHENTICATION:
         return {
             "issueToken": "Check the App Secret (the password of the connection); "
             "a reissued secret ends the one before.",
             "refreshToken": "The refresh token is of no more use; a new token has to be issued.",
         }.get(token_method, "The access token was not accepted.")
-    if kind is Kind.TOKEN_QUOTA:
+    if kind is ErrorKind.TOKEN_QUOTA:
         return "An app may ask for 10 tokens in 30 minutes, all its channels and tasks together."
     return ""

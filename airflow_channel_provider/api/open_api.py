@@ -15,10 +15,10 @@ from typing import NoReturn
 from urllib.parse import quote, urlencode
 
 from airflow_channel_provider.api.benlly import is_refusal
-from airflow_channel_provider.api.digging import from_body
-from airflow_channel_provider.api.envelope import refuse_no_envelope, refuse_redirect
+from airflow_channel_provider.api.classify import ErrorKind, classify_status, to_error
+from airflow_channel_provider.api.envelope import raise_no_envelope, raise_redirect
+from airflow_channel_provider.api.error_body import from_body
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_body, to_json
-from airflow_channel_provider.api.refusals import Kind, kind_by_status, to_error
 from airflow_channel_provider.api.token_answer import is_header_safe
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.contract.open_api import BASE_PATH
@@ -31,8 +31,8 @@ _BAD_PATH = re.compile(r"[?#\\\x00-\x20\x7f]|//|/\.{1,2}(?:/|$)")
 # What a path may hold as it is; a percent sign stays, so that a path that is quoted already is not quoted twice.
 _SAFE = "/@:!$&'()*+,;=-._~%"
 _REMEDIES = {
-    Kind.AUTHENTICATION: "Check access key and access secret (login and password of the connection).",
-    Kind.PERMISSION: "The access key may not do this; check its permissions in Channel Desk.",
+    ErrorKind.AUTHENTICATION: "Check access key and access secret (login and password of the connection).",
+    ErrorKind.PERMISSION: "The access key may not do this; check its permissions in Channel Desk.",
 }
 _WINDOW_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 
@@ -127,14 +127,14 @@ class OpenApiClient:
         try:
             return to_json(response.body)
         except ValueError:
-            refuse_no_envelope(response, method=operation, secrets=self._secrets)
+            raise_no_envelope(response, method=operation, secrets=self._secrets)
 
     def _refuse(self, response: Response, operation: str) -> NoReturn:
-        refuse_redirect(response, method=operation, secrets=self._secrets)
+        raise_redirect(response, method=operation, secrets=self._secrets)
         body = refusal_json(response.body)
         if not is_refusal(response, body):
-            refuse_no_envelope(response, method=operation, secrets=self._secrets)
-        kind = kind_by_status(response.status)
+            raise_no_envelope(response, method=operation, secrets=self._secrets)
+        kind = classify_status(response.status)
         raise to_error(
             from_body(body, status=response.status),
             kind,

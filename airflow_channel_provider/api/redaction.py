@@ -1,11 +1,9 @@
 """
-No secret in a message: every text of a service passes through :func:`quote` before a person or a log can
-see it.
+No secret in a message: every text of a service passes through :func:`quote` before a person or a log can see it.
 
-Secrets that the caller knows are found by what the text means (see :mod:`.meaning`), not by how it is written: escaped
-in whatever way and however often, in Base64 or hexadecimal, cut, or broken by spaces and signs. What nobody knows yet
-is recognised by its look: a JWT, a value that stands beside a name such as ``password``, a long word of random
-characters. Blotting comes before cutting, since half a secret might not be recognised.
+Known secrets are found however they are written: escaped (:mod:`.unescape`), in Base64 or hexadecimal, cut, or broken
+by spaces and signs. Unknown secrets are recognised by their form: a JWT, a value beside a name such as ``password``, a
+long word of random characters. A text is redacted before it is cut, since half a secret might not be recognised.
 """
 
 from __future__ import annotations
@@ -20,20 +18,26 @@ from functools import lru_cache
 from urllib.parse import quote as percent_encode
 from urllib.parse import quote_plus
 
-from airflow_channel_provider.api.meaning import Meaning, is_blank, letters_of, meaning_of, verbatim
+from airflow_channel_provider.api.unescape import (
+    UnescapedText,
+    comparable_letters,
+    is_blank,
+    unescape,
+    verbatim,
+)
 
-__all__ = ["BLOT", "QUOTE_LIMIT", "base64_of", "blot", "blot_known", "quote", "spellings_of"]
+__all__ = ["MAX_QUOTE_LENGTH", "REDACTED", "base64_of", "quote", "redact", "redact_known", "spellings_of"]
 
-BLOT = "***"
-QUOTE_LIMIT = 300
-"""Characters of a service's text that a message quotes at most."""
+REDACTED = "***"
+MAX_QUOTE_LENGTH = 300
+"""Maximum number of characters of a service's text in a message."""
 
-PART_MIN, PART_MAX = 6, 12
-"""So many letters and digits in a row, half of a secret but within these bounds, betray it."""
+MIN_PART_LENGTH, MAX_PART_LENGTH = 6, 12
+"""A run of half the letters of a secret, within these bounds, is redacted."""
 
 _WINDOW, _END = 16_384, 384
 _ENCODED_MIN = 5
-"""What is shorter is not looked for in Base64: there it could be anything."""
+"""Shorter secrets are not searched for in Base64, where they would match by chance."""
 
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*")
 _NAMED = re.compile(
@@ -65,7 +69,7 @@ Span = tuple[int, int]
 
 
 def spellings_of(secret: str) -> set[str]:
-    """Return how a secret may be written where texts are quoted: JSON, Python, HTML, forms, the URI of a connection."""
+    """Return the spellings of a secret in JSON, Python, HTML, forms and the URI of a connection."""
     spellings = {
         secret,
         json.dumps(secret)[1:-1],
@@ -81,7 +85,7 @@ def spellings_of(secret: str) -> set[str]:
 
 
 def base64_of(secret: str) -> set[str]:
-    """Return what a secret leaves in Base64 whatever stands before it and after it, in both alphabets."""
+    """Return the Base64 of a secret for each alignment, without the characters that depend on its surroundings."""
     content, found = secret.encode("utf-8", "surrogatepass"), set[str]()
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + content).decode()
@@ -92,34 +96,34 @@ def base64_of(secret: str) -> set[str]:
     return found
 
 
-def blot(text: str, secrets: Collection[str] = ()) -> str:
+def redact(text: str, secrets: Collection[str] = ()) -> str:
     """
-    Replace the secrets, and whatever looks like a token, by ``***``.
+    Replace the secrets, and everything that looks like a token, by ``***``.
 
     :param text: any text.
-    :param secrets: what must not appear; empty ones are ignored.
+    :param secrets: texts that must not appear; empty ones are ignored.
     """
-    return _blotted(text, secrets, by_look=True)
+    return _redacted(text, secrets, by_look=True)
 
 
-def blot_known(text: str, secrets: Collection[str]) -> str:
-    """Replace the secrets by ``***``, and leave alone what only looks like one; parameters as in :func:`blot`."""
-    return _blotted(text, secrets, by_look=False)
+def redact_known(text: str, secrets: Collection[str]) -> str:
+    """As :func:`redact`, for known secrets only."""
+    return _redacted(text, secrets, by_look=False)
 
 
-def quote(text: str, secrets: Collection[str] = (), *, limit: int = QUOTE_LIMIT) -> str:
+def quote(text: str, secrets: Collection[str] = (), *, limit: int = MAX_QUOTE_LENGTH) -> str:
     """
-    Make a service's text fit to be quoted: blotted, on one line, printable, cut.
+    Return a service's text for a message: redacted, on one line, printable, cut.
 
     :param text: any text; may hold lone surrogates, control characters and megabytes.
-    :param secrets: what must not appear.
-    :param limit: characters to keep at most.
+    :param secrets: texts that must not appear.
+    :param limit: maximum number of characters.
     """
     if len(text) > _WINDOW:
-        # The end of the window may hold the beginning of a secret, too short to tell.
-        text = _blotted(text[:_WINDOW], secrets, by_look=True, but_for=[(_WINDOW - _END, _WINDOW)])
+        # The end of the window may hold the beginning of a secret, too short to be recognised.
+        text = _redacted(text[:_WINDOW], secrets, by_look=True, but_for=[(_WINDOW - _END, _WINDOW)])
     else:
-        text = blot(text, secrets)
+        text = redact(text, secrets)
     text = _one_line(text.encode("utf-8", "replace").decode())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
@@ -128,28 +132,28 @@ def _one_line(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
-def _blotted(text: str, secrets: Collection[str], *, by_look: bool, but_for: Iterable[Span] = ()) -> str:
-    meaning = meaning_of(text)
-    if meaning is None:
-        return BLOT  # nobody wraps an honest word so often
+def _redacted(text: str, secrets: Collection[str], *, by_look: bool, but_for: Iterable[Span] = ()) -> str:
+    unescaped = unescape(text)
+    if unescaped is None:
+        return REDACTED  # no ordinary text is encoded so often
     spans, known = list(but_for), tuple(filter(None, secrets))
-    for view in (meaning,) if meaning.text == text else (verbatim(text), meaning):
+    for view in (unescaped,) if unescaped.text == text else (verbatim(text), unescaped):
         spans += (*_exact(view, known), *_parts(view, known), *(_looks(view) if by_look else ()))
     return _without(text, spans)
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:
-    """Replace spans; those that meet or overlap by one blot."""
+    """Replace spans; those that touch or overlap become one ``***``."""
     pieces, at = list[str](), 0
     for start, end in sorted(spans):
         if start > at or not pieces:
-            pieces += (text[at:start], BLOT)
+            pieces += (text[at:start], REDACTED)
         at = max(at, end)
     return "".join((*pieces, text[at:]))
 
 
-def _exact(view: Meaning, secrets: tuple[str, ...]) -> Iterator[Span]:
-    """Find what is written in one of the usual ways; all there is to find of a secret of signs, or of a short one."""
+def _exact(view: UnescapedText, secrets: tuple[str, ...]) -> Iterator[Span]:
+    """Find the usual spellings of a secret; the only way to find one that is short or has no letters."""
     for spelling in _spellings(secrets):
         start = view.text.find(spelling)
         while start >= 0:
@@ -158,11 +162,11 @@ def _exact(view: Meaning, secrets: tuple[str, ...]) -> Iterator[Span]:
             start = view.text.find(spelling, after)
 
 
-def _parts(view: Meaning, secrets: tuple[str, ...]) -> Iterator[Span]:
-    """Find each long enough part of a secret, whatever signs and spaces stand between its letters."""
-    letters, positions = letters_of(view)
+def _parts(view: UnescapedText, secrets: tuple[str, ...]) -> Iterator[Span]:
+    """Find each part of a secret that is long enough, with any signs and spaces between its letters."""
+    letters, positions = comparable_letters(view)
     signs = {sign for secret in secrets for sign in secret if not sign.isalnum() and not sign.isspace()}
-    for length, parts in _betraying_parts(secrets).items():
+    for length, parts in _searched_parts(secrets).items():
         for first, last in _runs(letters, length, parts):
             # The signs that a secret begins or ends with are no letters, and belong to it.
             start = _as_far_as(view.text, positions[first], -1, signs)
@@ -171,7 +175,7 @@ def _parts(view: Meaning, secrets: tuple[str, ...]) -> Iterator[Span]:
 
 
 def _as_far_as(text: str, position: int, step: int, signs: set[str]) -> int:
-    """Go on from a position while there are such signs, over at most one blank before each."""
+    """Extend a position over such signs, with at most one blank before each."""
     place, blanks = position + step, 0
     while 0 <= place < len(text) and blanks <= 1:
         if unicodedata.normalize("NFKC", text[place]) in signs:
@@ -185,7 +189,7 @@ def _as_far_as(text: str, position: int, step: int, signs: set[str]) -> int:
 
 
 def _runs(letters: str, length: int, parts: frozenset[str]) -> Iterator[Span]:
-    """Find the longest stretches, first and last position, of which every part is one of those."""
+    """Yield the first and last position of the longest stretches in which every part is one of these."""
     first, last = -1, -1
     for position in range(len(letters) - length + 1):
         if letters[position : position + length] in parts:
@@ -204,31 +208,31 @@ def _spellings(secrets: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=8)
-def _betraying_parts(secrets: tuple[str, ...]) -> dict[int, frozenset[str]]:
-    """Return the parts that betray a secret, by their length."""
+def _searched_parts(secrets: tuple[str, ...]) -> dict[int, frozenset[str]]:
+    """Return the parts of the secrets to search for, by their length."""
     found: dict[int, set[str]] = {}
     for form in (form for secret in secrets for form in _forms(secret)):
-        letters, _ = letters_of(verbatim(form))
-        if len(letters) >= PART_MIN:
-            length = min(PART_MAX, max(PART_MIN, len(letters) // 2))
+        letters, _ = comparable_letters(verbatim(form))
+        if len(letters) >= MIN_PART_LENGTH:
+            length = min(MAX_PART_LENGTH, max(MIN_PART_LENGTH, len(letters) // 2))
             parts = found.setdefault(length, set())
             parts.update(letters[at : at + length] for at in range(len(letters) - length + 1))
     return {length: frozenset(parts) for length, parts in found.items()}
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as it is, as it is meant, in Base64 behind any number of bytes, and in hexadecimal."""
+    """A secret as it is, unescaped, in Base64 at any alignment, and in hexadecimal."""
     yield secret
-    meaning = meaning_of(secret)
-    if meaning is not None and meaning.text != secret:
-        yield meaning.text
+    unescaped = unescape(secret)
+    if unescaped is not None and unescaped.text != secret:
+        yield unescaped.text
     if len(secret) >= _ENCODED_MIN:
         yield from base64_of(secret)
         yield secret.encode("utf-8", "surrogatepass").hex()
 
 
-def _looks(view: Meaning) -> Iterator[Span]:
-    """Find what looks like a credential that nobody here knows."""
+def _looks(view: UnescapedText) -> Iterator[Span]:
+    """Find what looks like an unknown credential."""
     for pattern in (_NAMED, _SAID, _BEARER):
         for found in pattern.finditer(view.text):
             yield view.span(found.start("value"), found.end("value") - 1)

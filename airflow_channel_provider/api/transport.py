@@ -23,15 +23,15 @@ import requests.utils
 from requests.structures import CaseInsensitiveDict
 
 from airflow_channel_provider import __version__
-from airflow_channel_provider.api.address import normalise_base_url
-from airflow_channel_provider.api.body import read_body, too_large
-from airflow_channel_provider.api.failures import (
+from airflow_channel_provider.api.base_url import normalise_base_url
+from airflow_channel_provider.api.response_body import read_body, too_large
+from airflow_channel_provider.api.transport_errors import (
     UNREADABLE,
     host_and_port,
     is_refused_handshake,
-    lost,
-    not_sent,
-    refused_by_proxy,
+    lost_answer_error,
+    not_sent_error,
+    proxy_login_error,
 )
 from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
 from airflow_channel_provider.exceptions import (
@@ -195,15 +195,15 @@ class Transport:
         )
         if answer.status_code == _PROXY_LOGIN:
             answer.close()
-            raise refused_by_proxy(operation=operation, target=self._target())
+            raise proxy_login_error(operation=operation, target=self._target())
         return answer
 
     def _failure(self, error: Exception, operation: str, attempt: Attempt) -> ChannelError:
         target = self._target()
         if attempt.sent and not is_refused_handshake(error):
-            return lost(error, operation=operation, target=target, attempt=attempt)
+            return lost_answer_error(error, operation=operation, target=target, attempt=attempt)
         bundle, proxy = (self._door.bundle, self._door.proxy) if self._door is not None else ("", None)
-        return not_sent(
+        return not_sent_error(
             error,
             operation=operation,
             target=target,

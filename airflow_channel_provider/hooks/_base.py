@@ -178,10 +178,10 @@ class ServiceHook(BaseHook):
         )
 
     def _warn_if_unencrypted(self) -> None:
-        from airflow_channel_provider.api.address import is_open_way
+        from airflow_channel_provider.api.base_url import is_unencrypted
 
         way = (self.settings.conn_id, self.settings.base_url)
-        if way in _warned or self._is_tested or not is_open_way(way[1]):
+        if way in _warned or self._is_tested or not is_unencrypted(way[1]):
             return
         _warned.add(way)
         log.warning("Connection %r leads to %s: %s; %s.", *way, _UNENCRYPTED, _REMEDY)
@@ -246,9 +246,9 @@ class ServiceHook(BaseHook):
             self.close()
 
     def _with_warning(self, found: str) -> str:
-        from airflow_channel_provider.api.address import is_open_way
+        from airflow_channel_provider.api.base_url import is_unencrypted
 
-        if not is_open_way(self.settings.base_url):
+        if not is_unencrypted(self.settings.base_url):
             return found
         return f"{found.removesuffix('.')}; but {_UNENCRYPTED}: {_REMEDY}."
 

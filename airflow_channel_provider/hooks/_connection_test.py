@@ -27,7 +27,7 @@ from airflow_channel_provider.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+    from airflow_channel_provider.api.client import ChannelTalkClient
     from airflow_channel_provider.connections import ChannelTalkSettings
     from airflow_channel_provider.hooks._tokens import TokenUser
     from airflow_channel_provider.tokens.manager import TokenManager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_channel_provider.exceptions import ChannelAuthenticationError, ChannelError
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+    from airflow_channel_provider.api.client import ChannelTalkClient
     from airflow_channel_provider.api.token_answer import TokenAnswer
     from airflow_channel_provider.tokens.manager import TokenManager
     from airflow_channel_provider.tokens.types import Token

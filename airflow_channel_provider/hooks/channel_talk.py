@@ -34,7 +34,7 @@ from airflow_channel_provider.prepared_call import (
 )
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+    from airflow_channel_provider.api.client import ChannelTalkClient
     from airflow_channel_provider.contract.shapes import Violation
     from airflow_channel_provider.hooks._paging import Pages
     from airflow_channel_provider.hooks._tokens import TokenUser
@@ -116,7 +116,7 @@ class ChannelTalkHook(ServiceHook):
     @opened_once
     def client(self) -> ChannelTalkClient:
         """The client, without a token of its own."""
-        from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+        from airflow_channel_provider.api.client import ChannelTalkClient
 
         return ChannelTalkClient(self._transport)
 

@@ -14,7 +14,7 @@ from support.peers import Handler, answering, read_request, serving
 
 from airflow_channel_provider.api.benlly import BenllyClient
 from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import (

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.peers import Handler, answering, make_certificate, read_request, serving, tls_serving
 
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.api.wire import NotConnected
 from airflow_channel_provider.exceptions import (

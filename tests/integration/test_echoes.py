@@ -21,7 +21,7 @@ from support.echoes import ECHOES, parts_of
 from support.peers import read_request, serving
 from support.records import Anybody
 
-from airflow_channel_provider.api.meaning import letters_of, verbatim
+from airflow_channel_provider.api.unescape import comparable_letters, verbatim
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -143,7 +143,7 @@ def test_no_echo_is_shown(echo: Echo, tmp_path: Path, caplog: pytest.LogCaptureF
     assert any("there is no" in text for text in stored)  # the refusals are remembered
     seen += [*stored, caplog.text, json.dumps(report(Anybody()))]
     for text in seen:
-        letters, _ = letters_of(verbatim(text))
+        letters, _ = comparable_letters(verbatim(text))
         for secret in SECRETS:
             assert not [part for part in parts_of(secret, 12) if part in letters]
             assert not [part for part in parts_of(ECHOES[way](secret), 20) if part in letters]

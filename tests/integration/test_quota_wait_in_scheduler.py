@@ -10,7 +10,7 @@ from support.airflow_features import RESCHEDULING_POLICY, leave_out_unless
 
 leave_out_unless(*RESCHEDULING_POLICY)
 
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Transport
 from tools.demo.airflow_home import AirflowHome
 from tools.demo.local_airflow import LocalAirflow

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Transport
 from airflow_channel_provider.hooks._tokens import ClientExchange
 from airflow_channel_provider.tokens.budget import Quota

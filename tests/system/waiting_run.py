@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Transport
 from airflow_channel_provider.emulator import DEMO_APP_ID
 from airflow_channel_provider.exceptions import ChannelTokenQuotaError

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PRELOADED = [
     "airflow_channel_provider.operators.channel_talk",
     "airflow_channel_provider.hooks.channel_talk",
-    "airflow_channel_provider.api.channel_talk",
+    "airflow_channel_provider.api.client",
     "requests",
 ]
 BROKER_DATABASE, STORE_DATABASE = 0, 1

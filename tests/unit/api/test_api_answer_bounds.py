@@ -14,10 +14,10 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.response import HTTPResponse
 
-from airflow_channel_provider.api.body import read_body
-from airflow_channel_provider.api.digging import from_body, from_error, is_failure, texts_of
 from airflow_channel_provider.api.envelope import read_native
+from airflow_channel_provider.api.error_body import from_body, from_error, is_error, texts_of
 from airflow_channel_provider.api.json_body import MAX_DEPTH, first_json, refusal_json, to_json
+from airflow_channel_provider.api.response_body import read_body
 from airflow_channel_provider.api.retry_after import parse_retry_after
 from airflow_channel_provider.api.token_answer import is_header_safe
 from airflow_channel_provider.api.transport import Response
@@ -125,7 +125,7 @@ def test_a_text_of_a_refusal_has_a_length_and_its_lists_a_width() -> None:
     ],
 )
 def test_a_number_that_is_no_code_is_a_text_and_a_failure_all_the_same(code: float, read_as: object) -> None:
-    assert is_failure({"code": code})
+    assert is_error({"code": code})
     assert from_error({"code": code}, status=200, body=None).code == read_as
     error = refused(json.dumps({"error": {"code": code}}).encode(), 200)
     assert isinstance(error, ChannelRequestError)

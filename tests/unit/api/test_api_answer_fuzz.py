@@ -13,8 +13,14 @@ from support.made_up_answers import assert_fit_to_be_shown, bodies, headers, jso
 
 from airflow_channel_provider.api.benlly import BenllyClient
 from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
-from airflow_channel_provider.api.digging import dig, from_body, from_error, is_error_body, is_failure
+from airflow_channel_provider.api.client import ChannelTalkClient
+from airflow_channel_provider.api.error_body import (
+    from_body,
+    from_error,
+    is_error,
+    is_error_body,
+    unwrap_quoted,
+)
 from airflow_channel_provider.api.json_body import MAX_DEPTH
 from airflow_channel_provider.api.retry_after import MAX_DELAY_SECONDS, parse_retry_after
 from airflow_channel_provider.api.token_answer import TokenAnswer, is_header_safe
@@ -114,10 +120,10 @@ def test_an_answer_is_a_result_or_an_error_that_can_be_shown(
 @cases(150)
 @given(value=json_values(*ECHOED), status=statuses())
 def test_digging_takes_any_json(value: Any, status: int) -> None:
-    assert is_failure(value) in (True, False)
+    assert is_error(value) in (True, False)
     assert is_error_body(value) in (True, False)
     for refusal in (from_error(value, status=status, body=value), from_body(value, status=status)):
-        dug = dig(refusal)
+        dug = unwrap_quoted(refusal)
         assert isinstance(dug.text, str)
         assert isinstance(dug.status, int)
 

@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from support.echoes import ECHOES, each, parts_of
 from support.fuzzing import cases
 
-from airflow_channel_provider.api.meaning import DEPTH_LIMIT, meaning_of
-from airflow_channel_provider.api.redaction import BLOT, base64_of, blot, blot_known, quote, spellings_of
+from airflow_channel_provider.api.redaction import (
+    REDACTED,
+    base64_of,
+    quote,
+    redact,
+    redact_known,
+    spellings_of,
+)
+from airflow_channel_provider.api.unescape import DEPTH_LIMIT, unescape
 
 pytestmark = pytest.mark.promise(name="secrets")
 
@@ -44,7 +51,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJhIjoxfQ.c2lnbmF0dXJl"
     ],
 )
 def test_secrets_are_blotted(text: str, secrets: tuple[str, ...], expected: str) -> None:
-    assert blot(text, secrets) == expected
+    assert redact(text, secrets) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,7 @@ def test_no_secret_survives(secret: str, before: str, after: str, spelling: type
     assert len(quoted) <= 300
 
 
-# ---------------------------------------------------------------------------------------------------- by meaning
+# ---------------------------------------------------------------------------------------------------- by unescaped
 
 
 SECRET = "aB3-x/Y+z_9Qw=ErTy7UioP8as=="
@@ -110,7 +117,7 @@ def test_a_secret_is_blotted_by_what_it_means_not_by_how_it_is_written(name: str
 @pytest.mark.parametrize("name", ECHOES)
 def test_what_stands_around_a_secret_does_not_hide_it(name: str, outer: str) -> None:
     left = "".join(
-        sign for sign in blot(outer.format(ECHOES[name](SECRET)), (SECRET,)).lower() if sign.isalnum()
+        sign for sign in redact(outer.format(ECHOES[name](SECRET)), (SECRET,)).lower() if sign.isalnum()
     )
     assert not any(part in left for part in parts_of(SECRET, 10))
 
@@ -136,7 +143,7 @@ def test_what_stands_around_a_secret_does_not_hide_it(name: str, outer: str) -> 
     ],
 )
 def test_no_secret_is_too_odd_or_too_short(secret: str, echo: str) -> None:
-    assert blot(f"<{echo}>", (secret,)) == "<***>"
+    assert redact(f"<{echo}>", (secret,)) == "<***>"
 
 
 @pytest.mark.parametrize(
@@ -180,21 +187,21 @@ def test_a_credential_that_nobody_knows_is_told_by_its_look(text: str, expected:
 
 def test_in_what_is_no_word_of_a_service_only_the_known_is_blotted() -> None:
     word = "x9Kd82mQpLz01RtYv7Bn4Wc6"
-    assert blot_known(f"{word} %61B3-x/Y%2Bz_9Qw=ErTy7", (SECRET,)) == f"{word} ***"
+    assert redact_known(f"{word} %61B3-x/Y%2Bz_9Qw=ErTy7", (SECRET,)) == f"{word} ***"
 
 
 def test_what_is_wrapped_too_often_is_not_shown_at_all() -> None:
     text = "a"
     for _ in range(DEPTH_LIMIT):
         text = each("%{:02x}")(text) if len(text) < 2 else text.replace("%", "%25")
-    assert meaning_of(text) is not None
-    assert blot(text) == text
-    assert blot(text.replace("%", "%25")) == BLOT
+    assert unescape(text) is not None
+    assert redact(text) == text
+    assert redact(text.replace("%", "%25")) == REDACTED
 
 
 def test_where_one_secret_begins_like_another_no_end_is_shown() -> None:
-    assert blot("summer2024 summer", ("summer", "summer2024")) == "*** ***"
-    assert blot("summer2024 summer", ("summer2024", "summer")) == "*** ***"
+    assert redact("summer2024 summer", ("summer", "summer2024")) == "*** ***"
+    assert redact("summer2024 summer", ("summer2024", "summer")) == "*** ***"
 
 
 def test_spellings() -> None:
@@ -249,7 +256,7 @@ def test_no_writing_hides_a_secret(
     text = secret
     for write in writings:
         text = write(text)
-    left = meaning_of(blot(f"{around[0]}{text}{around[1]}", (secret,)))
+    left = unescape(redact(f"{around[0]}{text}{around[1]}", (secret,)))
     assert left is not None
     assert secret not in left.text
     assert secret not in html.unescape(left.text)
@@ -259,10 +266,10 @@ def test_no_writing_hides_a_secret(
 @cases(200)
 @given(st.text("aZ09%&\\#;uxU{}2541&quotm '\"\n\u200b*é비", max_size=300))
 def test_any_text_can_be_blotted_and_what_is_left_is_its_own(text: str) -> None:
-    left = blot(text, (SECRET,))
-    assert left == BLOT or all(piece in text for piece in left.split(BLOT))
-    meaning = meaning_of(text)
-    if meaning is not None:
-        assert len(meaning.text) == len(meaning.starts) == len(meaning.ends)
-        assert all(start < end for start, end in zip(meaning.starts, meaning.ends, strict=True))
-        assert meaning.starts == sorted(meaning.starts)
+    left = redact(text, (SECRET,))
+    assert left == REDACTED or all(piece in text for piece in left.split(REDACTED))
+    unescaped = unescape(text)
+    if unescaped is not None:
+        assert len(unescaped.text) == len(unescaped.starts) == len(unescaped.ends)
+        assert all(start < end for start, end in zip(unescaped.starts, unescaped.ends, strict=True))
+        assert unescaped.starts == sorted(unescaped.starts)

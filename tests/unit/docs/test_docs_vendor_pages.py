@@ -11,7 +11,7 @@ import pytest
 
 import airflow_channel_provider
 from airflow_channel_provider.api.benlly import BenllyClient
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.connection_form import BENLLY_FORM, CHANNEL_TALK_FORM
 from airflow_channel_provider.exceptions import ChannelResponseError

@@ -10,7 +10,7 @@ import pytest
 from support.contract_calls import smallest
 from support.lists import Lists
 
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient
+from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
 from airflow_channel_provider.contract.model import Paging
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook

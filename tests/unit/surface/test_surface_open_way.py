@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_channel_provider.api.address import is_open_way
+from airflow_channel_provider.api.base_url import is_unencrypted
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.hooks import _base
 from airflow_channel_provider.hooks.benlly import BenllyHook
@@ -70,7 +70,7 @@ def make(request: pytest.FixtureRequest, set_connection: Callable[..., None]) ->
     ],
 )
 def test_a_way_is_open_without_tls_to_another_machine(base_url: str, is_open: bool) -> None:
-    assert is_open_way(base_url) is is_open
+    assert is_unencrypted(base_url) is is_open
 
 
 def test_an_open_way_is_one_warning_for_each_connection(

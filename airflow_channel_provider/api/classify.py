@@ -29,7 +29,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from airflow_channel_provider.api.digging import Refusal
+from airflow_channel_provider.api.error_body import Refusal
 from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.api.retry_after import parse_retry_after
 from airflow_channel_provider.exceptions import (
@@ -42,16 +42,16 @@ from airflow_channel_provider.exceptions import (
 
 __all__ = [
     "UNCLEAR_STATUS",
-    "Kind",
-    "kind_by_status",
-    "kind_of",
-    "kind_of_app_function",
+    "ErrorKind",
+    "classify",
+    "classify_app_function",
+    "classify_status",
     "to_error",
     "with_unclear_status",
 ]
 
 
-class Kind(Enum):
+class ErrorKind(Enum):
     """What a refusal is about."""
 
     AUTHENTICATION = ChannelAuthenticationError
@@ -99,15 +99,15 @@ _OAUTH_WORDS = re.compile(
 _UNAUTHORIZED_TYPES = ("unauthorized", "unauthenticated")
 _TYPES_BY_CODE = {"4": _UNAUTHORIZED_TYPES, "401": ("", "common", *_UNAUTHORIZED_TYPES)}
 _UNKNOWN_METHOD_CODE, _INTERNAL_ERROR_CODE = -32601, -32603
-_BY_NUMBER = {401: Kind.AUTHENTICATION, 403: Kind.PERMISSION, 429: Kind.RATE_LIMIT}
+_BY_NUMBER = {401: ErrorKind.AUTHENTICATION, 403: ErrorKind.PERMISSION, 429: ErrorKind.RATE_LIMIT}
 
 
-def kind_by_status(status: int) -> Kind:
+def classify_status(status: int) -> ErrorKind:
     """Tell what an HTTP status says by itself."""
-    return _BY_NUMBER.get(status, Kind.OTHER)
+    return _BY_NUMBER.get(status, ErrorKind.OTHER)
 
 
-def kind_of(refusal: Refusal, *, token_request: bool = False, channel_id: str | None = None) -> Kind:
+def classify(refusal: Refusal, *, token_request: bool = False, channel_id: str | None = None) -> ErrorKind:
     """
     Tell what a refusal of Channel Talk is about.
 
@@ -116,34 +116,38 @@ def kind_of(refusal: Refusal, *, token_request: bool = False, channel_id: str | 
     :param channel_id: the channel that ``issueToken`` asked for.
     """
     if _is_limit(refusal, token_request=token_request):
-        return Kind.TOKEN_QUOTA if token_request else Kind.RATE_LIMIT
-    kind = kind_by_status(refusal.status)
-    if token_request and kind is Kind.OTHER:
+        return ErrorKind.TOKEN_QUOTA if token_request else ErrorKind.RATE_LIMIT
+    kind = classify_status(refusal.status)
+    if token_request and kind is ErrorKind.OTHER:
         return _token_kind(refusal, channel_id)
-    if kind is Kind.OTHER and not refusal.explained:
+    if kind is ErrorKind.OTHER and not refusal.explained:
         kind = _kind_by_code(refusal) or _kind_by_words(refusal)
     return kind
 
 
-def kind_of_app_function(refusal: Refusal) -> Kind:
+def classify_app_function(refusal: Refusal) -> ErrorKind:
     """
     Tell what the store refused of a call to an app's own function.
 
     :param refusal: as it came, with the status of the answer itself.
     """
     if not refusal.in_envelope and _is_refused_call(refusal):
-        return Kind.PERMISSION
-    return kind_by_status(refusal.status)
+        return ErrorKind.PERMISSION
+    return classify_status(refusal.status)
 
 
-def with_unclear_status(refusal: Refusal, kind: Kind) -> Refusal:
+def with_unclear_status(refusal: Refusal, kind: ErrorKind) -> Refusal:
     """
     Return the refusal with :data:`UNCLEAR_STATUS` where nothing tells what became of the call behind the service.
 
     :param refusal: dug out; not of an app's own function.
     :param kind: what it is about.
     """
-    return replace(refusal, status=UNCLEAR_STATUS) if kind is Kind.OTHER and _is_unclear(refusal) else refusal
+    return (
+        replace(refusal, status=UNCLEAR_STATUS)
+        if kind is ErrorKind.OTHER and _is_unclear(refusal)
+        else refusal
+    )
 
 
 def _is_limit(refusal: Refusal, *, token_request: bool) -> bool:
@@ -156,20 +160,20 @@ def _is_limit(refusal: Refusal, *, token_request: bool) -> bool:
     return _words_count(refusal) and bool(_LIMIT_START.search(refusal.text))
 
 
-def _kind_by_code(refusal: Refusal) -> Kind | None:
+def _kind_by_code(refusal: Refusal) -> ErrorKind | None:
     if not refusal.in_envelope:
         return None
     if refusal.type.lower() in _TYPES_BY_CODE.get(str(refusal.code), ()):
-        return Kind.AUTHENTICATION
-    return Kind.PERMISSION if str(refusal.code) == "403" else None
+        return ErrorKind.AUTHENTICATION
+    return ErrorKind.PERMISSION if str(refusal.code) == "403" else None
 
 
-def _kind_by_words(refusal: Refusal) -> Kind:
+def _kind_by_words(refusal: Refusal) -> ErrorKind:
     if _is_refused_call(refusal) or (_words_count(refusal) and _PERMISSION_WORDS.search(refusal.text)):
-        return Kind.PERMISSION
+        return ErrorKind.PERMISSION
     if _words_count(refusal) and _TOKEN_WORDS.search(refusal.text):
-        return Kind.AUTHENTICATION
-    return Kind.OTHER
+        return ErrorKind.AUTHENTICATION
+    return ErrorKind.OTHER
 
 
 def _words_count(refusal: Refusal) -> bool:
@@ -180,14 +184,14 @@ def _is_refused_call(refusal: Refusal) -> bool:
     return refusal.status in (200, 422) and bool(_CALL_REFUSED_WORDS.fullmatch(refusal.text))
 
 
-def _token_kind(refusal: Refusal, channel_id: str | None) -> Kind:
+def _token_kind(refusal: Refusal, channel_id: str | None) -> ErrorKind:
     if refusal.status >= 500 or not refusal.in_envelope or _is_unclear(refusal) or _is_own_fault(refusal):
-        return Kind.OTHER
+        return ErrorKind.OTHER
     if refusal.token_answer and not refusal.explained and not _OAUTH_WORDS.search(refusal.text):
-        return Kind.TOKEN_QUOTA
+        return ErrorKind.TOKEN_QUOTA
     if channel_id is not None and (not refusal.text or _UNAUTHORIZED_WORDS.search(refusal.text)):
-        return Kind.PERMISSION
-    return Kind.AUTHENTICATION
+        return ErrorKind.PERMISSION
+    return ErrorKind.AUTHENTICATION
 
 
 def _is_unclear(refusal: Refusal) -> bool:
@@ -206,7 +210,7 @@ def _is_own_fault(refusal: Refusal) -> bool:
 
 def to_error(
     refusal: Refusal,
-    kind: Kind,
+    kind: ErrorKind,
     *,
     method: str,
     headers: Mapping[str, str],
@@ -221,7 +225,7 @@ def to_error(
     :param kind: what it is about.
     :param method: name of the call.
     :param headers: of the answer, for the reset.
-    :param secrets: blotted out of everything that the exception holds.
+    :param secrets: removed from everything that the exception holds.
     :param now: epoch seconds.
     :param remedy: a sentence for the end of the message.
     """
@@ -239,7 +243,7 @@ def to_error(
         "error_type": error_type,
         "service_message": words,
     }
-    if kind in (Kind.RATE_LIMIT, Kind.TOKEN_QUOTA):
+    if kind in (ErrorKind.RATE_LIMIT, ErrorKind.TOKEN_QUOTA):
         delay = parse_retry_after(headers, refusal.evidence, now=now)
         arguments["retry_after_seconds"] = delay
         if delay is not None:

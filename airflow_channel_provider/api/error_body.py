@@ -20,14 +20,14 @@ from airflow_channel_provider.api.json_body import JSON, first_json
 
 __all__ = [
     "Refusal",
-    "dig",
     "from_body",
     "from_error",
+    "is_error",
     "is_error_body",
-    "is_failure",
     "is_service_error",
     "named_status",
     "texts_of",
+    "unwrap_quoted",
 ]
 
 _QUOTED_ANSWER = re.compile(r"request failed,? {0,4}body: ?", re.IGNORECASE)
@@ -59,7 +59,7 @@ _CODE_DIGITS = 15
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
-    A refusal in the service's own words, nothing blotted yet.
+    A refusal in the service's own words, secrets not removed yet.
 
     :param status: HTTP status; of the answer behind, where one is quoted and names it.
     :param code: of the error envelope.
@@ -83,7 +83,7 @@ class Refusal:
     explained: bool = False
 
 
-def is_failure(error: JSON) -> bool:
+def is_error(error: JSON) -> bool:
     """Whether the ``error`` of an envelope says that the call failed; one that says nothing comes with success."""
     if isinstance(error, dict):
         others = (value for name, value in error.items() if name not in ("code", *_SAID_OF_NOTHING))
@@ -105,7 +105,7 @@ def is_service_error(body: JSON) -> bool:
     if not isinstance(body, dict):
         return False
     error = body.get("error")
-    return (isinstance(error, dict) and is_failure(error)) or not _SERVICE_KEYS.isdisjoint(body)
+    return (isinstance(error, dict) and is_error(error)) or not _SERVICE_KEYS.isdisjoint(body)
 
 
 def named_status(body: dict[str, JSON]) -> int | None:
@@ -142,7 +142,7 @@ def from_body(body: JSON, *, status: int) -> Refusal:
     return Refusal(status, code=_code(body.get("code")), type=_type(body), text=texts_of(body), evidence=body)
 
 
-def dig(refusal: Refusal) -> Refusal:
+def unwrap_quoted(refusal: Refusal) -> Refusal:
     """Replace a refusal that quotes the answer of the service behind by what that answer says."""
     for _ in range(_DEPTH_LIMIT):
         token_match = _QUOTED_TOKEN_ANSWER.search(refusal.text)

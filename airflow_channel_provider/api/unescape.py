@@ -1,9 +1,9 @@
 """
-What a text means, character by character, and where in the text each character stands.
+Undo the escapes in a text, and remember where in the text each character came from.
 
-JSON, Python and JavaScript escapes, percent encoding and HTML character references are undone, also where one is
-wrapped in another. Whoever compares two texts by what they mean compares what is left when signs, spaces, accents and
-the case of letters are taken away as well. Each step is linear in the length of the text.
+JSON, Python and JavaScript escapes, percent encoding and HTML character references are undone, also nested ones. Two
+texts are compared by their letters and digits alone, without signs, spaces, accents and case. Each step takes linear
+time.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["DEPTH_LIMIT", "Meaning", "is_blank", "letters_of", "meaning_of", "verbatim"]
+__all__ = ["DEPTH_LIMIT", "UnescapedText", "comparable_letters", "is_blank", "unescape", "verbatim"]
 
 DEPTH_LIMIT = 8
-"""So many encodings may be wrapped in each other."""
+"""Maximum number of nested encodings."""
 
 _HEX = "[0-9a-fA-F]"
 _BYTE = r"(?:%|\\x)"
@@ -35,13 +35,13 @@ _INVISIBLE_LETTERS = "\u115f\u1160\u3164\uffa0"
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class UnescapedText:
     """
-    A text in which each character knows where it comes from.
+    A text without escapes, with the position of each character in the original text.
 
     :param text: the characters.
-    :param starts: where each begins in the text that they were read from.
-    :param ends: where each ends there.
+    :param starts: where each character begins in the original text.
+    :param ends: where each character ends there.
     """
 
     text: str
@@ -49,50 +49,50 @@ class Meaning:
     ends: list[int]
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Return what the characters from the first to the last were read from."""
+        """Return the part of the original text that these characters came from."""
         return self.starts[first], self.ends[last]
 
 
-def verbatim(text: str) -> Meaning:
-    """Return a text as it is written."""
-    return Meaning(text, list(range(len(text))), list(range(1, len(text) + 1)))
+def verbatim(text: str) -> UnescapedText:
+    """Return a text unchanged."""
+    return UnescapedText(text, list(range(len(text))), list(range(1, len(text) + 1)))
 
 
-def meaning_of(text: str) -> Meaning | None:
+def unescape(text: str) -> UnescapedText | None:
     """
     Undo all escapes and references.
 
-    :return: None where more than :data:`DEPTH_LIMIT` of them are wrapped in each other.
+    :return: None where more than :data:`DEPTH_LIMIT` encodings are nested.
     """
-    meaning = verbatim(text)
+    unescaped = verbatim(text)
     for _ in range(DEPTH_LIMIT):
-        plainer = _undone(meaning)
-        if plainer is None:
-            return meaning
-        meaning = plainer
-    return meaning if _undone(meaning) is None else None
+        once = _unescape_once(unescaped)
+        if once is None:
+            return unescaped
+        unescaped = once
+    return unescaped if _unescape_once(unescaped) is None else None
 
 
-def _undone(meaning: Meaning) -> Meaning | None:
+def _unescape_once(unescaped: UnescapedText) -> UnescapedText | None:
     """Undo one encoding; None where there is none."""
-    text, at = meaning.text, 0
+    text, at = unescaped.text, 0
     pieces, starts, ends = list[str](), list[int](), list[int]()
     for found in _ESCAPE.finditer(text):
-        meant = _meant_by(found)
-        if meant == found[0]:
+        decoded = _decode_escape(found)
+        if decoded == found[0]:
             continue
         first, after = found.span()
-        pieces += (text[at:first], meant)
-        starts += meaning.starts[at:first] + [meaning.starts[first]] * len(meant)
-        ends += meaning.ends[at:first] + [meaning.ends[after - 1]] * len(meant)
+        pieces += (text[at:first], decoded)
+        starts += unescaped.starts[at:first] + [unescaped.starts[first]] * len(decoded)
+        ends += unescaped.ends[at:first] + [unescaped.ends[after - 1]] * len(decoded)
         at = after
     if not at:
         return None
     pieces.append(text[at:])
-    return Meaning("".join(pieces), starts + meaning.starts[at:], ends + meaning.ends[at:])
+    return UnescapedText("".join(pieces), starts + unescaped.starts[at:], ends + unescaped.ends[at:])
 
 
-def _meant_by(found: re.Match[str]) -> str:
+def _decode_escape(found: re.Match[str]) -> str:
     kind, value = found.lastgroup or "", found[found.lastgroup or 0]
     if kind in _NUMBERS:
         number = int(value, _NUMBERS[kind])
@@ -105,18 +105,18 @@ def _meant_by(found: re.Match[str]) -> str:
 
 
 def is_blank(character: str) -> bool:
-    """Tell whether nothing is to be seen of a character: a space, a control character, one of no width."""
+    """Return whether a character is invisible: a space, a control character, a character without width."""
     return character.isspace() or not character.isprintable() or character in _INVISIBLE_LETTERS
 
 
-def letters_of(meaning: Meaning) -> tuple[str, list[int]]:
+def comparable_letters(unescaped: UnescapedText) -> tuple[str, list[int]]:
     """
-    Keep nothing but letters and digits, in their plainest form: no case, no accent, nothing invisible.
+    Keep only letters and digits, in lower case and without accents.
 
-    :return: them, and the position of each among the characters of the meaning.
+    :return: the letters, and the position of each in ``unescaped.text``.
     """
     letters, positions = list[str](), list[int]()
-    for position, character in enumerate(meaning.text):
+    for position, character in enumerate(unescaped.text):
         if character.isascii():
             if character.isalnum():
                 letters.append(character.lower())

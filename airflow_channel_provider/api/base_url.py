@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["is_open_way", "normalise_base_url"]
+__all__ = ["is_unencrypted", "normalise_base_url"]
 
 _T = TypeVar("_T")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -42,7 +42,7 @@ def normalise_base_url(host: str, *, schema: str | None, port: int | None) -> st
     return f"{scheme}://{_checked_name(parts)}{suffix}"
 
 
-def is_open_way(base_url: str) -> bool:
+def is_unencrypted(base_url: str) -> bool:
     """
     Tell whether what is sent could be read on its way: without TLS, and to another machine.
 

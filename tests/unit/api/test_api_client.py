@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_channel_provider.api.channel_talk import ChannelTalkClient, TokenAnswer
+from airflow_channel_provider.api.client import ChannelTalkClient, TokenAnswer
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,

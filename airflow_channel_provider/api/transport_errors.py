@@ -23,7 +23,14 @@ from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, Cha
 if TYPE_CHECKING:
     from airflow_channel_provider.api.wire import Attempt
 
-__all__ = ["UNREADABLE", "host_and_port", "is_refused_handshake", "lost", "not_sent", "refused_by_proxy"]
+__all__ = [
+    "UNREADABLE",
+    "host_and_port",
+    "is_refused_handshake",
+    "lost_answer_error",
+    "not_sent_error",
+    "proxy_login_error",
+]
 
 UNREADABLE = "an unreadable address"
 _CHAIN_LIMIT = 20
@@ -110,7 +117,7 @@ def _is_alert(error: BaseException, ends: str | tuple[str, ...]) -> bool:
     return isinstance(error, ssl.SSLError) and (error.reason or "").upper().endswith(ends)
 
 
-def not_sent(
+def not_sent_error(
     error: BaseException,
     *,
     operation: str,
@@ -138,7 +145,7 @@ def not_sent(
     return ChannelNotSentError(f"{operation} was not sent: {reason}", method=operation)
 
 
-def refused_by_proxy(*, operation: str, target: str) -> ChannelNotSentError:
+def proxy_login_error(*, operation: str, target: str) -> ChannelNotSentError:
     """
     Describe a request that a proxy kept, since it wants to know from whom it is: HTTP 407, which no service answers.
 
@@ -150,7 +157,7 @@ def refused_by_proxy(*, operation: str, target: str) -> ChannelNotSentError:
     )
 
 
-def lost(
+def lost_answer_error(
     error: BaseException, *, operation: str, target: str, attempt: Attempt
 ) -> ChannelAmbiguousResultError:
     """Describe a request that left and got no complete answer; parameters as in :func:`not_sent`."""
