@@ -89,6 +89,7 @@ docs: setup ## Build the documentation site into .site/html; a warning or a brok
 	@rm -rf .site
 	@AIRFLOW_HOME=$(CURDIR)/.site/airflow $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir .site/doctrees docs .site/html
 	@$(BIN)/python tools/site_links.py .site/html
+	@echo "The site is in .site/html/index.html"
 
 lint: lint-forge ## ruff, and what looks at the workflows and the other files for the forge
 	@$(BIN)/ruff check .
@@ -117,9 +118,10 @@ pins: setup ## Compile requirements/dev.txt anew, as of PINS_DATE, and the lists
 	  --python-version 3.10 --exclude-newer $(PINS_DATE) --no-header --no-annotate
 	@$(BIN)/python -m tools.matrix.pins
 
-generated: setup ## Write anew what is made from the code: the list of public names and provider.yaml
+generated: setup ## Write anew what is made from the code: the list of public names, provider.yaml, tables of the docs
 	@$(BIN)/python -m tools.public_names
 	@$(BIN)/python -m tools.provider_yaml
+	@$(BIN)/python -m tools.function_tables
 
 release: setup ## Set the version and date the changelog (VERSION=0.2.0); commit and tag what it has changed
 	@$(BIN)/python -m tools.release prepare "$(VERSION)"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
+sys.path.insert(0, str(HERE.parent))
 
 from airflow_channel_provider import __version__  # noqa: E402
 
@@ -17,7 +17,6 @@ release = version = __version__
 
 extensions = [
     "myst_parser",
-    "contract_tables",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support import markdown
-from support.airflow_features import DAG_BAG, skip_unless
+from support.airflow_features import DAG_BAG, RETRY_POLICY, has, needs, skip_unless
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 
@@ -26,20 +26,52 @@ assert not bag.import_errors, bag.import_errors
 states = {name: str(dag.test().state) for name, dag in sorted(bag.dags.items())}
 open(sys.argv[2], "w").write(json.dumps(states))
 """
-DEFAULT = {
-    "CHANNEL_TALK_DEFAULT": (
-        {"conn_type": "channel_talk", "login": DEMO_APP_ID, "password": DEMO_SECRET},
-        {"channel_id": "ch-1"},
-    ),
+BENLLY_LOGIN = {
+    "client_id": "7",
+    "client_secret": "any-secret",
+    "username": "mina",
+    "user_password": "benlly-user-password",
+}
+SECOND_SECRET = "c2Vjb25kLXNlY3JldA=="
+APPS = [(DEMO_APP_ID, DEMO_SECRET, ["ch-1", "ch-2"]), ("second-app", SECOND_SECRET, ["ch-3"])]
+SETTINGS = {
+    "apps": [
+        {"app_id": app_id, "secret": secret, "permissions": None, "channels": channels}
+        for app_id, secret, channels in APPS
+    ],
+    "user_chats_close_after_seconds": 0,
+}
+CONNECTIONS = {
+    "CHANNEL_TALK_DEFAULT": {
+        "conn_type": "channel_talk",
+        "login": DEMO_APP_ID,
+        "password": DEMO_SECRET,
+        "extra": {"channel_id": "ch-1"},
+    },
+    "CHANNEL_TALK_SECOND": {"conn_type": "channel_talk", "login": "second-app", "password": SECOND_SECRET},
+    "BENLLY_DEFAULT": {
+        "conn_type": "benlly",
+        "password": "benlly-user-token",
+        "extra": {"device": "android", "udid": "device-1"},
+    },
+    "BENLLY_TABLET": {
+        "conn_type": "benlly",
+        "extra": {"device": "ios", "udid": "device-2", **BENLLY_LOGIN},
+    },
+}
+FILES = {
+    "customers.csv": "id,chat_id,name\n1,chat-ch-1-3,Kim\n2,chat-ch-1-4,Lee\n3,chat-gone,Park\n",
+    "orders.csv": "number,state,total\nA-1,paid,12.5\nA-2,shipped,3\n",
 }
 
 
 class Runs:
     """What became of the DAGs, and what the service has to say."""
 
-    def __init__(self, states: dict[str, str], emulator: EmulatorThread) -> None:
+    def __init__(self, states: dict[str, str], emulator: EmulatorThread, data: Path) -> None:
         self.states = states
         self.emulator = emulator
+        self.data = data
 
     def texts(self, chat_id: str) -> list[str]:
         """Each message of a chat, blocks inside blocks included."""
@@ -50,18 +82,22 @@ class Runs:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     skip_unless(*DAG_BAG)
     folder = tmp_path_factory.mktemp("docs")
-    dags = folder / "dags"
+    dags, data = folder / "dags", folder / "data"
     dags.mkdir()
+    data.mkdir()
+    for name, text in FILES.items():
+        data.joinpath(name).write_text(text, encoding="utf-8")
     for name, text in DAGS.items():
-        dags.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
-    with EmulatorThread() as emulator:
-        connections = {
-            f"AIRFLOW_CONN_{conn_id}": json.dumps({**fields, "host": emulator.url, "extra": extra})
-            for conn_id, (fields, extra) in DEFAULT.items()
-        }
+        if name != "own_task" or has(RETRY_POLICY[0]):
+            here = text.replace("file:///data/", f"{data.as_uri()}/")
+            dags.joinpath(f"{name}.py").write_text(here, encoding="utf-8")
+    with EmulatorThread(SETTINGS) as emulator:
         environment = {
             **os.environ,
-            **connections,
+            **{
+                f"AIRFLOW_CONN_{conn_id}": json.dumps({**fields, "host": emulator.url})
+                for conn_id, fields in CONNECTIONS.items()
+            },
             "AIRFLOW_HOME": str(folder / "airflow"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "NO_PROXY": "127.0.0.1",
@@ -69,7 +105,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         result = folder / "states.json"
         for command in (["-m", "airflow", "db", "migrate"], ["-c", RUNNER, str(dags), str(result)]):
             run_it(command, environment)
-        yield Runs(json.loads(result.read_text(encoding="utf-8")), emulator)
+        yield Runs(json.loads(result.read_text(encoding="utf-8")), emulator, data)
 
 
 def run_it(command: list[str], environment: dict[str, Any]) -> None:
@@ -86,7 +122,18 @@ def run_it(command: list[str], environment: dict[str, Any]) -> None:
 
 
 def test_there_is_a_test_for_each_dag() -> None:
-    assert set(DAGS) == {"say_hello", "alert_for_every_task"}
+    assert set(DAGS) == {
+        "alert_for_every_task",
+        "ask_and_thank",
+        "authorize_devices",
+        "campaign_from_csv",
+        "own_task",
+        "read_list",
+        "say_hello",
+        "table_from_a_task",
+        "table_from_csv",
+        "two_apps",
+    }
 
 
 def test_first_dag(runs: Runs) -> None:
@@ -101,5 +148,53 @@ def test_alert_for_every_task_of_a_dag(runs: Runs) -> None:
     assert not [text for text in runs.texts("group-ch-1-1") if "load_customers" in text]
 
 
-def test_they_cost_one_token_request(runs: Runs) -> None:
-    assert len(runs.emulator.token_requests()) == 1
+def test_campaign_from_a_csv_file(runs: Runs) -> None:
+    assert runs.states["spring_sale"] == "success"
+    (kim,) = runs.texts("chat-ch-1-3")
+    assert "Dear Kim, our spring sale has begun." in kim
+    assert len(runs.texts("chat-ch-1-4")) == 1
+    (letters,) = runs.data.glob("not_sent/*.jsonl")
+    (letter,) = letters.read_text(encoding="utf-8").splitlines()
+    assert json.loads(letter)["item"]["name"] == "Park"
+
+
+def test_tables(runs: Runs) -> None:
+    assert runs.states["load_orders"] == runs.states["load_stock"] == "success"
+    orders = runs.emulator.table(DEMO_APP_ID, "ch-1", "orders")
+    assert sorted((row["number"], row["total"]) for row in orders["rows"]) == [("A-1", 12.5), ("A-2", 3)]
+    stock = runs.emulator.table(DEMO_APP_ID, "ch-1", "stock")
+    assert sorted((row["sku"], row["pieces"]) for row in stock["rows"]) == [("cup", 80), ("kettle", 12)]
+
+
+def test_wait_for_an_answer(runs: Runs) -> None:
+    assert runs.states["ask_and_thank"] == "success"
+    asked, thanked = runs.texts("chat-ch-1-2")
+    assert "Is everything as it should be?" in asked
+    assert "Thank you" in thanked
+
+
+def test_list(runs: Runs) -> None:
+    assert runs.states["list_managers"] == "success"
+
+
+def test_two_apps(runs: Runs) -> None:
+    assert runs.states["tell_every_channel"] == "success"
+    for channel in ("ch-1", "ch-2", "ch-3"):
+        assert any("price list" in text for text in runs.texts(f"group-{channel}-1"))
+    scopes = sorted((entry["app_id"], entry["scope"]) for entry in runs.emulator.token_requests())
+    assert scopes == [
+        (DEMO_APP_ID, "channel:ch-1"),
+        (DEMO_APP_ID, "channel:ch-2"),
+        ("second-app", "channel:ch-3"),
+    ]
+
+
+def test_devices(runs: Runs) -> None:
+    assert runs.states["authorize_devices"] == "success"
+    found = {(one["udid"], one["channel_id"]) for one in runs.emulator.authorizations()}
+    assert found == {("device-1", 2), ("device-1", 3), ("device-2", 2), ("device-2", 3)}
+
+
+@needs(*RETRY_POLICY)
+def test_own_task(runs: Runs) -> None:
+    assert runs.states["name_the_channel"] == "success"

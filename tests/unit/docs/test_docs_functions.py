@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from support import markdown
 
 from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.contract.sources import Strength
+from tools import function_tables
 
-DOCS = Path(__file__).parents[3] / "docs"
-PAGE = DOCS.joinpath("functions.md").read_text(encoding="utf-8")
-
-
-def load_extension() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "contract_tables", DOCS / "_extensions" / "contract_tables.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+PAGE = markdown.page("functions.md")
 
 
-extension = load_extension()
-WRITTEN = extension.page()
-
-
-def test_the_page_has_a_place_for_the_tables() -> None:
-    assert PAGE.count(extension.PLACE) == 1
+@pytest.mark.parametrize("name", function_tables.PAGES)
+def test_tables_are_current(name: str) -> None:
+    assert function_tables.page(name) == markdown.page(name), "run `make generated`"
 
 
 def test_each_strength_is_explained_with_what_follows_of_it() -> None:
@@ -48,27 +31,27 @@ def test_each_strength_is_explained_with_what_follows_of_it() -> None:
 
 @pytest.mark.parametrize("method", CATALOGUE)
 def test_each_function_has_its_parameters(method: str) -> None:
-    section = markdown.section(WRITTEN, f"### {method}")
+    section = markdown.section(PAGE, f"### {method}")
     tables = markdown.tables(section)
     names = [markdown.code(row[0]) for row in tables[0][1:]] if tables else []
     assert names == list(CATALOGUE[method].params.fields)
 
 
 def test_rules_are_told_with_their_strength() -> None:
-    section = markdown.section(WRITTEN, "### upsertMember")
+    section = markdown.section(PAGE, "### upsertMember")
     assert (
         "| `memberId` | text | required `type`; 1 to 64 characters `proto`; no space in it `proto` |"
         in section
     )
-    section = markdown.section(WRITTEN, "### searchManagers")
+    section = markdown.section(PAGE, "### searchManagers")
     assert "channel token; changes nothing; lists `managers`, pages by `since`." in section
     assert "| `channelId` | text | required `proto` |" in section
     assert "| `pagination` | [Pagination](#pagination) |  |" in section
-    assert "No other is allowed." in markdown.section(WRITTEN, "### Command")
+    assert "No other is allowed." in markdown.section(PAGE, "### Command")
 
 
 def test_each_link_leads_to_an_object_of_the_page() -> None:
-    links = set(re.findall(r"\]\(#([\w-]+)\)", WRITTEN))
-    titles = {line[4:].lower().replace(" ", "-") for line in WRITTEN.splitlines() if line.startswith("### ")}
+    links = set(re.findall(r"\]\(#([\w-]+)\)", PAGE))
+    titles = {line[4:].lower().replace(" ", "-") for line in PAGE.splitlines() if line.startswith("### ")}
     assert links
     assert links <= titles

@@ -6,9 +6,6 @@ import inspect
 import re
 from pathlib import Path
 
-from support import markdown
-
-from airflow_channel_provider.contract.functions import LISTINGS
 from airflow_channel_provider.hooks import _paging
 from airflow_channel_provider.operators.paged_read import MAX_XCOM_BYTES
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
@@ -17,12 +14,6 @@ from airflow_channel_provider.triggers import channel_talk, conditions
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT.joinpath("docs", "reading.md").read_text(encoding="utf-8")
 WORDS = {4: "four"}
-
-
-def test_lists_are_all_of_them_with_their_fields() -> None:
-    table = markdown.tables(markdown.section(PAGE, "## PagedReadOperator"))[1][1:]
-    said = {markdown.code(row[0]): (markdown.code(row[1]), markdown.code(row[2])) for row in table}
-    assert said == {name: (one.items, one.paging.value) for name, one in LISTINGS.items()}
 
 
 def test_states_are_all_of_them() -> None:

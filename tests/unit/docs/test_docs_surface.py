@@ -1,4 +1,4 @@
-"""The pages about operators, sensors, hooks, alerts and the emulator leave nothing public out."""
+"""The pages about operators, sensors, hooks and alerts leave nothing public out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from support import markdown
 from support.airflow_features import RETRY_POLICY, needs
 
-from airflow_channel_provider.emulator import faults
 from airflow_channel_provider.get_provider_info import get_provider_info
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 
@@ -67,8 +66,3 @@ def test_hooks_are_all_of_them() -> None:
     page = markdown.page("hooks.md")
     for name, hook in surface("hooks").items():
         assert f"`{name}` in `{hook.__module__}`" in page
-
-
-def test_faults_are_all_of_them() -> None:
-    (sentence,) = re.findall(r"`inject` knows these faults: (.*?)\.", markdown.page("testing.md"), re.DOTALL)
-    assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(faults.OPTIONS)

@@ -1,27 +1,26 @@
 """
-Writes the tables of native functions into a page of the site, from the contract itself.
+Write the tables of native functions into the docs, from the contract: ``python -m tools.function_tables``.
 
-A line ``<!-- CONTRACT -->`` is replaced by a section for each function, and one for each object that several of them
-share. What the tables say is what the provider checks: the words of the rules are those of its error messages.
+``functions.md`` has a section for each function, and one for each object that several functions share; ``reading.md``
+has the functions that list. The text between the two marks of a page is replaced, the rest stays as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from airflow_channel_provider.contract import parts
-from airflow_channel_provider.contract.functions import CATALOGUE
+from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
 from airflow_channel_provider.contract.model import NativeFunction
 from airflow_channel_provider.contract.shapes import Rule, Shape
 from airflow_channel_provider.contract.sources import Source
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, Record
+from tools.modules import ROOT
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-PLACE = "<!-- CONTRACT -->"
+DOCS = ROOT / "docs"
+BEGIN = "<!-- From here on written by `make generated`. -->\n"
+END = "<!-- To here. -->\n"
 SHARED = {id(shape): name for name, shape in vars(parts).items() if isinstance(shape, Record)}
 """Name of each shared object, by its identity."""
 
@@ -35,7 +34,7 @@ _REPEATED = {
 }
 
 
-def page() -> str:
+def tables() -> str:
     """Return the sections of all functions, and of what they share."""
     functions = "\n".join(_function(function) for function in CATALOGUE.values())
     shared = "\n".join(_shared(name) for name in sorted(SHARED.values()))
@@ -118,13 +117,21 @@ def _rule(rule: Rule) -> str:
     return f"{text} `{rule.source.strength.value}`".replace("|", "\\|")
 
 
-def fill_in(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Replace the place of one page."""
-    if PLACE in source[0]:
-        source[0] = source[0].replace(PLACE, page())
+def listings() -> str:
+    """Return the table of the functions that list."""
+    rows = [f"| `{name}` | `{one.items}` | `{one.paging.value}` |" for name, one in LISTINGS.items()]
+    return "\n".join(["| function | field of the answer | pages |", "|---|---|---|", *rows, ""])
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Tell Sphinx."""
-    app.connect("source-read", fill_in)
-    return {"parallel_read_safe": True}
+PAGES: dict[str, Callable[[], str]] = {"functions.md": tables, "reading.md": listings}
+
+
+def page(name: str) -> str:
+    """Return a page as it has to be."""
+    before, _, rest = DOCS.joinpath(name).read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n{PAGES[name]()}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    for name in PAGES:
+        DOCS.joinpath(name).write_text(page(name), encoding="utf-8")
