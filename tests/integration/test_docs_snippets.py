@@ -129,7 +129,9 @@ def test_commands_on_a_shell(
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the commands set; undone after the test
     shell = [block.text for _, block in markdown.all_blocks() if block.language == "shell"]
-    lines = [line for text in shell for line in text.splitlines() if line.startswith("airflow channel ")]
+    lines = sorted(
+        {line for text in shell for line in text.splitlines() if line.startswith("airflow channel ")}
+    )
     for line in lines:
         arguments = get_parser().parse_args(shlex.split(line)[1:])
         arguments.func(arguments)

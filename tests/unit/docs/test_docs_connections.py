@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
@@ -28,6 +29,29 @@ def exports(name: str) -> list[str]:
     blocks = [block for block in markdown.blocks(PAGE) if block.language == "shell"]
     words = [word for block in blocks for word in shlex.split(block.text)]
     return [word.removeprefix(f"{name}=") for word in words if word.startswith(f"{name}=")]
+
+
+SHOWN = [
+    (path.stem, *word.removeprefix("AIRFLOW_CONN_").split("=", 1))
+    for path in markdown.PAGES
+    for block in markdown.blocks(path.read_text(encoding="utf-8"))
+    if block.language == "shell"
+    for word in shlex.split(block.text)
+    if word.startswith("AIRFLOW_CONN_")
+]
+
+
+@pytest.mark.parametrize(("page", "name", "value"), SHOWN)
+def test_each_connection_on_any_page_is_read(
+    page: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name}", value)
+    connection = BaseHook.get_connection(name.lower())
+    kinds: dict[str, Any] = {"channel_talk": ChannelTalkSettings, "benlly": BenllySettings}
+    if connection.conn_type in kinds:
+        assert kinds[connection.conn_type].from_connection(connection).conn_id == name.lower()
+    else:
+        assert connection.host, page
 
 
 def check_channel_talk(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
