@@ -34,7 +34,6 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 python_display_short_literal_types = True
