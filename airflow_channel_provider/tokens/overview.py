@@ -281,9 +281,10 @@ class _Describer:
                 f"{self._clock(ledger.available_at(self.now, quota))}. Tasks that hold a living token go on."
             )
         if record.outage is not None:
+            until = record.outage.until
+            sent = f"at {self._clock(until)}" if until > self.now else "when a task needs a token"
             yield (
-                f"The service does not answer token requests ({record.outage.count} in a row); the next is sent at "
-                f"{self._clock(record.outage.until)}."
+                f"The service does not answer token requests ({record.outage.count} in a row); the next is sent {sent}."
             )
         if any(not charge.scope for charge in live):
             yield "The count of token requests was lost; half of the quota is taken for spent until it is sure again."

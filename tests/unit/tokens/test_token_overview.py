@@ -138,6 +138,10 @@ def test_the_timeline_has_every_request_of_the_day() -> None:
             "The service does not answer token requests (3 in a row); the next is sent at 12:01:00 UTC.",
         ),
         (
+            {"outage": Failure(3, NOW - 60)},
+            "The service does not answer token requests (3 in a row); the next is sent when a task needs a token.",
+        ),
+        (
             {"ledger": Ledger.half_spent(NOW, QUOTA)},
             "The count of token requests was lost; half of the quota is taken for spent until it is sure again.",
         ),
