@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in markdown.anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_that_are_named_for_contributors_exist(name: str) -> None:
+    text = markdown.without_blocks(markdown.ROOT.joinpath(name).read_text(encoding="utf-8"))
+    paths = set(re.findall(r"`([\w./]+/(?:\w+\.(?:py|md|yaml|txt))?)`", text))
+    assert len(paths) > 10
+    folders = (markdown.ROOT, markdown.ROOT / "airflow_channel_provider")
+    assert [path for path in paths if not any(folder.joinpath(path).exists() for folder in folders)] == []
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
