@@ -47,7 +47,11 @@ def test_each_connection_on_any_page_is_read(
 ) -> None:
     monkeypatch.setenv(f"AIRFLOW_CONN_{name}", value)
     connection = BaseHook.get_connection(name.lower())
-    kinds: dict[str, Any] = {"channel_talk": ChannelTalkSettings, "benlly": BenllySettings}
+    kinds: dict[str, Any] = {
+        "channel_talk": ChannelTalkSettings,
+        "channel_talk_open_api": OpenApiSettings,
+        "benlly": BenllySettings,
+    }
     if connection.conn_type in kinds:
         assert kinds[connection.conn_type].from_connection(connection).conn_id == name.lower()
     else:
