@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE / "_extensions")]
 
 from airflow_channel_provider import __version__  # noqa: E402
 
@@ -19,6 +19,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
+    "shared_arguments",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
