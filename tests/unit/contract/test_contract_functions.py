@@ -77,8 +77,12 @@ NAMES = [
     "getArticle",
     "getRevision",
 ]
-NAMED = {name: CATALOGUE[name] for name in NAMES}
+NAMED = {name: CATALOGUE[name] for name in NAMES if name in CATALOGUE}
 READS = ("get", "batchGet", "search", "list", "findContacts", "checkInstall")
+
+
+def test_the_catalogue_holds_every_function_that_the_sources_name() -> None:
+    assert list(NAMED) == NAMES
 
 
 def test_what_reads_is_a_read_and_nothing_else_is() -> None:
