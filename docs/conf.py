@@ -28,13 +28,13 @@ html_logo = html_favicon = "integration-logos/channel-talk.svg"
 html_copy_source = False
 html_show_sourcelink = False
 # Nothing on the site is fetched from another host.
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 python_display_short_literal_types = True
