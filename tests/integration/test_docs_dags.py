@@ -34,14 +34,14 @@ BENLLY_LOGIN = {
 }
 SECOND_SECRET = "c2Vjb25kLXNlY3JldA=="
 APPS = [(DEMO_APP_ID, DEMO_SECRET, ["ch-1", "ch-2"]), ("second-app", SECOND_SECRET, ["ch-3"])]
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "apps": [
         {"app_id": app_id, "secret": secret, "permissions": None, "channels": channels}
         for app_id, secret, channels in APPS
     ],
     "user_chats_close_after_seconds": 0,
 }
-CONNECTIONS = {
+CONNECTIONS: dict[str, dict[str, Any]] = {
     "CHANNEL_TALK_DEFAULT": {
         "conn_type": "channel_talk",
         "login": DEMO_APP_ID,
