@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from support import typed_calls
 from support.building import ROOT, Built
 
 from tools.matrix import pythons
@@ -16,13 +19,7 @@ from tools.matrix.versions import AirflowVersion
 
 EXAMPLES = sorted((ROOT / "dags_examples").glob("*.py"))
 
-MISTAKES = """
-from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-from airflow_channel_provider.operators.channel_talk import WriteUserChatMessageOperator
-
-token: int = ChannelTalkHook().get_access_token()
-WriteUserChatMessageOperator(task_id="t", user_chat_id=object(), text="hi")
-"""
+PYRIGHT = {"typeCheckingMode": "standard"}
 
 
 @pytest.fixture(scope="module")
@@ -36,38 +33,72 @@ def user(
     return environment
 
 
-def check(user: PythonEnvironment, *files: Path) -> subprocess.CompletedProcess[str]:
-    """Let mypy look at files; what it finds in installed packages it keeps to itself."""
+def mypy(user: PythonEnvironment, *files: Path) -> dict[Path, set[int]]:
+    """Return the lines of each file in which mypy finds an error; what it finds in packages it keeps to itself."""
     folder = files[0].parent
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--python-executable",
-        str(user.python),
-    ]
-    return subprocess.run(
-        [*command, *map(str, files)],
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--output=json"]
+    done = subprocess.run(
+        [*command, "--python-executable", str(user.python), *map(str, files)],
         cwd=folder,
         env={"PATH": "", "MYPY_CACHE_DIR": str(folder / "mypy-cache")},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = map(json.loads, done.stdout.splitlines())
+    return _lines_of(
+        files, ((folder / one["file"], one["line"]) for one in found if one["severity"] == "error")
+    )
 
 
-def test_examples_are_strictly_typed_for_a_user(user: PythonEnvironment, tmp_path: Path) -> None:
-    files = [Path(shutil.copy(path, tmp_path)) for path in EXAMPLES]
-    done = check(user, *files)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"no issues found in {len(files)} source files" in done.stdout
+def pyright(user: PythonEnvironment, *files: Path) -> dict[Path, set[int]]:
+    """Return the lines of each file in which pyright finds an error."""
+    folder = files[0].parent
+    folder.joinpath("pyrightconfig.json").write_text(json.dumps(PYRIGHT))
+    command = [str(Path(sys.executable).with_name("basedpyright")), "--outputjson"]
+    done = subprocess.run(
+        [*command, "--pythonpath", str(user.python), *map(str, files)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    return _lines_of(
+        files,
+        (
+            (Path(one["file"]), one["range"]["start"]["line"] + 1)
+            for one in found
+            if one["severity"] == "error"
+        ),
+    )
 
 
-def test_mistakes_of_a_user_are_found(user: PythonEnvironment, tmp_path: Path) -> None:
-    tmp_path.joinpath("mistakes.py").write_text(MISTAKES)
-    done = check(user, tmp_path / "mistakes.py")
-    assert done.stdout.count("error:") == 2, done.stdout
-    assert "[assignment]" in done.stdout
-    assert "[arg-type]" in done.stdout
+def _lines_of(files: Sequence[Path], found: Iterable[tuple[Path, int]]) -> dict[Path, set[int]]:
+    lines: dict[Path, set[int]] = {path: set() for path in files}
+    for path, line in found:
+        lines[path].add(line)
+    return lines
+
+
+@pytest.mark.parametrize("check", [mypy, pyright])
+def test_examples_are_strictly_typed_for_a_user(
+    user: PythonEnvironment, tmp_path: Path, check: Callable[..., dict[Path, set[int]]]
+) -> None:
+    found = check(user, *(Path(shutil.copy(path, tmp_path)) for path in EXAMPLES))
+    assert set().union(*found.values()) == set(), found
+
+
+@pytest.mark.parametrize("check", [mypy, pyright])
+def test_each_argument_is_typed_for_a_user(
+    user: PythonEnvironment, tmp_path: Path, check: Callable[..., dict[Path, set[int]]]
+) -> None:
+    right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
+    right.write_text(typed_calls.right_file())
+    text, mistakes = typed_calls.wrong_file()
+    wrong.write_text(text)
+    found = check(user, right, wrong)
+    assert found[right] == set()
+    assert [what for line, what in mistakes.items() if line not in found[wrong]] == []
