@@ -1,4 +1,8 @@
-"""Apache Airflow provider for Channel Talk (channel.io) and Benlly."""
+"""
+Apache Airflow provider for Channel Talk (channel.io) and Benlly.
+
+Public are the names in ``__all__`` of the modules that have one; everything else is internal and may change.
+"""
 
 from __future__ import annotations
 

@@ -44,15 +44,7 @@ else:
 CAN_RESCHEDULE = hasattr(RetryDecision, "reschedule")
 """Whether a policy may have a task wait without using a try: from Airflow 3.4 on."""
 
-__all__ = [
-    "SUPPORTED",
-    "Action",
-    "ChannelRetryPolicy",
-    "Decision",
-    "decide",
-    "default_policy",
-    "fail_at_once",
-]
+__all__ = ["ChannelRetryPolicy"]
 
 SOON_SECONDS = 15.0
 SOON_MAX_SECONDS = 300.0

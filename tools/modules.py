@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from airflow_channel_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "airflow_channel_provider"
@@ -10,8 +13,13 @@ PACKAGE = "airflow_channel_provider"
 SURFACE = ("hooks", "operators", "sensors", "triggers", "notifications", "plugins")
 """What DAG files import and what Airflow loads, as far as it is there."""
 INSIDES = ("contract", "api", "tokens", "messages", "bulk", "emulator")
-"""Rooms that nobody imports from outside, but for what :data:`DOORS` names."""
-DOORS = (f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.pytest_plugin")
+"""Rooms that DAG files do not import."""
+PUBLIC = (
+    PACKAGE,
+    *(f"{PACKAGE}.{name}" for name in ("exceptions", "retry_policy", "emulator", "emulator.pytest_plugin")),
+    f"{PACKAGE}.operators.commands",
+)
+"""What users import beside the modules that the provider's metadata names."""
 
 
 def path_of(module: str) -> Path:
@@ -36,7 +44,9 @@ def modules(*rooms: str) -> list[str]:
 
 
 def public_modules() -> list[str]:
-    """Return those that users import: no part of their path has a leading underscore, and they are in no inside."""
-    insides = set(modules(*INSIDES)) - set(DOORS)
-    private = {name for name in modules() if any(part.startswith("_") for part in name.split("."))}
-    return [name for name in modules() if name not in insides | private]
+    """Return the modules that users import: those of the provider's metadata, and :data:`PUBLIC`."""
+    info: dict[str, Any] = get_provider_info()
+    rooms = ("hooks", "operators", "sensors", "triggers")
+    named = {module for room in rooms for group in info[room] for module in group["python-modules"]}
+    notifiers = {name.rpartition(".")[0] for name in info["notifications"]}
+    return sorted({*named, *notifiers, *PUBLIC})

@@ -1,6 +1,8 @@
 """
 The names that users of the package may rely on, one a line: ``python -m tools.public_names`` writes them down anew.
 
+They are those in ``__all__`` of the public modules (:func:`tools.modules.public_modules`); all else is internal.
+
 A line that goes, or changes, is a breaking change.
 """
 

@@ -82,9 +82,8 @@ class ChannelTalkOpenApiHook(ServiceHook):
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds)
         self.channel_talk_open_api_conn_id = channel_talk_open_api_conn_id
 
     @opened_once
