@@ -142,7 +142,7 @@ def shown_address(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         return "..."
-    is_id = not any(character in rest for character in ":@/?#")
+    is_id = not any(character in rest for character in (":@?#" if scheme == "s3" else ":@/?#"))
     return address if scheme == "file" or is_id else f"{scheme}://..."
 
 

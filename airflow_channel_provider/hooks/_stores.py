@@ -10,8 +10,8 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_channel_provider import configuration
@@ -34,9 +34,8 @@ os.register_at_fork(after_in_child=_warned.clear)
 
 # Executors whose tasks may run on another host than the rest; the class names of Airflow's own providers.
 _REMOTE_EXECUTORS = ("Celery", "Kubernetes", "Edge", "Ecs", "Batch", "Lambda")
-_REMEDY = (
-    "Set it to redis://CONN_ID or sql://CONN_ID; the page 'Which store' of the documentation helps to choose."
-)
+_LINES = {"Ecs": "s3:///BUCKET/PREFIX", "Batch": "s3:///BUCKET/PREFIX", "Lambda": "s3:///BUCKET/PREFIX"}
+_SHARED = ("redis://CONN_ID", "sql://CONN_ID", "s3://CONN_ID/BUCKET/PREFIX")
 
 
 def open_store(address: str) -> TokenStore:
@@ -53,7 +52,7 @@ def open_store(address: str) -> TokenStore:
         named = f"{scheme}://" if "://" in address else repr(address)
         raise ChannelConfigurationError(
             f"Option [channel_talk] store: {named} is no known store; use file:///absolute/directory, redis://CONN_ID, "
-            "sql://CONN_ID or memory://."
+            "sql://CONN_ID, s3://CONN_ID/BUCKET/PREFIX or memory://."
         )
     with _opening:
         if address not in _opened:
@@ -99,11 +98,97 @@ def _redis_store(address: str) -> TokenStore:
                 f"install 'airflow-channel-provider[redis]' ({error})."
             ) from error
         with _naming_what_is_missing(address, conn_id):
-            client: Redis = RedisHook(redis_conn_id=conn_id).get_conn()  # type: ignore[no-untyped-call]
-            return client
+            hook = RedisHook(redis_conn_id=conn_id)
+            client: Redis = hook.get_conn()  # type: ignore[no-untyped-call]
+            extra = hook.get_connection(conn_id).extra_dejson
+        return _master(client, extra, address) if "sentinels" in extra else client
 
     window_seconds = configuration.token_quota_window_seconds()
     return RedisStore(connect, address=address, window_seconds=window_seconds)
+
+
+def _master(client: Redis, extra: Mapping[str, Any], address: str) -> Redis:
+    """
+    Return a client of the master that sentinels name, with login, TLS and database of another client.
+
+    :param extra: of the connection: ``sentinels``, ``master_name`` and perhaps ``sentinel_kwargs``.
+    """
+    from redis import SSLConnection
+    from redis.sentinel import Sentinel
+
+    named, master_name = extra["sentinels"], extra.get("master_name") or extra.get("service_name")
+    parts = named.split(",") if isinstance(named, str) else named
+    try:
+        places = [
+            (host.strip(), int(port)) for host, _, port in (str(part).rpartition(":") for part in parts)
+        ]
+    except (TypeError, ValueError):
+        places = []
+    sentinel_options = extra.get("sentinel_kwargs") or {}
+    if not all(host for host, _ in places) or not places or not isinstance(master_name, str):
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: the extra of the connection behind {address} must name sentinels as a list "
+            'of "host:port", and the master that they watch as master_name. No token request was sent.'
+        )
+    pool = client.connection_pool
+    options = {
+        name: value
+        for name, value in pool.connection_kwargs.items()
+        if name in ("username", "password", "db") or name.startswith(("ssl_", "socket_"))
+    }
+    is_ssl = issubclass(pool.connection_class, SSLConnection)
+    timeouts = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
+    sentinel: Any = Sentinel(places, sentinel_kwargs={**timeouts, **sentinel_options})  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(master_name, ssl=is_ssl, **options)
+    return master
+
+
+def _s3_store(address: str) -> TokenStore:
+    from airflow_channel_provider.tokens.stores.object_store import ObjectStore
+
+    conn_id, bucket, prefix = _bucket_of(address)
+
+    def connect() -> Any:
+        try:
+            from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+            from botocore.config import Config
+        except ImportError as error:
+            raise ChannelConfigurationError(
+                f"Option [channel_talk] store: {address} needs the Amazon provider of Airflow where the tasks run: pip "
+                f"install 'airflow-channel-provider[s3]' ({error})."
+            ) from error
+        from airflow_channel_provider.tokens.stores.bucket import CLIENT_OPTIONS
+
+        if conn_id:
+            from airflow.providers.common.compat.sdk import BaseHook
+
+            with _naming_what_is_missing(
+                address, conn_id, hint=f"; the bucket {conn_id!r} is s3:///{conn_id}"
+            ):
+                BaseHook.get_connection(conn_id)  # without it, the hook would go on as the process itself
+        hook: Any = AwsBaseHook(aws_conn_id=conn_id or None, client_type="s3")
+        return hook.get_client_type(
+            region_name=hook.region_name, config=hook.config.merge(Config(**CLIENT_OPTIONS))
+        )
+
+    return ObjectStore(connect, bucket, prefix, address=address)
+
+
+def _bucket_of(address: str) -> tuple[str, str, str]:
+    """Return connection id (may be empty), bucket and prefix of ``s3://CONN_ID/bucket/prefix``."""
+    conn_id, *rest = address.partition("://")[2].rstrip("/").split("/")
+    if any(character in conn_id for character in ":@?#") or any(c in "/".join(rest) for c in ":@?#"):
+        raise ChannelConfigurationError(
+            "Option [channel_talk] store: write s3://CONN_ID/bucket/prefix, with the id of an Airflow connection, or "
+            "s3:///bucket/prefix for the identity of the process itself; keys and endpoints belong into the connection."
+        )
+    if not rest or not rest[0] or "" in rest:
+        bucket = next((part for part in (conn_id, *rest) if part), "BUCKET")
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: {address} names no connection and bucket. For the identity of the process "
+            f"itself write s3:///{bucket} (three slashes), otherwise s3://CONN_ID/{bucket}/prefix."
+        )
+    return conn_id, rest[0], "/".join(rest[1:])
 
 
 def _sql_store(address: str) -> TokenStore:
@@ -135,7 +220,7 @@ def _conn_id(address: str) -> str:
 
 
 @contextlib.contextmanager
-def _naming_what_is_missing(address: str, conn_id: str) -> Iterator[None]:
+def _naming_what_is_missing(address: str, conn_id: str, *, hint: str = "") -> Iterator[None]:
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
     try:
@@ -143,7 +228,7 @@ def _naming_what_is_missing(address: str, conn_id: str) -> Iterator[None]:
     except AirflowNotFoundException as error:
         raise ChannelConfigurationError(
             f"Option [channel_talk] store: {address} names the connection {conn_id!r}, which does not exist. Create "
-            "it, or correct the option."
+            f"it, or correct the option{hint}."
         ) from error
 
 
@@ -156,15 +241,25 @@ def _warn_where_it_is_not_shared(scheme: str) -> None:
             log.warning(
                 "Option [channel_talk] store is memory://, so this task spends a token request of its own, of 10 in "
                 "30 minutes for all tasks together, and no task knows of those of the others. %s",
-                _REMEDY,
+                _remedy(""),
             )
     elif executors := remote_executors():
         log.warning(
             "Option [channel_talk] store is a directory, and %s runs tasks on other hosts: those that do not share it "
             "spend token requests of their own, of 10 in 30 minutes for all tasks together. %s",
             executors,
-            _REMEDY,
+            _remedy(executors),
         )
+
+
+def _remedy(executors: str) -> str:
+    """Return the one line that helps where these executors run the tasks, and where to read on."""
+    best = next((line for word, line in _LINES.items() if word in executors), _SHARED[0])
+    others = " or ".join(line for line in _SHARED if line.split(":")[0] != best.split(":")[0])
+    return (
+        f"Write into [channel_talk]: store = {best} (or {others}). The page 'Which store' of the documentation has the "
+        "line for each kind of deployment."
+    )
 
 
 def remote_executors() -> str:
@@ -182,4 +277,5 @@ _OPENERS: dict[str, Callable[[str], TokenStore]] = {
     "file": _file_store,
     "redis": _redis_store,
     "sql": _sql_store,
+    "s3": _s3_store,
 }

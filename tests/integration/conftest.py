@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from support.airflow_api import AirflowApi, migrate, running_api
 from support.airflow_features import REST_API, skip_unless
-from support.backends import Backend, FileBackend, MemoryBackend, RedisBackend, SqlBackend
-from support.servers import MysqlServer, PostgresServer, RedisServer
+from support.backends import Backend, FileBackend, MemoryBackend, RedisBackend, S3Backend, SqlBackend
+from support.s3_server import S3Server
+from support.servers import MysqlServer, PostgresServer, RedisServer, Server
 
-ALL = ["memory", "file", "redis", "postgres", "mysql", "sqlite"]
+ALL = ["memory", "file", "redis", "postgres", "mysql", "sqlite", "s3"]
 SHARED = ALL[1:]
-CROWDED = ["file", "redis", "postgres", "sqlite"]
-BEHIND_A_SERVER = ["redis", "postgres", "mysql"]
+CROWDED = ["file", "redis", "postgres", "sqlite", "s3"]
+BEHIND_A_SERVER = ["redis", "postgres", "mysql", "s3"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,7 +41,7 @@ class Servers:
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
-        self._running: dict[str, RedisServer | PostgresServer | MysqlServer] = {}
+        self._running: dict[str, Server] = {}
 
     def redis(self) -> RedisServer:
         server = self._server("redis", RedisServer)
@@ -49,12 +50,15 @@ class Servers:
 
     def sql(self, name: str) -> PostgresServer | MysqlServer:
         server = self._server(name, PostgresServer if name == "postgres" else MysqlServer)
-        assert not isinstance(server, RedisServer)
+        assert isinstance(server, PostgresServer | MysqlServer)
         return server
 
-    def _server(
-        self, name: str, make: Callable[[], RedisServer | PostgresServer | MysqlServer]
-    ) -> RedisServer | PostgresServer | MysqlServer:
+    def s3(self) -> S3Server:
+        server = self._server("s3", S3Server)
+        assert isinstance(server, S3Server)
+        return server
+
+    def _server(self, name: str, make: Callable[[], Server]) -> Server:
         if name not in self._running:
             server = make()
             self._stack.enter_context(server)
@@ -87,6 +91,10 @@ def _backend(name: str, servers: Servers, tmp_path: Path) -> Backend:
         return on_redis
     if name == "sqlite":
         return SqlBackend(f"sqlite:///{tmp_path}/tokens.db")
+    if name == "s3":
+        on_s3 = S3Backend(servers.s3())
+        on_s3.server.fail()
+        return on_s3
     server = servers.sql(name)
     on_sql = SqlBackend(server.url, server)
     on_sql.clear()
@@ -121,7 +129,16 @@ def on_postgres(servers: Servers, tmp_path: Path) -> Iterator[Backend]:
         yield opened
 
 
-@pytest.fixture(params=["redis", "postgres"])
+@pytest.fixture
+def on_s3(servers: Servers, tmp_path: Path) -> Iterator[S3Backend]:
+    """The store in a bucket."""
+    with _resting(_backend("s3", servers, tmp_path)) as opened:
+        assert isinstance(opened, S3Backend)
+        yield opened
+        opened.server.fail()
+
+
+@pytest.fixture(params=["redis", "postgres", "s3"])
 def killable(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store whose server a test may kill, and must be patient with if it does."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:

@@ -494,7 +494,7 @@ STORES: list[tuple[str, str]] = [
         "blah://host",
         (
             "Option [channel_talk] store: blah:// is no known store; use file:///absolute/directory, "
-            "redis://CONN_ID, sql://CONN_ID or memory://."
+            "redis://CONN_ID, sql://CONN_ID, s3://CONN_ID/BUCKET/PREFIX or memory://."
         ),
     ),
 ]

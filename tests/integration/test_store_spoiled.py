@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.backends import Backend, FileBackend, RedisBackend, SqlBackend
+from support.backends import Backend, FileBackend, RedisBackend, S3Backend, SqlBackend
 from support.fuzzing import cases
 from support.spoiled import Spoiler, Tasks, spoiled_at, spoilers
 
@@ -55,6 +55,8 @@ def begin_anew(backend: Backend, tasks: Tasks) -> None:
     elif isinstance(backend, FileBackend):
         for path in backend.directory.glob("*"):
             path.unlink()
+    elif isinstance(backend, S3Backend):
+        backend.client().delete_object(Bucket=backend.bucket, Key=f"some/prefix/{tasks.app}.json")
     tasks.service.log.clear()
     tasks.service = type(tasks.service)(tasks.clock, limit=tasks.service.limit)
     assert tasks.get("before") == "access-0"
@@ -107,6 +109,10 @@ def aside(backend: Backend) -> bytes | None:
     if isinstance(backend, RedisBackend):
         content: Any = backend.client().get("channel_talk:{doc}:unreadable")
         return bytes(content) if content is not None else None
+    if isinstance(backend, S3Backend):
+        names = backend.client().list_objects_v2(Bucket=backend.bucket)["Contents"]
+        key = next((entry["Key"] for entry in names if entry["Key"].endswith("doc.unreadable")), None)
+        return key and backend.client().get_object(Bucket=backend.bucket, Key=key)["Body"].read()
     return backend.store().read_blob("doc", "unreadable")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,11 @@ from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores import file as file_module
 from airflow_channel_provider.tokens.stores import sql_tables
 from airflow_channel_provider.tokens.stores.base import TokenStore
+from airflow_channel_provider.tokens.stores.bucket import CLIENT_OPTIONS
+from airflow_channel_provider.tokens.stores.bucket import Bucket as StoreBucket
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
+from airflow_channel_provider.tokens.stores.object_store import ObjectStore
 from airflow_channel_provider.tokens.stores.redis import RedisStore
 from airflow_channel_provider.tokens.stores.sql import SqlStore
 from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
@@ -24,6 +29,7 @@ from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
 from . import fleet
 
 if TYPE_CHECKING:
+    from .s3_server import S3Server
     from .servers import RedisServer, Server
 
 
@@ -42,10 +48,12 @@ class Backend:
 
     :ivar shared: among processes, not only among threads.
     :ivar sees_death: a dead process is replaced at once; otherwise its lease has to run out.
+    :ivar clock_step_seconds: how far its clock goes at once.
     """
 
     shared = True
     sees_death = False
+    clock_step_seconds = 0.01
 
     def __init__(self) -> None:
         self._opened: list[TokenStore] = []
@@ -185,6 +193,57 @@ class SqlBackend(Backend):
     def die_half_written(self, task: TokenManager) -> None:
         def write(token: Any) -> None:
             sql_tables.Statements._inserted = die  # type: ignore[method-assign]
+            real_write(token)
+
+        real_write = task.repository.write_token
+        task.repository.write_token = write  # type: ignore[method-assign]
+
+
+class S3Backend(Backend):
+    """A bucket of its own on a server of the S3 kind."""
+
+    clock_step_seconds = 1.01
+
+    def __init__(self, server: S3Server) -> None:
+        super().__init__()
+        self.server = server
+        self.bucket = f"tokens-{uuid.uuid4().hex[:12]}"
+        self.client().create_bucket(Bucket=self.bucket)
+
+    def client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        from .s3_server import KEYS
+
+        return boto3.client("s3", endpoint_url=self.server.url, config=Config(**CLIENT_OPTIONS), **KEYS)
+
+    def open(self) -> ObjectStore:
+        return ObjectStore(self.client, self.bucket, "some/prefix", address="s3://tests/bucket/some/prefix")
+
+    def lines(self, document: str) -> list[bytes]:
+        """Read the lines of an object."""
+        answer = self.client().get_object(Bucket=self.bucket, Key=f"some/prefix/{document}.json")
+        content: bytes = answer["Body"].read()
+        return content.split(b"\n")
+
+    def put(self, document: str, *lines: bytes) -> None:
+        key = f"some/prefix/{document}.json"
+        self.client().put_object(Bucket=self.bucket, Key=key, Body=b"\n".join(lines))
+
+    def overwrite(self, document: str, content: str) -> None:
+        self.put(document, content.encode(), self.lines(document)[-1])
+
+    def lose(self, document: str) -> None:
+        tokens = self.lines(document)[-1]
+        if json.loads(tokens)["tokens"]:
+            self.put(document, b"", tokens)
+        else:
+            self.client().delete_object(Bucket=self.bucket, Key=f"some/prefix/{document}.json")
+
+    def die_half_written(self, task: TokenManager) -> None:
+        def write(token: Any) -> None:
+            StoreBucket.put = die  # type: ignore[method-assign]
             real_write(token)
 
         real_write = task.repository.write_token

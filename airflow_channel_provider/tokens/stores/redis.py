@@ -12,11 +12,15 @@ Four kinds of key per app, and one for all; their hash tag keeps them on one nod
 ``update`` is WATCH, GET, MULTI, SET, EXEC; the clock is the server's ``TIME``. What a server forgets when it restarts,
 this store can't know: only append-only persistence keeps the count of token requests. A server without the document
 that has run for less than a window may have forgotten it, and then the document counts as lost.
+
+Where the client finds its master by sentinels, each change waits until a replica has it too, and trouble is waited out
+for as long as a failover takes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import threading
@@ -45,12 +49,17 @@ __all__ = ["RedisStore"]
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 _PREFIX = "channel_talk"
 _INDEX = f"{_PREFIX}:documents"
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS, _PAUSE_MAX_SECONDS = 0.002, 0.1
 _ANSWER_SECONDS = 5.0
 _MARK_SECONDS = 86_400
+_ACKNOWLEDGED, _ACKNOWLEDGED_SECONDS = f"{_PREFIX}:acknowledged", 1.0
+_FAILOVER_SECONDS = 20.0
+_FAILOVER_PAUSE_SECONDS, _FAILOVER_PAUSE_MAX_SECONDS = 0.1, 1.0
 
 
 class RedisStore:
@@ -76,6 +85,7 @@ class RedisStore:
         self.local_cache: dict[str, CachedToken] = {}
         self._connect = connect
         self._window_seconds = window_seconds
+        self._failover = False
         self._client: Redis | RedisCluster | None = None
         self._inherited: Redis | RedisCluster | None = None
         self._lock = threading.Lock()
@@ -89,16 +99,18 @@ class RedisStore:
     def load(self, document: str) -> Snapshot:
         """See :class:`.base.TokenStore`."""
         key = _key(document, "document")
-        with self._honest_errors():
+
+        def read() -> Snapshot:
             with self._node(key).pipeline(transaction=False) as pipe:
                 pipe.time()
                 pipe.get(key)
                 time_of_server, content = pipe.execute(raise_on_error=False)
-                for answer in (time_of_server, content):
-                    if isinstance(answer, Exception) and not _is_of_another_type(answer):
-                        raise answer
-            now = _seconds(time_of_server)
-            return self._found(document, content, now)
+            for answer in (time_of_server, content):
+                if isinstance(answer, Exception) and not _is_of_another_type(answer):
+                    raise answer
+            return self._found(document, content, _seconds(time_of_server))
+
+        return self._patiently(read)
 
     def update(self, document: str, change: Change[T]) -> T:
         """See :class:`.base.TokenStore`."""
@@ -123,14 +135,19 @@ class RedisStore:
                     pipe.rename(key, aside)
                     pipe.expire(aside, int(ASIDE_SECONDS))
                 pipe.set(key, written)
-                pipe.execute()
+                self._execute(pipe)
             return result
 
-        with self._honest_errors():
+        def attempts() -> bool:
             for pause in self._pauses():
                 with contextlib.suppress(WatchError), self._node(key).pipeline() as pipe:
-                    return attempt(pipe)
+                    attempt(pipe)
+                    return True
                 time.sleep(pause)
+            return False
+
+        if self._patiently(attempts):
+            return result
         raise ChannelNotSentError(
             f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, since others were "
             "always faster. No token request was sent."
@@ -150,7 +167,8 @@ class RedisStore:
     def read_blob(self, document: str, name: str) -> bytes | None:
         """See :class:`.base.TokenStore`."""
         key = _key(document, f"token:{name}")
-        with self._honest_errors():
+
+        def read() -> bytes | None:
             try:
                 return cast("bytes | None", self._node(key).get(key))
             except Exception as error:
@@ -158,19 +176,24 @@ class RedisStore:
                     return None
                 raise
 
+        return self._patiently(read)
+
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
         """See :class:`.base.TokenStore`."""
         key = _key(document, f"token:{name}")
-        with self._honest_errors(), self._node(key).pipeline() as pipe:
-            pipe.set(key, blob, px=max(1, int(keep_seconds * 1000)))
-            pipe.set(_key(document, "tokens"), b"1", ex=max(_MARK_SECONDS, int(keep_seconds)))
-            pipe.execute()
+
+        def write() -> None:
+            with self._node(key).pipeline() as pipe:
+                pipe.set(key, blob, px=max(1, int(keep_seconds * 1000)))
+                pipe.set(_key(document, "tokens"), b"1", ex=max(_MARK_SECONDS, int(keep_seconds)))
+                self._execute(pipe)
+
+        self._patiently(write)
 
     def drop_blob(self, document: str, name: str) -> None:
         """See :class:`.base.TokenStore`."""
         key = _key(document, f"token:{name}")
-        with self._honest_errors():
-            self._node(key).delete(key)
+        self._patiently(lambda: self._node(key).delete(key))
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
@@ -237,11 +260,43 @@ class RedisStore:
 
     # ---------------------------------------------------------------------------------------- client
 
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do something; behind sentinels, wait until there is a master again."""
+        began_at, pause = steady(), _FAILOVER_PAUSE_SECONDS
+        while True:
+            try:
+                with self._honest_errors():
+                    return work()
+            except ChannelNotSentError:
+                if not self._failover or steady() - began_at >= _FAILOVER_SECONDS:
+                    raise
+            time.sleep(random.uniform(0.5, 1.0) * pause)
+            pause = min(pause * 1.5, _FAILOVER_PAUSE_MAX_SECONDS)
+
+    def _execute(self, pipe: Pipeline) -> None:
+        """Execute a transaction; behind sentinels, see that a replica has it."""
+        pipe.execute()
+        if not self._failover:
+            return
+        # Replicas get writes in their order: one that has the later one has this one too.
+        with self._node(_ACKNOWLEDGED).pipeline(transaction=False) as after:
+            after.set(_ACKNOWLEDGED, b"1", ex=_MARK_SECONDS)
+            after.execute_command("WAIT", 1, int(_ACKNOWLEDGED_SECONDS * 1000))  # type: ignore[no-untyped-call]
+            _, replicas = after.execute()
+        if not replicas:
+            log.warning(
+                "No replica of the token store %s has acknowledged a write within %.0f s. If its master fails now, the "
+                "token requests that were written down since are not counted.",
+                self.address,
+                _ACKNOWLEDGED_SECONDS,
+            )
+
     def _node(self, key: str) -> Redis:
         """Return the client of the server that has a key: in a cluster the clock must be asked of that one."""
         with self._lock:
             if self._client is None:
                 self._client = self._connect()
+                self._failover = hasattr(getattr(self._client, "connection_pool", None), "sentinel_manager")
             client = self._client
         if hasattr(client, "get_node_from_key"):
             cluster = cast("RedisCluster", client)
