@@ -132,13 +132,13 @@ def test_a_master_that_dies_during_a_token_request_takes_no_charge_with_it(
 
     def lead() -> str:
         task = manager(service.url, opened())
-        issue = task.exchange.issue
+        issue = task.context.exchange.issue
 
         def kill_and_issue(channel_id: str | None) -> Any:
             os.kill(pid, signal.SIGKILL)
             return issue(channel_id)
 
-        task.exchange.issue = kill_and_issue  # type: ignore[method-assign]
+        task.context.exchange.issue = kill_and_issue  # type: ignore[method-assign]
         return task.get().fingerprint
 
     leader = fork(lead)

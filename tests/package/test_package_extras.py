@@ -23,6 +23,7 @@ USED = {
     "redis": "import redis, airflow_channel_provider.tokens.stores.redis",
     "postgres": "import psycopg, airflow_channel_provider.tokens.stores.sql",
     "mysql": "import pymysql, airflow_channel_provider.tokens.stores.sql",
+    "s3": "import airflow.providers.amazon.aws.hooks.base_aws, airflow_channel_provider.tokens.stores.object_store",
     "emulator": "import airflow_channel_provider.emulator.server",
     "markdown": "from airflow_channel_provider.messages.markdown import read_markdown; assert read_markdown('*x*')",
     "zstd": "import backports.zstd, airflow_channel_provider.bulk.input_file",

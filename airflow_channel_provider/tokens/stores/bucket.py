@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
-from airflow_channel_provider.tokens.plausible import MOST_BYTES
+from airflow_channel_provider.tokens.validation import MOST_BYTES
 
 __all__ = ["CLIENT_OPTIONS", "Answer", "Bucket"]
 

@@ -30,10 +30,10 @@ from typing import Any, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelNotSentError
 from airflow_channel_provider.tokens.clock import steady
-from airflow_channel_provider.tokens.plausible import AHEAD_SECONDS, MOST_BYTES
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, Change, HostLock, Snapshot
 from airflow_channel_provider.tokens.stores.bucket import Answer, Bucket
+from airflow_channel_provider.tokens.validation import AHEAD_SECONDS, MOST_BYTES
 
 __all__ = ["ObjectStore"]
 
