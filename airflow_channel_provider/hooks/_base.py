@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_channel_provider import configuration, metrics, request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.hooks._forgetting import forget_values, forgetting_values
+from airflow_channel_provider.hooks._tracebacks import clear_frames, clearing_frames
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,7 +62,7 @@ class opened_once(cached_property[T]):  # noqa: N801 - named like what it extend
         with lock:
             if self.attrname in instance.__dict__:
                 return instance.__dict__[self.attrname]
-            with forgetting_values():
+            with clearing_frames():
                 return super().__get__(instance, owner)
 
 
@@ -77,7 +77,7 @@ def naming_connection(conn_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        forget_values(error, but_of=handled)
+        clear_frames(error, but_of=handled)
         is_named = isinstance(error, ChannelConfigurationError) or repr(conn_id) in str(error)
         if isinstance(error, ChannelError) and not is_named:
             error.add_context(before=f"Connection {conn_id!r}:")
@@ -236,7 +236,7 @@ class ServiceHook(BaseHook):
                 "1 to 65535."
             )
         except Exception as error:
-            forget_values(error)
+            clear_frames(error)
             self.log.debug("The connection test failed unexpectedly", exc_info=True)
             return (
                 False,

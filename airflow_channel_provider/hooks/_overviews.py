@@ -1,7 +1,6 @@
-"""What the configured store holds, for people to look at: the page and the command line. No task comes here.
+"""The content of the configured store for people: the page and the command line. No task uses this module.
 
-Whoever looks on needs no App Secret and gets no token. The store is the one that tasks use, but for Airflow's
-Variables, which are read from the metadata database: only a running task may ask for them.
+It needs no App Secret and reads no token.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = [
     "overviews",
     "read_overviews",
     "shown_address",
-    "sight_of",
+    "visibility_note",
 ]
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ _differences: dict[tuple[str, str], float] = {}
 
 def overviews(store: TokenStore | None = None) -> list[AppOverview]:
     """
-    Describe every app of the store, those with something to warn of first, then by App ID.
+    Describe every app of the store, those with warnings first, then by App ID.
 
     :param store: default: the configured one.
     :raises ChannelError: it can't be read.
@@ -92,7 +91,7 @@ def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:
     Return the connections that use an app.
 
     :param app: key of its record in the store.
-    :return: None where there is no such app.
+    :return: None if there is no such app.
     :raises ChannelError: the store can't be read.
     """
     from airflow_channel_provider.tokens.repository import read_record
@@ -110,7 +109,7 @@ def drop_token(store: TokenStore, app: str, scope: str) -> bool:
     Stop the use of the present token of a scope; the next process that needs one renews it, for one token request.
 
     :param app: key of its record in the store.
-    :return: False where there is no such app, or no token of that scope to drop.
+    :return: False if there is no such app, or no token of that scope to drop.
     :raises ChannelError: it can't be written.
     """
     from airflow_channel_provider.tokens.repository import read_record
@@ -138,7 +137,7 @@ def drop_token(store: TokenStore, app: str, scope: str) -> bool:
 
 
 def shown_address(address: str) -> str:
-    """Return what may be shown of a store's address: of one that is none of ours, not what may be a password."""
+    """Return a store's address without anything that may be a password, such as the address of a server."""
     scheme, separator, rest = address.partition("://")
     if not separator:
         return "..."
@@ -146,8 +145,8 @@ def shown_address(address: str) -> str:
     return address if scheme == "file" or is_id else f"{scheme}://..."
 
 
-def sight_of(address: str) -> str:
-    """Say what of the tasks' doings can't be seen from this process; empty where all of it can."""
+def visibility_note(address: str) -> str:
+    """Return a sentence about token requests that this process can't see; empty if it sees all of them."""
     from airflow_channel_provider.hooks._stores import remote_executors
 
     if address.startswith("memory:"):
@@ -162,9 +161,9 @@ def sight_of(address: str) -> str:
 
 def _wall_time_of(now: float, clock: tuple[str, str]) -> datetime:
     """
-    Translate a store's clock into the wall's, by the same difference as last time: what has happened keeps its second.
+    Convert a store's clock to the wall clock, by the same difference as last time, so that shown times do not jump.
 
-    :param clock: names it.
+    :param clock: name of the store's clock.
     """
     difference = time.time() - now
     kept = _differences.setdefault(clock, difference)

@@ -1,9 +1,9 @@
-"""Between the API client and the token manager, which do not know each other.
+"""Connects the API client and the token manager, which do not know each other.
 
-A token that the service refuses is believed to be bad only after a moment: one that is seconds old may not have spread
-through the service yet, and renewing it would spend one of ten requests for nothing. Then it is renewed once, and the
-call repeated once. A refused call has done nothing, so these repetitions are safe for every call; they do not count as
-``call_attempts``. No pause is longer than the longest wait that is sat out.
+A refused token that is only seconds old may not have spread through the service yet, and a renewal would spend one of
+ten requests for nothing: so the call is first repeated after short pauses. Then the token is renewed once, and the call
+repeated once more. A refused call has done nothing, so these repetitions are safe for every call; they do not count as
+``call_attempts``. No pause is longer than ``max_wait_seconds``.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["ClientExchange", "TokenUser"]
 
 T = TypeVar("T")
 
-YOUNG_SECONDS = 10.0
-PATIENCE_SECONDS = (1.0, 2.0, 3.0)
+YOUNG_TOKEN_SECONDS = 10.0
+REFUSAL_PAUSES_SECONDS = (1.0, 2.0, 3.0)
 ADVICE = (
     "check that the function is among the permissions of the app and that the app is installed on the channel"
 )
 
 
 class ClientExchange:
-    """Lets the token manager ask for tokens through the client."""
+    """Sends the token requests of the manager through the client."""
 
     def __init__(self, client: ChannelTalkClient, secret: str) -> None:
         self._client = client
@@ -54,8 +54,8 @@ class TokenUser:
     :param manager: hands out tokens.
     :param wait_seconds: longest wait for a token, and longest pause after a refusal.
     :param sleep: takes seconds.
-    :param on_repeat: is told the method and the error of each call that is sent again.
-    :param advice: what to check where a renewed token is refused as well.
+    :param on_repeat: is called with the method and the error of each call that is sent again.
+    :param advice: what to check if a renewed token is refused as well.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class TokenUser:
         Send one call, and once more with a renewed token if the first one is refused.
 
         :param channel_id: the channel whose token it takes; None: the app token.
-        :param send: sends the call with the access token that it is given.
-        :raises ChannelAuthenticationError: the renewed token was refused as well, or no token could be had.
-        :raises ChannelError: what the call raised, or why there is no token, quoting the refusal where there was one.
+        :param send: sends the call with an access token.
+        :raises ChannelAuthenticationError: the renewed token was refused as well, or the App Secret is refused.
+        :raises ChannelError: the error of the call, or why there is no token, with the refusal if there was one.
         """
         token = self._manager.get(channel_id, wait_seconds=self._wait_seconds)
         attempts = 1
@@ -112,9 +112,9 @@ class TokenUser:
         self._on_repeat(refusal.method or "unknown", refusal)
 
     def _pauses(self, token: Token) -> tuple[float, ...]:
-        if self._manager.age_seconds(token) >= YOUNG_SECONDS:
+        if self._manager.age_seconds(token) >= YOUNG_TOKEN_SECONDS:
             return ()
-        return tuple(pause for pause in PATIENCE_SECONDS if pause <= self._wait_seconds)
+        return tuple(pause for pause in REFUSAL_PAUSES_SECONDS if pause <= self._wait_seconds)
 
     def _refused(
         self, error: ChannelAuthenticationError, token: Token, attempts: int
@@ -131,9 +131,9 @@ class TokenUser:
 
 
 def _quoting(error: ChannelError, refusal: ChannelAuthenticationError) -> ChannelError:
-    """Add to the reason why there is no new token what the service said of the one before."""
+    """Add the refusal of the last token to the reason why there is no new one."""
     said = refusal.service_message or "no reason given"
     return error.add_context(
-        after=f"A new token was asked for since {refusal.method or 'the call'} was refused "
+        after=f"A new token was needed because {refusal.method or 'the call'} was refused "
         f"(HTTP {refusal.http_status}): {said.removesuffix('.')}."
     )

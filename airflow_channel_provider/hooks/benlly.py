@@ -191,7 +191,7 @@ class BenllyHook(ServiceHook):
         from airflow_channel_provider.api.benlly import checked_id
 
         act = self._authorization(token or None)
-        # An error finds this frame still running, so that the token may not stay in it; see _forgetting.
+        # An error finds this frame still running, so that the token may not stay in it; see _tracebacks.
         del token
         number = checked_id(channel_id)
         return self._carry_through("authorize", lambda access_token: act(number, access_token))

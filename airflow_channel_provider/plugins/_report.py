@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
-from airflow_channel_provider.hooks._forgetting import forget_values
 from airflow_channel_provider.hooks._stores import open_store
+from airflow_channel_provider.hooks._tracebacks import clear_frames
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.overview import AppOverview
@@ -50,7 +50,7 @@ def report(reader: Reader) -> dict[str, Any]:
     apps: list[AppOverview] = []
     try:
         address = configuration.store()
-        note = _overviews.sight_of(address)
+        note = _overviews.visibility_note(address)
         apps = [app for app in _overviews.overviews(open_store(address)) if reader.reads(app.connections)]
     except Exception as trouble:
         error = _told(trouble)
@@ -72,6 +72,6 @@ def report(reader: Reader) -> dict[str, Any]:
 def _told(trouble: Exception) -> str:
     if isinstance(trouble, ChannelError):
         return trouble.message
-    forget_values(trouble)
+    clear_frames(trouble)
     log.error("The token store could not be read for the page", exc_info=trouble)
     return f"Reading the store failed with {type(trouble).__name__}; the log of the api-server says more."

@@ -1,10 +1,10 @@
 """
 The ledger of token requests: never more than 10 charges in any 1,800 seconds.
 
-The service counts a *fixed* window, but does not say where it starts: at the first request or at the clock. A trailing
-window is inside both, so the ledger needs no guess. A charge is written before the request is sent and carries the
-latest moment at which the service can have counted it: the send plus the longest request while it is open, the arrival
-of the answer once that came. Pure: every function takes ``now`` (store clock, seconds) and returns a new ledger.
+The service counts a *fixed* window, but does not say whether it starts at the first request or at the clock. Any 1,800
+seconds cover both, so the ledger needs no guess. A charge is written before the request is sent. Its time is the latest
+moment at which the service can have counted it: the send plus the longest request while that is open, then the arrival
+of the answer. Pure: every function takes ``now`` (store clock, seconds) and returns a new ledger.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Quota:
     """
     What the service allows, and how carefully it is spent.
 
-    :param limit: token requests, issue and refresh together (seed: 10); 0: nothing limits them.
+    :param limit: token requests, issue and refresh together (seed: 10); 0: no limit.
     :param window_seconds: the window (seed: 30 minutes).
-    :param margin_seconds: kept clear after a window, for the way of the request and the service's own clock.
-    :param request_max_seconds: the longest that a token request can take; an unanswered one counts until then.
-    :param early_reserve: slots that an early renewal, which is mere comfort, must leave free.
+    :param margin_seconds: added to a window, for the time a request takes and for the clock of the service.
+    :param request_max_seconds: the longest time of a token request; an unanswered one counts as sent at its end.
+    :param early_reserve: slots that an early renewal, which is not urgent, must leave free.
     :param probe_seconds: pause between probes after a refusal that nothing explains.
     :param probes: how many of those before a whole window of silence.
     """
@@ -43,17 +43,17 @@ class Quota:
 
     @classmethod
     def unlimited(cls) -> Quota:
-        """For a service that counts no token requests: only those on their way are remembered."""
+        """Return the quota of a service that limits no token requests."""
         return cls(limit=0, early_reserve=0)
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether nothing limits the token requests."""
+        """Whether the service limits no token requests."""
         return self.limit == 0
 
     @property
     def hold_seconds(self) -> float:
-        """How long a charge keeps its slot; not at all where there are none to be had."""
+        """How long a charge holds its slot; 0 if there is no limit."""
         return 0.0 if self.is_unlimited else self.silence_seconds
 
     @property
@@ -64,7 +64,12 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One token request: who, when at the latest, for which scope, issue or refresh."""
+    """
+    One token request.
+
+    :param at: when the service counted it at the latest (store clock, seconds).
+    :param kind: ``issue``, ``refresh``, or ``lost`` for one that is only assumed.
+    """
 
     id: str
     at: float
@@ -77,8 +82,8 @@ class Ledger:
     """
     The charges of one app.
 
-    :param charges: in no particular order; those that no longer hold a slot are dropped on the next charge.
-    :param blocked_until: the service said no; nobody asks before then (store clock, seconds; 0: not blocked).
+    :param charges: in no particular order; those that no longer hold a slot are dropped with the next charge.
+    :param blocked_until: the service refused; no request is sent before then (store clock, seconds; 0: not blocked).
     :param refusals: refusals in a row.
     """
 
@@ -89,24 +94,24 @@ class Ledger:
     @classmethod
     def half_spent(cls, now: float, quota: Quota, *, noted: int = 0) -> Ledger:
         """
-        What to believe when the record was lost: someone may have spent half of the budget just now.
+        Return the ledger that replaces a lost one: half of the quota may have been spent just now.
 
-        :param noted: charges in what is left of it, for as many as that may have been spent.
+        :param noted: charges that can still be read in the lost record; at least as many may have been spent.
         """
         spent = min(max((quota.limit + 1) // 2, noted), quota.limit)
         return cls(tuple(Charge(f"lost-{i}", now, "", "lost") for i in range(spent)))
 
     def live(self, now: float, quota: Quota) -> tuple[Charge, ...]:
-        """The charges that still hold a slot."""
+        """Return the charges that still hold a slot."""
         return tuple(charge for charge in self.charges if charge.at + quota.hold_seconds > now)
 
     def left(self, now: float, quota: Quota) -> int:
-        """How many requests may be sent right now, as far as they are counted."""
+        """Return how many requests may be sent now, as far as this ledger knows."""
         return 0 if self.blocked_until > now else max(0, quota.limit - len(self.live(now, quota)))
 
     def available_at(self, now: float, quota: Quota, *, keep_free: int = 0) -> float:
         """
-        When one more request may be sent and still leave some slots free: ``now``, or a later moment.
+        Return when one more request may be sent that leaves some slots free: ``now`` or later (store clock, seconds).
 
         :param keep_free: slots that must be free *after* the request.
         """
@@ -120,39 +125,39 @@ class Ledger:
         return max(now, free_at, self.blocked_until)
 
     def charge(self, charge_id: str, *, scope: str, kind: str, now: float, quota: Quota) -> Ledger:
-        """Write down a request that is about to be sent. The caller has asked :meth:`available_at`."""
+        """Add a request that is about to be sent; :meth:`available_at` says whether it may."""
         charge = Charge(charge_id, now + quota.request_max_seconds, scope, kind)
         return replace(self, charges=(*self.live(now, quota), charge))
 
     def settle(self, charge: Charge, now: float, *, answered: bool = True) -> Ledger:
         """
-        Stamp a charge anew: an answer has come, so the service counted the request no later than now.
+        Correct the time of a charge: the answer has come, so the service counted the request no later than now.
 
-        Where none came, it may still count it, and the later stamp stays. A charge that has lost its slot meanwhile,
-        since its process was stopped on the way, gets one again.
+        Without an answer the service may count it later, and the later time stays. A charge that no longer held a slot,
+        because its process was stopped, gets one again.
         """
         known = next((c.at for c in self.charges if c.id == charge.id), now)
         others = tuple(c for c in self.charges if c.id != charge.id)
         return replace(self, charges=(*others, replace(charge, at=now if answered else max(known, now))))
 
     def refund(self, charge_id: str) -> Ledger:
-        """The request provably never left."""
+        """Remove the charge of a request that was provably not sent."""
         return replace(self, charges=tuple(c for c in self.charges if c.id != charge_id))
 
     def accepted(self) -> Ledger:
-        """The service granted a request: whatever was refused before is over."""
+        """End all earlier refusals: the service has granted a request."""
         return replace(self, blocked_until=0.0, refusals=0)
 
     def refused(self, now: float, quota: Quota, retry_after_seconds: float | None) -> Ledger:
         """
-        The service refused for its quota. Evidence in order: what the answer says, then this ledger, then patience.
+        Block all requests after a refusal for the quota. How long: by the answer, else by this ledger, else by guess.
 
-        :param retry_after_seconds: from a header or the body of the answer; None where neither tells.
+        :param retry_after_seconds: from a header or the body of the answer; None if neither has it.
         """
         refusals = increment(self.refusals)
         live = self.live(now, quota)
         if retry_after_seconds is not None and retry_after_seconds > 0:
-            # What is told is believed, but for how often: a short wait that never helps gets longer.
+            # The answer is followed, but a short wait that does not help gets longer with each refusal.
             again = LEAST_PAUSE_SECONDS * 2 ** min(refusals - 2, 20) if refusals > 1 else 0.0
             pause = min(max(retry_after_seconds, again), quota.silence_seconds)
         elif len(live) >= quota.limit and not quota.is_unlimited:

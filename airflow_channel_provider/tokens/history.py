@@ -1,9 +1,9 @@
 """
 The token requests of the last day, for people to look at. No decision reads it.
 
-It travels in the record, so a request stands in it from the moment it is charged: one that never comes to an end shows
-that its process died. Each is a row of plain values; the rows are only looked into by whoever shows them, since the
-record is read far more often than its history.
+It is part of the record, so it has each request from the moment of its charge: one without a result shows that its
+process died. A request is a row of plain values, which is parsed only to be shown, since the record is read far more
+often than its history.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from typing import Any
 
 from airflow_channel_provider.tokens import validation
 
-__all__ = ["KEPT_ROWS", "KEPT_SECONDS", "Outcome", "TokenRequest", "began", "ended", "requests_in"]
+__all__ = [
+    "KEPT_ROWS",
+    "KEPT_SECONDS",
+    "Outcome",
+    "TokenRequest",
+    "add_request",
+    "parse_requests",
+    "set_outcome",
+]
 
 KEPT_SECONDS = 86_400.0
 KEPT_ROWS = 500
@@ -29,7 +37,7 @@ History = tuple[Row, ...]
 
 
 class Outcome(Enum):
-    """What became of a token request."""
+    """The result of a token request."""
 
     PENDING = "pending"
     GRANTED = "granted"
@@ -51,10 +59,10 @@ class TokenRequest:
     :param id: of its charge.
     :param at: when it was charged (store clock, seconds).
     :param kind: ``issue`` or ``refresh``.
-    :param why: what was wrong with the token before.
+    :param why: what was wrong with the last token.
     :param asked_by: the task or the person that needed a token.
     :param outcome: value of an :class:`Outcome`.
-    :param detail: of one that went wrong: the class of its error.
+    :param detail: of a request that failed: the class of its error.
     :param seconds: how long it took.
     """
 
@@ -69,15 +77,15 @@ class TokenRequest:
     seconds: float | None = None
 
 
-def began(history: History, request: TokenRequest, *, keep_rows: int = KEPT_ROWS) -> History:
-    """Write down a request that is about to be sent, and forget those of another day."""
+def add_request(history: History, request: TokenRequest, *, keep_rows: int = KEPT_ROWS) -> History:
+    """Add a request that is about to be sent, and drop those that are older than a day."""
     row = [text[:TEXT_LENGTH] if isinstance(text, str) else text for text in astuple(request)]
     kept = [earlier for earlier in history if _at(earlier) + KEPT_SECONDS > request.at]
     return (*kept[max(0, len(kept) + 1 - keep_rows) :], row)
 
 
-def ended(history: History, request_id: str, now: float, outcome: Outcome, detail: str = "") -> History:
-    """Write down what became of a request; one that is not in the history stays out of it."""
+def set_outcome(history: History, request_id: str, now: float, outcome: Outcome, detail: str = "") -> History:
+    """Set the result of a request; a request that is not in the history is not added."""
     return tuple(
         [*row[:6], outcome.value, detail[:TEXT_LENGTH], max(0.0, round(now - _at(row), 3))]
         if row and row[0] == request_id
@@ -86,8 +94,8 @@ def ended(history: History, request_id: str, now: float, outcome: Outcome, detai
     )
 
 
-def requests_in(history: History) -> list[TokenRequest]:
-    """Look into the rows, oldest first; one that is none of ours is left out."""
+def parse_requests(history: History) -> list[TokenRequest]:
+    """Parse the rows, oldest first; a row that is not one of ours is left out."""
     return [request for row in history if (request := _request(row)) is not None]
 
 
@@ -109,6 +117,6 @@ def _put_right(value: Any) -> Any:
 
 
 def _at(row: Row) -> float:
-    """Return when a row was written; long ago for one that is none of ours."""
+    """Return when a row was written (store clock, seconds); 0 for a row that is not one of ours."""
     at = row[1] if len(row) > 1 else None
     return float(at) if validation.is_time(at) else 0.0

@@ -1,5 +1,5 @@
 """
-The tokens of one app, for whoever needs one: from the memory of this process, else as :mod:`.acquire` obtains it.
+The tokens of one app: from the memory of this process, else as :mod:`.acquire` obtains them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-One app's record in the words of people: which tokens live, what is left of the quota, who asked, and what is wrong.
+One app's record as people read it: which tokens live, what is left of the quota, who asked, and what is wrong.
 
-Pure: a function of a record and two clocks, the store's and the wall's. Holds nothing that a token could be had from,
-so it may be shown to whoever may read connections.
+Pure: a function of a record and two clocks, the store's and the wall's. It holds no secret, so everybody who may read
+connections may see it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Charge, Quota
-from airflow_channel_provider.tokens.history import requests_in
+from airflow_channel_provider.tokens.history import parse_requests
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
 
 __all__ = ["SAFE_SCOPES", "AppOverview", "ScopeOverview", "SlotOverview", "TimelineEntry", "overview_of"]
 
 SAFE_SCOPES = 8
-"""So many scopes that are used all day never wait for the quota; measured, see the page on the quota."""
+"""The most scopes, used all day, that never wait for the quota; measured, see the page on the quota."""
 
 TOO_MANY_SCOPES = 11
 
@@ -28,7 +28,7 @@ _REFUSED = {
     "ChannelAuthenticationError": "the App Secret was refused, or the app is not installed on the channel: check both",
     "ChannelPermissionError": "the app is not installed on the channel, or may not act there: install it",
 }
-"""What the class of a remembered refusal means to people, and what they may do."""
+"""What the class of a remembered refusal means, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class ScopeOverview:
     The token of one scope.
 
     :param scope: ``app`` or ``channel:<id>``.
-    :param state: ``fresh``, ``early``, ``late``, ``expired``, ``dropped``, or ``missing`` where none was ever bought.
+    :param state: ``fresh``, ``early``, ``late``, ``expired``, ``dropped``, or ``missing`` if there never was one.
     :param life_seconds: from its issue to its end.
     :param renewal_at: when the first process that needs it renews it.
-    :param late_at: from then on whoever needs it waits until it is renewed.
-    :param renewing: somebody is doing so right now.
-    :param problem: what the last token request of the scope met; empty where it went well.
+    :param late_at: from then on all processes that need it wait until it is renewed.
+    :param renewing: a process is renewing it now.
+    :param problem: why the last token request of the scope failed; empty if it did not.
     """
 
     scope: str
@@ -61,8 +61,8 @@ class SlotOverview:
     """
     One request of the quota.
 
-    :param state: ``free``, ``spent``, ``open`` while its answer is awaited, or ``assumed`` where the count was lost.
-    :param free_at: when it comes back.
+    :param state: ``free``, ``spent``, ``open`` until its answer comes, or ``assumed`` if the count was lost.
+    :param free_at: when it is free again.
     """
 
     state: str
@@ -73,7 +73,7 @@ class SlotOverview:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One token request of the last day; see :class:`.history.TokenRequest`."""
+    """One token request of the last day, with the fields of :class:`.history.TokenRequest`."""
 
     at: datetime
     scope: str
@@ -91,13 +91,13 @@ class AppOverview:
     One app.
 
     :param key: names the record in the store.
-    :param service: whose tokens they are.
-    :param limit: token requests in a window; 0 where the service counts none, and then there are no slots either.
+    :param service: name of the service that gives the tokens.
+    :param limit: token requests in a window; 0 if the service limits none, and then there are no slots either.
     :param left: token requests that may be sent now.
-    :param blocked_until: the service refused; nobody asks before then.
+    :param blocked_until: the service refused; no request is sent before then.
     :param next_free_at: when the next request may be sent; None: now.
     :param next_renewal: scope and time of the renewal that is due first.
-    :param warnings: whole sentences, the gravest first.
+    :param warnings: whole sentences, the most serious first.
     """
 
     key: str
@@ -120,8 +120,7 @@ class AppOverview:
     @property
     def title(self) -> str:
         """
-        What people call it: the App ID; or the connections, where the service counts nothing and has users in place of
-        apps, whose ids are made up.
+        The App ID; or the connections, if the service has users in place of apps, whose ids mean nothing to people.
         """
         if self.limit or not self.app_id:
             return self.app_id or self.key
@@ -139,7 +138,7 @@ def overview_of(key: str, record: AppRecord, now: float, quota: Quota, wall_now:
 
     :param key: names its record in the store.
     :param now: the store's clock, seconds.
-    :param quota: as configured for those apps whose service has one.
+    :param quota: as configured, for the apps whose service has one.
     :param wall_now: the same moment by the wall clock (aware UTC).
     """
     quota = Quota.unlimited() if record.name.unlimited else quota
@@ -178,7 +177,7 @@ class _Describer:
         )
 
     def _wall(self, at: float) -> datetime:
-        # Rounded first: what is a whole second must not become the one before.
+        # Rounded first, so that a whole second does not become the one before.
         return datetime.fromtimestamp(int(round(self.wall_now.timestamp() + at - self.now, 3)), timezone.utc)
 
     # ------------------------------------------------------------------------------------------------ scopes
@@ -221,7 +220,11 @@ class _Describer:
 
     def _problem(self, failure: Failure) -> str:
         times = "once" if failure.count == 1 else f"{failure.count} times in a row"
-        again = f"; the next try may come at {self._clock(failure.until)}" if failure.until > self.now else ""
+        again = (
+            f"; the next attempt is possible at {self._clock(failure.until)}"
+            if failure.until > self.now
+            else ""
+        )
         if failure.error is not None:
             refused = _REFUSED.get(str(failure.error.get("class")), "the service refused a token")
             return f"{refused} ({times}){again}"
@@ -248,7 +251,7 @@ class _Describer:
         return "open" if charge.at > self.now else "spent"
 
     def _timeline(self) -> Iterator[TimelineEntry]:
-        for sent in requests_in(self.record.history):
+        for sent in parse_requests(self.record.history):
             yield TimelineEntry(
                 self._wall(sent.at),
                 sent.scope,
@@ -287,7 +290,10 @@ class _Describer:
                 f"The service does not answer token requests ({record.outage.count} in a row); the next is sent {sent}."
             )
         if any(not charge.scope for charge in live):
-            yield "The count of token requests was lost; half of the quota is taken for spent until it is sure again."
+            yield (
+                "The store is new, was restarted or lost its count of token requests: half of the quota counts as "
+                "spent for at most one window."
+            )
         in_use = record.scopes_in_use(self.now, quota)
         if in_use > SAFE_SCOPES:
             yield _crowd(in_use)
@@ -320,6 +326,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    # Not asdict(), which copies every value: a busy store tells of 10,000 requests.
+    # Not asdict(), which copies every value: a busy store has 10,000 requests.
     found = {name: getattr(value, name) for name in value.__slots__}
     return {name: item if type(item) in _PLAIN else _plain(item) for name, item in found.items()}

@@ -175,11 +175,12 @@ def claim(
 
     :return: the new record (None: unchanged) and the decision.
     """
-    refresh = _is_refresh(record, request)
+    failure = record.failure_of(request.scope, request.secret_mark)
+    refresh = _is_refresh(record, request, failure)
     decision = (
         _already_renewed(record, now, request, quota)
         or _renewal_in_progress(record, now, request)
-        or _cached_failure(record, now, request, quota, refresh=refresh)
+        or _cached_failure(record, now, request, quota, failure, refresh=refresh)
         or _quota_exhausted(record, now, request, quota)
     )
     if decision is not None:
@@ -214,11 +215,16 @@ def _renewal_in_progress(record: AppRecord, now: float, request: RenewalRequest)
 
 
 def _cached_failure(
-    record: AppRecord, now: float, request: RenewalRequest, quota: Quota, *, refresh: bool
+    record: AppRecord,
+    now: float,
+    request: RenewalRequest,
+    quota: Quota,
+    failure: Failure | None,
+    *,
+    refresh: bool,
 ) -> CachedFailure | None:
     if request.ask_again:
         return None
-    failure = record.failure_of(request.scope, request.secret_mark)
     if failure is not None and _concerns(failure, request) and _early_tries_used(failure, request, quota):
         return CachedFailure(failure)
     # A refresh does not send the App Secret, so it may go on where the secret is refused.
@@ -229,9 +235,9 @@ def _cached_failure(
     return None
 
 
-def _is_refresh(record: AppRecord, request: RenewalRequest) -> bool:
+def _is_refresh(record: AppRecord, request: RenewalRequest, failure: Failure | None) -> bool:
     """Return whether a renewal is a refresh: its refresh token is valid, and the token lives unless it is outlived."""
-    failure, facts = record.failure_of(request.scope, request.secret_mark), record.tokens.get(request.scope)
+    facts = record.tokens.get(request.scope)
     if failure is not None and failure.refresh_refused:
         return False
     if facts is not None and facts.refresh_refusals >= REFRESH_REFUSALS:

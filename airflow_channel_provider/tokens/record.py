@@ -33,15 +33,15 @@ T = TypeVar("T")
 FORMAT = 1
 
 MAX_CONNECTIONS = 20
-"""So many connections of one app are remembered by name, those that bought a token last."""
+"""The most connections of one app in its record: those that sent a token request last."""
 
 KEPT_TOKENS, KEPT_FAILURES = 5_000, 1_000
 
 LONGEST_PAUSE_SECONDS = 3600.0
-"""Nothing that went wrong is remembered for longer, but for a quota with a longer window."""
+"""The longest time that a failure is remembered, unless the window of the quota is longer."""
 
 ERROR_FIELDS = ("class", "message", "method", "http_status", "code", "error_type", "service_message")
-"""What is remembered of a refusal."""
+"""The fields of a refusal in the record."""
 
 _TEXT_LENGTH = 250
 
@@ -49,11 +49,11 @@ _TEXT_LENGTH = 250
 @dataclass(frozen=True, slots=True)
 class Lease:
     """
-    Somebody is renewing a scope's token right now.
+    One process is renewing the token of a scope.
 
     :param owner: unique to one renewal.
-    :param host: where the owner runs, as the store names hosts; lets a dead owner be told from a slow one.
-    :param until: store clock, seconds; after that the lease means nothing.
+    :param host: host of the owner, as the store names hosts; shows whether the owner is dead or only slow.
+    :param until: end of the lease (store clock, seconds).
     """
 
     owner: str
@@ -64,12 +64,12 @@ class Lease:
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
     """
-    What may be known of a token without having it.
+    The facts about a token that are no secret.
 
-    :param replacements: tokens in a row, up to this one, that were bought for one that the service had refused.
-    :param refresh_refusals: refused refreshes in a row, this one's way here included.
-    :param dropped: a person wants it used no more.
-    :param blob: under which name it is sealed in the store; empty where it has to stay there when it is dropped.
+    :param replacements: tokens in a row, up to this one, that replaced one that the service had refused.
+    :param refresh_refusals: refused refreshes in a row before this token was issued.
+    :param dropped: a person has stopped its use.
+    :param blob: name of the sealed token in the store; empty if it must stay there when the token is dropped.
     """
 
     fingerprint: str
@@ -84,12 +84,12 @@ class TokenFacts:
 @dataclass(frozen=True, slots=True)
 class AppName:
     """
-    Whose record it is, for people.
+    The app of a record, for people.
 
-    :param app_id: empty where the connections give none.
-    :param connections: ids of the connections that bought tokens, the latest last.
-    :param service: whose tokens they are.
-    :param unlimited: that service counts no token requests.
+    :param app_id: empty if the connections have none.
+    :param connections: ids of the connections that sent token requests, the latest last.
+    :param service: name of the service that gives the tokens.
+    :param unlimited: the service limits no token requests.
     """
 
     base_url: str = ""
@@ -107,14 +107,14 @@ class AppName:
 @dataclass(frozen=True, slots=True)
 class Failure:
     """
-    What the last token request of a scope met, for all tasks to know.
+    A failed token request, for all tasks.
 
     :param count: failures in a row.
-    :param until: nobody tries again before then (store clock, seconds).
-    :param error: a refusal that a repetition would meet again (see :mod:`.refusals`); None for a passing trouble.
-    :param secret_mark: fingerprint of the App Secret that was refused; another secret is free to try at once.
-    :param refresh_refused: the refresh token is no good, so the next renewal issues.
-    :param at: when (store clock, seconds).
+    :param until: no request is sent before then (store clock, seconds).
+    :param error: a refusal that a repetition would meet again; None for a failure that passes.
+    :param secret_mark: fingerprint of the App Secret that was refused; another secret may be tried at once.
+    :param refresh_refused: the refresh token was refused, so the next renewal issues.
+    :param at: when it failed (store clock, seconds).
     """
 
     count: int
@@ -128,15 +128,15 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class AppRecord:
     """
-    See the module.
+    The document of one app.
 
     :param leases: by scope.
     :param tokens: by scope.
     :param failures: by scope; refusals by scope and App Secret.
     :param outage: failures in a row over all scopes, and until when all of them pause.
-    :param secret_refused: the App Secret itself is refused, whatever the scope.
-    :param name: whose record it is.
-    :param history: see :mod:`.history`.
+    :param secret_refused: the App Secret itself was refused, whatever the scope.
+    :param name: the app, for people.
+    :param history: rows of the module :mod:`.history`.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -149,25 +149,25 @@ class AppRecord:
     history: History = ()
 
     def scopes_in_use(self, now: float, quota: Quota) -> int:
-        """How many scopes draw on the quota: those with a live token or a charge in the window."""
+        """Return how many scopes use the quota: those with a live token or a charge in the window."""
         alive = {scope for scope, facts in self.tokens.items() if facts.expires_at > now}
         return len(alive | {charge.scope for charge in self.ledger.live(now, quota) if charge.scope})
 
     def with_lease(self, scope: str, lease: Lease) -> AppRecord:
-        """Let one renewal hold the scope."""
+        """Give the lease of a scope to one renewal."""
         return replace(self, leases={**self.leases, scope: lease})
 
     def without_lease(self, scope: str, owner: str) -> AppRecord:
-        """Give the scope back, unless somebody else holds it by now."""
+        """Remove the lease of a scope, unless another renewal has it by now."""
         lease = self.leases.get(scope)
         return replace(self, leases=_without(self.leases, scope)) if lease and lease.owner == owner else self
 
     def failure_of(self, scope: str, secret_mark: str) -> Failure | None:
-        """Return what the last token request of a scope met with this App Secret: a refusal, or a passing trouble."""
+        """Return the failure of the last token request of a scope with this App Secret."""
         return self.failures.get(f"{scope}|{secret_mark}") or self.failures.get(scope)
 
     def with_token(self, scope: str, facts: TokenFacts, secret_mark: str = "") -> AppRecord:
-        """Note a new token; earlier failures of its scope, and any outage, are over."""
+        """Add a new token, and remove earlier failures of its scope and any outage."""
         return replace(
             self,
             tokens={**self.tokens, scope: facts},
@@ -177,7 +177,7 @@ class AppRecord:
         )
 
     def with_dropped_token(self, scope: str) -> AppRecord:
-        """Let nobody use the present token of a scope any more; whoever needs one next renews it."""
+        """Stop the use of the present token of a scope; the next process that needs one renews it."""
         facts = self.tokens.get(scope)
         return (
             self
@@ -186,17 +186,17 @@ class AppRecord:
         )
 
     def is_dropped(self, scope: str, fingerprint: str) -> bool:
-        """Tell whether a person wants this token used no more."""
+        """Return whether a person has stopped the use of this token."""
         facts = self.tokens.get(scope)
         return facts is not None and facts.dropped and facts.fingerprint == fingerprint
 
     def with_failure(self, scope: str, failure: Failure, *, outage: Failure | None) -> AppRecord:
-        """Note what a token request met; a refusal for its App Secret only, so that another one's stays known."""
+        """Add the failure of a token request; a refusal is kept for each App Secret."""
         key = scope if failure.error is None else f"{scope}|{failure.secret_mark}"
         return replace(self, failures={**self.failures, key: failure}, outage=outage)
 
     def forgetting(self, now: float) -> AppRecord:
-        """Drop what no longer matters, so that the document does not grow: a day's worth is kept."""
+        """Drop what is older than a day, so that the document does not grow."""
         day = 86_400.0
         return replace(
             self,
@@ -215,9 +215,9 @@ class AppRecord:
 
     def fits(self, now: float, quota: Quota) -> bool:
         """
-        Tell whether all of this may have been written by now.
+        Return whether all times in the record may have been written by now.
 
-        What lies further ahead would hold everybody up until then: a lease, a refusal, a charge.
+        A lease, a refusal or a charge that lies further ahead would stop all tasks until then.
         """
         soon = now + validation.AHEAD_SECONDS
         pauses_end = soon + max(LONGEST_PAUSE_SECONDS, quota.silence_seconds)
@@ -236,7 +236,7 @@ class AppRecord:
         return self.ledger.blocked_until <= pauses_end
 
     def all_failures(self) -> list[Failure]:
-        """Return those of the scopes, of all scopes, and of the App Secret."""
+        """Return the failures of the scopes, the outage, and the refusal of the App Secret."""
         found = list(self.failures.values())
         if self.outage is not None:
             found.append(self.outage)
@@ -253,7 +253,7 @@ class AppRecord:
         """
         Read a document.
 
-        :return: None where it is of another format or not a document of ours.
+        :return: None if it has another format or a value that is not plausible.
         """
         try:
             if document["format"] != FORMAT:
@@ -263,8 +263,8 @@ class AppRecord:
             return None
 
 
-# Known keys only, so that a document of a later release, which may hold more, is not taken for a lost one. A record is
-# read far more often than anything is wrong with it: it is made as it stands, and its values are looked at together.
+# Known keys only, so that a document of a later release, which may have more, is not lost. A record is read far more
+# often than anything is wrong with it: it is made as it stands, and its values are checked together.
 
 
 def _parsed(document: Mapping[str, Any]) -> AppRecord:
@@ -322,12 +322,11 @@ def _failure(values: Mapping[str, Any]) -> Failure:
 
 def _check(record: AppRecord) -> AppRecord:
     """
-    Look at all that a decision may read.
+    Check all values that a decision may read.
 
     :raises ValueError: some of it is not plausible.
     """
     ledger = record.ledger
-    validation.check_sizes(ledger.charges, record.leases, record.tokens, record.failures)
     times, counts, flags = [ledger.blocked_until], [ledger.refusals], [False]
     texts = [*record.leases, *record.tokens, *record.failures]
     for charge in ledger.charges:
@@ -346,12 +345,15 @@ def _check(record: AppRecord) -> AppRecord:
         counts.append(failure.count)
         texts.append(failure.secret_mark)
         flags.append(failure.refresh_refused)
-    validation.check(times=times, counts=counts, names=texts, flags=flags)
-    validation.check_lives([facts.expires_at - facts.issued_at for facts in record.tokens.values()])
+    collections = ledger.charges, record.leases, record.tokens, record.failures
+    lives = (facts.expires_at - facts.issued_at for facts in record.tokens.values())
+    validation.check(
+        times=times, counts=counts, names=texts, flags=flags, lives=lives, collections=collections
+    )
     return record
 
 
-# What is put right, since only people read it.
+# What is repaired, since only people read it.
 
 
 def _error(values: Mapping[str, Any]) -> dict[str, Any]:

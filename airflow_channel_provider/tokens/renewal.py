@@ -160,8 +160,8 @@ class Renewal:
         second = history.TokenRequest(
             charge_id, now, self.request.scope, "refresh", why, self.request.asked_by
         )
-        rows = history.ended(record.history, self.charges[-1].id, now, Outcome.GRANTED)
-        return replace(record, history=history.began(rows, second))
+        rows = history.set_outcome(record.history, self.charges[-1].id, now, Outcome.GRANTED)
+        return replace(record, history=history.add_request(rows, second))
 
     def _share(self, token: Token) -> None:
         repository = self.context.repository
@@ -194,7 +194,7 @@ class Renewal:
 
         def apply(record: AppRecord, now: float) -> AppRecord:
             after = change(record, now)
-            return replace(after, history=history.ended(after.history, last, now, outcome, detail))
+            return replace(after, history=history.set_outcome(after.history, last, now, outcome, detail))
 
         # A store that fails here has the charge already, and the lease runs out by itself.
         with suppress(ChannelError):

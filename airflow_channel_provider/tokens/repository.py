@@ -188,7 +188,7 @@ class TokenRepository:
             request.why,
             request.asked_by,
         )
-        rows = history.began(record.history, sent)
+        rows = history.add_request(record.history, sent)
         return replace(record, name=record.name.used_by(self.name), history=rows)
 
     # ------------------------------------------------------------------------------------------------ the tokens

@@ -1,8 +1,8 @@
 """
-Tokens at rest: sealed with a key that only the App Secret gives, so that a store alone is worth nothing.
+Encryption of stored tokens, with a key that is derived from the App Secret: a store alone reveals no token.
 
 The key is derived for one app and one scope (HKDF-SHA256), and both are authenticated with the blob (AES-256-GCM), so
-blobs can't be swapped or moved. The name of a blob comes from the secret too: a reissued secret finds no old blob.
+blobs can't be swapped or moved. The name of a blob is derived from the secret too: a reissued secret finds no old blob.
 """
 
 from __future__ import annotations
@@ -29,31 +29,30 @@ _NONCE_BYTES = 12
 
 def app_key(base_url: str, app_id: str | None, secret: str) -> str:
     """
-    Name the app whose quota is counted; not derived from the secret, so that reissuing it does not reset the count.
+    Name the app whose quota is counted; not derived from the secret, so that a reissued one does not reset the count.
 
-    :param app_id: the App ID; where the connection has none, a fingerprint of the secret has to do.
+    :param app_id: the App ID; None if the connection has none: then a fingerprint of the secret replaces it.
     """
     identity = f"app:{app_id}" if app_id else f"secret:{_hmac(secret, 'app-identity')}"
     return hashlib.sha256(f"{base_url}|{identity}".encode()).hexdigest()[:32]
 
 
 def is_blob_name(value: object) -> bool:
-    """Tell whether a value is what :meth:`Sealer.blob_name` returns: it names a file or a key of ours, and no other."""
+    """Return whether a value is a name by :meth:`Sealer.blob_name`, and so a file or a key of ours and no other."""
     return isinstance(value, str) and _BLOB_NAME.fullmatch(value) is not None
 
 
 class Sealer:
     """
-    Seals and opens the tokens of one app with one App Secret.
+    Encrypts and decrypts the tokens of one app with one App Secret.
 
-    :param app: see :func:`app_key`.
+    :param app: name of the app by :func:`app_key`.
     :param secret: the App Secret.
     """
 
     def __init__(self, app: str, secret: str) -> None:
         self._app = app
         self._secret = secret
-        self._names: dict[str, str] = {}
         self._ciphers: dict[str, AESGCM] = {}
         self.secret_mark = _hmac(secret, "secret-mark")[:16]
 
@@ -62,13 +61,10 @@ class Sealer:
 
     def blob_name(self, scope: str) -> str:
         """Name the blob of a scope: 32 hex digits."""
-        name = self._names.get(scope)
-        if name is None:
-            name = self._names[scope] = _hmac(self._secret, f"blob|1|{self._app}|{scope}")[:32]
-        return name
+        return _hmac(self._secret, f"blob|1|{self._app}|{scope}")[:32]
 
     def seal(self, token: Token) -> bytes:
-        """Return the token as bytes that only this secret opens."""
+        """Return the token as bytes that only this secret decrypts."""
         plain = json.dumps([token.access_token, token.refresh_token, token.issued_at, token.expires_at])
         nonce = os.urandom(_NONCE_BYTES)
         return (
@@ -81,7 +77,7 @@ class Sealer:
         """
         Return the token of a blob.
 
-        :return: None where the blob is absent, of another format, damaged, or another's.
+        :return: None if the blob is absent, of another format, damaged, or sealed with another secret.
         """
         if blob is None or not blob.startswith(_MAGIC):
             return None
@@ -119,7 +115,7 @@ def _token(values: object, scope: str) -> Token:
     access_token, refresh_token, issued_at, expires_at = values
     validation.check_times((issued_at, expires_at))
     validation.check_lives((expires_at - issued_at,))
-    # What a header can't hold was never bought.
+    # The service gives no token that a header can't hold.
     if not _is_secret(access_token) or not access_token or not _is_secret(refresh_token):
         raise ValueError("no token")
     return Token(access_token, refresh_token, float(issued_at), float(expires_at), scope)

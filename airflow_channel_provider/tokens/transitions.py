@@ -22,22 +22,22 @@ from airflow_channel_provider.tokens.validation import increment
 __all__ = ["abandoned", "exchange_charge", "failed", "refused_for_quota", "succeeded", "withdrawn"]
 
 TRANSIENT_PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
-"""Between token requests while the service is in trouble; each costs one of ten."""
+"""Between token requests during an outage; each costs one of ten."""
 
 UNSENT_PAUSE_MAX_SECONDS = 30.0
-"""The same where the request did not even leave, and cost nothing."""
+"""The same if the request was not sent, and cost nothing."""
 
 SECRET_REFUSAL = "ChannelAuthenticationError"  # noqa: S105 - the name of an error class
 """The class in the record of a refusal that may mean the App Secret."""
 
 EARLY_PAUSE_MAX_SECONDS = 3600.0
-"""Between early tries, however long a token lives: a third of the early part of a year would be 24 days."""
+"""Between early attempts, however long a token lives: a third of the early part of a year would be 24 days."""
 
 REFUSAL_PAUSE_SECONDS = 300.0
 REFUSAL_PAUSE_MAX_SECONDS = 1800.0
 
 Charges = tuple[Charge, ...]
-"""Of one renewal, the last of them for its last request."""
+"""The charges of one renewal, the last of them for its last request."""
 
 
 def exchange_charge(
@@ -46,7 +46,7 @@ def exchange_charge(
     """
     Charge the second request of a renewal whose answer had a refresh token but no access token.
 
-    :return: the new record, or None where the quota has no room.
+    :return: the new record, or None if the quota is spent.
     """
     if record.ledger.available_at(now, quota) > now:
         return None
@@ -68,9 +68,9 @@ def succeeded(
     refresh: bool = False,
 ) -> AppRecord:
     """
-    The answer came, and its token is stored.
+    Record that the answer came and its token is stored.
 
-    :param refresh: it was a refresh, so these work; otherwise it is noted whether a refused one came before.
+    :param refresh: it was a refresh, so refreshes work; otherwise a refused one before it is counted.
     """
     failure, last = record.failure_of(request.scope, request.secret_mark), record.tokens.get(request.scope)
     refusals = last.refresh_refusals if last is not None else 0
@@ -95,13 +95,13 @@ def failed(
     error: Mapping[str, Any] | None,
 ) -> AppRecord:
     """
-    The request failed; note it for all.
+    Record that the request failed.
 
-    :param sent: False where it provably never left, so that its charge is given back.
-    :param answered: whether an answer came; without one the service may count the request still.
+    :param sent: False if it was provably not sent, so that its charge is given back.
+    :param answered: whether an answer came; without one the service may still count the request.
     :param refresh: it was a refresh; a refused one makes the next renewal an issue.
-    :param life_seconds: life of the token that was to be renewed; early tries are spaced by a third of its window.
-    :param error: the refusal, where a repetition would meet it again; None for a passing trouble.
+    :param life_seconds: life of the token that was to be renewed; early attempts are a third of its early part apart.
+    :param error: the refusal, if a repetition would meet it again; None for a failure that passes.
     """
     record = _settled(record, now, request, charges, answered=answered)
     if not sent and charges:
@@ -153,18 +153,18 @@ def refused_for_quota(
     quota: Quota,
     retry_after_seconds: float | None,
 ) -> AppRecord:
-    """The service says that the quota is spent: one block for all scopes of the app."""
+    """Record that the service refused because of its quota: one block for all scopes of the app."""
     record = _settled(record, now, request, charges, answered=True)
     return replace(record, ledger=record.ledger.refused(now, quota, retry_after_seconds))
 
 
 def abandoned(record: AppRecord, now: float, request: RenewalRequest, charges: Charges) -> AppRecord:
-    """The process was interrupted on the way: the charges stay, the lease goes."""
+    """Record that the process was interrupted: the charges stay, the lease ends."""
     return _settled(record, now, request, charges, answered=False)
 
 
 def withdrawn(record: AppRecord, request: RenewalRequest, charge: Charge) -> AppRecord:
-    """The request was not sent after all: its charge and the lease go."""
+    """Remove the charge and the lease of a request that was not sent."""
     return replace(record, ledger=record.ledger.refund(charge.id)).without_lease(request.scope, request.owner)
 
 
@@ -173,7 +173,7 @@ def _settled(
 ) -> AppRecord:
     ledger = record.ledger
     for charge in charges:
-        # Whatever came of the last request: the ones before it were answered.
+        # Whatever happened to the last request: the ones before it were answered.
         ledger = ledger.settle(charge, now, answered=answered or charge is not charges[-1])
     return replace(record, ledger=ledger).without_lease(request.scope, request.owner)
 
@@ -184,7 +184,7 @@ def _transient_pause(count: int, *, sent: bool) -> float:
 
 
 def _refusal_pause(count: int, *, refresh: bool) -> float:
-    # After a refused refresh there is something else to try at once: to issue.
+    # After a refused refresh an issue may be tried at once.
     return 0.0 if refresh else min(REFUSAL_PAUSE_SECONDS * 2 ** min(count - 1, 10), REFUSAL_PAUSE_MAX_SECONDS)
 
 

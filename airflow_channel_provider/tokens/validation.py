@@ -9,7 +9,7 @@ that only people read is repaired instead. Nothing that the provider writes itse
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence, Sized
+from collections.abc import Collection, Iterable, Sequence, Sized
 from typing import Any, TypeGuard
 
 __all__ = [
@@ -60,7 +60,13 @@ def is_time(value: object) -> TypeGuard[float]:
 
 
 def check(
-    *, times: Collection[Any], counts: Collection[Any], names: Sequence[Any], flags: Collection[Any]
+    *,
+    times: Collection[Any],
+    counts: Collection[Any],
+    names: Sequence[Any],
+    flags: Collection[Any],
+    lives: Iterable[Any],
+    collections: Iterable[Sized],
 ) -> None:
     """
     Check the values of a document, those of one kind together.
@@ -69,14 +75,18 @@ def check(
     :param counts: how often something happened.
     :param names: printable texts without half of a surrogate pair.
     :param flags: yes or no.
+    :param lives: lives of tokens, seconds; computed only after the times were checked.
+    :param collections: none of them may have too many entries.
     :raises ValueError: one of them is not plausible.
     :raises TypeError: a name is no text.
     """
+    check_sizes(collections)
     check_times(times)
     check_counts(counts)
     check_names(names)
     if not _FLAGS.issuperset(map(type, flags)):
         raise ValueError("not a flag")
+    check_lives(lives)
 
 
 def check_times(values: Collection[Any]) -> None:
@@ -103,14 +113,14 @@ def check_names(values: Sequence[Any]) -> None:
         raise ValueError("not a name")
 
 
-def check_lives(values: Collection[float]) -> None:
+def check_lives(values: Iterable[float]) -> None:
     """Check lives of tokens, seconds."""
     for seconds in values:
         if not 0 <= seconds <= LONGEST_LIFE_SECONDS:
             raise ValueError("not the life of a token")
 
 
-def check_sizes(*collections: Sized) -> None:
+def check_sizes(collections: Iterable[Sized]) -> None:
     """Check that none of the collections has too many entries."""
     for collection in collections:
         if len(collection) > MOST_ENTRIES:

@@ -143,7 +143,7 @@ def test_without_a_default_channel_the_shared_token_is_not_tried(
 def test_a_shared_token_that_the_service_has_revoked_is_replaced(
     button: Button, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_channel_provider.hooks._tokens.PATIENCE_SECONDS", ())
+    monkeypatch.setattr("airflow_channel_provider.hooks._tokens.REFUSAL_PAUSES_SECONDS", ())
     button.press("channel_talk")
     emulator.revoke_tokens()
     works, said = button.press("channel_talk")

@@ -312,7 +312,7 @@ def test_the_store_lets_nobody_try_passwords_quickly(emulator: EmulatorThread, t
 
 def test_20_processes_with_a_cold_store_log_in_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", (tmp_path / "tokens").as_uri())
-    monkeypatch.setattr("airflow_channel_provider.hooks._tokens.PATIENCE_SECONDS", ())
+    monkeypatch.setattr("airflow_channel_provider.hooks._tokens.REFUSAL_PAUSES_SECONDS", ())
     with EmulatorProcess({"benlly": BENLLY, "latency_seconds": 0.15}) as emulator:
         connect(monkeypatch, emulator)
         outcome = together(20, lambda i: BenllyHook().authorize_channel(2)["udid"])

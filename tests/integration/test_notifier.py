@@ -17,7 +17,7 @@ from support.airflow_features import DEADLINES, TASK_RUNNER, has, leave_out_unle
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
-from airflow_channel_provider.tokens.history import requests_in
+from airflow_channel_provider.tokens.history import parse_requests
 
 leave_out_unless(*TASK_RUNNER)
 
@@ -232,7 +232,7 @@ def test_the_token_request_of_an_alert_is_told_by_what_the_alert_is_about(
     emulator: EmulatorThread, run: Run
 ) -> None:
     run(Fails(task_id="t", on_failure_callback=alert()), map_index=3, try_number=2, max_tries=1)
-    rows = requests_in(ChannelTalkHook().manager.repository.snapshot().record.history)
+    rows = parse_requests(ChannelTalkHook().manager.repository.snapshot().record.history)
     assert [row.asked_by for row in rows] == ["an alert of d.t[3], try 2, run r"]
 
 

@@ -21,7 +21,7 @@ from support.failing_paths import PATHS, SECRETS
 
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.hooks import _forgetting, _tokens
+from airflow_channel_provider.hooks import _tokens, _tracebacks
 from tools.demo.environment import clean_environment
 
 pytestmark = [pytest.mark.usefixtures("errors_as_they_are"), pytest.mark.promise(name="secrets")]
@@ -45,7 +45,7 @@ def values_in(error: BaseException | None) -> str:
 
 
 def error_of(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Exception:
-    monkeypatch.setattr(_tokens, "PATIENCE_SECONDS", ())
+    monkeypatch.setattr(_tokens, "REFUSAL_PAUSES_SECONDS", ())
     with EmulatorThread(settings=failing_paths.EMULATOR) as service:
         store = failing_paths.store_of(name, folder)
         for variable, value in failing_paths.environment(service.url, store).items():
@@ -73,7 +73,7 @@ def test_no_frame_holds_a_secret(
 def test_without_forgetting_they_would_be_there(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(_forgetting, "_clear", lambda frame: None)
+    monkeypatch.setattr(_tracebacks, "_clear", lambda frame: None)
     error = error_of(name, monkeypatch, tmp_path)
     values = values_in(error)
     assert [secret for secret in SECRETS if secret in values]

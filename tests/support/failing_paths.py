@@ -195,7 +195,7 @@ def main(names: list[str]) -> None:
 
     from airflow_channel_provider.hooks import _tokens
 
-    _tokens.PATIENCE_SECONDS = ()  # type: ignore[assignment]
+    _tokens.REFUSAL_PAUSES_SECONDS = ()  # type: ignore[assignment]
     configure_logging()  # type: ignore[no-untyped-call]
     for name in names:
         with tempfile.TemporaryDirectory() as folder, EmulatorThread(settings=EMULATOR) as service:

@@ -68,12 +68,12 @@ def a_day(now: float, scopes: list[str], requests: int) -> history.History:
             ("issue", "no token is stored") if i < len(scopes) else ("refresh", "360 s before its end")
         )
         asked_by = f"orders.notify[{i % 7}], try 1, run scheduled__2026-11-24T{i % 24:02}:00:00+00:00"
-        rows = history.began(rows, TokenRequest(f"request-{i}", at, scope, kind, why, asked_by))
+        rows = history.add_request(rows, TokenRequest(f"request-{i}", at, scope, kind, why, asked_by))
         refused = i % 40 == 39
         outcome, detail = (
             (Outcome.REFUSED, "ChannelAuthenticationError") if refused else (Outcome.GRANTED, "")
         )
-        rows = history.ended(rows, f"request-{i}", at + 0.2 + i % 5 / 10, outcome, detail)
+        rows = history.set_outcome(rows, f"request-{i}", at + 0.2 + i % 5 / 10, outcome, detail)
     return rows
 
 

@@ -67,5 +67,5 @@ def test_pauses_are_those_of_the_code() -> None:
     assert "otherwise after 20 s" in text
     assert transitions.TRANSIENT_PAUSES_SECONDS == (2, 10, 60, 300)
     assert "after 2, 10, 60, then every 300 s" in text
-    assert _tokens.PATIENCE_SECONDS == (1, 2, 3)
+    assert _tokens.REFUSAL_PAUSES_SECONDS == (1, 2, 3)
     assert "waits 1, 2 and 3 s" in text

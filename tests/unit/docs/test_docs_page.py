@@ -39,7 +39,7 @@ def example_record() -> AppRecord:
     sent = TokenRequest(
         "1", NOW - 600, "channel:12345", "issue", "no token is stored", "orders.notify, try 1, run manual__1"
     )
-    rows = history.ended(history.began((), sent), "1", NOW - 599.58, Outcome.GRANTED)
+    rows = history.set_outcome(history.add_request((), sent), "1", NOW - 599.58, Outcome.GRANTED)
     return AppRecord(
         name=AppName("https://app-store-api.channel.io", "my-app-id", ("channel_talk_default",)),
         ledger=Ledger((Charge("1", NOW - 599.58, "channel:12345", "issue"),)),

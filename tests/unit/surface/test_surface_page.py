@@ -131,7 +131,7 @@ def test_a_document_that_is_none_of_ours_is_shown_as_lost() -> None:
     store._documents["strange"] = '{"format": 99}'
     (app,) = _overviews.overviews(store)
     assert (app.key, app.left) == ("strange", 5)
-    assert "count of token requests was lost" in app.warnings[0]
+    assert "lost its count of token requests" in app.warnings[0]
 
 
 def test_a_document_that_is_gone_since_it_was_listed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

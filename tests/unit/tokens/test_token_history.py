@@ -28,30 +28,30 @@ SENT = TokenRequest("id-1", NOW, "app", "issue", "no token is stored", "dag.task
 def rows(*requests: TokenRequest, **options: int) -> history.History:
     found: history.History = ()
     for request in requests:
-        found = history.began(found, request, **options)
+        found = history.add_request(found, request, **options)
     return found
 
 
 def test_a_request_is_pending_until_its_end_is_written_down() -> None:
     began = rows(SENT)
-    assert history.requests_in(began) == [SENT]
-    ended = history.ended(began, "id-1", NOW + 0.25, Outcome.GRANTED)
-    assert history.requests_in(ended) == [replace(SENT, outcome="granted", seconds=0.25)]
+    assert history.parse_requests(began) == [SENT]
+    ended = history.set_outcome(began, "id-1", NOW + 0.25, Outcome.GRANTED)
+    assert history.parse_requests(ended) == [replace(SENT, outcome="granted", seconds=0.25)]
 
 
 def test_the_end_of_an_unknown_request_changes_nothing() -> None:
-    assert history.ended(rows(SENT), "another", NOW, Outcome.REFUSED) == rows(SENT)
+    assert history.set_outcome(rows(SENT), "another", NOW, Outcome.REFUSED) == rows(SENT)
 
 
 def test_requests_of_another_day_are_forgotten() -> None:
     later = replace(SENT, id="id-2", at=NOW + KEPT_SECONDS)
-    assert history.requests_in(rows(SENT, later)) == [later]
+    assert history.parse_requests(rows(SENT, later)) == [later]
     assert len(rows(SENT, replace(later, at=NOW + KEPT_SECONDS - 1))) == 2
 
 
 def test_no_more_rows_are_kept_than_the_store_can_hold() -> None:
     many = [replace(SENT, id=f"id-{number}", at=NOW + number) for number in range(10)]
-    assert [request.id for request in history.requests_in(rows(*many, keep_rows=3))] == [
+    assert [request.id for request in history.parse_requests(rows(*many, keep_rows=3))] == [
         "id-7",
         "id-8",
         "id-9",
@@ -59,7 +59,7 @@ def test_no_more_rows_are_kept_than_the_store_can_hold() -> None:
 
 
 def test_long_names_are_cut() -> None:
-    (request,) = history.requests_in(rows(replace(SENT, asked_by="t" * 10_000)))
+    (request,) = history.parse_requests(rows(replace(SENT, asked_by="t" * 10_000)))
     assert request.asked_by == "t" * history.TEXT_LENGTH
 
 
@@ -70,8 +70,8 @@ JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.list
 def test_rows_of_somebody_else_are_left_out_and_break_nothing(found: list[Any]) -> None:
     record = AppRecord.from_json({**AppRecord().to_json(), "history": found})
     assert record is not None
-    kept = history.began(record.history, SENT)
-    assert history.requests_in(history.ended(kept, "id-1", NOW, Outcome.GRANTED))[-1].id == "id-1"
+    kept = history.add_request(record.history, SENT)
+    assert history.parse_requests(history.set_outcome(kept, "id-1", NOW, Outcome.GRANTED))[-1].id == "id-1"
 
 
 def test_a_record_without_a_history_is_an_older_one() -> None:
@@ -118,7 +118,7 @@ class World:
 
     def told(self) -> list[tuple[str, str, str, str, str]]:
         record = self.task().repository.snapshot().record
-        found = history.requests_in(record.history)
+        found = history.parse_requests(record.history)
         return [(r.kind, r.why, r.asked_by, r.outcome, r.detail) for r in found]
 
 

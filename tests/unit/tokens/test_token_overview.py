@@ -99,8 +99,10 @@ def test_the_first_renewal_of_all_scopes_is_named() -> None:
 
 
 def test_the_timeline_has_every_request_of_the_day() -> None:
-    rows = history.began((), TokenRequest("1", NOW - 60, "app", "issue", "no token is stored", "dag.task"))
-    rows = history.ended(rows, "1", NOW - 59, Outcome.REFUSED, "ChannelAuthenticationError")
+    rows = history.add_request(
+        (), TokenRequest("1", NOW - 60, "app", "issue", "no token is stored", "dag.task")
+    )
+    rows = history.set_outcome(rows, "1", NOW - 59, Outcome.REFUSED, "ChannelAuthenticationError")
     (entry,) = look(history=rows).timeline
     assert (entry.at, entry.outcome, entry.detail, entry.seconds) == (
         at(-60),
@@ -143,7 +145,10 @@ def test_the_timeline_has_every_request_of_the_day() -> None:
         ),
         (
             {"ledger": Ledger.half_spent(NOW, QUOTA)},
-            "The count of token requests was lost; half of the quota is taken for spent until it is sure again.",
+            (
+                "The store is new, was restarted or lost its count of token requests: half of the quota counts as "
+                "spent for at most one window."
+            ),
         ),
         (
             {"tokens": {f"channel:{i}": FRESH for i in range(9)}},
@@ -157,13 +162,13 @@ def test_the_timeline_has_every_request_of_the_day() -> None:
             {"failures": {"channel:1|mark": Failure(2, NOW + 60, error={"class": "ChannelPermissionError"})}},
             (
                 "channel:1: the app is not installed on the channel, or may not act there: install it (2 times in a "
-                "row); the next try may come at 12:01:00 UTC."
+                "row); the next attempt is possible at 12:01:00 UTC."
             ),
         ),
         ({"failures": {"app": Failure(1, NOW - 1)}}, "app: failed once."),
         (
             {"failures": {"app": Failure(1, NOW + 2, refresh_refused=True)}},
-            "app: the refresh token was refused; the next try may come at 12:00:02 UTC.",
+            "app: the refresh token was refused; the next attempt is possible at 12:00:02 UTC.",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Generator
 import pytest
 
 from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.hooks._forgetting import forget_values, forgetting_values
+from airflow_channel_provider.hooks._tracebacks import clear_frames, clearing_frames
 
 pytestmark = pytest.mark.promise(name="secrets")
 
@@ -34,7 +34,7 @@ def values_of(error: BaseException, *, of_tests: bool = False) -> str:
 
 
 def test_frames_beneath_lose_their_values_and_keep_their_lines() -> None:
-    with pytest.raises(ChannelError) as caught, forgetting_values():
+    with pytest.raises(ChannelError) as caught, clearing_frames():
         beneath("the-secret")
     error = caught.value
     assert error.__cause__ is not None
@@ -46,7 +46,7 @@ def test_frames_beneath_lose_their_values_and_keep_their_lines() -> None:
 
 def test_the_frame_that_asks_keeps_its_own() -> None:
     mine = "my-value"
-    with pytest.raises(ChannelError) as caught, forgetting_values():
+    with pytest.raises(ChannelError) as caught, clearing_frames():
         beneath("the-secret")
     assert repr(mine) in values_of(caught.value, of_tests=True)
 
@@ -59,7 +59,7 @@ def test_an_error_that_is_being_handled_is_somebody_elses() -> None:
         try:
             of_the_caller("value-of-the-caller")
         except ValueError:
-            with forgetting_values():
+            with clearing_frames():
                 beneath("the-secret")
 
     with pytest.raises(ChannelError) as caught:
@@ -74,14 +74,14 @@ def test_an_error_that_is_being_handled_is_somebody_elses() -> None:
 def test_errors_that_go_round_in_circles_end() -> None:
     first, second = ValueError("1"), ValueError("2")
     first.__context__, second.__cause__ = second, first
-    forget_values(first)
+    clear_frames(first)
 
 
 def test_an_error_that_comes_twice_ends_no_coroutine_that_has_met_it() -> None:
     error = ChannelError("the same")
 
     def ask() -> None:
-        with forgetting_values():
+        with clearing_frames():
             raise error
 
     async def waiting() -> int:
@@ -99,7 +99,7 @@ def test_an_error_that_comes_twice_ends_no_coroutine_that_has_met_it() -> None:
 
 def test_a_generator_is_left_by_those_who_have_enough_of_it() -> None:
     def numbers() -> Generator[int, None, None]:
-        with forgetting_values():
+        with clearing_frames():
             yield from range(10)
 
     found = numbers()

@@ -1,8 +1,8 @@
-"""An error leaves a hook without the values of the frames that it came through.
+"""Clears the local variables of the frames in a traceback, when an error leaves a hook.
 
-A traceback may be shown with the values of each frame: Airflow does so with ``DEV=1``, and masks nothing there; other
-tools do so as well. Beneath a hook these values are tokens, secrets and bodies, in libraries as well as here, so they
-go as soon as an error passes the hook. Files, lines and messages stay.
+Airflow shows a traceback with the local variables of each frame if ``DEV=1``, and masks nothing there; other tools do
+so as well. Below a hook these are tokens, secrets and bodies, in libraries as well as here, so they are cleared as soon
+as an error passes the hook. Files, lines and messages stay.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import traceback
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["forget_values", "forgetting_values"]
+__all__ = ["clear_frames", "clearing_frames"]
 
 
-def forget_values(error: BaseException, *, but_of: BaseException | None = None) -> None:
+def clear_frames(error: BaseException, *, but_of: BaseException | None = None) -> None:
     """
-    Drop the values of all frames that an error and its causes have left.
+    Clear the local variables of all frames that an error and its causes have left.
 
-    :param but_of: an error that is somebody else's, with all that caused it.
+    :param but_of: an error of the caller, whose frames and causes stay as they are.
     """
     errors: list[BaseException | None] = [error]
     seen = {id(None), id(but_of)}
@@ -42,11 +42,11 @@ def _clear(frame: FrameType) -> None:
 
 
 @contextlib.contextmanager
-def forgetting_values() -> Iterator[None]:
-    """Drop the values of the frames beneath, where an error comes out of the block."""
+def clearing_frames() -> Iterator[None]:
+    """Clear the frames below if an error leaves the block."""
     handled = sys.exc_info()[1]
     try:
         yield
     except BaseException as error:
-        forget_values(error, but_of=handled)
+        clear_frames(error, but_of=handled)
         raise
