@@ -20,7 +20,7 @@ from tools.fleet.outcome import Outcome
 from tools.fleet.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("fleet-calm", "fleet-worker-killed", "fleet-redis-restarted", "fleet-sql")
+APPS = ("fleet-calm", "fleet-worker-killed", "fleet-redis-restarted", "fleet-sql", "fleet-s3")
 CALLS, MESSAGES = 300, 30
 
 

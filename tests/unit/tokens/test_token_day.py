@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
+from support.bucket_in_memory import BucketInMemory
 from support.token_service import Answer, TokenService, busiest_window
 
 from airflow_channel_provider.exceptions import ChannelTokenQuotaError
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
+from airflow_channel_provider.tokens.stores.object_store import ObjectStore
 
 pytestmark = pytest.mark.any_airflow
 
@@ -26,6 +28,7 @@ class Day:
     :param scopes: how many scopes share the quota; all of them are cold at the start of the day.
     :param every_seconds: how often a task of each scope starts.
     :param latency_seconds: of a token request, half of it on the way there.
+    :param in_bucket: the tokens are in a bucket, whose clock knows whole seconds only.
     """
 
     scopes: int
@@ -33,14 +36,19 @@ class Day:
     every_seconds: float = 60.0
     latency_seconds: float = 0.4
     seed: int = 0
+    in_bucket: bool = False
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.began_at = self.now = 1_700_000_000 + self.random.uniform(0, 1800)
         self.service = TokenService(lambda: self.now, anchor=self.anchor)
-        self.store = MemoryStore(lambda: self.now)
+        self.store = self.bucket() if self.in_bucket else MemoryStore(lambda: self.now)
         self.tasks = 0
         self.without_token: Counter[int] = Counter()
+
+    def bucket(self) -> ObjectStore:
+        bucket = BucketInMemory(lambda: self.now)
+        return ObjectStore(lambda: bucket, "bucket")
 
     def issue(self, channel_id: str | None) -> Answer:
         self.now += self.latency_seconds / 2
@@ -91,6 +99,19 @@ def test_a_day_never_sends_an_eleventh_request_and_never_meets_a_refusal(scopes:
     assert busiest_window(day.service.times()) <= 10
     share_without = sum(day.without_token.values()) / day.tasks
     assert share_without <= (0 if scopes <= 5 else 0.001 if scopes <= 9 else 0.01)
+
+
+@pytest.mark.promise(name="quota")
+@pytest.mark.parametrize("scopes", [1, 5])
+def test_a_day_in_a_bucket_is_like_any_other(scopes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = Day(scopes, "first", every_seconds=120.0, in_bucket=True)
+    monkeypatch.setattr("airflow_channel_provider.tokens.stores.object_store.steady", lambda: day.now)
+    monkeypatch.setattr("time.time", lambda: day.now)
+    monkeypatch.setattr("time.sleep", day.sleep)
+    day.run()
+    assert day.service.refusals == 0
+    assert busiest_window(day.service.times()) <= 10
+    assert sum(day.without_token.values()) / day.tasks <= 0.001
 
 
 def test_a_day_of_one_scope_costs_what_the_arithmetic_says() -> None:
