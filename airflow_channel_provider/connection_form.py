@@ -153,6 +153,12 @@ _TIMEOUT = FormField(
     minimum=1,
     maximum=TIMEOUT_MAX_SECONDS,
 )
+_WEBHOOK_TOKEN = FormField(
+    "webhook_token",
+    "Webhook token",
+    "The token that Channel Talk shows for a webhook to this Airflow. Empty: no webhook is taken.",
+    secret=True,
+)
 _SCHEME = "Scheme (https or http)"
 
 CHANNEL_TALK_FORM = ConnectionForm(
@@ -170,6 +176,7 @@ CHANNEL_TALK_FORM = ConnectionForm(
             "Desk address",
             "Address of the channel in Channel Desk. Tasks that write to a chat then link to it.",
         ),
+        _WEBHOOK_TOKEN,
         _TIMEOUT,
     ),
     hidden=(),
@@ -238,7 +245,7 @@ OPEN_API_FORM = ConnectionForm(
     conn_type="channel_talk_open_api",
     hook_name="Channel Talk Open API",
     hook_class="airflow_channel_provider.hooks.open_api.ChannelTalkOpenApiHook",
-    fields=(_TIMEOUT,),
+    fields=(_WEBHOOK_TOKEN, _TIMEOUT),
     hidden=(),
     relabeling={"login": "Access Key", "password": "Access Secret", "schema": _SCHEME},
     placeholders={

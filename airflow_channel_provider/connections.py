@@ -21,7 +21,14 @@ from airflow_channel_provider.masking import SHORTEST
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-__all__ = ["BenllyLogin", "BenllySettings", "ChannelTalkSettings", "OpenApiSettings", "is_whole"]
+__all__ = [
+    "BenllyLogin",
+    "BenllySettings",
+    "ChannelTalkSettings",
+    "OpenApiSettings",
+    "WebhookSettings",
+    "is_whole",
+]
 
 DEFAULT_HOST = "app-store-api.channel.io"
 DEFAULT_OPEN_API_HOST = "api.channel.io"
@@ -126,6 +133,35 @@ class OpenApiSettings:
             access_secret=keys["password"] or "",
             timeout_seconds=fields.timeout_seconds(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """
+    What a connection to Channel Talk says of the webhooks that Airflow takes.
+
+    :param token: which they carry; not part of the repr. None: none is taken.
+    :param channel_id: the only channel whose webhooks are taken; None: whichever they name.
+    """
+
+    conn_id: str
+    token: str | None = field(repr=False)
+    channel_id: str | None = None
+
+    @classmethod
+    def from_connection(cls, conn: Connection) -> WebhookSettings:
+        """
+        Read a connection of the type ``channel_talk`` or ``channel_talk_open_api``.
+
+        :raises ChannelConfigurationError: it is of another type, or the token is too short.
+        """
+        fields = _Fields(conn)
+        if conn.conn_type not in ("channel_talk", "channel_talk_open_api"):
+            raise ChannelConfigurationError(
+                f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; webhooks belong to Channel Talk."
+            )
+        token = fields.secret("extra webhook_token", fields.extra_text("webhook_token"))
+        return cls(fields.conn_id, token, fields.extra_text("channel_id"))
 
 
 @dataclass(frozen=True, slots=True)

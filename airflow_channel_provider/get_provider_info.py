@@ -41,6 +41,9 @@ def get_provider_info() -> dict[str, object]:
         "sensors": _of_channel_talk("sensors"),
         "triggers": _of_channel_talk("triggers"),
         "connection-types": [form.metadata() for form in connection_form.FORMS],
+        "asset-uris": [
+            {"schemes": ["channeltalk"], "handler": "airflow_channel_provider.assets.sanitize_uri"}
+        ],
         "extra-links": ["airflow_channel_provider.links.OpenChatLink"],
         "cli": ["airflow_channel_provider.cli.definition.get_cli_commands"],
         "config": configuration.metadata(),

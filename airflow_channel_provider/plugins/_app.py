@@ -1,5 +1,6 @@
 """
-The routes of the page. Each of them asks for a right on connections, since Airflow protects no route of a plugin.
+The routes of the page. Each of them asks for a right on connections, since Airflow protects no route of a plugin; the
+one that takes webhooks asks for a token (:mod:`._webhooks`).
 
 Reading wants the right to read connections, and shows the apps of those that the reader may read; dropping a token
 wants the right to edit one of the connections that use the app. The latter is a request that no form of another site
@@ -11,7 +12,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -22,11 +24,14 @@ from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.hooks._stores import open_store
-from airflow_channel_provider.plugins import _page
+from airflow_channel_provider.plugins import _page, _webhooks
 from airflow_channel_provider.plugins._report import NO_RIGHT, report
 from airflow_channel_provider.plugins._rights import Rights
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+__all__ = ["app", "hide_query"]
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +40,18 @@ MAX_BODY_BYTES = 16_384
 # Its own documentation would be public as well.
 app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
 
+app.include_router(_webhooks.router)
+
 _may_read = Depends(requires_access_connection(method="GET"))
+
+
+def hide_query(scope: Scope) -> None:
+    """Take the query of a webhook out of a request, since it holds the token and servers log what they find there."""
+    path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+    if scope["type"] == "http" and path.startswith(_webhooks.PATH):
+        query = scope.get("query_string", b"").decode("utf-8", "replace")
+        scope[_webhooks.TOKEN] = {name: values[-1] for name, values in parse_qs(query).items()}
+        scope["query_string"] = b""
 
 
 @app.middleware("http")

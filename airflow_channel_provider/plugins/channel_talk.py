@@ -29,9 +29,10 @@ _SUPPORTED = hasattr(AirflowPlugin, "fastapi_apps") and hasattr(AirflowPlugin, "
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve the page and its data."""
-    from airflow_channel_provider.plugins._app import app
+    """Serve the page and its data, and take webhooks."""
+    from airflow_channel_provider.plugins._app import app, hide_query
 
+    hide_query(scope)
     await app(scope, receive, send)
 
 

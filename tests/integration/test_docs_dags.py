@@ -127,6 +127,7 @@ def test_there_is_a_test_for_each_dag() -> None:
         "ask_and_thank",
         "authorize_devices",
         "campaign_from_csv",
+        "greet_new_chats",
         "own_task",
         "read_list",
         "say_hello",
@@ -156,6 +157,10 @@ def test_campaign_from_a_csv_file(runs: Runs) -> None:
     (letters,) = runs.data.glob("not_sent/*.jsonl")
     (letter,) = letters.read_text(encoding="utf-8").splitlines()
     assert json.loads(letter)["item"]["name"] == "Park"
+
+
+def test_dag_that_waits_for_events(runs: Runs) -> None:
+    assert runs.states["greet_new_chats"] == "success"
 
 
 def test_tables(runs: Runs) -> None:

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator
+from support.arrivals import public_classes
 
 from airflow_channel_provider.notifications import channel_talk as notifications
 from airflow_channel_provider.operators import _arguments
 from tools.modules import PACKAGE, public_modules
 
+DAG_PARTS = [*public_classes(BaseOperator), *public_classes(BaseNotifier)]
 CLASSES = [
     value
     for module in map(import_module, public_modules())
     for name in getattr(module, "__all__", ())
     if isclass(value := getattr(module, name)) and not issubclass(value, (BaseException, dict))
 ]
-DAG_PARTS = [cls for cls in CLASSES if issubclass(cls, (BaseOperator, BaseNotifier))]
 REMOVED = {"task_concurrency"}
 """Of Airflow 2, which has warned of it for years."""
 
@@ -49,9 +50,12 @@ def shared(cls: Any) -> set[str]:
 
 def taken(cls: Any, *, ours: bool) -> set[str]:
     """What a class and its bases take at run time."""
-    kinds = object if ours else (BaseOperator, BaseNotifier)
-    bases = [base for base in cls.__mro__ if "__init__" in vars(base) and issubclass(base, kinds)]
-    return {name for base in bases if not ours or base.__module__.startswith(PACKAGE) for name in named(base)}
+    bases = [
+        base
+        for base in cls.__mro__
+        if "__init__" in vars(base) and (not ours or base.__module__.startswith(PACKAGE))
+    ]
+    return {name for base in bases for name in named(base)}
 
 
 @pytest.mark.parametrize("cls", DAG_PARTS, ids=lambda cls: cls.__name__)

@@ -1,0 +1,1 @@
+"""What Channel Talk sends to Airflow, read without Airflow: pure functions that the plugin's routes call."""

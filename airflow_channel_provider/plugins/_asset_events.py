@@ -1,0 +1,57 @@
+"""Stores an event of Channel Talk as an event of the assets with its URI, once however often it is delivered."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.assets.manager import asset_manager
+from airflow.models.asset import AssetEvent, AssetModel
+from sqlalchemy import String, cast, select, update
+
+from airflow_channel_provider.inbound.webhooks import WebhookEvent, asset_uri
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+__all__ = ["REMEMBERED", "register"]
+
+REMEMBERED = timedelta(minutes=10)
+"""A delivery that comes again within this time is the same event."""
+
+
+def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:
+    """
+    Add an asset event to each asset that a DAG has with this URI.
+
+    :param session: of the metadata database; the caller commits.
+    :return: how many were added: none where no DAG has such an asset, or where the event was there before.
+    """
+    uri = asset_uri(event.channel_id, event.name)
+    count = 0
+    for asset_id in session.scalars(select(AssetModel.id).where(AssetModel.uri == uri)).all():
+        # Deliveries of the same event wait here for each other, on every server and in every database.
+        session.execute(
+            update(AssetModel)
+            .where(AssetModel.id == asset_id)
+            .values(updated_at=AssetModel.updated_at)
+            .execution_options(synchronize_session=False)
+        )
+        if not _is_known(session, asset_id, event.delivery, now):
+            count += _add(session, asset_id, event)
+    return count
+
+
+def _is_known(session: Session, asset_id: int, delivery: str, now: datetime) -> bool:
+    recent = select(AssetEvent.id).where(
+        AssetEvent.asset_id == asset_id,
+        AssetEvent.timestamp > now - REMEMBERED,
+        cast(AssetEvent.extra, String).contains(delivery),
+    )
+    return session.scalar(recent.limit(1)) is not None
+
+
+def _add(session: Session, asset_id: int, event: WebhookEvent) -> int:
+    asset: Any = session.get(AssetModel, asset_id)
+    added = asset_manager.register_asset_change(asset=asset, extra=dict(event.extra), session=session)
+    return 0 if added is None else 1

@@ -1,0 +1,121 @@
+"""
+The route that Channel Talk sends webhooks to: ``POST /channel-talk/webhooks/{connection id}?token=...``.
+
+It asks for the token of the connection and for nothing else: no session and no cookie counts here, and this route
+reaches nothing else of Airflow. An event becomes an asset event in one transaction: an answer of 200 means that it is
+stored. When the database is away, the answer is 503 and the sender tries again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.utils.session import create_session
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from airflow_channel_provider.connections import WebhookSettings
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.inbound.webhooks import is_same_token, read_webhook
+from airflow_channel_provider.masking import mask_credential
+from airflow_channel_provider.plugins import _asset_events
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+__all__ = ["PATH", "TOKEN", "router"]
+
+PATH = "/webhooks/"
+TOKEN = "channel_talk.webhook_query"  # noqa: S105 - the name of a place
+"""Key of the request's scope that holds its query, which access logs would write down where it came."""
+
+MAX_BODY_BYTES = 2**20
+RETRY_AFTER_SECONDS = 30
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+
+@router.post(PATH + "{conn_id}")
+async def receive(conn_id: str, request: Request) -> Response:
+    """Take one webhook."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, "The body is too large.")
+    query = request.scope.get(TOKEN) or {}
+    return await run_in_threadpool(_take, conn_id, query, bytes(body))
+
+
+def _take(conn_id: str, query: dict[str, str], body: bytes) -> Response:
+    try:
+        with create_session() as session:
+            session.execute(text("SELECT 1"))  # the look-up of a connection hides an outage of the database
+            settings = _settings(conn_id)
+            # One comparison in any case, so that the time tells nothing of the connection.
+            is_same = is_same_token(query.get("token", ""), (settings and settings.token) or "")
+            if settings is None or not settings.token or not is_same:
+                log.warning(
+                    "A webhook for connection %r was refused: its token is not the connection's.", conn_id
+                )
+                return JSONResponse({"detail": "Unauthorized"}, status_code=401)
+            return _register(session, settings, query, body)
+    except SQLAlchemyError as error:
+        log.error("A webhook for connection %r could not be stored: %s.", conn_id, type(error).__name__)  # noqa: TRY400
+        return JSONResponse(
+            {"detail": "The database can't be reached; send it again."},
+            status_code=503,
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+
+
+def _settings(conn_id: str) -> WebhookSettings | None:
+    """Return what the connection says of webhooks; None where it says nothing, or is not there."""
+    from airflow.models.connection import Connection
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        settings = WebhookSettings.from_connection(Connection.get_connection_from_secrets(conn_id))
+    except (AirflowNotFoundException, ChannelConfigurationError) as error:
+        log.warning("A webhook for connection %r: %s", conn_id, error)
+        return None
+    if settings.token:
+        mask_credential(settings.token)
+    return settings
+
+
+def _register(session: Session, settings: WebhookSettings, query: dict[str, str], body: bytes) -> Response:
+    try:
+        event = read_webhook(
+            _json_of(body), default_channel_id=settings.channel_id, with_text=query.get("text") == "true"
+        )
+    except ValueError as error:
+        log.warning("A webhook for connection %r can't be read: %s.", settings.conn_id, error)
+        return JSONResponse({"detail": f"This is no webhook of Channel Talk: {error}."}, status_code=400)
+    if event is None:
+        return JSONResponse({"events": 0})
+    if settings.channel_id is not None and event.channel_id != settings.channel_id:
+        log.warning(
+            "A webhook for connection %r is of channel %r, and the connection of another.",
+            settings.conn_id,
+            event.channel_id,
+        )
+        return JSONResponse({"detail": "This is the connection of another channel."}, status_code=400)
+    count = _asset_events.register(session, event, now=datetime.now(timezone.utc))
+    session.commit()
+    log.info("%s of channel %s: %d asset events.", event.name, event.channel_id, count)
+    return JSONResponse({"events": count})
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("the body is no JSON") from None

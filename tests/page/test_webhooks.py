@@ -1,0 +1,172 @@
+"""Webhooks in Airflow's own server: who gets in, and what becomes of an event."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from typing import Any
+
+import pytest
+from page.test_page import BASE, Site, site
+
+from airflow_channel_provider.plugins._webhooks import MAX_BODY_BYTES
+
+__all__ = ["site"]
+
+TOKEN = "a-webhook-token-of-these-tests"
+ROUTE = f"{BASE}/channel-talk/webhooks/hooked"
+URI = "channeltalk://ch-1/userChat.opened"
+
+
+def chat(number: int) -> dict[str, Any]:
+    return {
+        "event": "userChat.opened",
+        "entity": {"id": f"chat-{number}", "channelId": "ch-1", "userId": "u-1", "version": 1},
+    }
+
+
+@pytest.fixture(autouse=True)
+def _connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    for conn_id, extra in (("HOOKED", {"webhook_token": TOKEN}), ("UNHOOKED", {})):
+        fields = {"conn_type": "channel_talk", "password": "a-secret-of-these-tests", "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}", json.dumps(fields))
+
+
+@pytest.fixture
+def asset(site: Site) -> int:
+    """An asset that a DAG has."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(AssetEvent))
+        session.execute(delete(AssetModel))
+        model = AssetModel(name="opened chats", uri=URI, group="asset")
+        session.add(model)
+        session.flush()
+        return model.id
+
+
+def events(asset_id: int) -> list[dict[str, Any]]:
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(select(AssetEvent).where(AssetEvent.asset_id == asset_id)).all()
+        return [dict(event.extra) for event in found]
+
+
+def post(site: Site, body: Any, token: str | None = TOKEN, route: str = ROUTE, **more: Any) -> Any:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    query = {} if token is None else {"token": token}
+    return site.anonymous.post(route, params={**query, **more}, content=content)
+
+
+@pytest.mark.promise(name="webhooks")
+@pytest.mark.parametrize("token", [None, "", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "None"])
+@pytest.mark.parametrize(
+    "route", [ROUTE, ROUTE.replace("hooked", "unhooked"), ROUTE.replace("hooked", "nowhere")]
+)
+def test_without_the_token_nothing_happens_and_nothing_is_said(
+    site: Site, asset: int, token: str | None, route: str
+) -> None:
+    answer = post(site, chat(1), token, route)
+    assert (answer.status_code, answer.json()) == (401, {"detail": "Unauthorized"})
+    assert events(asset) == []
+
+
+@pytest.mark.promise(name="webhooks")
+def test_no_session_stands_in_for_the_token(site: Site, asset: int) -> None:
+    for client in (site.browser("admin"), site.as_("admin")):
+        assert client.post(ROUTE, json=chat(1)).status_code == 401
+    assert events(asset) == []
+
+
+@pytest.mark.promise(name="webhooks")
+def test_the_token_opens_nothing_else(site: Site) -> None:
+    for path in ("", "api/quota", "webhooks/", "webhooks/hooked/more"):
+        answer = site.anonymous.get(f"{BASE}/channel-talk/{path}", params={"token": TOKEN})
+        assert answer.status_code in (401, 404)
+    for verb in ("GET", "PUT", "PATCH", "DELETE"):
+        assert site.anonymous.request(verb, ROUTE, params={"token": TOKEN}).status_code == 405
+
+
+def test_an_event_is_an_event_of_the_asset_once(site: Site, asset: int) -> None:
+    assert post(site, chat(1)).json() == {"events": 1}
+    assert post(site, chat(1)).json() == {"events": 0}
+    again = {"event": "upsert", "type": "UserChat", "entity": {**chat(1)["entity"], "state": "opened"}}
+    assert post(site, again).json() == {"events": 0}
+    assert post(site, chat(2)).json() == {"events": 1}
+    found = events(asset)
+    assert [event["user_chat_id"] for event in found] == ["chat-1", "chat-2"]
+    assert {event["channel_id"] for event in found} == {"ch-1"}
+
+
+def test_an_event_that_no_dag_waits_for_is_taken(site: Site, asset: int) -> None:
+    body = {"event": "message.created.userChat", "entity": {"id": "m-1", "channelId": "ch-1"}}
+    assert (post(site, body).status_code, post(site, body).json()) == (200, {"events": 0})
+
+
+def test_text_comes_only_where_the_address_asks_for_it(site: Site, asset: int) -> None:
+    from airflow.models.asset import AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        session.get_one(AssetModel, asset).uri = "channeltalk://ch-1/message.created.userChat"
+    body = {
+        "event": "message.created.userChat",
+        "entity": {"id": "m-1", "channelId": "ch-1", "chatId": "c-1", "plainText": "안녕하세요"},
+    }
+    post(site, body)
+    assert "text" not in events(asset)[0]
+    body["entity"]["id"] = "m-2"  # type: ignore[index]
+    post(site, body, text="true")
+    assert events(asset)[1]["text"] == "안녕하세요"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 400), (b"{", 400), (b"[" * 100_000, 400), (b"\xff\xfe", 400), ({"event": "push"}, 400)],
+)
+def test_what_is_no_webhook_is_a_bad_request(site: Site, asset: int, body: Any, status: int) -> None:
+    assert post(site, body).status_code == status
+    assert events(asset) == []
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(site: Site) -> None:
+    assert post(site, b" " * (MAX_BODY_BYTES + 1)).status_code == 413
+
+
+def test_the_connection_of_another_channel_is_named(
+    site: Site, asset: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    extra = {"webhook_token": TOKEN, "channel_id": "ch-2"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_HOOKED",
+        json.dumps({"conn_type": "channel_talk", "password": "a-long-secret", "extra": extra}),
+    )
+    with caplog.at_level(logging.WARNING):
+        assert post(site, chat(1)).status_code == 400
+    assert "of channel 'ch-1'" in caplog.text
+    assert events(asset) == []
+
+
+def test_an_outage_of_the_database_asks_to_send_again(
+    site: Site, asset: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow_channel_provider.plugins import _asset_events
+
+    def lost(*args: Any, **kwargs: Any) -> int:
+        from sqlalchemy.exc import OperationalError
+
+        raise OperationalError("UPDATE asset", {}, sqlite3.OperationalError("disk I/O error"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_asset_events, "register", lost)
+        answer = post(site, chat(1))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert post(site, chat(1)).json() == {"events": 1}
+    assert TOKEN not in caplog.text
