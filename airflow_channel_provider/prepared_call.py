@@ -320,4 +320,4 @@ def _with_request_id(
     if function.is_message and new is not None:
         new_id = partial(RequestId, new) if isinstance(new, str) else partial(new, function.name, params)
     message, request_id = identified(dto, new_id)
-    return {**params, "dto": message}, request_id
+    return params if message is dto else {**params, "dto": message}, request_id
