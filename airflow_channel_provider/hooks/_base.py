@@ -108,7 +108,6 @@ class ServiceHook(BaseHook):
         ``[channel_talk] call_attempts``.
     :param max_wait_seconds: longest single wait that a call sits out; None: the option ``[channel_talk]
         max_wait_seconds``.
-    :param caller: who uses the hook, shown beside each token request; None: the running task.
     """
 
     conn_name_attr: ClassVar[str]
@@ -124,11 +123,10 @@ class ServiceHook(BaseHook):
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
-        caller: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.caller = caller
+        self.caller: str | None = None
         self._call_attempts = call_attempts
         self._max_wait_seconds = max_wait_seconds
         self._is_tested = False

@@ -64,9 +64,8 @@ class BenllyHook(ServiceHook):
         caller: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, caller=caller, **kwargs
-        )
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        self.caller = caller
         self.benlly_conn_id = benlly_conn_id
 
     @opened_once

@@ -91,9 +91,8 @@ class ChannelTalkHook(ServiceHook):
         rate_limiter: RateLimiter | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, caller=caller, **kwargs
-        )
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        self.caller = caller
         self.channel_talk_conn_id = channel_talk_conn_id
         self.contract = contract
         self._rate_limiter = rate_limiter

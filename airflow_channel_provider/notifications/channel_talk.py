@@ -11,12 +11,16 @@ import contextlib
 import copy
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as WaitTimeoutError
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_channel_provider import request_ids
+from airflow_channel_provider.arguments import CONTENT_FIELDS, content_of
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.notifications._event import (
@@ -27,8 +31,6 @@ from airflow_channel_provider.notifications._event import (
     event_of,
     text_of,
 )
-from airflow_channel_provider.notifications._within import run_within
-from airflow_channel_provider.operators._write_message import CONTENT_FIELDS, content_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
 __all__ = ["ChannelTalkNotifier"]
+
+T = TypeVar("T")
 
 CALL_ATTEMPTS = 3
 # One pause for a token or a rate limit; a longer one is not worth an alert.
@@ -241,7 +245,7 @@ class ChannelTalkNotifier(BaseNotifier):
             return "writeUserChatMessage", {"userChatId": str(self.user_chat_id)}
         if self.group_id:
             return "writeGroupMessage", {"groupId": str(self.group_id)}
-        from airflow_channel_provider.operators._groups import group_id_of
+        from airflow_channel_provider.hooks.groups import group_id_of
 
         group_id = group_id_of(hook, str(self.group_name), channel_id=self.channel_id)
         return "writeGroupMessage", {"groupId": group_id}
@@ -258,3 +262,28 @@ def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _masked(item) for name, item in value.items()}
     return [_masked(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def run_within(seconds: float, work: Callable[[], T]) -> T:
+    """
+    Return what work returns, if it ends in time.
+
+    Work that takes longer goes on in a daemon thread, and its result is dropped.
+
+    :raises TimeoutError: it has not ended in time.
+    """
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:  # raised again where it is waited for
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="alert", daemon=True).start()
+    try:
+        return result.result(timeout=seconds)
+    except WaitTimeoutError as error:  # no TimeoutError of Python's own before 3.11
+        if result.done():
+            raise
+        raise TimeoutError(f"it took longer than {seconds:.0f} s") from error

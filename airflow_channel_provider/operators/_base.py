@@ -11,69 +11,30 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_channel_provider import configuration, request_ids
+from airflow_channel_provider import configuration, request_ids, tasks
 from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.operators import _waiting
 from airflow_channel_provider.operators._answers import check_takers, taken
-from airflow_channel_provider.operators._templates import TemplatesOfTheFile
-from airflow_channel_provider.retry_policy import SUPPORTED, default_policy, fail_at_once
+from airflow_channel_provider.retry_policy import fail_at_once
+from airflow_channel_provider.tasks import (
+    DEFAULT_RETRY_POLICY,
+    WithHook,
+    default_deferrable,
+    policy_argument,
+)
+from airflow_channel_provider.templates import TemplatesOfTheFile
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import RetryPolicy
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-    from airflow_channel_provider.operators._arguments import AirflowArguments
+    from airflow_channel_provider.arguments import AirflowArguments
 
-__all__ = [
-    "DEFAULT_RETRY_POLICY",
-    "ChannelTalkBaseOperator",
-    "WithHook",
-    "default_deferrable",
-    "policy_argument",
-]
-
-DEFAULT_RETRY_POLICY: RetryPolicy | None = default_policy()
-
-
-def default_deferrable() -> bool:
-    """Return the option ``[operators] default_deferrable``."""
-    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
-
-
-def policy_argument(retry_policy: RetryPolicy | None) -> dict[str, Any]:
-    """
-    Return the argument for Airflow's own operator; none where it knows no such argument.
-
-    The default has to stand in a constructor's signature: Airflow looks there for the defaults of a mapped task, and
-    prefers ``default_args`` to it.
-    """
-    return {"retry_policy": retry_policy} if SUPPORTED or retry_policy is not None else {}
-
-
-class WithHook:
-    """What operators and sensors have of a hook: the arguments for it, and the hook."""
-
-    channel_talk_conn_id: str
-    call_attempts: int | None
-    max_wait_seconds: float | None
-
-    @cached_property
-    def hook(self) -> ChannelTalkHook:
-        """The hook of the task's connection."""
-        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-
-        return ChannelTalkHook(
-            self.channel_talk_conn_id,
-            call_attempts=self.call_attempts,
-            max_wait_seconds=self.max_wait_seconds,
-        )
+__all__ = ["ChannelTalkBaseOperator"]
 
 
 class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
@@ -151,16 +112,16 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
 
     def _wait_for(self, error: ChannelError, context: Context, waiting_since: float | None) -> None:
         """Leave the worker slot if the error passes after a long wait that the task may still wait."""
-        wait_seconds = _waiting.seconds_to_wait(error, longer_than_seconds=self.hook.max_wait_seconds)
+        wait_seconds = tasks.seconds_to_wait(error, longer_than_seconds=self.hook.max_wait_seconds)
         if wait_seconds is None:
             return
-        since = _waiting.waiting_since(context, waiting_since)
+        since = tasks.waiting_since(context, waiting_since)
         limit = self.max_total_wait_seconds
         limit = configuration.max_total_wait_seconds() if limit is None else limit
-        if _waiting.may_wait(error, wait_seconds=wait_seconds, since=since, limit_seconds=limit):
+        if tasks.may_wait(error, wait_seconds=wait_seconds, since=since, limit_seconds=limit):
             until = datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds)
             self.log.warning("%s: %s Waiting until %s", self.describe(), error, until.isoformat())
-            _waiting.free_the_slot_for(self, wait_seconds, deferrable=self.deferrable, since=since)
+            tasks.free_the_slot_for(self, wait_seconds, deferrable=self.deferrable, since=since)
 
 
 def _named(result: object) -> str:

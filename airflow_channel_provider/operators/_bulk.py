@@ -15,15 +15,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, request_ids
+from airflow_channel_provider.arguments import json_value
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._json import json_value
 from airflow_channel_provider.operators._paths import storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from typing_extensions import Unpack
 
+    from airflow_channel_provider.arguments import CallArguments
     from airflow_channel_provider.bulk.checkpoint import CheckpointStore
     from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
     from airflow_channel_provider.bulk.engine import Engine, Limits, Send
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.run_state import RunState
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
-    from airflow_channel_provider.operators._arguments import CallArguments
 
 __all__ = ["BulkBaseOperator", "Plan"]
 

@@ -13,7 +13,7 @@ from types import BuiltinMethodType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.operators._templates import text_of
+from airflow_channel_provider.templates import text_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_channel_provider.arguments import names
 from airflow_channel_provider.bulk.column_names import Names, distinct
 from airflow_channel_provider.bulk.items import unwrapped
 from airflow_channel_provider.bulk.outcomes import FailedItem, is_fatal, is_item_error
@@ -33,7 +34,6 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
     ChannelResponseError,
 )
-from airflow_channel_provider.operators._json import names
 from airflow_channel_provider.retry import is_outcome_unclear
 
 if TYPE_CHECKING:

@@ -8,22 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.arguments import CONTENT_FIELDS, content_of
 from airflow_channel_provider.links import OpenChatLink
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._json import json_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.operators._arguments import CallArguments
+    from airflow_channel_provider.arguments import CallArguments
 
-__all__ = ["CONTENT_FIELDS", "WriteMessageBaseOperator", "content_of"]
-
-_TEXTS = ("text", "markdown", "bot_name")
-_JSON = ("blocks", "buttons", "files", "options", "web_page", "form")
-CONTENT_FIELDS: Sequence[str] = (*_TEXTS, *_JSON)
-"""The templated arguments that say what a message is."""
+__all__ = ["WriteMessageBaseOperator"]
 
 
 class WriteMessageBaseOperator(ChannelTalkBaseOperator):
@@ -95,13 +90,3 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
         if found is None:
             self.log.warning("%s was accepted, but its answer holds no message id", method)
         return found
-
-
-def content_of(source: Any) -> dict[str, Any]:
-    """
-    Return what an operator, or whatever else has its fields, is to write: arguments of :func:`.message_dto`.
-
-    :raises ChannelConfigurationError: a list or mapping has been rendered to text that is no JSON.
-    """
-    content = {name: getattr(source, name) for name in (*_TEXTS, "private", "silent")}
-    return {**content, **{name: json_value(name, getattr(source, name)) for name in _JSON}}

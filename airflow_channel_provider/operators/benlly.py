@@ -15,17 +15,17 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.masking import mask_secret
 from airflow_channel_provider.operators._answers import check_takers, taken
-from airflow_channel_provider.operators._base import DEFAULT_RETRY_POLICY, policy_argument
-from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
+from airflow_channel_provider.tasks import DEFAULT_RETRY_POLICY, policy_argument
+from airflow_channel_provider.templates import TemplatesOfTheFile
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.sdk import RetryPolicy
     from typing_extensions import Unpack
 
+    from airflow_channel_provider.arguments import AirflowArguments
     from airflow_channel_provider.hooks.benlly import BenllyHook
-    from airflow_channel_provider.operators._arguments import AirflowArguments
 
 __all__ = ["ChannelAuthorizeOperator", "ChannelDeauthorizeOperator"]
 

@@ -10,23 +10,23 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider import request_ids
+from airflow_channel_provider.arguments import json_value
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelConfigurationError,
     ChannelError,
 )
 from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
-from airflow_channel_provider.operators._json import json_value
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from jinja2 import Environment
     from typing_extensions import Unpack
 
+    from airflow_channel_provider.arguments import BulkArguments
     from airflow_channel_provider.bulk.items import Item
     from airflow_channel_provider.bulk.outcomes import FailedItem
     from airflow_channel_provider.bulk.sources import Source
-    from airflow_channel_provider.operators._arguments import BulkArguments
 
 ROWS_TO_LOOK_AT = 1_000
 

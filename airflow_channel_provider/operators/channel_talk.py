@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.arguments import json_value, params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.links import group_url, user_chat_url
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._json import json_value, params_mapping
 from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.operators._arguments import CallArguments, MessageArguments
+    from airflow_channel_provider.arguments import CallArguments, MessageArguments
     from airflow_channel_provider.operators.commands import Command
 
 __all__ = [
@@ -254,7 +254,7 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
         return self.write("writeGroupMessage", target, context)
 
     def _look_up(self, name: str) -> str:
-        from airflow_channel_provider.operators._groups import group_id_of
+        from airflow_channel_provider.hooks.groups import group_id_of
 
         return group_id_of(self.hook, name, channel_id=self.channel_id)
 

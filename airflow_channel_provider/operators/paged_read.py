@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.arguments import params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._json import params_mapping
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.operators._arguments import CallArguments
+    from airflow_channel_provider.arguments import CallArguments
 
 __all__ = ["PagedReadOperator"]
 

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.arguments import json_value, names
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
-from airflow_channel_provider.operators._json import json_value, names
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.operators._arguments import CallArguments
+    from airflow_channel_provider.arguments import CallArguments
 
 __all__ = ["UpdateUserChatStateOperator", "UpsertMemberOperator"]
 

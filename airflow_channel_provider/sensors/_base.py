@@ -27,16 +27,11 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_channel_provider import tasks
 from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.operators import _waiting
-from airflow_channel_provider.operators._base import (
-    DEFAULT_RETRY_POLICY,
-    WithHook,
-    default_deferrable,
-    policy_argument,
-)
-from airflow_channel_provider.operators._templates import TemplatesOfTheFile
 from airflow_channel_provider.retry_policy import fail_at_once
+from airflow_channel_provider.tasks import DEFAULT_RETRY_POLICY, WithHook, default_deferrable, policy_argument
+from airflow_channel_provider.templates import TemplatesOfTheFile
 from airflow_channel_provider.triggers.polling import FailureTolerance, Poll, result_of
 
 if TYPE_CHECKING:
@@ -44,7 +39,7 @@ if TYPE_CHECKING:
     from airflow.sdk import RetryPolicy
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.operators._arguments import PokeArguments
+    from airflow_channel_provider.arguments import PokeArguments
     from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
 __all__ = ["ChannelTalkBaseSensor"]
@@ -224,13 +219,13 @@ class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
 
     def _come_back_after(self, wait_seconds: float, context: Context, error: ChannelError) -> None:
         """Have the task rescheduled, once Airflow's loop is left: it would take the exception for a failure."""
-        since = _waiting.waiting_since(context, None)
+        since = tasks.waiting_since(context, None)
         if time.time() + wait_seconds > since + self.timeout:
             raise AirflowSensorTimeout(
                 f"The sensor would have to wait for another {wait_seconds:.0f} s before it may poll again, and its "
                 f"timeout is {self.timeout:.0f} s. {error}"
             ) from error
-        self._comes_back = _waiting.rescheduling(wait_seconds)
+        self._comes_back = tasks.rescheduling(wait_seconds)
 
 
 def _is_mistake(error: BaseException) -> bool:

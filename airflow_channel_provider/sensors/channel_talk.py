@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.arguments import json_value, names, params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.operators._json import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
 from airflow_channel_provider.triggers import conditions
 from airflow_channel_provider.triggers.polling import Poll
@@ -19,7 +19,7 @@ from airflow_channel_provider.triggers.polling import Poll
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.operators._arguments import SensorArguments
+    from airflow_channel_provider.arguments import SensorArguments
 
 __all__ = ["NativeFunctionSensor", "UserChatStateSensor"]
 

@@ -335,7 +335,7 @@ def test_a_service_that_does_not_answer_is_left_alone(
     run: Run, emulator: EmulatorThread, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = threading.Event()
-    monkeypatch.setattr(ChannelTalkHook, "call", lambda *args, **kwargs: answered.wait())
+    monkeypatch.setattr(ChannelTalkHook, "send", lambda *args, **kwargs: answered.wait())
     outcome = run(Succeeds(task_id="t", on_success_callback=alert(max_total_wait_seconds=0.01)))
     answered.set()
     assert outcome.state == "success"
@@ -425,7 +425,7 @@ def test_the_event_loop_goes_on_while_an_alert_is_sent(
         assert free.wait(timeout=30)
         return {"message": {"id": "m"}}
 
-    monkeypatch.setattr(ChannelTalkHook, "call", call)
+    monkeypatch.setattr(ChannelTalkHook, "send", call)
 
     async def beside_it() -> None:
         sending = asyncio.ensure_future(alert().async_notify(DEADLINE))  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any
 
+from airflow_channel_provider import arguments as shared_arguments
 from airflow_channel_provider.notifications import channel_talk as notifications
-from airflow_channel_provider.operators import _arguments
 from support.arrivals import notifiers, operators
 
 HEAD = """
@@ -76,7 +76,7 @@ def arguments(cls: Any) -> list[Argument]:
     for one in signature(cls.__init__).parameters.values():
         if one.kind is Parameter.VAR_KEYWORD:
             mapping = one.annotation.removeprefix("Unpack[").removesuffix("]")
-            module = _arguments if hasattr(_arguments, mapping) else notifications
+            module = shared_arguments if hasattr(shared_arguments, mapping) else notifications
             typed = getattr(module, mapping)
             found += [
                 Argument(name, getattr(wants, "__forward_arg__", str(wants)), name in typed.__required_keys__)

@@ -10,8 +10,8 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator
 from support.arrivals import public_classes
 
+from airflow_channel_provider import arguments
 from airflow_channel_provider.notifications import channel_talk as notifications
-from airflow_channel_provider.operators import _arguments
 from tools.modules import PACKAGE, public_modules
 
 DAG_PARTS = [*public_classes(BaseOperator), *public_classes(BaseNotifier)]
@@ -43,7 +43,7 @@ def shared(cls: Any) -> set[str]:
     for one in parameters(cls):
         if one.kind is Parameter.VAR_KEYWORD and str(one.annotation).startswith("Unpack["):
             mapping = one.annotation.removeprefix("Unpack[").removesuffix("]")
-            module = _arguments if hasattr(_arguments, mapping) else notifications
+            module = arguments if hasattr(arguments, mapping) else notifications
             return set(getattr(module, mapping).__annotations__)
     return set()
 

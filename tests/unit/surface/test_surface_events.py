@@ -8,7 +8,7 @@ import pytest
 
 from airflow_channel_provider.masking import mask_secret
 from airflow_channel_provider.notifications._event import Event, blocks_of, buttons_of, event_of
-from airflow_channel_provider.notifications._within import run_within
+from airflow_channel_provider.notifications.channel_talk import run_within
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BASE = "https://airflow.example.com/"

@@ -19,7 +19,6 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
     ChannelTokenQuotaError,
 )
-from airflow_channel_provider.operators._waiting import may_wait, seconds_to_wait, waiting_since
 from airflow_channel_provider.operators.channel_talk import (
     NativeFunctionOperator,
     WriteGroupMessageOperator,
@@ -27,6 +26,7 @@ from airflow_channel_provider.operators.channel_talk import (
 )
 from airflow_channel_provider.retry import jitter_seconds
 from airflow_channel_provider.retry_policy import Action, decide
+from airflow_channel_provider.tasks import may_wait, seconds_to_wait, waiting_since
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 

@@ -65,10 +65,10 @@ def run(channel_talk: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         resumed: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
-        def call(self: ChannelTalkHook, *args: Any, **kwargs: Any) -> Any:
+        def send(self: ChannelTalkHook, *args: Any, **kwargs: Any) -> Any:
             raise error
 
-        monkeypatch.setattr(ChannelTalkHook, "call", call)
+        monkeypatch.setattr(ChannelTalkHook, "send", send)
         arguments = {"task_id": "t", "retries": 2, "retry_delay": timedelta(seconds=7), **kwargs}
         with DAG("d", schedule=None):
             operator: Any = (

@@ -1,6 +1,7 @@
-"""Waiting without a worker slot: until when, for how long altogether, and how the task comes back.
+"""
+What operators and sensors share as tasks: their hook, their retry policy, and waiting without a worker slot.
 
-What leaves the task is two moments: when to come back, and since when it has been waiting. Neither parameters nor
+Two moments leave a task that waits: when to come back, and since when it has been waiting. Neither parameters nor
 secrets do; the task renders its fields again when it resumes.
 """
 
@@ -8,14 +9,31 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from airflow.providers.common.compat.sdk import conf
+
 from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.retry_policy import SUPPORTED, default_policy
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
+    from airflow.sdk import RetryPolicy
 
-__all__ = ["free_the_slot_for", "may_wait", "rescheduling", "seconds_to_wait", "waiting_since"]
+    from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+__all__ = [
+    "DEFAULT_RETRY_POLICY",
+    "WithHook",
+    "default_deferrable",
+    "free_the_slot_for",
+    "may_wait",
+    "policy_argument",
+    "rescheduling",
+    "seconds_to_wait",
+    "waiting_since",
+]
 
 # A rescheduled task that comes back within seconds can be taken for a failed one: Airflow's supervisor may report the
 # end of the first process only after the second was queued.
@@ -23,19 +41,59 @@ LEAST_RESCHEDULE_SECONDS = 60.0
 # The wait was measured when the call gave up, some moments before it is looked at here.
 SLACK_SECONDS = 1.0
 
+DEFAULT_RETRY_POLICY: RetryPolicy | None = default_policy()
+
+
+def default_deferrable() -> bool:
+    """Return the option ``[operators] default_deferrable``."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def policy_argument(retry_policy: RetryPolicy | None) -> dict[str, Any]:
+    """
+    Return the argument for Airflow's own operator; none where it knows no such argument.
+
+    The default has to stand in a constructor's signature: Airflow looks there for the defaults of a mapped task, and
+    prefers ``default_args`` to it.
+    """
+    return {"retry_policy": retry_policy} if SUPPORTED or retry_policy is not None else {}
+
+
+class WithHook:
+    """The hook of an operator or sensor, and the arguments for it."""
+
+    channel_talk_conn_id: str
+    call_attempts: int | None
+    max_wait_seconds: float | None
+
+    @cached_property
+    def hook(self) -> ChannelTalkHook:
+        """The hook of the task's connection."""
+        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+        return ChannelTalkHook(
+            self.channel_talk_conn_id,
+            call_attempts=self.call_attempts,
+            max_wait_seconds=self.max_wait_seconds,
+        )
+
+
+# ---- waiting without a worker slot
+
 
 def seconds_to_wait(error: ChannelError, *, longer_than_seconds: float) -> float | None:
     """
-    Return how long a task has to wait for an error to pass, where that is worth its worker slot.
+    Return how long a task has to wait for an error to pass, if that is long enough to free its worker slot.
 
-    :param error: only one with a ``retry_at`` names a wait: a rate limit, the token quota, a token that nobody can
+    :param error: names a wait only if it has a ``retry_at``: a rate limit, the token quota, or a token that nobody can
         get for now.
-    :param longer_than_seconds: what the call itself sits out.
+    :param longer_than_seconds: how long the call itself waits.
     """
     from airflow_channel_provider.retry import retry_after_seconds
 
-    told = retry_after_seconds(error, now=time.time())
-    return told if told is not None and told > max(0.0, longer_than_seconds - SLACK_SECONDS) else None
+    wait_seconds = retry_after_seconds(error, now=time.time())
+    is_long = wait_seconds is not None and wait_seconds > max(0.0, longer_than_seconds - SLACK_SECONDS)
+    return wait_seconds if is_long else None
 
 
 def waiting_since(context: Context, resumed: float | None) -> float:
@@ -56,7 +114,7 @@ def waiting_since(context: Context, resumed: float | None) -> float:
 
 def may_wait(error: ChannelError, *, wait_seconds: float, since: float, limit_seconds: float) -> bool:
     """
-    Tell whether a task may wait that long; where it may not, make the error say so.
+    Return whether a task may wait that long; if not, add that to the error.
 
     :param since: when it began to wait (seconds since the epoch).
     :param limit_seconds: how long it may wait altogether.

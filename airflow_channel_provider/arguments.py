@@ -1,15 +1,21 @@
 """
-The arguments that operators and sensors share, for editors and type checkers: each is typed and documented here once.
+The arguments that operators, sensors and notifiers share: how rendered text is read, and their types.
 
-An operator's own arguments stand in its signature; the others follow as ``**kwargs: Unpack[...]`` of one of these. At
-run time Airflow reads the names and defaults from the signatures of the base classes.
+A template renders to text, so an argument that takes a list or a mapping also takes JSON text of one.
+
+The types are for editors and type checkers: each argument is typed and documented here once. An operator's own
+arguments stand in its signature; the others follow as ``**kwargs: Unpack[...]`` of one of these. At run time Airflow
+reads the names and defaults from the signatures of the base classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import DAG, Context, TaskGroup
@@ -17,6 +23,90 @@ if TYPE_CHECKING:
 
     Callback = Callable[[Context], None]
     Callbacks = Callback | list[Callback] | None
+
+
+_TEXT_FIELDS = ("text", "markdown", "bot_name")
+_JSON_FIELDS = ("blocks", "buttons", "files", "options", "web_page", "form")
+CONTENT_FIELDS: Sequence[str] = (*_TEXT_FIELDS, *_JSON_FIELDS)
+"""The templated arguments that say what a message is."""
+
+
+def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
+    """
+    Return a value, read as JSON if a template rendered it to text.
+
+    :param in_full: whether a number keeps the digits that a float has no room for, as the items of a file do.
+    :raises ChannelConfigurationError: it is text and no JSON, or names a field of an object twice.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    from airflow_channel_provider.bulk.json_values import FieldTwiceError, json_of_line, object_of_json
+
+    try:
+        return json_of_line(value) if in_full else json.loads(value, object_pairs_hook=object_of_json)
+    except FieldTwiceError as error:
+        raise ChannelConfigurationError(
+            f"{name} {error}, and only one of the two would be read; leave the other out."
+        ) from None
+    except (ValueError, RecursionError):
+        raise ChannelConfigurationError(
+            f"{name} is text and no JSON, or nested too deeply; pass a list or mapping, or a template that renders to "
+            "JSON (such as {{ value | tojson }})."
+        ) from None
+
+
+def names(name: str, value: Any) -> list[Any]:
+    """
+    Return a list of names: one name, a list of them, or JSON text of a list. Whole numbers among them become texts.
+
+    :raises ChannelConfigurationError: it is something else.
+    """
+    from airflow_channel_provider.prepared_call import as_text
+
+    if isinstance(value, str):
+        value = json_value(name, value) if value.lstrip().startswith("[") else value or None
+    if value is None:
+        return []
+    value = as_text(value)
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        raise ChannelConfigurationError(
+            f"{name} must be a name or a list of names, not {type(value).__name__}."
+        )
+    return [as_text(one) for one in value]
+
+
+def params_mapping(value: Any) -> dict[str, Any]:
+    """
+    Return the parameters of a function as a mapping; whether JSON can hold it is checked where it is sent.
+
+    :param value: a mapping, JSON text of one, or None.
+    :raises ChannelConfigurationError: it is something else.
+    """
+    params = json_value("function_params", value)
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise ChannelConfigurationError(
+            f"function_params must be a mapping of names to values, or JSON text of one, not {type(params).__name__}."
+        )
+    return dict(params)
+
+
+def content_of(source: Any) -> dict[str, Any]:
+    """
+    Return what an operator, or whatever else has its fields, is to write: arguments of :func:`.message_dto`.
+
+    :raises ChannelConfigurationError: a list or mapping has been rendered to text that is no JSON.
+    """
+    content = {name: getattr(source, name) for name in (*_TEXT_FIELDS, "private", "silent")}
+    return {**content, **{name: json_value(name, getattr(source, name)) for name in _JSON_FIELDS}}
+
+
+# ---- types
 
 
 class _TaskArguments(TypedDict):
