@@ -2,7 +2,7 @@
 Add to each class of the reference the arguments that it shares with others.
 
 An operator takes them as ``**kwargs: Unpack[CallArguments]``. Their types and descriptions are in
-``operators/_arguments.py``, one string below each; those without a string are Airflow's and are left out.
+``arguments.py``, one string below each; those without a string are Airflow's and are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-SOURCE = Path(__file__).parents[2] / "airflow_channel_provider" / "operators" / "_arguments.py"
+SOURCE = Path(__file__).parents[2] / "airflow_channel_provider" / "arguments.py"
 _GROUPS = {
     node.name: node for node in ast.parse(SOURCE.read_text("utf-8")).body if isinstance(node, ast.ClassDef)
 }

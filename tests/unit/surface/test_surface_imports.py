@@ -152,6 +152,16 @@ def test_surface_leaves_the_inner_rooms_alone(module: str, imports: dict[str, Fr
     assert sorted(name for name in imports[module].brought if name.startswith(LAZY)) == []
 
 
+@pytest.mark.parametrize("module", modules("operators", "sensors", "triggers", "notifications"))
+def test_what_dags_are_made_of_uses_no_private_module_of_another_folder(module: str) -> None:
+    folder = module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            private = [name for name in names if "._" in name and not name.startswith(f"{folder}._")]
+            assert private == [], ast.unparse(node)
+
+
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What became of each example, and of some files that do too much."""
