@@ -1,1 +1,1 @@
-"""Notifiers: what a callback tells people."""
+"""Notifiers: messages about tasks and DAG runs, sent by callbacks."""

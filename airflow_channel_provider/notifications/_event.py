@@ -1,9 +1,9 @@
-"""What a callback is about: the context that Airflow hands it -> a headline, facts, a link, and a key.
+"""What a callback is about: Airflow's context becomes a headline, facts, a link and a key.
 
-Contexts differ by where the callback runs. A task's has the task instance, with the exception where a worker runs it; a
-DAG's has a ``reason``, and perhaps some task instance that is not what it is about; a missed deadline's has plain data.
-A task that was killed, or lost, has its callback run by the dag-processor, which knows neither its state nor an
-exception. Whatever is missing is left out.
+Contexts differ by where the callback runs. The context of a task has the task instance, and the exception if a worker
+runs it. The context of a DAG has a ``reason``, and sometimes a task instance that it is not about. The context of a
+missed deadline has plain data. The callback of a task that was killed or lost is run by the dag-processor, which knows
+neither its state nor an exception. What is missing is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airflow_channel_provider.messages import markup
 __all__ = ["Event", "NoExceptionKnownError", "blocks_of", "buttons_of", "event_of", "text_of"]
 
 ERROR_LENGTH = 300
-# What is read of an error's text at most: more would only take time to mask.
+# Maximum length of an error's text that is read, since masking takes time.
 ERROR_READ_LENGTH = 20_000
 FAILED = "Task failed"
 FAILED_WITH_TRIES_LEFT = "Task failed, with tries left"
@@ -39,11 +39,11 @@ class Event:
     """
     What has happened; secrets are masked.
 
-    :param facts: names and values, in the order in which they are told.
-    :param error: class and first line of what a task raised.
-    :param url: where to read on, where this Airflow knows its own address.
-    :param key: the same however often the callback runs for this event.
-    :param subject: what it has happened to, in words.
+    :param facts: names and values, in the order in which they are shown.
+    :param error: class and first line of the error of a task.
+    :param url: of the log or the run, if this Airflow knows its own address.
+    :param key: the same each time the callback runs for this event.
+    :param subject: the task or run, in words.
     """
 
     headline: str
@@ -55,7 +55,7 @@ class Event:
 
 
 class NoExceptionKnownError(Exception):
-    """Stands for the exception in an alert's templates where Airflow knows of none. It is false, as none is."""
+    """The ``exception`` in the templates of an alert when Airflow knows none. It is false, as None is."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -101,13 +101,13 @@ def _of_a_task(context: Mapping[str, Any]) -> Event:
     facts = {"DAG": ti.dag_id, "Task": task, "Run": ti.run_id, "Try": _tries(ti), "Duration": _duration(ti)}
     key = (ti.dag_id, ti.run_id, ti.task_id, _map_index(ti), getattr(ti, "try_number", None), headline)
     subject = f"{ti.dag_id}.{task}, try {getattr(ti, 'try_number', None)}, run {ti.run_id}"
-    return Event(headline, _told(facts), _told_error(error), _url_of_a_log(ti), key, subject)
+    return Event(headline, _facts(facts), _error_line(error), _url_of_a_log(ti), key, subject)
 
 
 def _headline(ti: Any, state: str) -> str:
     number, most = getattr(ti, "try_number", None), getattr(ti, "max_tries", None)
     has_tries_left = isinstance(number, int) and isinstance(most, int) and number <= most
-    # Where the state is not known, what follows is not either: Airflow fails some tasks that have tries left.
+    # An unknown state does not say whether a retry follows: Airflow fails some tasks that have tries left.
     return FAILED_WITH_TRIES_LEFT if not state and has_tries_left else _HEADLINES.get(state, FAILED)
 
 
@@ -120,7 +120,7 @@ def _of_a_dag_run(context: Mapping[str, Any]) -> Event:
     headline = f"DAG run: {state or reason or 'ended'}"
     facts = {"DAG": dag_id, "Run": run_id, "Reason": reason}
     key = (dag_id, run_id, getattr(run, "clear_number", None), state, reason)
-    return Event(headline, _told(facts), None, _url_of_a_run(dag_id, run_id), key, f"{dag_id}, run {run_id}")
+    return Event(headline, _facts(facts), None, _url_of_a_run(dag_id, run_id), key, f"{dag_id}, run {run_id}")
 
 
 def _of_a_deadline(context: Mapping[str, Any]) -> Event:
@@ -134,7 +134,7 @@ def _of_a_deadline(context: Mapping[str, Any]) -> Event:
     }
     key = (dag_id, run_id, deadline.get("id"))
     url = _url_of_a_run(dag_id, run_id)
-    return Event("Deadline missed", _told(facts), None, url, key, f"{dag_id}, run {run_id}")
+    return Event("Deadline missed", _facts(facts), None, url, key, f"{dag_id}, run {run_id}")
 
 
 def _data(value: object) -> Mapping[str, Any]:
@@ -150,11 +150,11 @@ def _map_index(ti: Any) -> int:
     return -1 if index is None else int(index)
 
 
-def _told(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def _facts(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     return tuple((name, redacted(str(value))) for name, value in facts.items() if value not in (None, ""))
 
 
-def _told_error(error: object) -> str | None:
+def _error_line(error: object) -> str | None:
     if error is None or error == "":
         return None
     # Masked before it is cut: a part of a secret is none that the masker knows.
@@ -165,7 +165,7 @@ def _told_error(error: object) -> str | None:
 
 
 def text_of(error: object) -> str:
-    """Return the text of an error; none where it can't tell it."""
+    """Return the text of an error; an empty one if it raises an error itself."""
     try:
         return str(error)
     except Exception:  # whatever an exception of somebody else's raises about itself
@@ -188,7 +188,7 @@ def _duration(ti: Any) -> str | None:
 
 
 def _url_of_a_log(ti: Any) -> str | None:
-    # Without an address of its own Airflow would name localhost, which leads nobody anywhere.
+    # Without a configured address, Airflow would link to localhost.
     if not _base_url():
         return None
     # Airflow 3.0 does not know where its logs are shown.

@@ -1,7 +1,7 @@
 """Notifier for Channel Talk.
 
-Whatever happens to an alert, nothing happens to what it is about: every trouble ends as one line in the log. An alert
-is one message however often its callback runs, and nothing in it is a secret that Airflow's masker knows.
+A failed alert never affects the task or DAG run that it is about: every error becomes one line in the log. An alert is
+one message however often its callback runs. Secrets that Airflow's masker knows are masked in it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["ChannelTalkNotifier"]
 T = TypeVar("T")
 
 CALL_ATTEMPTS = 3
-# One pause for a token or a rate limit; a longer one is not worth an alert.
+# Longest single wait for a token or a rate limit.
 MAX_WAIT_SECONDS = 5.0
 _CONTENT = ("text", "markdown", "blocks", "files", "web_page", "form")
 
@@ -58,10 +58,10 @@ class ChannelTalkNotifier(BaseNotifier):
     """
     Writes a message to a group or a user chat when something has happened to a task or a DAG run.
 
-    For ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback`` and the like, and for the callback of a
-    deadline alert. Without anything to say of its own, the message says what has happened: DAG, task, run, try,
-    duration, class and first line of the error, and, where ``[api] base_url`` is set, a button that leads to the log.
-    So it does where words of its own can't be rendered. It fails nothing: what goes wrong is logged as a warning.
+    Use it as ``on_failure_callback``, ``on_retry_callback``, ``on_success_callback`` and the like, or as the callback
+    of a deadline alert. Without content of its own, or if that can't be rendered, the message describes the event:
+    DAG, task, run, try, duration, class and first line of the error, and, if ``[api] base_url`` is set, a button that
+    opens the log. It never fails a task: an error is logged as a warning.
 
     :param group_id: the group. (templated)
     :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
@@ -69,18 +69,18 @@ class ChannelTalkNotifier(BaseNotifier):
     :param text: the message as plain text. (templated)
     :param markdown: the message as Markdown, which becomes blocks, link buttons and files. (templated)
     :param blocks: the message as blocks, instead of text or with it; their text is markup. (templated)
-    :param bot_name: under which name it is written. (templated)
+    :param bot_name: name of the sender. (templated)
     :param buttons: at most 2 buttons, each with ``title`` and ``url``, or with an ``action`` of its own. (templated)
     :param files: at most 30 files: URLs, or mappings with ``url``, ``fileName`` and ``mime``. (templated)
     :param options: message options, such as ``MESSAGE_OPTION_IMMUTABLE``. (templated)
-    :param private: whether it is shown to managers only.
-    :param silent: whether it notifies nobody; ``manager`` or ``user``: not that side.
+    :param private: whether only managers see the message.
+    :param silent: whether the message notifies nobody; ``manager`` or ``user``: not that side.
     :param web_page: a link preview. (templated)
     :param form: a form. (templated)
     :param channel_id: the channel to act in; default: the connection's. (templated)
     :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
-    :param max_total_wait_seconds: how long the callback waits for the service altogether, in seconds, before it leaves
-        the message to its fate.
+    :param max_total_wait_seconds: how long the callback waits for the service altogether, in seconds; then it returns
+        and the message may or may not be sent.
     """
 
     template_fields: Sequence[str] = (
@@ -177,7 +177,10 @@ class ChannelTalkNotifier(BaseNotifier):
         try:
             rendered.render_template_fields(known)
         except Exception as error:
-            self.log.warning("The alert says what it would without words of its own: %s", _told(error))
+            self.log.warning(
+                "The content of the alert can't be rendered, so it describes the event instead: %s",
+                _text(error),
+            )
             rendered = self._copy()
             for name in (*_CONTENT, "buttons"):
                 setattr(rendered, name, None)
@@ -190,7 +193,7 @@ class ChannelTalkNotifier(BaseNotifier):
         return copied
 
     def _fingerprint(self) -> str:
-        """Tell this notifier from others of the same callback: by its templates, which no time of day changes."""
+        """Return a hash of the templates, which distinguishes several notifiers of the same callback."""
         fields = [getattr(self, name) for name in self.template_fields]
         return hashlib.sha256(json.dumps(fields, default=str).encode()).hexdigest()
 
@@ -199,7 +202,7 @@ class ChannelTalkNotifier(BaseNotifier):
         try:
             yield
         except Exception as error:
-            self.log.warning("The alert was not sent: %s", _told(error))
+            self.log.warning("The alert was not sent: %s", _text(error))
 
     def _deliver(self, event: Event) -> None:
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -212,7 +215,7 @@ class ChannelTalkNotifier(BaseNotifier):
             max_wait_seconds=MAX_WAIT_SECONDS,
             caller=f"an alert of {event.subject}",
         )
-        # The first look-up in a triggerer takes seconds, and they are not the service's.
+        # The first look-up of a connection in a triggerer takes seconds; they do not count as waiting for the service.
         _ = hook.settings
         written = run_within(self.max_total_wait_seconds, lambda: self._write(hook, dto, event))
         self.log.info("The alert was sent: message %s", written)
@@ -251,7 +254,7 @@ class ChannelTalkNotifier(BaseNotifier):
         return "writeGroupMessage", {"groupId": group_id}
 
 
-def _told(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {redacted(text_of(error))}"
 
 

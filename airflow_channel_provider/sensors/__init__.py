@@ -1,1 +1,1 @@
-"""Sensors: wait until the service says what is awaited."""
+"""Sensors: wait until an answer of the service meets a condition."""

@@ -29,9 +29,9 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
     Waits until a user chat is in a state, and returns that state.
 
     :param user_chat_id: the user chat. (templated)
-    :param state: ``opened``, ``closed``, ``snoozed``, ``initial``, ``queued``, ``missed``, or ``assigned``: somebody
-        has it; in any case and with or without the service's prefix ``USER_CHAT_STATE_``. A list, or JSON text
-        of one: any of them. (templated)
+    :param state: ``opened``, ``closed``, ``snoozed``, ``initial``, ``queued``, ``missed``, or ``assigned``, which means
+        that a manager is assigned to it; in any case, with or without the service's prefix ``USER_CHAT_STATE_``. A
+        list, or JSON text of one, accepts any of its states. (templated)
     """
 
     template_fields: Sequence[str] = ("user_chat_id", "state", *ChannelTalkBaseSensor.template_fields)
@@ -59,24 +59,23 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
 
 class NativeFunctionSensor(ChannelTalkBaseSensor):
     """
-    Waits until a native function that reads answers what is awaited, and returns what it found.
+    Waits until the answer of a native function that reads meets a condition, and returns what it found.
 
-    What is awaited is either declared or a function:
+    The condition is one of two:
 
-    - ``expect={"userChat.state": "closed"}``: the values are found in the answer by dotted paths. A list is any of its
-      values, None is what is absent. Names of enums are compared with or without their prefix, such as
-      ``USER_CHAT_STATE_``, a ``state`` in any case, whole numbers also as texts, and what is absent counts as empty,
-      zero and false. Returned are the paths with the values found.
-    - ``predicate``: is given the answer and returns what it found, such as an id, or something false. Returned is what
-      it returns.
+    - ``expect={"userChat.state": "closed"}``: expected values by dotted paths into the answer. A list accepts any of
+      its values, None means that the value is absent. Enums match with or without their prefix, such as
+      ``USER_CHAT_STATE_``, a ``state`` matches in any case, a whole number also as text, and an absent value also
+      as empty, zero or false. The sensor returns the paths with the values found.
+    - ``predicate``: a function that gets the answer and returns what it found, such as an id, or something false. The
+      sensor returns what the function returns.
 
     :param method: name of the native function, such as ``getUserChat``. (templated)
     :param function_params: the function's parameters, as for :class:`.NativeFunctionOperator`. (templated)
-    :param expect: what is awaited, or a template that renders to JSON text of it. (templated)
+    :param expect: the expected values, or JSON text of them. (templated)
     :param predicate: a function, or its dotted path. A deferrable sensor needs one that the triggerer can import.
     :param predicate_kwargs: further arguments of that function, or JSON text of them. (templated)
-    :param repeatable: your word that the function may be called again and again, where the catalogue does not know it
-        for one that only reads.
+    :param repeatable: whether the function may be called again and again although it is not known to only read.
     """
 
     template_fields: Sequence[str] = (

@@ -204,7 +204,7 @@ def test_an_alert_whose_own_words_can_not_be_had_says_what_has_happened(
     (message,) = emulator.messages(GROUP)
     assert shown(message)[0] == "<b>Task succeeded</b>"
     assert message["personId"] == "t"
-    (line,) = [one for one in capsys.readouterr().out.splitlines() if "without words of its own" in one]
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "describes the event instead" in one]
     assert words in line
 
 
