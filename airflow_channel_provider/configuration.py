@@ -42,10 +42,10 @@ class Option:
 
     :param name: its key in the section.
     :param kind: type in Airflow's terms: string, integer, float or boolean.
-    :param default: its text where nobody sets it.
+    :param default: its text if it is not set.
     :param choices: the only texts that are valid.
     :param minimum: least valid number.
-    :param description: what it does, for operators, with units.
+    :param description: what it does, with units.
     """
 
     name: str
@@ -84,63 +84,63 @@ MAX_WAIT_SECONDS = Option(
     "max_wait_seconds",
     "float",
     "60",
-    "Longest single wait, in seconds, that a task sits out while it holds its worker slot: for a token that another "
-    "task is fetching, or for a rate limit to pass. For longer waits operators defer or are rescheduled, and hooks "
-    "raise. 0: never wait.",
+    "Longest single wait, in seconds, during which a task keeps its worker slot: for a token that another task is "
+    "fetching, or for the end of a rate limit. For a longer wait, operators defer or are rescheduled, and hooks raise "
+    "an error. 0: never wait.",
 )
 MAX_TOTAL_WAIT_SECONDS = Option(
     "max_total_wait_seconds",
     "float",
     "21600",
-    "How long, in seconds, one try of a task waits without a worker slot altogether, deferred or rescheduled, before "
-    "it fails with what it waited for. 0: never wait without a slot.",
+    "Longest total time, in seconds, that one try of a task waits without a worker slot, deferred or rescheduled. "
+    "After that it fails with the error that made it wait. 0: never wait without a slot.",
 )
 CALL_ATTEMPTS = Option(
     "call_attempts",
     "integer",
     "5",
-    "How often one call is sent at most, the first time included. Only calls that provably had no effect, reads and "
-    "messages with a request id are ever sent again; a call whose token was refused is, beyond this number, with a "
-    "renewed one. 1: never repeat.",
+    "Maximum number of attempts for one call, including the first. Only calls that provably had no effect, reads, and "
+    "messages with a request id are repeated. A call whose token was refused is repeated once more with a renewed "
+    "token. 1: never repeat.",
     minimum=1,
 )
 CALL_WAIT_MAX_SECONDS = Option(
     "call_wait_max_seconds",
     "float",
     "30",
-    "Longest pause, in seconds, between two attempts when the service does not say how long to wait. Pauses start "
-    "below one second and double.",
+    "Longest pause, in seconds, between two attempts if the service does not say how long to wait. Pauses start below "
+    "one second and double.",
 )
 TIMEOUT_SECONDS = Option(
     "timeout_seconds",
     "float",
     "30",
-    "How long, in seconds, to wait for an answer, and for each further part of it, for connections that set no timeout "
-    "of their own. A call as a whole may take ten times as long.",
+    "How long to wait, in seconds, for an answer and for each further part of it. A timeout in the connection takes "
+    "precedence. A whole call may take ten times as long.",
     minimum=0.1,
 )
 CONNECT_TIMEOUT_SECONDS = Option(
     "connect_timeout_seconds",
     "float",
     "5",
-    "How long, in seconds, to wait until a connection to the service is established.",
+    "How long to wait, in seconds, until a connection to the service is established.",
     minimum=0.1,
 )
 CONTRACT = Option(
     "contract",
     "string",
     "strict",
-    "What becomes of a call that breaks a rule of the vendor's published contract. strict: it is not sent where the "
-    "rule is one that the vendor's schemas or protos check, and warned of where it is known by a type or prose only. "
-    "off: it is sent all the same, for the day when the service has moved on and the provider has not.",
+    "What happens to a call that breaks a rule of the vendor's published contract. strict: the call is not sent if the "
+    "vendor's schemas or protos check the rule; a rule that only a type or prose states leads to a warning. off: every "
+    "call is sent; use it if the service has changed and the provider has not.",
     choices=("strict", "off"),
 )
 TOKEN_QUOTA = Option(
     "token_quota",
     "integer",
     "10",
-    "How many token requests, issueToken and refreshToken together, the service grants an app in one window. The "
-    "provider never sends more. Lower it where something outside Airflow uses the same app.",
+    "Number of token requests, issueToken and refreshToken together, that the service grants an app in one window. The "
+    "provider never sends more. Lower it if something outside Airflow uses the same app.",
     minimum=1,
 )
 TOKEN_QUOTA_WINDOW_SECONDS = Option(
@@ -180,7 +180,7 @@ def metadata() -> dict[str, object]:
     """Return the ``config`` entry of the provider info."""
     return {
         SECTION: {
-            "description": "Channel Talk and Benlly: the shared token, waiting and repeating.",
+            "description": "Channel Talk and Benlly: the shared token, waits and repeated calls.",
             "options": {option.name: option.metadata() for option in OPTIONS},
         }
     }
@@ -208,17 +208,17 @@ def preload() -> bool:
 
 
 def max_wait_seconds() -> float:
-    """Return the longest wait that a task sits out, in seconds."""
+    """Return the longest wait, in seconds, during which a task keeps its worker slot."""
     return _number(MAX_WAIT_SECONDS)
 
 
 def max_total_wait_seconds() -> float:
-    """Return how long one try of a task waits without a worker slot altogether, in seconds."""
+    """Return the longest total time, in seconds, that one try of a task waits without a worker slot."""
     return _number(MAX_TOTAL_WAIT_SECONDS)
 
 
 def call_attempts() -> int:
-    """Return how often one call is sent at most."""
+    """Return the maximum number of attempts for one call, including the first."""
     return int(_number(CALL_ATTEMPTS))
 
 
@@ -239,9 +239,9 @@ def connect_timeout_seconds() -> float:
 
 def contract(given: str | None = None) -> str:
     """
-    Return what becomes of a call that breaks the vendor's contract: ``strict`` or ``off``.
+    Return what happens to a call that breaks the vendor's contract: ``strict`` or ``off``.
 
-    :param given: an argument that goes before the option.
+    :param given: an argument that takes precedence over the option.
     """
     return _choice(CONTRACT, given)
 

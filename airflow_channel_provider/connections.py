@@ -1,8 +1,7 @@
-"""What a connection says, checked once and frozen.
+"""The settings in a connection, validated once and frozen.
 
-Unset is whatever the connection form leaves behind in a field that nobody filled: absent, null, an empty string, 0 or
-the mask ``***``. Every complaint names the connection, the field and the remedy, and never a value that could be
-secret.
+A field counts as unset if it holds what the connection form leaves in an empty field: nothing, null, an empty string, 0
+or the mask ``***``. Every error names the connection, the field and the remedy, and never a value that could be secret.
 """
 
 from __future__ import annotations
@@ -250,7 +249,7 @@ def _benlly_login(fields: _Fields, access_token: str | None) -> BenllyLogin | No
         raise fields.error(
             "password",
             f"holds an access token though the extra has {', '.join(given)}",
-            "empty one of the two: there is one way to an access token; to test another host or port, save it first",
+            "clear one of the two, since only one is used; to test another host or port, save the connection first",
         )
     if access_token is None and not given:
         raise fields.error(
@@ -270,7 +269,7 @@ def _check_login(fields: _Fields, given: Mapping[str, str]) -> None:
         raise fields.error(
             "extra refresh_token",
             "is given beside username or user_password",
-            "empty one of the two: either is enough",
+            "clear one of the two; either is enough",
         )
     if not by_name and "refresh_token" not in given:
         raise fields.error(
@@ -283,7 +282,7 @@ def _check_login(fields: _Fields, given: Mapping[str, str]) -> None:
 
 
 class _Fields:
-    """A connection's fields with unset normalised to None, and complaints that name the connection."""
+    """The fields of a connection, None where unset, and errors that name the connection."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -301,7 +300,7 @@ class _Fields:
         except (ValueError, RecursionError):
             extra = None
         if not isinstance(extra, Mapping):
-            raise self.error("extra", "is no JSON object", 'write it as {"name": value, ...}')
+            raise self.error("extra", "is not a JSON object", 'write it as {"name": value, ...}')
         return extra
 
     def error(self, name: str, fault: str, remedy: str) -> ChannelConfigurationError:
@@ -311,12 +310,14 @@ class _Fields:
         if value is None or value == 0:
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise self.error(name, "is no text", "write it as a plain value")
+            raise self.error(name, "is not a text", "write it as a plain value")
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # an id that went through a number field
         text = str(value).strip()
         if not is_whole(text):
-            raise self.error(name, "holds half of a surrogate pair, which is no character", "type it anew")
+            raise self.error(
+                name, "holds half of a surrogate pair, which is not a character", "type it again"
+            )
         return None if text in ("", "0", _MASK) else text
 
     def secret(self, name: str, value: object) -> str | None:
@@ -355,7 +356,7 @@ class _Fields:
         if not 0 < seconds <= TIMEOUT_MAX_SECONDS:
             raise self.error(
                 "extra timeout",
-                f"is no number of seconds above 0 and up to {TIMEOUT_MAX_SECONDS}",
+                f"is not a number of seconds above 0 and up to {TIMEOUT_MAX_SECONDS}",
                 "write 30, or leave it empty",
             )
         return seconds
@@ -367,7 +368,9 @@ class _Fields:
         # It is shown to whoever may see the task: no password may be in it, and nothing but a page behind it.
         if not _PAGE.fullmatch(text):
             raise self.error(
-                "extra desk_url", "is no web address", "write https://desk.channel.io/..., or leave it empty"
+                "extra desk_url",
+                "is not a web address",
+                "write https://desk.channel.io/..., or leave it empty",
             )
         return text.rstrip("/")
 

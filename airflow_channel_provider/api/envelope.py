@@ -12,16 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
-from airflow_channel_provider.api.classify import (
-    ErrorKind,
-    classify,
-    classify_app_function,
-    to_error,
-    with_unclear_status,
-)
 from airflow_channel_provider.api.error_body import (
     Refusal,
     from_body,
@@ -38,6 +31,9 @@ from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.api.transport import Response
 from airflow_channel_provider.contract.functions import is_token_request
 from airflow_channel_provider.exceptions import ChannelResponseError
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.api.classify import ErrorKind
 
 __all__ = ["raise_no_envelope", "raise_redirect", "read_native"]
 
@@ -89,6 +85,14 @@ def read_native(
     else:
         raise_redirect(response, method=method, secrets=secrets)
         refusal = _refusal_by_status(response, method, secrets, quotable=not token_request)
+    # Imported for refusals alone: a task that has none would pay for it.
+    from airflow_channel_provider.api.classify import (
+        classify,
+        classify_app_function,
+        to_error,
+        with_unclear_status,
+    )
+
     if app_function:
         kind = classify_app_function(refusal)
     else:
@@ -220,6 +224,8 @@ def _phrase(status: int) -> str:
 
 def _remedy(kind: ErrorKind, token_method: str, channel_id: str | None) -> str:
     """What to do, for each refusal that people can do something about."""
+    from airflow_channel_provider.api.classify import ErrorKind
+
     if kind is ErrorKind.PERMISSION:
         if token_method and channel_id is not None:
             return (

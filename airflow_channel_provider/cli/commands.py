@@ -29,6 +29,7 @@ from airflow_channel_provider.masking import redacted
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from datetime import datetime
 
     from airflow_channel_provider.hooks._base import ServiceHook
     from airflow_channel_provider.tokens.overview import AppOverview, ScopeOverview
@@ -66,7 +67,7 @@ def call(args: Namespace) -> None:
 @suppress_logs_and_warning
 @providers_configuration_loaded
 def quota(args: Namespace) -> None:
-    """Print what is shared: tokens by scope, and the quota."""
+    """Print the shared tokens by scope, and the quota."""
     from airflow.cli.simple_table import AirflowConsole
 
     from airflow_channel_provider.hooks._overviews import overviews
@@ -85,7 +86,7 @@ def quota(args: Namespace) -> None:
     if rows:
         console.print_as(data=rows, output=args.output)
     else:
-        _note(f"No app has asked for a token yet, as far as {configuration.store()} knows.")
+        _note(f"The token store {configuration.store()} holds no app yet: no task has asked for a token.")
     for app in apps:
         for warning in app.warnings:
             _note(f"{_named(app)}: {warning}")
@@ -94,7 +95,7 @@ def quota(args: Namespace) -> None:
 def _rows(app: AppOverview) -> list[dict[str, str]]:
     shared = {
         "quota_left": f"{app.left} of {app.limit}" if app.limit else "no quota",
-        "next_free": f"{app.next_free_at:%H:%M:%S} UTC" if app.next_free_at else "now",
+        "next_free": _until(app.next_free_at, app.now),
     }
     if not app.scopes:
         return [{"app": _named(app), "scope": "", "token": "", "age": "", "left": "", **shared}]
@@ -107,9 +108,25 @@ def _row(app: AppOverview, scope: ScopeOverview) -> dict[str, str]:
     return {
         "scope": _shown(scope.scope),
         "token": f"{scope.state}, being renewed" if scope.renewing else scope.state,
-        "age": "" if age is None else f"{age:.0f} s",
-        "left": "" if left is None else f"{max(left, 0.0):.0f} s",
+        "age": "" if age is None else _duration(age),
+        "left": "" if left is None else _duration(left),
     }
+
+
+def _until(at: datetime | None, now: datetime) -> str:
+    if at is None or at <= now:
+        return "now"
+    return f"in {_duration((at - now).total_seconds())} ({at:%H:%M:%S} UTC)"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in its two largest units: ``45 s``, ``25 min 10 s``, ``29 d 23 h``."""
+    rest, parts = max(0, round(seconds)), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        parts.append((count, unit))
+    first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
 
 
 def _named(app: AppOverview) -> str:
@@ -145,7 +162,7 @@ def _hook(conn_id: str, caller: str) -> ServiceHook:
             return hook_class(conn_id)
     known = ", ".join(form.conn_type for form in FORMS)
     raise SystemExit(
-        _shown(f"Connection {conn_id!r} has the type {conn_type!r}; this command knows the types {known}.")
+        _shown(f"Connection {conn_id!r} has the type {conn_type!r}; this command supports the types {known}.")
     )
 
 
@@ -159,7 +176,7 @@ def _params(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         params = None
     if not isinstance(params, dict):
-        raise SystemExit("""--params is no JSON object; write it as '{"name": "value"}'.""")
+        raise SystemExit("""--params is not a JSON object; write it as '{"name": "value"}'.""")
     return params
 
 

@@ -44,13 +44,13 @@ def get_cli_commands() -> list[CLICommand]:
     return [
         GroupCommand(
             name="channel",
-            help="Look at Channel Talk and Benlly from a shell",
+            help="Test connections, call functions and show the token quota of Channel Talk and Benlly",
             subcommands=(
                 ActionCommand(
                     name="check",
                     help="Test a connection, as the Test button does",
                     description="Test a connection of the type channel_talk or benlly, as the Test button of its form "
-                    "does. A token request is spent only where no live token is shared.",
+                    "does. It sends a token request only if the token store holds no valid token.",
                     func=lazy_load_command(f"{_COMMANDS}.check"),
                     args=(_CONN_ID, ARG_VERBOSE),
                 ),
@@ -58,16 +58,16 @@ def get_cli_commands() -> list[CLICommand]:
                     name="call",
                     help="Call one native function and print its result as JSON",
                     description="Call one native function of Channel Talk with the shared token, and print its result "
-                    "as JSON. Secrets in the result are blotted out.",
+                    "as JSON. Secrets in the result are masked.",
                     func=lazy_load_command(f"{_COMMANDS}.call"),
                     args=(_METHOD, _PARAMS, _CHANNEL_ID, _CONN_ID, ARG_VERBOSE),
                 ),
                 ActionCommand(
                     name="quota",
-                    help="List the shared tokens and what is left of the token quota",
-                    description="List each scope's token and what is left of the token quota of its app, as all tasks "
-                    "share them. Sends nothing. The formats json and yaml tell more: the slots of the quota and the "
-                    "token requests of the last day.",
+                    help="Show the shared tokens and the remaining token quota",
+                    description="Show each scope's token and the remaining token quota of its app. All tasks share "
+                    "them. Sends nothing. The formats json and yaml also show the slots of the quota and the token "
+                    "requests of the last 24 hours.",
                     func=lazy_load_command(f"{_COMMANDS}.quota"),
                     args=(ARG_OUTPUT, ARG_VERBOSE),
                 ),

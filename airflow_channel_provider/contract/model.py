@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_channel_provider.contract.shapes import Violation
 from airflow_channel_provider.contract.structures import Record
@@ -62,8 +61,7 @@ class Paging(Enum):
     """One answer holds everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """
     What a list-like function answers.
 
@@ -80,8 +78,7 @@ class Listing:
         return "nextCursor" if self.paging is Paging.CURSOR else "next"
 
 
-@dataclass(frozen=True, slots=True)
-class NativeFunction:
+class NativeFunction(NamedTuple):
     """
     A function of the service.
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 from airflow_channel_provider.contract.sources import INFERRED, Source
 
@@ -36,8 +36,7 @@ __all__ = [
 JSON: TypeAlias = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """
     One rule for a value.
 
@@ -51,8 +50,7 @@ class Rule:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """
     A rule that a value breaks.
 
@@ -68,7 +66,7 @@ class Violation:
     def under(self, outer: str) -> Violation:
         """The same, seen from one level further out."""
         dot = "." if self.path and not self.path.startswith("[") else ""
-        return replace(self, path=f"{outer}{dot}{self.path}")
+        return self._replace(path=f"{outer}{dot}{self.path}")
 
     def __str__(self) -> str:
         return f"{self.path} {self.rule.text}, it {self.found}"

@@ -8,8 +8,8 @@ worth a warning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 __all__ = [
     "COMMAND_SCHEMA",
@@ -47,8 +47,7 @@ class Strength(Enum):
         return self in (Strength.SCHEMA, Strength.PROTO)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """
     Who says so.
 

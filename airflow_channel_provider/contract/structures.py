@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from airflow_channel_provider.contract.shapes import (
     JSON,
@@ -108,8 +109,7 @@ class Either(Shape):
         return next(shape.check(value, by) for shape in self.shapes if shape.fits(value))
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """
     A parameter, or a field of an object.
 

@@ -23,7 +23,6 @@ from airflow_channel_provider.tokens.policy import (
     RenewalRequest,
     Stage,
 )
-from airflow_channel_provider.tokens.renewal import Renewal
 from airflow_channel_provider.tokens.repository import RecordSnapshot
 from airflow_channel_provider.tokens.stores.base import CachedToken, HostLock
 from airflow_channel_provider.tokens.types import Token, TokenEvent, TokenEventKind
@@ -234,6 +233,9 @@ class TokenAcquisition:
         return f"the last token ends in {token.expires_at - now:.0f} s"
 
     def _renew(self, decision: Renew, request: RenewalRequest, claimed: RecordSnapshot, view: _View) -> Token:
+        # Imported for token requests alone: most tasks find a token that is there.
+        from airflow_channel_provider.tokens.renewal import Renewal
+
         context = self.context
         self._log_request(decision, request, claimed, view.token)
         held = view.token or view.refreshable

@@ -111,8 +111,9 @@ class Airflow(LocalAirflow):
             self.components.stop("worker")
         lines = [json.loads(line) for line in self.home.results.read_text().splitlines()]
         if len(lines) != TASKS:
-            log = max(self.home.logs.glob("dag_id=*/**/*.log"), default=None)
-            raise RuntimeError(f"{len(lines)} of {TASKS} tasks: {log and log.read_text()[-2000:]}")
+            logs = [path.read_text() for path in self.home.logs.glob("dag_id=*/**/*.log")]
+            errors = [line for log in logs for line in log.splitlines() if '"level":"error"' in line]
+            raise RuntimeError(f"only {len(lines)} of {TASKS} tasks succeeded: {errors[:1]}")
         return lines[1:]  # the first may have fetched the token
 
     def _start_worker(self) -> None:

@@ -128,7 +128,7 @@ def test_check_of_what_is_no_connection_of_ours(
     )
     monkeypatch.setenv("AIRFLOW_CONN_WEB", "http://user:web-password@example.invalid")
     assert shell.fail("check", "--conn-id", "web") == (
-        "Connection 'web' has the type 'http'; this command knows the types channel_talk, "
+        "Connection 'web' has the type 'http'; this command supports the types channel_talk, "
         "channel_talk_open_api, benlly."
     )
 
@@ -165,13 +165,16 @@ def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator
         (["getUserChat"], "getUserChat: params.userChatId is required, it is absent"),
         (
             ["getChannel", "--params", "[]"],
-            """--params is no JSON object; write it as '{"name": "value"}'.""",
+            """--params is not a JSON object; write it as '{"name": "value"}'.""",
         ),
         (
             ["getUserChat", "--params", '{"userChatId": "a", "userChatId": "b"}'],
             "--params names a field of an object twice, 'userChatId'; leave one of the two out.",
         ),
-        (["getChannel", "--params", "{"], """--params is no JSON object; write it as '{"name": "value"}'."""),
+        (
+            ["getChannel", "--params", "{"],
+            """--params is not a JSON object; write it as '{"name": "value"}'.""",
+        ),
         (["getChannel", "--conn-id", "nowhere"], "There is no connection 'nowhere'; "),
         (["issueToken"], "issueToken is not called directly, "),
         (
@@ -302,7 +305,7 @@ def test_quota_that_is_exhausted_is_told_beside_the_table(shell: Shell, emulator
     shell.fail("check")
     printed, noted = shell.run("quota")
     assert "0 of 10" in printed
-    assert "now" not in printed
+    assert re.search(r"in \d+ min.* \(\d\d:\d\d:\d\d UTC\)", printed)
     assert noted.startswith(
         "demo-app: The service refuses token requests for its quota; the next is sent at "
     )
@@ -311,7 +314,7 @@ def test_quota_that_is_exhausted_is_told_beside_the_table(shell: Shell, emulator
 def test_quota_of_a_store_without_any_app(shell: Shell, emulator: EmulatorThread) -> None:
     printed, noted = shell.run("quota")
     assert printed == ""
-    assert noted.startswith("No app has asked for a token yet, as far as file:///")
+    assert noted.startswith("The token store file:///")
     assert json.loads(shell.run("quota", "-o", "json")[0]) == []
 
 
@@ -339,7 +342,7 @@ def test_a_connection_of_the_metadata_database(airflow_api: AirflowApi, emulator
     assert json.loads(done.stdout)["channel"]["name"] == "Cafe Morning"
     done = airflow_command(*call, "--params", "no")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == """--params is no JSON object; write it as '{"name": "value"}'.\n"""
+    assert done.stderr == """--params is not a JSON object; write it as '{"name": "value"}'.\n"""
 
 
 START = """

@@ -441,7 +441,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
         "channel_talk",
         {"extra": {"timeout": "soon"}},
         (
-            "the field extra timeout is no number of seconds above 0 and up to "
+            "the field extra timeout is not a number of seconds above 0 and up to "
             "86400; write 30, or leave it empty."
         ),
     ),

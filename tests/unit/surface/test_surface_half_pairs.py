@@ -76,7 +76,7 @@ def test_a_field_of_benlly_is_named(name: str) -> None:
 def test_an_extra_that_is_nested_too_deeply_is_no_json_object() -> None:
     given = connection(**TALK)
     given.extra = "[" * 100_000
-    with pytest.raises(ChannelConfigurationError, match="extra is no JSON object"):
+    with pytest.raises(ChannelConfigurationError, match="extra is not a JSON object"):
         ChannelTalkSettings.from_connection(given)
 
 

@@ -113,7 +113,7 @@ def test_a_message_that_is_refused_before_it_is_sent_links_to_the_chat_all_the_s
     ],
 )
 def test_an_address_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(ChannelConfigurationError, match=r"extra desk_url (is no web address|holds half)"):
+    with pytest.raises(ChannelConfigurationError, match=r"extra desk_url (is not a web address|holds half)"):
         settings({"desk_url": value})
 
 
