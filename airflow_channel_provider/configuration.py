@@ -131,8 +131,8 @@ CONTRACT = Option(
     "string",
     "strict",
     "What happens to a call that breaks a rule of the vendor's published contract. strict: the call is not sent if the "
-    "vendor's schemas or protos check the rule; a rule that only a type or prose states leads to a warning. off: every "
-    "call is sent; use it if the service has changed and the provider has not.",
+    "vendor's schemas or protos check the rule; if only a type or prose states it, the call is sent and the task logs "
+    "the rule. off: every call is sent; use it if the service has changed and the provider has not.",
     choices=("strict", "off"),
 )
 TOKEN_QUOTA = Option(

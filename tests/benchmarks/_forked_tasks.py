@@ -68,7 +68,7 @@ def milliseconds_of(call: Callable[[], None], count: int = 1) -> list[float]:
 
 
 def main(mode: str) -> None:
-    ProvidersManager().initialize_providers_configuration()
+    ProvidersManager().initialize_providers_configuration()  # type: ignore[no-untyped-call]
     if mode == "warm":
         import airflow_channel_provider.preload  # noqa: F401
     gc.freeze()  # as the executors do

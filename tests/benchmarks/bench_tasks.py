@@ -128,7 +128,7 @@ class Airflow(LocalAirflow):
 
 
 def median(found: Iterable[Mapping[str, Any]], name: str) -> float:
-    return statistics.median(one[name] for one in found)
+    return statistics.median(float(one[name]) for one in found)
 
 
 def show(executor: str, costs: Costs) -> None:
