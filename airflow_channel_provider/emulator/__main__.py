@@ -100,6 +100,7 @@ def _write_port_file(target: Path, url: str) -> None:
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
+    from airflow_channel_provider.emulator.ready_connections import announcement
     from airflow_channel_provider.emulator.server import EmulatorServer
     from airflow_channel_provider.emulator.service import Emulator
 
@@ -109,9 +110,12 @@ async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
     end = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
-    server = EmulatorServer(Emulator(settings))
+    emulator = Emulator(settings)
+    server = EmulatorServer(emulator)
     url = await server.start(arguments.host, arguments.port)
-    print(f"Channel Talk and Benlly emulator on {url}", flush=True)  # noqa: T201 - the one line it prints
+    # A parent reads the address from the first line, and nothing after it.
+    text = announcement(emulator) if arguments.parent is None else announcement(emulator).partition("\n")[0]
+    print(text, flush=True)  # noqa: T201 - for people at a terminal
     if arguments.port_file is not None:
         _write_port_file(arguments.port_file, url)
     watch = None

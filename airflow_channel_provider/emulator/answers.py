@@ -27,8 +27,9 @@ __all__ = [
     "ERROR_SHAPES",
     "NO_RESULT",
     "Answer",
+    "Delivery",
+    "PendingAnswer",
     "RefusalError",
-    "Unanswered",
     "core_refusal",
     "http_body",
     "quota_answer",
@@ -75,7 +76,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Unanswered:
+class PendingAnswer:
     """
     What can't be answered before something outside of the emulator is known.
 
@@ -85,6 +86,23 @@ class Unanswered:
 
     find_out: Callable[[], JSON]
     conclude: Callable[[JSON], JSON]
+
+
+@dataclass(slots=True)
+class Delivery:
+    """
+    How an answer goes out.
+
+    :param answer: None: the connection is dropped.
+    :param delay_seconds: it goes out so much later.
+    :param cut: the connection is dropped in the middle of it.
+    :param pending: it can't be answered yet.
+    """
+
+    answer: Answer | None
+    delay_seconds: float = 0
+    cut: bool = False
+    pending: PendingAnswer | None = None
 
 
 class RefusalError(Exception):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSONObject
-    from airflow_channel_provider.emulator.visit import Visit
+    from airflow_channel_provider.emulator.request_record import RequestRecord
 
 __all__ = ["DEVICES", "Benlly"]
 
@@ -51,35 +51,37 @@ class Benlly:
         """Every row that was authorized and not taken back, without its device token."""
         return [dict(row["public"]) for row in self._rows.values()]
 
-    def answer(self, visit: Visit, action: str, channel_id: int | None, headers: Mapping[str, str]) -> Answer:
+    def answer(
+        self, record: RequestRecord, action: str, channel_id: int | None, headers: Mapping[str, str]
+    ) -> Answer:
         """
         Carry out one request.
 
-        :param visit: its params are the body.
+        :param record: its params are the body.
         :param action: ``authorize``, ``deauthorize``, ``triggers`` or ``oauth_token``.
         :param channel_id: from the path.
         :param headers: of the request, names in any case.
         """
         try:
             if action == "oauth_token":
-                body = self.tokens.answer(visit)
+                body = self.tokens.answer(record)
             else:
-                user = self._user(visit, headers)
+                user = self._user(record, headers)
                 device = self._device(headers)
                 channel = self._channel(channel_id)
-                body = self._acts[action](visit, user, device, channel, headers)
+                body = self._acts[action](record, user, device, channel, headers)
         except BenllyRefusedError as refused:
-            visit.error = refused.message
+            record.error = refused.message
             return Answer(refused.status, dump({"message": refused.message, **refused.more}))
-        visit.acted = True
+        record.acted = True
         return Answer(200, dump(body))
 
-    def _user(self, visit: Visit, headers: Mapping[str, str]) -> str:
+    def _user(self, record: RequestRecord, headers: Mapping[str, str]) -> str:
         kind, _, token = headers.get("Authorization", "").partition(" ")
         token = token.strip()
         if token:
-            visit.fingerprint = fingerprint(token)
-        user = self.tokens.user_of(token, visit.at)
+            record.fingerprint = fingerprint(token)
+        user = self.tokens.user_of(token, record.at)
         if kind.lower() != "bearer" or user is None:
             raise oauth_error(
                 401, "access_denied", "The resource owner or authorization server denied the request."
@@ -101,25 +103,25 @@ class Benlly:
 
     @staticmethod
     def _triggers(
-        visit: Visit, user: str, device: str, channel_id: int, headers: Mapping[str, str]
+        record: RequestRecord, user: str, device: str, channel_id: int, headers: Mapping[str, str]
     ) -> JSONObject:
         """List what a channel can react to; here no channel reacts to anything."""
         return {"data": []}
 
     def _authorize(
-        self, visit: Visit, user: str, device: str, channel_id: int, headers: Mapping[str, str]
+        self, record: RequestRecord, user: str, device: str, channel_id: int, headers: Mapping[str, str]
     ) -> JSONObject:
         udid = headers.get("X-Benlly-Udid", "").strip()
         if not udid:
             problem = "The X-Benlly-Udid header is required."
             raise BenllyRefusedError(400, problem, errors={"X-Benlly-Udid": [problem]})
-        device_token = visit.params.get("token")
+        device_token = record.params.get("token")
         pushes = self.channels[channel_id] == "push_notification"
         if pushes and (not isinstance(device_token, str) or not device_token):
             raise BenllyRefusedError(
                 422, "The given data was invalid.", errors={"token": ["The token field is required."]}
             )
-        stamp = datetime.fromtimestamp(int(visit.at), tz=_JAPAN).isoformat()
+        stamp = datetime.fromtimestamp(int(record.at), tz=_JAPAN).isoformat()
         old = self._rows.get((user, channel_id, udid))
         data: JSONObject = {"udid": udid, **({"device_token": device_token} if pushes else {})}
         data |= {"expired_at": None, "expired": False}
@@ -135,7 +137,7 @@ class Benlly:
         return {"data": data}
 
     def _deauthorize(
-        self, visit: Visit, user: str, device: str, channel_id: int, headers: Mapping[str, str]
+        self, record: RequestRecord, user: str, device: str, channel_id: int, headers: Mapping[str, str]
     ) -> JSONObject:
         udid = headers.get("X-Benlly-Udid", "").strip()
         gone = [k for k in self._rows if k[:2] == (user, channel_id) and (not udid or k[2] == udid)]
@@ -144,5 +146,5 @@ class Benlly:
         if not gone:
             raise BenllyRefusedError(404, "The channel is not authorized.")
         return {
-            "data": {"udid": udid or None, "channel_id": channel_id, "device": device, "at": int(visit.at)}
+            "data": {"udid": udid or None, "channel_id": channel_id, "device": device, "at": int(record.at)}
         }

@@ -13,7 +13,7 @@ from airflow_channel_provider.emulator.tokens import fingerprint
 
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
-    from airflow_channel_provider.emulator.visit import Visit
+    from airflow_channel_provider.emulator.request_record import RequestRecord
 
 __all__ = ["BenllyRefusedError", "UserTokens", "oauth_error"]
 
@@ -103,16 +103,16 @@ class UserTokens:
             self._refresh.clear()
         return len(given_out)
 
-    def answer(self, visit: Visit) -> JSONObject:
+    def answer(self, record: RequestRecord) -> JSONObject:
         """
         Carry out one request to the token endpoint.
 
         :raises BenllyRefusedError: refused.
         """
-        params = {key: str(value) for key, value in visit.params.items() if value is not None}
+        params = {key: str(value) for key, value in record.params.items() if value is not None}
         client, grant = self._client(params), params.get("grant_type")
         if grant == "refresh_token":
-            return self._exchange(visit, params, client)
+            return self._exchange(record, params, client)
         if grant not in ("register", "password"):
             raise oauth_error(400, "unsupported_grant_type", "The authorization grant type is not supported.")
         name, password = params.get("username", ""), params.get("password", "")
@@ -124,7 +124,7 @@ class UserTokens:
         ):
             raise oauth_error(401, "invalid_credentials", "The user credentials were incorrect.")
         self._users[(client, name)] = fingerprint(password)
-        return self._mint(visit, client, name)
+        return self._mint(record, client, name)
 
     def _client(self, params: dict[str, str]) -> str:
         client, secret = params.get("client_id", ""), params.get("client_secret")
@@ -133,22 +133,22 @@ class UserTokens:
             raise oauth_error(401, "invalid_client", "Client authentication failed")
         return client
 
-    def _exchange(self, visit: Visit, params: dict[str, str], client: str) -> JSONObject:
+    def _exchange(self, record: RequestRecord, params: dict[str, str], client: str) -> JSONObject:
         pair = self._refresh.get(params.get("refresh_token", ""))
-        ended = pair is not None and pair.ends_at is not None and visit.at >= pair.ends_at
+        ended = pair is not None and pair.ends_at is not None and record.at >= pair.ends_at
         if pair is None or pair.client != client or ended:
             raise oauth_error(401, "invalid_request", "The refresh token is invalid.")
         del self._refresh[params["refresh_token"]]
         self._access.pop(pair.access_token, None)
-        return self._mint(visit, client, pair.name)
+        return self._mint(record, client, pair.name)
 
-    def _mint(self, visit: Visit, client: str, name: str) -> JSONObject:
+    def _mint(self, record: RequestRecord, client: str, name: str) -> JSONObject:
         access = f"{self._prefix}benlly.{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(32)}"
         refresh = f"{self._prefix}{secrets.token_urlsafe(48)}"
         life, refresh_life = self._life_seconds, self._refresh_life_seconds
-        self._access[access] = _Access(f"{client}/{name}", visit.at + life)
-        ends_at = None if refresh_life is None else visit.at + refresh_life
+        self._access[access] = _Access(f"{client}/{name}", record.at + life)
+        ends_at = None if refresh_life is None else record.at + refresh_life
         self._refresh[refresh] = _Refresh(client, name, access, ends_at)
-        visit.fingerprint = fingerprint(access)
+        record.fingerprint = fingerprint(access)
         lasts = {"token_type": "Bearer", "expires_in": int(life) if life.is_integer() else life}
         return {**lasts, "access_token": access, "refresh_token": refresh}

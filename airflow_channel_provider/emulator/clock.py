@@ -1,14 +1,15 @@
-"""The emulator's clock: a source of epoch seconds plus an offset that only grows."""
+"""The emulator's clock, a source of epoch seconds plus an offset that only grows, and what is due at a time of it."""
 
 from __future__ import annotations
 
+import heapq
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "Scheduler"]
 
 MOST_AHEAD_SECONDS = 1e10
 
@@ -40,3 +41,31 @@ class Clock:
                 "seconds must be a number from 0 up: the clock never runs back, nor further ahead than 300 years"
             )
         self.offset_seconds += seconds
+
+
+class Scheduler:
+    """
+    Changes that are due at a time of the clock, soonest first.
+
+    Nothing runs by itself: each call first runs what is due.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, int, Callable[[float], None]]] = []
+        self._count = 0
+
+    def schedule(self, due_at: float, run: Callable[[float], None]) -> None:
+        """
+        Run something once the clock is there.
+
+        :param due_at: epoch seconds.
+        :param run: is called with that time.
+        """
+        self._count += 1
+        heapq.heappush(self._waiting, (due_at, self._count, run))
+
+    def run_due(self, now: float) -> None:
+        """Run all that is due; ``now`` in epoch seconds."""
+        while self._waiting and self._waiting[0][0] <= now:
+            due_at, _, run = heapq.heappop(self._waiting)
+            run(due_at)

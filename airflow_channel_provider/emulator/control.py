@@ -47,23 +47,34 @@ class EmulatorControl:
 
     def journal(self, since: int = 0) -> list[JSONObject]:
         """
-        Requests after number ``since``, oldest first; secrets are ``***``, tokens are fingerprints.
+        Every request that arrived, oldest first; secrets are ``***``, tokens are fingerprints.
 
-        :param since: the last number that is known.
+        :param since: only those after this number; the ``n`` of the last one that is known.
+        :return: of each request: ``n``, ``at`` (epoch seconds of the emulator's clock), ``service``, ``path``,
+            ``method``, ``params``, ``scope`` (``app`` or ``channel:<id>``), ``app_id``, ``client``,
+            ``token_fingerprint``, ``http_status`` (None: no answer), ``outcome`` (``ok``, ``refused`` or
+            ``fault:<name>``), ``error``, ``acted`` (it was carried out), ``repeated`` (its requestId was known) and
+            ``request_id``.
         """
         entries: list[JSONObject] = self._send("journal", query={"since": since})
         return entries
 
     def token_requests(self) -> list[JSONObject]:
-        """Every issueToken and refreshToken, with ``kind``, ``counted`` and ``refused_by_quota``."""
+        """
+        Every issueToken and refreshToken, oldest first.
+
+        :return: as of :meth:`journal`, and ``kind`` (``issue`` or ``refresh``), ``counted`` and ``refused_by_quota``.
+        """
         entries: list[JSONObject] = self._send("token_requests")
         return entries
 
     def messages(self, chat_id: str | None = None) -> list[JSONObject]:
         """
-        Messages that were written, oldest first.
+        Messages that were written, oldest first; a requestId that was repeated wrote one.
 
-        :param chat_id: of one chat only.
+        :param chat_id: only those of this user chat, group or direct chat.
+        :return: as the service answers them: ``id``, ``channelId``, ``chatType``, ``chatId``, ``personType``,
+            ``personId``, ``requestId``, ``plainText``, ``blocks`` and so on.
         """
         found: list[JSONObject] = self._send("messages", query={"chat_id": chat_id})
         return found
@@ -100,17 +111,40 @@ class EmulatorControl:
         return found
 
     def authorizations(self) -> list[JSONObject]:
-        """Benlly's authorizations; a device token is ``***``."""
+        """
+        Benlly's authorizations that were not taken back.
+
+        :return: of each: ``channel_id``, ``auth_type``, ``device``, ``udid``, ``user``, its times, and
+            ``device_token`` as ``***``.
+        """
         found: list[JSONObject] = self._send("authorizations")
         return found
 
+    def connections(self) -> list[JSONObject]:
+        """
+        Airflow connections to this emulator, those of Channel Talk first.
+
+        :return: ``conn_id``, ``conn_type``, and the connection as ``shell``, a line that exports its JSON, and ``uri``.
+        """
+        found: list[JSONObject] = self._send("connections")
+        return found
+
     def stats(self) -> JSONObject:
-        """Counts since the start or the last reset."""
+        """
+        Counts since the start or the last reset.
+
+        :return: ``calls``, ``token_requests``, ``token_requests_by_scope``, ``quota_refusals``, ``messages``,
+            ``authorizations`` and ``max_token_requests_in_any_window``.
+        """
         found: JSONObject = self._send("stats")
         return found
 
     def faults(self) -> list[JSONObject]:
-        """The faults that still wait for requests."""
+        """
+        The faults that still wait for requests.
+
+        :return: of each: ``fault``, ``remaining`` (requests), ``method``, ``share`` and ``options``.
+        """
         found: list[JSONObject] = self._send("faults")
         return found
 
@@ -122,11 +156,13 @@ class EmulatorControl:
 
         :param fault: close_before, close_after, http_500, http_500_after, rate_limit, slow, truncated, html, empty,
             unauthorized, token_quota, first_page or huge.
-        :param count: how many requests.
+        :param count: how many requests, from 1 up.
         :param method: only calls of this native function, app function or Benlly endpoint (``authorize``,
             ``deauthorize``, ``oauth_token``), or of this path.
         :param share: hits so many of the requests that it fits, from above 0 to 1.
-        :param options: of the fault, such as ``shape`` or ``seconds``.
+        :param options: of the fault: ``seconds`` of slow, ``megabytes`` of huge, ``status`` of html, ``cut`` of
+            truncated, ``shape`` of rate_limit, unauthorized and token_quota, ``reset_after_seconds`` and
+            ``second_document`` of rate_limit, ``retry_after_seconds`` of token_quota.
         :raises ValueError: no such fault, option or value.
         """
         body = {"fault": fault, "count": count, "method": method, "share": share, "options": options}
@@ -189,10 +225,10 @@ class EmulatorControl:
 
     def change_user_chat(self, user_chat_id: str, *, after_seconds: float = 0, **changes: JSON) -> None:
         """
-        Let somebody at the desk change a user chat.
+        Let an agent change a user chat.
 
         :param user_chat_id: which one.
-        :param after_seconds: when, from now.
+        :param after_seconds: seconds from now, by the emulator's clock.
         :param changes: ``state`` (opened, closed, snoozed, initial, queued or missed) and ``assignee_id`` (a manager's,
             or None), either or both.
         :raises ValueError: no such chat or change.
@@ -203,15 +239,18 @@ class EmulatorControl:
         """
         Shift the emulator's clock ahead: tokens age, windows end.
 
-        :param seconds: how far.
+        :param seconds: how far, from 0 up; it never runs back.
+        :raises ValueError: less than 0, or further than 300 years.
         """
         self._send("advance", {"seconds": seconds})
 
     def configure(self, **settings: JSON) -> None:
         """
-        Change settings while it runs.
+        Change settings while it runs; tokens, windows and messages stay.
 
-        :param settings: by name.
+        :param settings: by name, such as ``quota_limit`` (token requests in a window), ``token_life_seconds``,
+            ``rate_limit`` (calls in a window), ``latency_seconds``, ``dialect`` or ``contract``; ``apps`` and
+            ``channels`` are set up anew.
         :raises ValueError: no such setting or value.
         """
         self._send("configure", settings)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.agents import change_chat
 from airflow_channel_provider.emulator.answers import Answer
-from airflow_channel_provider.emulator.desk import change_later
 from airflow_channel_provider.emulator.dialect import write_thing
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.overview import overview
+from airflow_channel_provider.emulator.ready_connections import ready_connections
 from airflow_channel_provider.emulator.seed_data import endpoint_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ControlPlane:
             "stats": lambda query: emulator.stats(),
             "faults": lambda query: emulator.faults.listing(),
             "settings": lambda query: emulator.settings.public(),
+            "connections": lambda query: ready_connections(emulator),
             "overview": lambda query: overview(emulator),
         }
         self._writes: dict[str, Callable[[JSONObject], JSON]] = {
@@ -53,7 +55,7 @@ class ControlPlane:
             "configure": self._configure,
             "app_functions": self._app_function,
             "function_endpoint": self._function_endpoint,
-            "user_chats": lambda body: change_later(emulator.world, body),
+            "user_chats": lambda body: change_chat(emulator.world, body),
         }
 
     def handle(self, http_method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:

@@ -1,8 +1,7 @@
 """Faults on demand: each waits in a queue for the next requests it fits, and is gone when used up.
 
-A fault with a share strikes only some of them, chosen at random but the same in each run.
-
-What a fault does is decided here; whether the call behind it is carried out is part of its name's meaning.
+A fault with a share hits only some of them, chosen at random but the same in each run. It is applied either before the
+call, which is then not carried out, or after it, in place of its answer.
 """
 
 from __future__ import annotations
@@ -11,15 +10,34 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.answers import (
+    Answer,
+    Delivery,
+    http_body,
+    quota_answer,
+    rate_limit_answer,
+    unauthorized_answer,
+)
+from airflow_channel_provider.emulator.jsontypes import dump
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.request_record import RequestRecord
 
-__all__ = ["ACTING", "OPTIONS", "TOKEN_METHODS", "Fault", "FaultQueue"]
+__all__ = [
+    "ACTING",
+    "OPTIONS",
+    "TOKEN_METHODS",
+    "Fault",
+    "FaultQueue",
+    "apply_fault_after_call",
+    "apply_fault_before_call",
+]
 
 TOKEN_METHODS = frozenset({"issueToken", "refreshToken"})
-# Faults that strike after the call was carried out; the others strike before.
+# Applied after the call was carried out; the others before it.
 ACTING = frozenset({"close_after", "http_500_after", "slow", "truncated", "empty", "first_page", "huge"})
 # Every fault with its options: the value is the default, a tuple means one of (the first is the default).
 OPTIONS: dict[str, dict[str, JSON]] = {
@@ -46,6 +64,19 @@ OPTIONS: dict[str, dict[str, JSON]] = {
 }
 SEED = 1
 _LIMITS = {"reset_after_seconds": (0, 1e7), "seconds": (0, 3600), "status": (300, 599), "megabytes": (0, 512)}
+
+_TEXTS = {
+    "close_before": "connection dropped",
+    "http_500": "internal server error",
+    "html": "gateway error as HTML",
+    "rate_limit": "rate limit exceeded",
+    "unauthorized": "token refused though alive",
+    "token_quota": "token quota used up",
+}
+_HTML = (
+    "<html>\r\n<head><title>{status} Bad Gateway</title></head>\r\n<body>\r\n"
+    "<center><h1>{status} Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
 
 
 @dataclass(slots=True)
@@ -124,19 +155,19 @@ class FaultQueue:
 
     def take(self, method: str, path: str, *, needs_token: bool = True) -> Fault | None:
         """
-        The fault that strikes this request, used up by one; None if none does.
+        The fault that hits this request, used up by one; None if none does.
 
         :param method: see :meth:`Fault.fits`, as for the others.
         """
         for fault in self._waiting:
-            if fault.fits(method, path, needs_token) and self._strikes(fault):
+            if fault.fits(method, path, needs_token) and self._hits(fault):
                 fault.remaining -= 1
                 if not fault.remaining:
                     self._waiting.remove(fault)
                 return fault
         return None
 
-    def _strikes(self, fault: Fault) -> bool:
+    def _hits(self, fault: Fault) -> bool:
         return fault.share >= 1 or self._random.random() < fault.share
 
     def clear(self) -> None:
@@ -182,3 +213,69 @@ def _check_option(key: str, value: JSON, default: JSON) -> None:
         low, high = _LIMITS.get(key, (0, 1e7))
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise ValueError(f"{key} must be a number from {low} to {high:g}")
+
+
+def _server_error() -> Answer:
+    return Answer(500, dump(http_body(500, "Internal Server Error", "Internal Server Error")))
+
+
+def apply_fault_before_call(
+    fault: Fault, record: RequestRecord, quota_left_seconds: float, rate_limit: int
+) -> Delivery:
+    """
+    Answer, or drop the connection, without acting.
+
+    :param fault: one that does not act.
+    :param record: the request; gets its error.
+    :param quota_left_seconds: until the token window ends.
+    :param rate_limit: the number that a 429 names.
+    """
+    options = fault.options
+    record.error = _TEXTS[fault.name]
+    if fault.name == "close_before":
+        return Delivery(None)
+    if fault.name == "html":
+        status = int(options["status"])
+        return Delivery(Answer(status, _HTML.format(status=status).encode(), content_type="text/html"))
+    if fault.name == "rate_limit":
+        reset_at = record.at + options["reset_after_seconds"]
+        second = options["second_document"]
+        return Delivery(
+            rate_limit_answer(
+                options["shape"], limit=rate_limit, reset_at=reset_at, now=record.at, second_document=second
+            )
+        )
+    if fault.name == "unauthorized":
+        return Delivery(unauthorized_answer(options["shape"]))
+    if fault.name == "token_quota":
+        if record.token_request is not None:
+            record.token_request["refused_by_quota"] = True
+        wait = options["retry_after_seconds"]
+        return Delivery(quota_answer(options["shape"], quota_left_seconds if wait is None else wait))
+    return Delivery(_server_error())
+
+
+def apply_fault_after_call(fault: Fault, answer: Answer) -> Delivery:
+    """
+    Spoil the answer of a call that was carried out.
+
+    :param fault: one that acts.
+    :param answer: what would have been answered.
+    """
+    if fault.name == "close_after":
+        return Delivery(None)
+    if fault.name == "http_500_after":
+        return Delivery(_server_error())
+    if fault.name == "first_page":
+        return Delivery(answer)
+    if fault.name == "slow":
+        return Delivery(answer, delay_seconds=fault.options["seconds"])
+    if fault.name == "truncated":
+        if not fault.options["cut"]:
+            answer.body = answer.body[: len(answer.body) // 2]
+        return Delivery(answer, cut=fault.options["cut"])
+    if fault.name == "empty":
+        return Delivery(Answer(200, b"", answer.headers))
+    # Blanks, so that it says what it would have said: a refusal stays one.
+    answer.body = answer.body[:-1] + b" " * int(fault.options["megabytes"] * 1_000_000) + answer.body[-1:]
+    return Delivery(answer)

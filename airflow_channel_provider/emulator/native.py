@@ -1,4 +1,4 @@
-"""Channel Talk's two doors, native functions and app functions, over a :class:`World`. Pure: a visit in, an answer out.
+"""Channel Talk's two ways in, native functions and app functions, over a :class:`World`: a request in, an answer out.
 
 The order of the checks is the service's: the body, the method, the token, the rate limit, the permission, the
 parameters, and only then the function.
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.emulator.answers import (
     EMPTY_ERRORS,
     Answer,
+    PendingAnswer,
     RefusalError,
-    Unanswered,
     rate_limit_answer,
     rate_limit_headers,
     refusal_answer,
@@ -30,9 +30,9 @@ from airflow_channel_provider.emulator.tokens import TokenRefusedError, fingerpr
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Function
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.request_record import RequestRecord
     from airflow_channel_provider.emulator.state import App, World
     from airflow_channel_provider.emulator.tokens import AccessToken
-    from airflow_channel_provider.emulator.visit import Visit
 
 __all__ = ["answer_app_function", "answer_native", "identify", "read_call"]
 
@@ -40,62 +40,62 @@ __all__ = ["answer_app_function", "answer_native", "identify", "read_call"]
 _TOLD_AT_MOST = 5
 
 
-def read_call(visit: Visit, body: JSON) -> None:
+def read_call(record: RequestRecord, body: JSON) -> None:
     """
-    Fill a visit in from its body.
+    Fill a record in from the body.
 
-    :param visit: gets method, params and request_id.
+    :param record: gets method, params and request_id.
     :param body: the parsed body.
     :raises RefusalError: it is no call.
     """
     if not isinstance(body, dict) or not isinstance(body.get("method"), str) or not body["method"]:
         raise RefusalError("method is required", via="http")
-    visit.method = body["method"]
+    record.method = body["method"]
     params = body.get("params")
     if params is not None and not isinstance(params, dict):
         raise RefusalError("params must be an object", via="http")
-    visit.params = params or {}
-    dto = visit.params.get("dto")
+    record.params = params or {}
+    dto = record.params.get("dto")
     if isinstance(dto, dict) and isinstance(dto.get("requestId"), str):
-        visit.request_id = dto["requestId"]
+        record.request_id = dto["requestId"]
 
 
-def identify(world: World, visit: Visit, token: str) -> AccessToken:
+def identify(world: World, record: RequestRecord, token: str) -> AccessToken:
     """
-    Note whose token a visit carries, be it alive or not.
+    Note whose token a request carries, be it alive or not.
 
     :param world: knows the tokens.
-    :param visit: gets scope, app_id and fingerprint.
+    :param record: gets scope, app_id and fingerprint.
     :param token: as sent; may be empty.
     :return: what it stands for.
     :raises TokenRefusedError: it is not.
     """
     if token:
-        visit.fingerprint = fingerprint(token)
+        record.fingerprint = fingerprint(token)
     try:
-        known = world.tokens.check(token, visit.at)
+        known = world.tokens.check(token, record.at)
     except TokenRefusedError as refused:
         if refused.token is not None:
-            visit.scope, visit.app_id = refused.token.scope, refused.token.app_id
+            record.scope, record.app_id = refused.token.scope, refused.token.app_id
         raise
-    visit.scope, visit.app_id = known.scope, known.app_id
+    record.scope, record.app_id = known.scope, known.app_id
     return known
 
 
-def answer_native(world: World, visit: Visit, token: str) -> Answer | Unanswered:
+def answer_native(world: World, record: RequestRecord, token: str) -> Answer | PendingAnswer:
     """
     Carry out one call of a native function.
 
     :param world: is changed by it.
-    :param visit: the call; gets what the journal wants to know.
+    :param record: the call; gets what the journal wants to know.
     :param token: the access token as sent.
     """
-    if visit.method in TOKEN_METHODS:
-        return answer_token_request(world, visit)
+    if record.method in TOKEN_METHODS:
+        return answer_token_request(world, record)
     try:
-        return _answer_function(world, visit, token)
+        return _answer_function(world, record, token)
     except RefusalError as refusal:
-        visit.error = refusal.message or "refused"
+        record.error = refusal.message or "refused"
         settings = world.settings
         answer = refusal_answer(
             refusal,
@@ -103,17 +103,17 @@ def answer_native(world: World, visit: Visit, token: str) -> Answer | Unanswered
             error_shape=settings.error_shape,
             dialect=settings.dialect,
         )
-        answer.headers = visit.headers
+        answer.headers = record.headers
         return answer
 
 
-def _answer_function(world: World, visit: Visit, token: str) -> Answer | Unanswered:
-    world.later.catch_up(visit.at)
-    function = FUNCTIONS.get(visit.method)
+def _answer_function(world: World, record: RequestRecord, token: str) -> Answer | PendingAnswer:
+    world.scheduler.run_due(record.at)
+    function = FUNCTIONS.get(record.method)
     if function is None:
-        raise RefusalError(f"method not found: {visit.method}")
+        raise RefusalError(f"method not found: {record.method}")
     try:
-        known = identify(world, visit, token)
+        known = identify(world, record, token)
     except TokenRefusedError as refused:
         if function.proxied:
             raise RefusalError(refused.reason, via="core", status=401) from None
@@ -121,23 +121,25 @@ def _answer_function(world: World, visit: Visit, token: str) -> Answer | Unanswe
     app = world.apps.get(known.app_id)
     if app is None:
         raise RefusalError("signature is invalid")
-    limited = _rate_limit(world, visit, app)
+    limited = _rate_limit(world, record, app)
     if limited is not None:
         return limited
-    params = _from_the_start(visit.params) if visit.forgets_cursor else visit.params
-    call = Call(world, app, known, params, visit.at)
+    params = _from_the_start(record.params) if record.forgets_cursor else record.params
+    call = Call(world, app, known, params, record.at)
     _check_allowed(function, call)
     _check_contract(function, call)
-    return _answer_result(visit, call, function.run(call))
+    return _answer_result(record, call, function.run(call))
 
 
-def _answer_result(visit: Visit, call: Call, result: JSON) -> Answer | Unanswered:
-    if isinstance(result, Unanswered):
-        return Unanswered(result.find_out, lambda found: _answer_result(visit, call, result.conclude(found)))
+def _answer_result(record: RequestRecord, call: Call, result: JSON) -> Answer | PendingAnswer:
+    if isinstance(result, PendingAnswer):
+        return PendingAnswer(
+            result.find_out, lambda found: _answer_result(record, call, result.conclude(found))
+        )
     settings = call.world.settings
-    visit.acted, visit.repeated = True, call.repeated
+    record.acted, record.repeated = True, call.repeated
     answer = success_answer(write_result(result, settings.dialect), settings.answer_shape)
-    answer.headers = visit.headers
+    answer.headers = record.headers
     return answer
 
 
@@ -149,17 +151,17 @@ def _from_the_start(params: JSONObject) -> JSONObject:
     return started
 
 
-def _rate_limit(world: World, visit: Visit, app: App) -> Answer | None:
+def _rate_limit(world: World, record: RequestRecord, app: App) -> Answer | None:
     settings = world.settings
     if settings.rate_limit is None:
         return None
-    allowed, reset_at = app.rate.hit(visit.at), app.rate.ends_at(visit.at)
+    allowed, reset_at = app.rate.hit(record.at), app.rate.ends_at(record.at)
     if allowed:
-        visit.headers = rate_limit_headers(settings.rate_limit, app.rate.remaining(visit.at), reset_at)
+        record.headers = rate_limit_headers(settings.rate_limit, app.rate.remaining(record.at), reset_at)
         return None
-    visit.error = "rate limit exceeded"
+    record.error = "rate limit exceeded"
     return rate_limit_answer(
-        settings.rate_limit_shape, limit=settings.rate_limit, reset_at=reset_at, now=visit.at
+        settings.rate_limit_shape, limit=settings.rate_limit, reset_at=reset_at, now=record.at
     )
 
 
@@ -197,35 +199,37 @@ def _check_contract(function: Function, call: Call) -> None:
 # ---- app functions
 
 
-def answer_app_function(world: World, visit: Visit, token: str, app_id: str, body: JSONObject) -> Answer:
+def answer_app_function(
+    world: World, record: RequestRecord, token: str, app_id: str, body: JSONObject
+) -> Answer:
     """
     Call a function of an app through the store: what was programmed for it, else an echo.
 
     :param world: knows the apps and their answers.
-    :param visit: the call.
+    :param record: the call.
     :param token: the access token as sent.
     :param app_id: the app that is called.
     :param body: the parsed body.
     """
     try:
-        known = identify(world, visit, token)
+        known = identify(world, record, token)
     except TokenRefusedError as refused:
-        visit.error = refused.reason
+        record.error = refused.reason
         return refusal_answer(RefusalError(refused.reason, via="http", status=401), proxied_errors=True)
     caller = world.apps.get(known.app_id)
-    limited = _rate_limit(world, visit, caller) if caller else None
+    limited = _rate_limit(world, record, caller) if caller else None
     if limited is not None:
         return limited
     if _other_channel(body.get("context"), known.channel_id):
-        visit.error = "function call unauthorized"
-        return refusal_answer(RefusalError(visit.error, via="http"), proxied_errors=True)
-    programmed = world.app_answers.get((app_id, visit.method))
+        record.error = "function call unauthorized"
+        return refusal_answer(RefusalError(record.error, via="http"), proxied_errors=True)
+    programmed = world.app_answers.get((app_id, record.method))
     if programmed is None:
         programmed = {"result": {key: body.get(key) for key in ("method", "params", "context")}}
-    visit.acted = True
-    answer = Answer(programmed.get("http_status") or 200, dump(_app_body(world, programmed)), visit.headers)
+    record.acted = True
+    answer = Answer(programmed.get("http_status") or 200, dump(_app_body(world, programmed)), record.headers)
     if programmed.get("error"):
-        visit.error = str(programmed["error"])[:500]
+        record.error = str(programmed["error"])[:500]
     return answer
 
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from airflow_channel_provider.contract.open_api import BASE_PATH, MAX_PAGE_SIZE, find_operation
 from airflow_channel_provider.emulator.answers import Answer
-from airflow_channel_provider.emulator.desk import plain_state, set_state
+from airflow_channel_provider.emulator.agents import plain_state, set_state
 from airflow_channel_provider.emulator.dialect import write_result
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.quota import FixedWindow
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.contract.open_api import Operation
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import Channel, World
-    from airflow_channel_provider.emulator.visit import Visit
+    from airflow_channel_provider.emulator.request_record import RequestRecord
 
 __all__ = ["OpenApi", "access_key_of", "access_secret_of"]
 
@@ -529,32 +529,32 @@ class OpenApi:
         self._windows: dict[str, FixedWindow] = {}
 
     def answer(
-        self, visit: Visit, verb: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+        self, record: RequestRecord, verb: str, path: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
         """
         Carry out one request.
 
-        :param visit: gets what the journal wants to know.
+        :param record: gets what the journal wants to know.
         :param path: decoded, below ``/open/v5``.
         :param query: as it was sent.
         """
         told: dict[str, str] = {}
         try:
             channel = self._channel_of(headers)
-            visit.scope = f"channel:{channel.id}"
-            told = self._limited(channel, visit.at)
+            record.scope = f"channel:{channel.id}"
+            told = self._limited(channel, record.at)
             operation, variables = _operation(verb, path)
             parsed_query = parse_qs(query, keep_blank_values=True)
             request = _Request(
-                self._world, channel, operation, variables, parsed_query, _read(body), visit.at
+                self._world, channel, operation, variables, parsed_query, _read(body), record.at
             )
-            visit.params = {**request.body, **{name: values[-1] for name, values in request.query.items()}}
-            visit.request_id = request.body.get("requestId")
+            record.params = {**request.body, **{name: values[-1] for name, values in request.query.items()}}
+            record.request_id = request.body.get("requestId")
             result = _HANDLERS[verb, operation.path](request)
-            visit.acted, visit.repeated = verb != "GET", request.repeated
+            record.acted, record.repeated = verb != "GET", request.repeated
             return Answer(200, dump(write_result(result, "plain")), told)
         except _RefusedError as refused:
-            visit.error = refused.message
+            record.error = refused.message
             return _refusal(refused, told)
 
     def _channel_of(self, headers: Mapping[str, str]) -> Channel:

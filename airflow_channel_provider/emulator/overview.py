@@ -6,7 +6,8 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.desk import plain_state
+from airflow_channel_provider.emulator.agents import plain_state
+from airflow_channel_provider.emulator.ready_connections import ready_connections, ready_ids
 
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
@@ -37,6 +38,8 @@ def overview(emulator: Emulator) -> JSONObject:
         "authorizations": emulator.benlly.authorizations()[-_ROWS_SHOWN:][::-1],
         "errors": [_error(entry) for entry in emulator.journal.errors()[-_ERRORS_SHOWN:][::-1]],
         "faults": emulator.faults.listing(),
+        "connections": ready_connections(emulator),
+        "ids": ready_ids(emulator),
     }
 
 

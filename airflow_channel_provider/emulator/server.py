@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from airflow_channel_provider.emulator.control_plane import ControlPlane
-from airflow_channel_provider.emulator.page import read_page
 from airflow_channel_provider.emulator.service import Emulator
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.emulator.answers import Answer
-    from airflow_channel_provider.emulator.visit import Exchange
+    from airflow_channel_provider.emulator.answers import Answer, Delivery
 
 __all__ = ["EmulatorServer"]
 
@@ -44,7 +43,7 @@ class EmulatorServer:
     def __init__(self, emulator: Emulator | None = None) -> None:
         self.emulator = emulator or Emulator()
         self._control = ControlPlane(self.emulator)
-        self._page = read_page()
+        self._page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
         self._runner: web.ServerRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -63,7 +62,8 @@ class EmulatorServer:
         await site.start()
         address = self._runner.addresses[0]
         name = f"[{address[0]}]" if ":" in address[0] else address[0]
-        return f"http://{name}:{address[1]}"
+        self.emulator.url = f"http://{name}:{address[1]}"
+        return self.emulator.url
 
     async def stop(self) -> None:
         """Stop listening and drop what is open."""
@@ -78,17 +78,17 @@ class EmulatorServer:
         body = await _read(request)
         if body is None:
             return web.Response(status=413, text="body too large", headers=_NOSNIFF)
-        exchange = self.emulator.handle(
+        delivery = self.emulator.handle(
             request.method, path, request.headers, body, _client(request), request.rel_url.raw_query_string
         )
-        if exchange.unanswered is not None:
-            found = await asyncio.to_thread(exchange.unanswered.find_out)
-            exchange = exchange.unanswered.conclude(found)
-        if exchange.delay_seconds:
-            await asyncio.sleep(exchange.delay_seconds)
-        if exchange.answer is None or exchange.cut:
-            return await _break_off(request, exchange)
-        return _response(exchange.answer)
+        if delivery.pending is not None:
+            found = await asyncio.to_thread(delivery.pending.find_out)
+            delivery = delivery.pending.conclude(found)
+        if delivery.delay_seconds:
+            await asyncio.sleep(delivery.delay_seconds)
+        if delivery.answer is None or delivery.cut:
+            return await _break_off(request, delivery)
+        return _response(delivery.answer)
 
     async def _local(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """The page and the control plane: only for this machine, and not by way of a name that points at it."""
@@ -128,12 +128,12 @@ async def _read(request: web.BaseRequest) -> bytes | None:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _break_off(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+async def _break_off(request: web.BaseRequest, delivery: Delivery) -> web.StreamResponse:
     """Drop the connection: at once, or in the middle of an answer that announced its whole length."""
     response = web.StreamResponse(headers=_NOSNIFF)
     transport = request.transport
-    if exchange.answer is not None:
-        answer = exchange.answer
+    if delivery.answer is not None:
+        answer = delivery.answer
         response.content_type, response.content_length = answer.content_type, len(answer.body)
         await response.prepare(request)
         await response.write(answer.body[: len(answer.body) // 2])

@@ -1,4 +1,4 @@
-"""The whole emulator without its wire: faults, journal and both services. One call in, one exchange out, atomically."""
+"""The whole emulator without its wire: faults, journal and both services. One call in, one delivery out, atomically."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ from airflow_channel_provider.contract.open_api import BASE_PATH as OPEN_API_PAT
 from airflow_channel_provider.contract.open_api import find_operation
 from airflow_channel_provider.emulator.answers import (
     Answer,
+    Delivery,
+    PendingAnswer,
     RefusalError,
-    Unanswered,
     http_body,
     refusal_answer,
 )
 from airflow_channel_provider.emulator.benlly import Benlly
 from airflow_channel_provider.emulator.clock import Clock
-from airflow_channel_provider.emulator.faults import TOKEN_METHODS, FaultQueue
+from airflow_channel_provider.emulator.faults import (
+    TOKEN_METHODS,
+    FaultQueue,
+    apply_fault_after_call,
+    apply_fault_before_call,
+)
 from airflow_channel_provider.emulator.journal import Journal
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.native import answer_app_function, answer_native, identify, read_call
 from airflow_channel_provider.emulator.open_api import OpenApi
+from airflow_channel_provider.emulator.request_record import RequestRecord
 from airflow_channel_provider.emulator.settings import Settings
 from airflow_channel_provider.emulator.state import World
-from airflow_channel_provider.emulator.strikes import strike_after, strike_before
 from airflow_channel_provider.emulator.token_requests import note_token_request
 from airflow_channel_provider.emulator.tokens import TokenRefusedError
-from airflow_channel_provider.emulator.visit import Exchange, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +51,10 @@ class Emulator:
 
     :param settings: how it starts, and what :meth:`reset` goes back to.
     :param clock: its time.
+    :ivar url: where it listens; empty before.
     """
+
+    url = ""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         self._initial = settings or Settings()
@@ -89,7 +97,7 @@ class Emulator:
         body: bytes,
         client: str | None = None,
         query: str = "",
-    ) -> Exchange:
+    ) -> Delivery:
         """
         Carry out one request of any service.
 
@@ -109,121 +117,123 @@ class Emulator:
             return self._benlly(http_method, path, headers, body)
         if path.startswith(f"{OPEN_API_PATH}/"):
             return self._open_api(http_method, path, query, headers, body)
-        visit = Visit("channel_talk", path, self.clock.now(), method=path, error="no such endpoint")
-        return self._finish(visit, None, _not_found)
+        record = RequestRecord("channel_talk", path, self.clock.now(), method=path, error="no such endpoint")
+        return self._finish(record, None, _not_found)
 
-    def _native(self, path: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        visit, token = self._begin(path, headers, body)
+    def _native(self, path: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+        record, token = self._begin(path, headers, body)
         try:
-            read_call(visit, load(body))
+            read_call(record, load(body))
         except (RefusalError, ValueError) as error:
-            return self._finish(visit, None, _unreadable(visit, error))
-        fault = self._fault(visit, visit.method not in TOKEN_METHODS)
+            return self._finish(record, None, _unreadable(record, error))
+        fault = self._fault(record, record.method not in TOKEN_METHODS)
         if fault is not None and not fault.acts:
-            self._note(visit, token)
-        return self._finish(visit, fault, lambda: answer_native(self.world, visit, token))
+            self._note(record, token)
+        return self._finish(record, fault, lambda: answer_native(self.world, record, token))
 
-    def _app(self, path: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        visit, token = self._begin(path, headers, body)
+    def _app(self, path: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+        record, token = self._begin(path, headers, body)
         try:
             parsed = load(body)
-            read_call(visit, parsed)
+            read_call(record, parsed)
         except (RefusalError, ValueError) as error:
-            return self._finish(visit, None, _unreadable(visit, error))
-        fault = self._fault(visit, True)
+            return self._finish(record, None, _unreadable(record, error))
+        fault = self._fault(record, True)
         if fault is not None and not fault.acts:
-            self._note(visit, token)
+            self._note(record, token)
         app_id = path[len(_APPS_PREFIX) : -len(_APPS_SUFFIX)]
         return self._finish(
-            visit, fault, lambda: answer_app_function(self.world, visit, token, app_id, parsed)
+            record, fault, lambda: answer_app_function(self.world, record, token, app_id, parsed)
         )
 
-    def _begin(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Visit, str]:
+    def _begin(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[RequestRecord, str]:
         token = headers.get("x-access-token") or headers.get("Authorization", "").rpartition(" ")[2]
-        return Visit("channel_talk", path, self.clock.now(), method=path, size=len(body)), token
+        return RequestRecord("channel_talk", path, self.clock.now(), method=path, size=len(body)), token
 
-    def _fault(self, visit: Visit, needs_token: bool) -> Fault | None:
-        return self.faults.take(visit.method, visit.path, needs_token=needs_token) if self.faults else None
+    def _fault(self, record: RequestRecord, needs_token: bool) -> Fault | None:
+        return self.faults.take(record.method, record.path, needs_token=needs_token) if self.faults else None
 
-    def _note(self, visit: Visit, token: str) -> None:
+    def _note(self, record: RequestRecord, token: str) -> None:
         """For the journal of a call that is not carried out: whose it was."""
-        if visit.method in TOKEN_METHODS:
-            note_token_request(self.world, visit)
+        if record.method in TOKEN_METHODS:
+            note_token_request(self.world, record)
             return
         try:
-            identify(self.world, visit, token)
+            identify(self.world, record, token)
         except TokenRefusedError:
             return
 
     def _open_api(
         self, verb: str, path: str, query: str, headers: Mapping[str, str], body: bytes
-    ) -> Exchange:
+    ) -> Delivery:
         found = find_operation(verb, path.removeprefix(OPEN_API_PATH))
         method = f"{verb} {found[0].path if found else path}"
-        visit = Visit("open_api", path, self.clock.now(), method=method, size=len(body))
-        fault = self._fault(visit, True)
+        record = RequestRecord("open_api", path, self.clock.now(), method=method, size=len(body))
+        fault = self._fault(record, True)
         return self._finish(
-            visit, fault, lambda: self.open_api.answer(visit, verb, path, query, headers, body)
+            record, fault, lambda: self.open_api.answer(record, verb, path, query, headers, body)
         )
 
     # ---- Benlly
 
-    def _benlly(self, http_method: str, path: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        visit = Visit("benlly", path, self.clock.now(), method=path, size=len(body))
+    def _benlly(self, http_method: str, path: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+        record = RequestRecord("benlly", path, self.clock.now(), method=path, size=len(body))
         action, channel_id = _benlly_action(http_method, path)
         if action is None:
-            visit.error = "no such endpoint"
-            return self._finish(visit, None, lambda: Answer(404, dump({"message": "Not Found"})))
+            record.error = "no such endpoint"
+            return self._finish(record, None, lambda: Answer(404, dump({"message": "Not Found"})))
         try:
-            visit.params = _read_form(headers.get("Content-Type", ""), body)
+            record.params = _read_form(headers.get("Content-Type", ""), body)
         except ValueError:
-            visit.error = "unreadable body"
-            return self._finish(visit, None, lambda: Answer(400, dump({"message": "Unreadable body"})))
+            record.error = "unreadable body"
+            return self._finish(record, None, lambda: Answer(400, dump({"message": "Unreadable body"})))
         needs_token = action != "oauth_token"
         fault = self.faults.take(action, path, needs_token=needs_token) if self.faults else None
-        return self._finish(visit, fault, lambda: self.benlly.answer(visit, action, channel_id, headers))
+        return self._finish(record, fault, lambda: self.benlly.answer(record, action, channel_id, headers))
 
     # ---- the end of all
 
-    def _finish(self, visit: Visit, fault: Fault | None, act: Callable[[], Answer | Unanswered]) -> Exchange:
+    def _finish(
+        self, record: RequestRecord, fault: Fault | None, act: Callable[[], Answer | PendingAnswer]
+    ) -> Delivery:
         if fault is None or fault.acts:
-            visit.forgets_cursor = fault is not None and fault.name == "first_page"
-            answer = self._act(visit, act)
-            if isinstance(answer, Unanswered):
-                return self._put_off(visit, fault, answer)
-            exchange = Exchange(answer) if fault is None else strike_after(fault, answer)
+            record.forgets_cursor = fault is not None and fault.name == "first_page"
+            answer = self._act(record, act)
+            if isinstance(answer, PendingAnswer):
+                return self._finish_later(record, fault, answer)
+            delivery = Delivery(answer) if fault is None else apply_fault_after_call(fault, answer)
         else:
-            window = self._quota_left_seconds(visit)
-            exchange = strike_before(fault, visit, window, self.settings.rate_limit or 100)
-        exchange.delay_seconds += self._latency(visit)
-        visit.client = self._client
-        self.journal.add(visit.entry(exchange.answer, fault.name if fault else None))
-        return exchange
+            window = self._quota_left_seconds(record)
+            delivery = apply_fault_before_call(fault, record, window, self.settings.rate_limit or 100)
+        delivery.delay_seconds += self._latency(record)
+        record.client = self._client
+        self.journal.add(record.entry(delivery.answer, fault.name if fault else None))
+        return delivery
 
-    def _put_off(self, visit: Visit, fault: Fault | None, answer: Unanswered) -> Exchange:
+    def _finish_later(self, record: RequestRecord, fault: Fault | None, answer: PendingAnswer) -> Delivery:
         """Finish once what the answer hangs on is known; other requests are carried out meanwhile."""
         client = self._client
 
-        def conclude(found: JSON) -> Exchange:
+        def conclude(found: JSON) -> Delivery:
             self._client = client
-            return self._finish(visit, fault, lambda: answer.conclude(found))
+            return self._finish(record, fault, lambda: answer.conclude(found))
 
-        return Exchange(None, unanswered=Unanswered(answer.find_out, conclude))
+        return Delivery(None, pending=PendingAnswer(answer.find_out, conclude))
 
     @staticmethod
-    def _act(visit: Visit, act: Callable[[], Answer | Unanswered]) -> Answer | Unanswered:
+    def _act(record: RequestRecord, act: Callable[[], Answer | PendingAnswer]) -> Answer | PendingAnswer:
         try:
             return act()
         except Exception as error:
-            visit.error = f"internal error: {type(error).__name__}: {error}"
+            record.error = f"internal error: {type(error).__name__}: {error}"
             return Answer(500, dump(http_body(500, "Internal Server Error", "internal error")))
 
-    def _quota_left_seconds(self, visit: Visit) -> float:
-        app = self.world.apps.get(visit.app_id or "")
-        return app.quota.ends_at(visit.at) - visit.at if app else self.settings.quota_window_seconds
+    def _quota_left_seconds(self, record: RequestRecord) -> float:
+        app = self.world.apps.get(record.app_id or "")
+        return app.quota.ends_at(record.at) - record.at if app else self.settings.quota_window_seconds
 
-    def _latency(self, visit: Visit) -> float:
-        if visit.token_request is not None and self.settings.token_latency_seconds:
+    def _latency(self, record: RequestRecord) -> float:
+        if record.token_request is not None and self.settings.token_latency_seconds:
             return self.settings.token_latency_seconds
         return self.settings.latency_seconds
 
@@ -249,9 +259,9 @@ def _not_found() -> Answer:
     return refusal_answer(RefusalError("Not Found", via="http", status=404), proxied_errors=True)
 
 
-def _unreadable(visit: Visit, error: Exception) -> Callable[[], Answer]:
+def _unreadable(record: RequestRecord, error: Exception) -> Callable[[], Answer]:
     refusal = error if isinstance(error, RefusalError) else RefusalError("body is not JSON", via="http")
-    visit.error = refusal.message
+    record.error = refusal.message
     return lambda: refusal_answer(refusal, proxied_errors=True)
 
 

@@ -105,7 +105,7 @@ class Settings:
     page_shape: str = "next"
     error_shape: str = "legacy"
     proxied_errors: bool = True
-    # Somebody at the desk closes a user chat this long after a message was written into it; None: nobody does.
+    # An agent closes a user chat this long after a message was written into it; None: nobody does.
     user_chats_close_after_seconds: float | None = None
     latency_seconds: float = 0
     token_latency_seconds: float = 0

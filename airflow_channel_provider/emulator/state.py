@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.later import Later
+from airflow_channel_provider.emulator.clock import Scheduler
 from airflow_channel_provider.emulator.quota import FixedWindow
 from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, endpoint_of, populate
 from airflow_channel_provider.emulator.tokens import TokenBook, new_secret
@@ -181,7 +181,7 @@ class World:
         self.settings = settings
         self.tokens = TokenBook()
         self.messages = MessageBox()
-        self.later = Later()
+        self.scheduler = Scheduler()
         self.app_answers: dict[tuple[str, str], JSONObject] = {}
         self.apps: dict[str, App] = {}
         self.by_secret: dict[str, App] = {}

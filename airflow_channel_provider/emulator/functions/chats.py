@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.agents import plain_state, set_state
 from airflow_channel_provider.emulator.answers import core_refusal
-from airflow_channel_provider.emulator.desk import plain_state, set_state
 from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.functions.base import Function, page
 from airflow_channel_provider.emulator.state import new_chat_fields

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.contract.parts import DECLARED_COMMANDS, DECLARED_FUNCTIONS
-from airflow_channel_provider.emulator.answers import RefusalError, Unanswered
+from airflow_channel_provider.emulator.answers import PendingAnswer, RefusalError
 from airflow_channel_provider.emulator.app_calls import AppCallError, call_app
 from airflow_channel_provider.emulator.functions.base import Function
 
@@ -50,7 +50,7 @@ def _register(call: Call) -> JSON:
     endpoint = call.app.function_endpoint
     if endpoint is None or _extension(call) != _COMMANDS:
         return _registered(call)
-    return Unanswered(partial(_ask, endpoint), partial(_take, call))
+    return PendingAnswer(partial(_ask, endpoint), partial(_take, call))
 
 
 def _ask(endpoint: Endpoint) -> list[JSON] | AppCallError:

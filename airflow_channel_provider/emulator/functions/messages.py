@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.agents import close_chat_later
 from airflow_channel_provider.emulator.answers import core_refusal
-from airflow_channel_provider.emulator.desk import close_later
 from airflow_channel_provider.emulator.functions.base import Function, merge_masked
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
     message |= {field: dto[field] for field in _CONTENT if dto.get(field) is not None}
     message |= _thread_fields(call, chat, person)
     if chat_type == "userChat":
-        close_later(call.world, chat, call.now)
+        close_chat_later(call.world, chat, call.now)
     return {"message": call.world.messages.add(message)}
 
 

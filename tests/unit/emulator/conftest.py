@@ -26,8 +26,8 @@ class Driver:
 
     def send(self, http_method: str, path: str, body: bytes, **headers: str) -> Any:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        exchange = self.emulator.handle(http_method, path, named, body)
-        answer = exchange.answer
+        delivery = self.emulator.handle(http_method, path, named, body)
+        answer = delivery.answer
         self.status = None if answer is None else answer.status
         self.headers = {} if answer is None else answer.headers
         return None if answer is None else json.loads(answer.body)

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_channel_provider.emulator.control_plane import ControlPlane
 from airflow_channel_provider.emulator.overview import overview
-from airflow_channel_provider.emulator.page import read_page
+from airflow_channel_provider.emulator.server import EmulatorServer
 
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
@@ -68,7 +68,7 @@ def test_a_wrong_order_is_refused_with_its_reason(
 def test_what_is_not_there_is_a_404_that_lists_what_is(driver: Driver, http_method: str, name: str) -> None:
     status, answer = ask(driver, http_method, name)
     assert status == 404
-    assert "GET one of authorizations, commands, faults, journal" in answer["error"]
+    assert "GET one of authorizations, commands, connections, faults, journal" in answer["error"]
 
 
 def test_a_wrong_query_is_a_400(driver: Driver) -> None:
@@ -155,7 +155,7 @@ def test_the_overview_holds_no_secret(make_driver: type[Driver]) -> None:
 
 
 def test_the_page_needs_nothing_from_outside_and_writes_no_html() -> None:
-    page = read_page()
+    page = EmulatorServer()._page
     assert page.startswith("<!doctype html>")
     for outside in (
         '<link rel="stylesheet',

@@ -15,7 +15,7 @@ def test_a_fault_strikes_as_often_as_it_was_asked_for() -> None:
     assert not queue
 
 
-def test_faults_strike_in_the_order_they_were_given() -> None:
+def test_faults_are_applied_in_the_order_they_were_given() -> None:
     queue = FaultQueue()
     queue.inject("empty")
     queue.inject("html")

@@ -20,7 +20,7 @@ from airflow_channel_provider.emulator.settings import Settings
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
 
-    from airflow_channel_provider.emulator.visit import Exchange
+    from airflow_channel_provider.emulator.answers import Delivery
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.promise(name="emulator")]
 
@@ -183,14 +183,14 @@ RAW = st.tuples(
 )
 
 
-def check(exchange: Exchange) -> None:
+def check(delivery: Delivery) -> None:
     """What a wire can send."""
-    assert 0 <= exchange.delay_seconds < 1e9
-    if exchange.answer is not None:
-        assert isinstance(exchange.answer.status, int)
-        assert 200 <= exchange.answer.status < 600
-        assert isinstance(exchange.answer.body, bytes)
-        assert all(text.isprintable() and text.isascii() for text in exchange.answer.headers.values())
+    assert 0 <= delivery.delay_seconds < 1e9
+    if delivery.answer is not None:
+        assert isinstance(delivery.answer.status, int)
+        assert 200 <= delivery.answer.status < 600
+        assert isinstance(delivery.answer.body, bytes)
+        assert all(text.isprintable() and text.isascii() for text in delivery.answer.headers.values())
 
 
 def carry_out(driver: Driver, step: Any) -> None:

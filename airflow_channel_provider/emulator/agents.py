@@ -1,4 +1,4 @@
-"""The people at the desk: they open, close and snooze user chats, and take them, at once or some time later."""
+"""The agents who answer user chats: they open, close, snooze and take them, at once or some time later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import World
 
-__all__ = ["STATES", "change_later", "close_later", "plain_state", "set_state"]
+__all__ = ["STATES", "change_chat", "close_chat_later", "plain_state", "set_state"]
 
 STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed")
 _STAMPS = {"opened": "openedAt", "closed": "closedAt", "snoozed": "snoozedAt"}
@@ -35,9 +35,9 @@ def set_state(chat: JSONObject, state: str, stamp: int) -> None:
         chat[_STAMPS[state]] = stamp
 
 
-def change_later(world: World, wanted: Mapping[str, JSON]) -> None:
+def change_chat(world: World, wanted: Mapping[str, JSON]) -> None:
     """
-    Let somebody at the desk change a user chat.
+    Let an agent change a user chat.
 
     :param wanted: user_chat_id, and any of state, assignee_id (null: nobody) and after_seconds.
     :raises ValueError: no such chat, or no such change.
@@ -57,13 +57,13 @@ def change_later(world: World, wanted: Mapping[str, JSON]) -> None:
     if not 0 <= after_seconds < 1e9:
         raise ValueError("after_seconds must be a number from 0 up")
     now = world.clock.now()
-    world.later.at(now + after_seconds, lambda moment: _change(world, chat_id, changes, moment))
-    world.later.catch_up(now)
+    world.scheduler.schedule(now + after_seconds, lambda moment: _change(world, chat_id, changes, moment))
+    world.scheduler.run_due(now)
 
 
-def close_later(world: World, chat: JSONObject, now: float) -> None:
+def close_chat_later(world: World, chat: JSONObject, now: float) -> None:
     """
-    Let the desk deal with a message, where the settings say so: the chat is open, and closed some time later.
+    Let an agent deal with a message, where the settings say so: the chat is open, and closed some time later.
 
     :param chat: the user chat that the message is in.
     :param now: epoch seconds.
@@ -71,7 +71,7 @@ def close_later(world: World, chat: JSONObject, now: float) -> None:
     after_seconds = world.settings.user_chats_close_after_seconds
     if after_seconds is not None:
         set_state(chat, "opened", int(now * 1000))
-        change_later(world, {"user_chat_id": chat["id"], "state": "closed", "after_seconds": after_seconds})
+        change_chat(world, {"user_chat_id": chat["id"], "state": "closed", "after_seconds": after_seconds})
 
 
 def _change(world: World, chat_id: JSON, changes: Mapping[str, JSON], moment: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_channel_provider.contract.functions import LISTINGS
 from airflow_channel_provider.contract.model import Paging
-from airflow_channel_provider.emulator.desk import change_later
+from airflow_channel_provider.emulator.agents import change_chat
 
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
@@ -21,7 +21,7 @@ def chat(driver: Driver) -> Any:
 
 
 def change(driver: Driver, **wanted: Any) -> None:
-    change_later(driver.emulator.world, {"user_chat_id": CHAT, **wanted})
+    change_chat(driver.emulator.world, {"user_chat_id": CHAT, **wanted})
 
 
 def test_desk_changes_a_chat_at_once(driver: Driver) -> None:

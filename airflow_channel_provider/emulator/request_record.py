@@ -1,4 +1,4 @@
-"""One request on its way through the emulator: what is known of it, for the answer and for the journal."""
+"""What is known of one request while it is carried out, for the answer and for the journal."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.emulator.journal import redact
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.emulator.answers import Answer, Unanswered
+    from airflow_channel_provider.emulator.answers import Answer
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["Exchange", "Visit"]
+__all__ = ["RequestRecord"]
 
 # Redacting a large body costs more than the call itself; the journal then says how large it was.
 _PARAMS_KEPT_BYTES = 65_536
 
 
 @dataclass(slots=True)
-class Visit:
-    """One request."""
+class RequestRecord:
+    """One request: who sent it, what it asks for, what became of it."""
 
     service: str
     path: str
@@ -41,10 +41,10 @@ class Visit:
 
     def entry(self, answer: Answer | None, fault: str | None) -> JSONObject:
         """
-        The visit as the journal keeps it.
+        The record as the journal keeps it.
 
         :param answer: what was answered; None if the connection was dropped.
-        :param fault: the fault that struck, if any.
+        :param fault: the fault that was applied, if any.
         """
         outcome = f"fault:{fault}" if fault else "refused" if self.error else "ok"
         small = self.size <= _PARAMS_KEPT_BYTES
@@ -66,13 +66,3 @@ class Visit:
             "request_id": self.request_id,
             **(self.token_request or {}),
         }
-
-
-@dataclass(slots=True)
-class Exchange:
-    """What the wire has to do: wait, then answer or drop the connection; or else find out what the answer hangs on."""
-
-    answer: Answer | None
-    delay_seconds: float = 0
-    cut: bool = False
-    unanswered: Unanswered | None = None
