@@ -80,7 +80,7 @@ fuzz: setup servers ## The fuzz tests with many more cases than CI tries, and ne
 	@FUZZ_FACTOR=$${FUZZ_FACTOR:-50} $(BIN)/python -m pytest tests/unit tests/integration tests/page -m fuzz --numprocesses 2 --timeout 0
 
 test-unit: setup ## The unit tests alone
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit --numprocesses 2
 
 coverage: setup servers ## The unit and integration tests, and how much of the package they run; too little is an error
 	@$(BIN)/python -m pytest tests/unit tests/integration --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered --cov-report html

@@ -437,7 +437,7 @@ def test_the_page_is_self_contained_and_guarded(caller: Caller) -> None:
     assert answer.text.startswith("<!doctype html>")
     overview = caller.session.get(caller.emulator.url + "/_emulator/overview", timeout=10).json()
     assert sorted(overview) == sorted(
-        "authorizations chats errors faults now settings shifted_seconds stats windows".split()  # noqa: SIM905
+        "authorizations chats connections errors faults ids now settings shifted_seconds stats windows".split()  # noqa: SIM905
     )
 
 

@@ -9,9 +9,11 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ["cases"]
+__all__ = ["THOROUGH", "cases"]
 
 _FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
+THOROUGH = _FACTOR > 1
+"""Whether this is a run of many cases, in which simulated days are as busy as the specification says."""
 
 
 def cases(number: int) -> settings:

@@ -1,12 +1,20 @@
-"""The token endpoint as a plain object with an injected clock: quota in a fixed window, lives, rotation, troubles."""
+"""
+The token endpoint as a plain object with an injected clock: quota in a fixed window, lives, rotation, troubles.
+
+And a store for simulated days, in which a hundred thousand tasks look at the record and few of them change it.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelAuthenticationError, ChannelTokenQuotaError
+from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores.base import Change, Snapshot
+from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,28 @@ class TokenService:
             raise ChannelTokenQuotaError("token fetch fail", method=f"{kind}Token", http_status=200)
         self._count += 1
         self.trouble(kind)
+
+
+class ParsedOnceStore(MemoryStore):
+    """A store in memory that parses its document when it is written, not at each look; its history is short."""
+
+    history_rows = 10
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self._parsed: dict[str, Snapshot] = {}
+
+    def load(self, document: str) -> Snapshot:
+        found, now = self._parsed.get(document), self._clock()
+        return Snapshot(None, now) if found is None else replace(found, now=max(found.now, now))
+
+    def update(self, document: str, change: Change[Any]) -> Any:
+        before = self._documents.get(document)
+        result = super().update(document, change)
+        written = self._documents.get(document)
+        if written is not None and written is not before:
+            self._parsed[document] = envelope.read(written, clock=self._clock())
+        return result
 
 
 def busiest_window(times: list[float], window_seconds: float = 1800.0) -> int:

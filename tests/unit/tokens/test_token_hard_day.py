@@ -7,6 +7,7 @@ away for a while; a second client that nobody told us of; refused refreshes; an 
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from support.token_service import Answer, TokenService, busiest_window
+from support.fuzzing import THOROUGH
+from support.token_service import Answer, ParsedOnceStore, TokenService, busiest_window
 
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
@@ -25,16 +27,15 @@ from airflow_channel_provider.exceptions import (
 )
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores.base import Change, Snapshot
-from airflow_channel_provider.tokens.stores.memory import MemoryStore
 from airflow_channel_provider.tokens.types import Token
 
-pytestmark = pytest.mark.any_airflow
+pytestmark = [pytest.mark.any_airflow, pytest.mark.fuzz]
 
 HOUR, DAY = 3600.0, 86_400.0
 HOSTS = 4
 
 
-class FailingStore(MemoryStore):
+class FailingStore(ParsedOnceStore):
     """A store that is away from time to time."""
 
     away = False
@@ -54,6 +55,12 @@ class FailingStore(MemoryStore):
     def _must_be_there(self) -> None:
         if self.away:
             raise ChannelNotSentError("the store is away")
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep the lines of thousands of token requests out of the log."""
+    caplog.set_level(logging.WARNING, "airflow_channel_provider")
 
 
 @dataclass
@@ -203,13 +210,22 @@ class HardDay:
         return 1 - self.without_token[scope] / (self.starts / self.scopes)
 
 
+QUICK = (1, 5, 8, 9, 10, 11, 12)
+
+
 @pytest.mark.parametrize(
-    ("scopes", "anchor"), [*((n, "first") for n in range(1, 13)), (1, "clock"), (8, "clock"), (12, "clock")]
+    ("scopes", "anchor"),
+    [
+        *((n, "first") for n in (range(1, 13) if THOROUGH else QUICK)),
+        (1, "clock"),
+        (8, "clock"),
+        (12, "clock"),
+    ],
 )
 def test_alone_with_the_app_no_request_is_refused_and_eight_scopes_are_always_usable(
     scopes: int, anchor: str
 ) -> None:
-    per_hour = 5000 if scopes in (1, 8) and anchor == "first" else 400
+    per_hour = 5000 if THOROUGH and scopes in (1, 8) and anchor == "first" else 400
     day = HardDay(scopes, anchor, skew=True, starts_per_hour=per_hour).run()
     assert day.starts == pytest.approx(24 * per_hour, rel=0.01)
     assert busiest_window(day.sent) <= 10
@@ -239,27 +255,25 @@ TROUBLES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("scopes", [5, 12])
-@pytest.mark.parametrize("trouble", TROUBLES)
+EXPECTED = {
+    ("a second client", 5): 0.99,
+    ("a busy second client", 1): 0.999,
+    ("refreshes are refused", 5): 0.999,
+    ("refreshes are refused", 8): 0.95,
+    ("the service is away", 1): 0.80,  # 4.1 of 24 hours, and the token lives on into each
+    ("the store is away", 8): 0.97,  # 0.55 of 24 hours; whoever has a token in hand goes on
+    ("the secret is reissued", 5): 0.98,  # ten minutes until the connection follows
+}
+"""What share of the tasks has a token all the same, whatever their scope."""
+
+
+@pytest.mark.parametrize(
+    ("trouble", "scopes"),
+    sorted({*EXPECTED, *((trouble, scopes) for trouble in TROUBLES for scopes in (5, 12))}),
+)
 def test_whatever_happens_we_never_charge_more_than_ten_in_a_window(trouble: str, scopes: int) -> None:
     day = HardDay(scopes, starts_per_hour=400, **TROUBLES[trouble]).run()
     assert busiest_window(day.sent) <= 10
     if not day.foreign:
         assert day.service.refusals == 0
-
-
-@pytest.mark.parametrize(
-    ("trouble", "scopes", "least"),
-    [
-        ("a second client", 5, 0.99),
-        ("a busy second client", 1, 0.999),
-        ("refreshes are refused", 5, 0.999),
-        ("refreshes are refused", 8, 0.95),
-        ("the service is away", 1, 0.80),  # 4.1 of 24 hours, and the token lives on into each
-        ("the store is away", 8, 0.97),  # 0.55 of 24 hours; whoever has a token in hand goes on
-        ("the secret is reissued", 5, 0.98),  # ten minutes until the connection follows
-    ],
-)
-def test_what_tasks_may_expect_all_the_same(trouble: str, scopes: int, least: float) -> None:
-    day = HardDay(scopes, starts_per_hour=400, **TROUBLES[trouble]).run()
-    assert min(day.usable(scope) for scope in range(scopes)) >= least
+    assert min(day.usable(scope) for scope in range(scopes)) >= EXPECTED.get((trouble, scopes), 0)
