@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from airflow_channel_provider.contract.open_api import BASE_PATH, MAX_PAGE_SIZE, find_operation
-from airflow_channel_provider.emulator.answers import Answer
 from airflow_channel_provider.emulator.agents import plain_state, set_state
+from airflow_channel_provider.emulator.answers import Answer
 from airflow_channel_provider.emulator.dialect import write_result
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.quota import FixedWindow
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.contract.open_api import Operation
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
-    from airflow_channel_provider.emulator.state import Channel, World
     from airflow_channel_provider.emulator.request_record import RequestRecord
+    from airflow_channel_provider.emulator.state import Channel, World
 
 __all__ = ["OpenApi", "access_key_of", "access_secret_of"]
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
+from airflow_channel_provider.emulator.open_api import access_key_of, access_secret_of
 from airflow_channel_provider.emulator.seed_data import DEMO_SECRET, default_benlly
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _DEVICE = {"device": "android", "udid": "emulator-device-1"}
 
 def ready_connections(emulator: Emulator) -> list[JSONObject]:
     """
-    Connections to an emulator that listens: one per app, one with a Benlly token, one with a Benlly login.
+    Connections to an emulator that listens: one per app, of the Open API, with a Benlly token, and with a Benlly login.
 
     :return: ``conn_id``, ``conn_type``, and the connection as ``shell`` (a line that exports its JSON) and ``uri``.
     """
@@ -39,6 +40,10 @@ def ready_connections(emulator: Emulator) -> list[JSONObject]:
         conn_id = f"channel_talk_{app.app_id.replace('-', '_')}" if found else "channel_talk_default"
         secret = _shown_secret(emulator, app)
         found.append(_connection(emulator.url, conn_id, "channel_talk", app.app_id, secret, extra))
+    for channel_id in list(emulator.world.channels)[:1]:
+        key, secret = access_key_of(channel_id), access_secret_of(channel_id)
+        conn_id = "channel_talk_open_api_default"
+        found += [_connection(emulator.url, conn_id, "channel_talk_open_api", key, secret, {})]
     given, demo = emulator.settings.benlly, default_benlly()
     for token in demo["access_tokens"]:
         if token in given.get("access_tokens", []):

@@ -10,6 +10,7 @@ import pytest
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 
 
 @pytest.mark.parametrize("form", ["shell", "uri"])
@@ -22,7 +23,9 @@ def test_every_connection_works(form: str, monkeypatch: pytest.MonkeyPatch, tmp_
             monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", value)
         with ChannelTalkHook("channel_talk_default") as hook:
             assert hook.call("getChannel")["channel"]["id"] == "ch-1"
+        with ChannelTalkOpenApiHook("channel_talk_open_api_default") as open_api:
+            assert len(list(open_api.iterate("user_chats"))) == 10
         for conn_id in ("benlly_default", "benlly_login"):
-            with BenllyHook(conn_id) as hook:
-                hook.authorize_channel(2)
+            with BenllyHook(conn_id) as benlly:
+                benlly.authorize_channel(2)
         assert len(emulator.authorizations()) == 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelAuthenticationError, ChannelTokenQuotaError
-from airflow_channel_provider.tokens.stores import envelope
+from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import Change, Snapshot
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
@@ -81,9 +81,7 @@ class TokenService:
 
 
 class ParsedOnceStore(MemoryStore):
-    """A store in memory that parses its document when it is written, not at each look; its history is short."""
-
-    history_rows = 10
+    """A store in memory that parses its document when it is written, not at each look."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
@@ -98,7 +96,7 @@ class ParsedOnceStore(MemoryStore):
         result = super().update(document, change)
         written = self._documents.get(document)
         if written is not None and written is not before:
-            self._parsed[document] = envelope.read(written, clock=self._clock())
+            self._parsed[document] = document_format.read(written, clock=self._clock())
         return result
 
 

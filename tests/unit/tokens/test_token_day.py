@@ -22,9 +22,10 @@ DAY_SECONDS = 86_400
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Keep the lines of thousands of token requests out of the log."""
+def _brief(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of token requests: none has a line in the log, and the record holds the last ten."""
     caplog.set_level(logging.WARNING, "airflow_channel_provider")
+    monkeypatch.setattr("airflow_channel_provider.tokens.record.KEPT_ROWS", 10)
 
 
 @dataclass
