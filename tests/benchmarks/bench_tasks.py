@@ -19,10 +19,10 @@ from typing import Any
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorProcess
 from tools.demo.airflow_home import AirflowHome
-from tools.demo.leashes import Command
 from tools.demo.local_airflow import LocalAirflow
 from tools.demo.ports import free_port
 from tools.demo.progress import Progress
+from tools.demo.supervised import Command
 from tools.fleet.servers import Redis
 
 FOLDER = Path(__file__).parent

@@ -15,20 +15,20 @@ from system.processes import Snapshot, eventually
 
 from fleet.conftest import ROOT
 from tools.demo.components import listening_addresses
-from tools.demo.leashes import Leashes
+from tools.demo.supervised import SupervisedProcesses
 from tools.fleet.servers import Postgres, Redis
 
 RUNNER = """
 import signal, sys, time
 from pathlib import Path
-from tools.demo.leashes import Leashes
+from tools.demo.supervised import SupervisedProcesses
 from tools.fleet.servers import Postgres, Redis
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where we run in the background of a shell
 home = Path(sys.argv[1])
-with Leashes() as leashes:
-    Redis(leashes, home / "redis").start()
-    Postgres(leashes, home / "postgres").start()
+with SupervisedProcesses() as processes:
+    Redis(processes, home / "redis").start()
+    Postgres(processes, home / "postgres").start()
     print("up", flush=True)
     time.sleep(60)
 """
@@ -57,12 +57,12 @@ def test_no_server_outlives_its_runner(tmp_path: Path, number: signal.Signals) -
         process.wait(30)
     assert eventually(lambda: not started.alive(), seconds=30), started.alive()
     assert (len(addresses), {ip for ip, _ in addresses}) == (2, {"127.0.0.1"})
-    Postgres(Leashes(), tmp_path / "postgres").remove()
+    Postgres(SupervisedProcesses(), tmp_path / "postgres").remove()
 
 
 def test_redis_that_died_has_what_it_had(tmp_path: Path) -> None:
-    with Leashes() as leashes:
-        server = Redis(leashes, tmp_path)
+    with SupervisedProcesses() as processes:
+        server = Redis(processes, tmp_path)
         server.start()
         with redis.Redis.from_url(server.url(1)) as client:
             client.set("ledger", "spent")
@@ -73,8 +73,8 @@ def test_redis_that_died_has_what_it_had(tmp_path: Path) -> None:
 
 
 def test_redis_wants_its_password(tmp_path: Path) -> None:
-    with Leashes() as leashes:
-        server = Redis(leashes, tmp_path)
+    with SupervisedProcesses() as processes:
+        server = Redis(processes, tmp_path)
         server.start()
         with (
             redis.Redis(port=server.port) as client,
@@ -84,11 +84,11 @@ def test_redis_wants_its_password(tmp_path: Path) -> None:
 
 
 def test_postgres_does_not_run_as_root(tmp_path: Path) -> None:
-    with Leashes() as leashes:
-        server = Postgres(leashes, tmp_path)
+    with SupervisedProcesses() as processes:
+        server = Postgres(processes, tmp_path)
         server.start()
-        owners = Snapshot.below(leashes.pid(Postgres.NAME)).owners("postgres")
-        leashes.stop()
+        owners = Snapshot.below(processes.pid(Postgres.NAME)).owners("postgres")
+        processes.stop()
     server.remove()
     assert owners
     assert "root" not in owners

@@ -100,7 +100,7 @@ class Server:
     def _launch(self) -> subprocess.Popen[bytes]:
         with (self.directory / "output.log").open("ab") as output:
             return subprocess.Popen(
-                [*self._prefix(leash=True), *self.command()],
+                [*self._prefix(with_parent=True), *self.command()],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -126,11 +126,11 @@ class Server:
             process.kill()
             process.wait()
 
-    def _prefix(self, *, leash: bool) -> list[str]:
+    def _prefix(self, *, with_parent: bool) -> list[str]:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             return []
-        ending = ["--pdeathsig", "KILL"] if leash else []
+        ending = ["--pdeathsig", "KILL"] if with_parent else []
         if self.user is None or os.geteuid() != 0:
             return [setpriv, *ending] if ending else []
         return [setpriv, *ending, f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
@@ -138,7 +138,7 @@ class Server:
     def run(self, *command: str) -> None:
         """Run a program as the server's user."""
         done = subprocess.run(
-            [*self._prefix(leash=False), *command], cwd=self.directory, capture_output=True, check=False
+            [*self._prefix(with_parent=False), *command], cwd=self.directory, capture_output=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {(done.stderr + done.stdout).decode()[-2000:]}")

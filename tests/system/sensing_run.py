@@ -129,7 +129,7 @@ class Sensing(LocalAirflow):
     def _sample(self, seconds: float) -> Sample:
         port = urlsplit(self.emulator.url).port
         memory = connected = 0
-        # The leash itself is none of Airflow's.
+        # The supervisor itself is none of Airflow's.
         for process in psutil.Process(self.components.pid(TRIGGERER)).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 memory += process.memory_full_info().uss

@@ -1,8 +1,8 @@
 """
 Start and stop the processes of one Airflow.
 
-Invariant: every process is on a leash. None of them serves logs over the network: Airflow's log servers listen on all
-addresses and can only be switched off.
+Invariant: every process has a supervisor. None of them serves logs over the network: Airflow's log servers listen on
+all addresses and can only be switched off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tools.demo.leashes import Command, Leashes
+from tools.demo.supervised import Command, SupervisedProcesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ COMMANDS = {
 }
 
 
-class Components(Leashes):
+class Components(SupervisedProcesses):
     """
     The api-server, scheduler, dag-processor and triggerer of one home.
 

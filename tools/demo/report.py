@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from tools.demo.leashes import last_lines
 from tools.demo.result import UNMAPPED
+from tools.demo.supervised import last_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

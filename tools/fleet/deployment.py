@@ -21,9 +21,9 @@ from tools.demo.airflow_home import DemoSetupError
 from tools.demo.components import COMMANDS
 from tools.demo.environment import USER, Keys
 from tools.demo.home_lock import alone_in
-from tools.demo.leashes import Leashes
 from tools.demo.ports import free_port
 from tools.demo.rest import AirflowRest
+from tools.demo.supervised import SupervisedProcesses
 from tools.demo.waits import wait_until_there
 from tools.fleet.hosts import Host
 from tools.fleet.servers import Postgres, Redis
@@ -71,9 +71,9 @@ class Deployment:
     def __init__(self, options: Options, progress: Progress) -> None:
         self.options = options
         self.progress = progress
-        self.servers = Leashes()
-        self.components = Leashes()
-        self.workers = Leashes()
+        self.servers = SupervisedProcesses()
+        self.components = SupervisedProcesses()
+        self.workers = SupervisedProcesses()
         self.redis = Redis(self.servers, options.home / "redis")
         self.postgres = Postgres(self.servers, options.home / "postgres")
         self.hosts: dict[str, Host] = {}
@@ -208,8 +208,8 @@ class Deployment:
         )
 
     def _check(self) -> None:
-        for leashes in (self.servers, self.components, self.workers):
-            leashes.check()
+        for processes in (self.servers, self.components, self.workers):
+            processes.check()
 
     def _new_host(self, name: str, settings: dict[str, str]) -> Host:
         self.hosts[name] = host = Host(self.options.home / "hosts" / name, name, settings)

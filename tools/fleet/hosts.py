@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tools.demo.environment import airflow_environment
-from tools.demo.leashes import Command
+from tools.demo.supervised import Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,7 @@
 Redis and PostgreSQL, started directly, for one run.
 
 Invariant: they listen on 127.0.0.1 only, on ports of their own, want a password that no run had before, keep their
-data in directories of their own, and are on a leash. A server that the machine runs already is left alone.
+data in directories of their own, and have a supervisor. A server that the machine runs already is left alone.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from tools.demo.airflow_home import DemoSetupError
 from tools.demo.environment import clean_environment
-from tools.demo.leashes import Command
 from tools.demo.ports import free_port
+from tools.demo.supervised import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tools.demo.leashes import Leashes
+    from tools.demo.supervised import SupervisedProcesses
 
 POSTGRES_USER = "postgres"
 START_SECONDS = 30.0
@@ -36,14 +36,14 @@ class Redis:
     """
     A Redis that keeps its data over a restart (append-only file).
 
-    :param leashes: holds it.
+    :param processes: holds it.
     :param directory: belongs to it.
     """
 
     NAME = "redis"
 
-    def __init__(self, leashes: Leashes, directory: Path) -> None:
-        self._leashes = leashes
+    def __init__(self, processes: SupervisedProcesses, directory: Path) -> None:
+        self._processes = processes
         self._directory = directory
         self.port = free_port()
         self.password = secrets.token_urlsafe(18)
@@ -66,7 +66,7 @@ class Redis:
             f'dir "{data}"\nsave ""\nappendonly yes\nappendfsync everysec\n',
             encoding="utf-8",
         )
-        self._leashes.start(
+        self._processes.start(
             self.NAME,
             Command(
                 arguments=(program, str(settings)),
@@ -75,11 +75,11 @@ class Redis:
                 output=self._directory / "output.log",
             ),
         )
-        _wait(self.NAME, self._leashes, self._answers)
+        _wait(self.NAME, self._processes, self._answers)
 
     def kill(self) -> None:
         """Let it die as by a crash."""
-        self._leashes.kill(self.NAME)
+        self._processes.kill(self.NAME)
 
     def _answers(self) -> bool:
         import redis
@@ -98,15 +98,15 @@ class Postgres:
     It refuses to run as root; then it runs as the user of the Debian package, in a directory below the system's one for
     temporary files, since that user may not see where we are.
 
-    :param leashes: holds it.
+    :param processes: holds it.
     :param directory: belongs to it; holds a link to the data where they are elsewhere.
     """
 
     NAME = "postgres"
     DATABASE, STORE_DATABASE = "airflow", "tokens"
 
-    def __init__(self, leashes: Leashes, directory: Path) -> None:
-        self._leashes = leashes
+    def __init__(self, processes: SupervisedProcesses, directory: Path) -> None:
+        self._processes = processes
         self._directory = directory
         self._link = directory / "elsewhere"
         self.port = free_port()
@@ -133,7 +133,7 @@ class Postgres:
             "full_page_writes": "off",
         }
         arguments = [text for name, value in options.items() for text in ("-c", f"{name}={value}")]
-        self._leashes.start(
+        self._processes.start(
             self.NAME,
             Command(
                 arguments=(*_unprivileged(), str(programs / "postgres"), "-D", str(data), *arguments),
@@ -142,7 +142,7 @@ class Postgres:
                 output=self._directory / "output.log",
             ),
         )
-        _wait(self.NAME, self._leashes, lambda: self._client(programs, "pg_isready", "--quiet"))
+        _wait(self.NAME, self._processes, lambda: self._client(programs, "pg_isready", "--quiet"))
         for database in (self.DATABASE, self.STORE_DATABASE):
             if not self._client(programs, "createdb", database):
                 raise DemoSetupError(f"PostgreSQL made no database; see {self._directory / 'output.log'}")
@@ -226,10 +226,10 @@ def _unprivileged() -> tuple[str, ...]:
     return ("setpriv", f"--reuid={POSTGRES_USER}", f"--regid={POSTGRES_USER}", "--clear-groups")
 
 
-def _wait(name: str, leashes: Leashes, ready: Callable[[], bool]) -> None:
+def _wait(name: str, processes: SupervisedProcesses, ready: Callable[[], bool]) -> None:
     until = time.monotonic() + START_SECONDS
     while not ready():
-        leashes.check()
+        processes.check()
         if time.monotonic() > until:
             raise DemoSetupError(f"the {name} server does not answer after {START_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS)

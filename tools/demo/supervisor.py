@@ -1,11 +1,11 @@
 """
-Keep a command, and everything that it ever started, on a leash.
+Run a command and, when it has to end, end everything that it ever started.
 
 Invariant: when the process that holds the other end of our stdin is gone, however it went, nothing of the command
-is left. Stdin is a pipe whose only writer is the runner: the kernel closes it on kill -9 too. On Linux the leash adopts
-orphans (child subreaper), so grandchildren that changed their process group or session are found as well.
+is left. Stdin is a pipe whose only writer is the runner: the kernel closes it on kill -9 too. On Linux the supervisor
+adopts orphans (child subreaper), so grandchildren that changed their process group or session are found as well.
 
-    python -I leash.py GRACE_SECONDS COMMAND...
+    python -I supervisor.py GRACE_SECONDS COMMAND...
 
 It exits with the status of the command. Imports nothing of this project: it is run by its path.
 """

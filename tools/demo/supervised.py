@@ -1,8 +1,8 @@
 """
-Processes on leashes, by name.
+Processes by name, each under a supervisor.
 
-Invariant: every process that is started here is on a leash (leash.py), so that none outlives the runner, however that
-ends. What a process prints goes to a file.
+Invariant: every process that is started here has a supervisor (supervisor.py), so that none outlives the runner,
+however that ends. What a process prints goes to a file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 2.0
 POLL_SECONDS = 0.05
-LEASH = Path(__file__).with_name("leash.py")
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Command:
     output: Path
 
 
-class Leashes:
+class SupervisedProcesses:
     """Starts and stops; whatever still runs when the ``with`` block is left is stopped."""
 
     def __init__(self) -> None:
-        self._leashes: dict[str, subprocess.Popen[bytes]] = {}
+        self._supervisors: dict[str, subprocess.Popen[bytes]] = {}
         self._outputs: dict[str, Path] = {}
 
     def __enter__(self) -> Self:
@@ -68,8 +68,8 @@ class Leashes:
         :param command: what to start.
         """
         with command.output.open("ab") as stream:
-            self._leashes[name] = subprocess.Popen(
-                [sys.executable, "-I", str(LEASH), str(GRACE_SECONDS), *command.arguments],
+            self._supervisors[name] = subprocess.Popen(
+                [sys.executable, "-I", str(SUPERVISOR), str(GRACE_SECONDS), *command.arguments],
                 env=dict(command.environment),
                 cwd=command.directory,
                 stdin=subprocess.PIPE,
@@ -80,48 +80,50 @@ class Leashes:
         self._outputs[name] = command.output
 
     def pid(self, name: str) -> int:
-        """Return the process id of a leash; what it holds is below it."""
-        return self._leashes[name].pid
+        """Return the process id of a supervisor; what it has started is below it."""
+        return self._supervisors[name].pid
 
     def names(self) -> list[str]:
         """Return what was started and neither killed nor stopped."""
-        return list(self._leashes)
+        return list(self._supervisors)
 
     def ports(self, name: str) -> set[int]:
         """Return the local ports of all TCP connections of a process and of all that it started."""
         found = set()
-        for process in _below(self._leashes[name].pid):
+        for process in _below(self._supervisors[name].pid):
             with contextlib.suppress(psutil.Error):
                 found |= {connection.laddr.port for connection in process.net_connections("tcp")}
         return found
 
     def check(self) -> None:
         """Raise DemoSetupError when one of them has ended."""
-        for name, leash in self._leashes.items():
-            if leash.poll() is not None:
+        for name, supervisor in self._supervisors.items():
+            if supervisor.poll() is not None:
                 output = self._outputs[name]
                 tail = "\n".join(last_lines(output))
-                raise DemoSetupError(f"the {name} ended with status {leash.returncode}; {output}:\n{tail}")
+                raise DemoSetupError(
+                    f"the {name} ended with status {supervisor.returncode}; {output}:\n{tail}"
+                )
 
     def kill(self, name: str) -> None:
         """Let a process and all that it started die at once, as if its machine were gone."""
-        leash = self._leashes.pop(name)
+        supervisor = self._supervisors.pop(name)
         doomed: list[psutil.Process] = []
         # All are stopped before the first one dies: none may see another's end and tidy up, or start one more.
-        while found := [process for process in _below(leash.pid) if process not in doomed]:
+        while found := [process for process in _below(supervisor.pid) if process not in doomed]:
             _signal(found, signal.SIGSTOP)
             doomed += found
         _signal(doomed, signal.SIGKILL)
-        _end([leash])
+        _end([supervisor])
 
     def stop(self, *names: str) -> None:
         """
-        Let go of leashes, all at once, and wait until nothing is left.
+        Stop processes, all at once, and wait until nothing is left.
 
         :param names: whose; all by default.
         """
-        chosen = names or tuple(self._leashes)
-        _end([self._leashes.pop(name) for name in chosen])
+        chosen = names or tuple(self._supervisors)
+        _end([self._supervisors.pop(name) for name in chosen])
 
 
 def last_lines(path: Path, count: int = 25) -> list[str]:
@@ -132,17 +134,17 @@ def last_lines(path: Path, count: int = 25) -> list[str]:
         return []
 
 
-def _end(leashes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for leash in leashes:
-        if leash.stdin is not None:
-            leash.stdin.close()
+def _end(supervisors: Sequence[subprocess.Popen[bytes]]) -> None:
+    for supervisor in supervisors:
+        if supervisor.stdin is not None:
+            supervisor.stdin.close()
     until = time.monotonic() + 3 * GRACE_SECONDS
-    while time.monotonic() < until and any(leash.poll() is None for leash in leashes):
+    while time.monotonic() < until and any(supervisor.poll() is None for supervisor in supervisors):
         time.sleep(POLL_SECONDS)
-    for leash in leashes:
-        if leash.poll() is None:
-            _kill_tree(leash.pid)
-            leash.wait()
+    for supervisor in supervisors:
+        if supervisor.poll() is None:
+            _kill_tree(supervisor.pid)
+            supervisor.wait()
 
 
 def _below(pid: int) -> list[psutil.Process]:

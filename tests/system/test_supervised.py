@@ -12,7 +12,7 @@ import pytest
 
 from system.processes import Snapshot, eventually, working_in
 from tools.demo.airflow_home import DemoSetupError
-from tools.demo.leashes import Command, Leashes
+from tools.demo.supervised import Command, SupervisedProcesses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ time.sleep(60)
 
 
 @pytest.fixture
-def leashes() -> Iterator[Leashes]:
-    with Leashes() as started:
+def processes() -> Iterator[SupervisedProcesses]:
+    with SupervisedProcesses() as started:
         yield started
 
 
@@ -47,49 +47,51 @@ def command(code: str, directory: Path) -> Command:
     return Command([sys.executable, "-c", code], os.environ, directory, directory / "output")
 
 
-def family_of(leashes: Leashes, name: str) -> Snapshot:
-    return Snapshot.below(leashes.pid(name))
+def family_of(processes: SupervisedProcesses, name: str) -> Snapshot:
+    return Snapshot.below(processes.pid(name))
 
 
-def test_a_kill_leaves_nothing_alive_and_asks_nobody(leashes: Leashes, tmp_path: Path) -> None:
-    leashes.start("doomed", command(FAMILY, tmp_path / "doomed"))
-    leashes.start("other", command(FAMILY, tmp_path / "other"))
-    assert eventually(lambda: len(family_of(leashes, "doomed")) == 2, seconds=10)
-    assert eventually(lambda: len(family_of(leashes, "other")) == 2, seconds=10)
-    doomed, other = family_of(leashes, "doomed"), family_of(leashes, "other")
-    leashes.kill("doomed")
+def test_a_kill_leaves_nothing_alive_and_asks_nobody(processes: SupervisedProcesses, tmp_path: Path) -> None:
+    processes.start("doomed", command(FAMILY, tmp_path / "doomed"))
+    processes.start("other", command(FAMILY, tmp_path / "other"))
+    assert eventually(lambda: len(family_of(processes, "doomed")) == 2, seconds=10)
+    assert eventually(lambda: len(family_of(processes, "other")) == 2, seconds=10)
+    doomed, other = family_of(processes, "doomed"), family_of(processes, "other")
+    processes.kill("doomed")
     assert doomed.alive() == []
     assert not (tmp_path / "doomed" / "asked").exists()
-    assert (leashes.names(), len(other.alive())) == (["other"], 2)
+    assert (processes.names(), len(other.alive())) == (["other"], 2)
 
 
-def test_a_stop_ends_those_that_are_named(leashes: Leashes, tmp_path: Path) -> None:
+def test_a_stop_ends_those_that_are_named(processes: SupervisedProcesses, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        leashes.start(name, command(FAMILY, tmp_path / name))
-    # Two leashes, each with a family of two.
+        processes.start(name, command(FAMILY, tmp_path / name))
+    # Two supervisors, each with a family of two.
     assert eventually(lambda: len(working_in(tmp_path)) == 6, seconds=10)
-    leashes.stop("first")
+    processes.stop("first")
     assert working_in(tmp_path / "first") == []
-    assert (leashes.names(), len(working_in(tmp_path / "second"))) == (["second"], 3)
-    leashes.stop()
+    assert (processes.names(), len(working_in(tmp_path / "second"))) == (["second"], 3)
+    processes.stop()
     assert working_in(tmp_path) == []
 
 
-def test_an_end_that_nobody_asked_for_is_told_with_the_last_words(leashes: Leashes, tmp_path: Path) -> None:
-    leashes.start("short", command("print('no such table'); raise SystemExit(3)", tmp_path))
+def test_an_end_that_nobody_asked_for_is_told_with_the_last_words(
+    processes: SupervisedProcesses, tmp_path: Path
+) -> None:
+    processes.start("short", command("print('no such table'); raise SystemExit(3)", tmp_path))
 
     def checked() -> bool:
-        leashes.check()
+        processes.check()
         return False
 
     with pytest.raises(DemoSetupError, match=r"the short ended with status 3; .*\n.*no such table"):
         eventually(checked, seconds=10)
 
 
-def test_a_port_is_told_to_be_whose_it_is(leashes: Leashes, tmp_path: Path) -> None:
-    leashes.start("server", command(SERVER, tmp_path))
+def test_a_port_is_told_to_be_whose_it_is(processes: SupervisedProcesses, tmp_path: Path) -> None:
+    processes.start("server", command(SERVER, tmp_path))
     output = tmp_path / "output"
     assert eventually(lambda: output.read_text().strip().isdigit(), seconds=10)
     port = int(output.read_text())
     with socket.create_connection(("127.0.0.1", port), timeout=5):
-        assert port in leashes.ports("server")
+        assert port in processes.ports("server")

@@ -1,4 +1,4 @@
-"""The leash holds what a command starts, also what tried to run away."""
+"""The supervisor ends what a command starts, also what tried to run away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from system.processes import Snapshot, eventually, working_in
-from tools.demo import leash
+from tools.demo import supervisor
 
 SLEEP = "import time; time.sleep(60)"
 # Starts a process in a session of its own and ends: what is left has no parent that knows it.
@@ -18,17 +18,17 @@ import subprocess, sys, time
 subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)
 """
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
-LEASH = [sys.executable, "-I", str(Path(leash.__file__)), "0.3"]
+SUPERVISOR = [sys.executable, "-I", str(Path(supervisor.__file__)), "0.3"]
 
 
-def on_leash(code: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
-    command = [*LEASH, sys.executable, "-c", code]
+def supervised(code: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    command = [*SUPERVISOR, sys.executable, "-c", code]
     return subprocess.Popen(command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 @pytest.mark.parametrize(("code", "status"), [("raise SystemExit(0)", 0), ("raise SystemExit(7)", 7)])
-def test_the_status_of_the_command_is_the_status_of_the_leash(code: str, status: int) -> None:
-    with on_leash(code) as process:
+def test_the_status_of_the_command_is_the_status_of_the_supervisor(code: str, status: int) -> None:
+    with supervised(code) as process:
         assert process.wait(10) == status
 
 
@@ -37,7 +37,7 @@ def test_the_status_of_the_command_is_the_status_of_the_leash(code: str, status:
     "code", [SLEEP, STUBBORN, f"{RUNAWAY}\ntime.sleep(60)"], ids=["plain", "deaf", "runaway"]
 )
 def test_letting_go_ends_the_command_and_its_descendants(code: str, let_go: str) -> None:
-    with on_leash(code) as process:
+    with supervised(code) as process:
         wanted = 2 if "subprocess" in code else 1
         if "deaf" in code:
             assert process.stdout is not None
@@ -53,6 +53,6 @@ def test_letting_go_ends_the_command_and_its_descendants(code: str, let_go: str)
 
 
 def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
-    with on_leash(RUNAWAY, cwd=tmp_path) as process:
+    with supervised(RUNAWAY, cwd=tmp_path) as process:
         assert process.wait(10) == 0
     assert working_in(tmp_path) == []
