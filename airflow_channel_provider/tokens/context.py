@@ -1,4 +1,4 @@
-"""What a token is obtained with: made once for each connection, passed unchanged through the whole search."""
+"""What is needed to obtain a token. Made once for each manager and passed on unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["TokenContext"]
 @dataclass(frozen=True, slots=True)
 class TokenContext:
     """
-    See the module; shared by the threads of a process.
+    What an acquisition and a renewal work with. Immutable, so the threads of a process may share it.
 
     :param repository: record and tokens of the app.
     :param exchange: sends the token requests.

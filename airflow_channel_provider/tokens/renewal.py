@@ -43,10 +43,10 @@ LATEST_SEND_SECONDS = 5.0
 @dataclass
 class Renewal:
     """
-    See the module.
+    One charged token request, from its sending to its result in the record.
 
     :param request: as it was claimed.
-    :param decision: the policy's: whether to refresh or to issue.
+    :param decision: the decision of the policy: to refresh or to issue.
     :param held: the pair whose refresh token may be sent, if this process can read one.
     :param charges: of this renewal, the last of them for the last request.
     """

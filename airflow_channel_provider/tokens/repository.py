@@ -46,7 +46,7 @@ class RecordSnapshot:
 
     :param now: the moment by the store's clock, seconds.
     :param lost: there was another record, and it is gone; this one must be written, or it would start anew each time.
-    :param host_now: the moment by the clock of this host, seconds; never later than ``now``.
+    :param host_now: the moment by the clock of this host, seconds; :meth:`TokenRepository.snapshot` reads it first.
     """
 
     record: AppRecord
