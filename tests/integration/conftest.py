@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,6 @@ from support.airflow_features import REST_API, skip_unless
 from support.backends import Backend, FileBackend, MemoryBackend, RedisBackend, S3Backend, SqlBackend
 from support.s3_server import S3Server
 from support.servers import MysqlServer, PostgresServer, RedisServer, Server
-
-ALL = ["memory", "file", "redis", "postgres", "mysql", "sqlite", "s3"]
-SHARED = ALL[1:]
-CROWDED = ["file", "redis", "postgres", "sqlite", "s3"]
-BEHIND_A_SERVER = ["redis", "postgres", "mysql", "s3"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,44 +76,88 @@ def _resting(backend: Backend) -> Iterator[Backend]:
     backend.rest()
 
 
+def _on_redis(servers: Servers, tmp_path: Path) -> Backend:
+    on_redis = RedisBackend(servers.redis())
+    on_redis.client().flushall()
+    return on_redis
+
+
+def _on_s3(servers: Servers, tmp_path: Path) -> Backend:
+    on_s3 = S3Backend(servers.s3())
+    on_s3.server.fail()
+    return on_s3
+
+
+def _on_sql(name: str) -> Callable[[Servers, Path], Backend]:
+    def make(servers: Servers, tmp_path: Path) -> Backend:
+        server = servers.sql(name)
+        on_sql = SqlBackend(server.url, server)
+        on_sql.clear()
+        return on_sql
+
+    return make
+
+
+@dataclass(frozen=True)
+class Registered:
+    """
+    One kind of store.
+
+    :param make: makes it, empty.
+    :param shared: among processes.
+    :param crowded: hundreds of processes try it at once; MySQL, which runs the code of PostgreSQL, is spared.
+    :param served: it is behind a server, whose clock counts.
+    :param killable: the server may be killed, and keeps what it was told.
+    """
+
+    make: Callable[[Servers, Path], Backend]
+    shared: bool = True
+    crowded: bool = True
+    served: bool = True
+    killable: bool = False
+
+
+STORES = {
+    "memory": Registered(
+        lambda servers, tmp_path: MemoryBackend(), shared=False, crowded=False, served=False
+    ),
+    "file": Registered(lambda servers, tmp_path: FileBackend(tmp_path / "tokens"), served=False),
+    "redis": Registered(_on_redis, killable=True),
+    "postgres": Registered(_on_sql("postgres"), killable=True),
+    "mysql": Registered(_on_sql("mysql"), crowded=False),
+    "sqlite": Registered(
+        lambda servers, tmp_path: SqlBackend(f"sqlite:///{tmp_path}/tokens.db"), served=False
+    ),
+    "s3": Registered(_on_s3, killable=True),
+}
+"""Every store; a new one is added here, and the tests of what all of them promise run over it."""
+
+
 def _backend(name: str, servers: Servers, tmp_path: Path) -> Backend:
-    if name == "memory":
-        return MemoryBackend()
-    if name == "file":
-        return FileBackend(tmp_path / "tokens")
-    if name == "redis":
-        on_redis = RedisBackend(servers.redis())
-        on_redis.client().flushall()
-        return on_redis
-    if name == "sqlite":
-        return SqlBackend(f"sqlite:///{tmp_path}/tokens.db")
-    if name == "s3":
-        on_s3 = S3Backend(servers.s3())
-        on_s3.server.fail()
-        return on_s3
-    server = servers.sql(name)
-    on_sql = SqlBackend(server.url, server)
-    on_sql.clear()
-    return on_sql
+    return STORES[name].make(servers, tmp_path)
 
 
-@pytest.fixture(params=ALL)
+def _which(trait: str) -> list[str]:
+    return [name for name, registered in STORES.items() if getattr(registered, trait)]
+
+
+@pytest.fixture(params=list(STORES))
 def backend(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:
         yield opened
 
 
-@pytest.fixture(params=SHARED)
+@pytest.fixture(params=_which("shared"))
 def shared(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store that processes share."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:
         yield opened
 
 
-@pytest.fixture(params=CROWDED)
+@pytest.fixture(params=_which("crowded"))
 def crowded(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
-    """Each store that hundreds of processes share; MySQL, which runs the code of PostgreSQL, is spared."""
+    """Each store that hundreds of processes share."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:
         yield opened
 
@@ -138,14 +178,14 @@ def on_s3(servers: Servers, tmp_path: Path) -> Iterator[S3Backend]:
         opened.server.fail()
 
 
-@pytest.fixture(params=["redis", "postgres", "s3"])
+@pytest.fixture(params=_which("killable"))
 def killable(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store whose server a test may kill, and must be patient with if it does."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:
         yield opened
 
 
-@pytest.fixture(params=BEHIND_A_SERVER)
+@pytest.fixture(params=_which("served"))
 def served(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store behind a server."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:

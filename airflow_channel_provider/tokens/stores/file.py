@@ -86,12 +86,10 @@ class FileStore:
         self._directory_made = False
 
     def load(self, document: str) -> Snapshot:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors("read"):
             return self._load(document).snapshot
 
     def update(self, document: str, change: Change[T]) -> T:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors("written"):
             self._make_directory()
             with self._locked(document):
@@ -104,7 +102,6 @@ class FileStore:
                 return result
 
     def documents(self) -> Collection[str]:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors("read"):
             try:
                 paths = list(self._directory.iterdir())  # glob() finds nothing where it may not look
@@ -113,7 +110,6 @@ class FileStore:
             return [path.stem for path in paths if path.suffix == ".json"]
 
     def read_blob(self, document: str, name: str) -> bytes | None:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors("read"):
             try:
                 return _read(f"{self._directory}/{document}.{name}.token")
@@ -123,7 +119,6 @@ class FileStore:
                 raise
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors("written"):
             self._make_directory()
             path = self._blob_path(document, name)
@@ -133,13 +128,12 @@ class FileStore:
             self._sweep()
 
     def drop_blob(self, document: str, name: str) -> None:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors("written"), contextlib.suppress(FileNotFoundError, IsADirectoryError):
             self._blob_path(document, name).unlink()
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """See :class:`.base.TokenStore`; a kernel lock, so it goes out with its process."""
+        """A kernel lock, so it goes out with its process."""
         label = hashlib.sha256(scope.encode()).hexdigest()[:12]
         with self._honest_errors("written"):
             self._make_directory()
@@ -150,7 +144,7 @@ class FileStore:
             _close_lock(fd)
 
     def rest(self) -> None:
-        """See :class:`.base.TokenStore`; nothing is held open between two calls."""
+        """Nothing is held open between two calls."""
 
     # ---------------------------------------------------------------------------------------- document and clock
 

@@ -40,12 +40,10 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     def load(self, document: str) -> Snapshot:
-        """See :class:`.base.TokenStore`."""
         written, now = self._documents.get(document), self._clock()
         return Snapshot(None, now) if written is None else document_format.read(written, clock=now)
 
     def update(self, document: str, change: Change[T]) -> T:
-        """See :class:`.base.TokenStore`."""
         with self._lock:
             found = self.load(document)
             state, result = change(found)
@@ -56,19 +54,15 @@ class MemoryStore:
             return result
 
     def documents(self) -> Collection[str]:
-        """See :class:`.base.TokenStore`."""
         return list(self._documents)
 
     def read_blob(self, document: str, name: str) -> bytes | None:
-        """See :class:`.base.TokenStore`."""
         return self._blobs.get((document, name))
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """See :class:`.base.TokenStore`."""
         self._blobs[document, name] = blob
 
     def drop_blob(self, document: str, name: str) -> None:
-        """See :class:`.base.TokenStore`."""
         self._blobs.pop((document, name), None)
 
     @contextlib.contextmanager
@@ -77,4 +71,4 @@ class MemoryStore:
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """See :class:`.base.TokenStore`; nothing is held."""
+        """Nothing is held."""

@@ -74,13 +74,12 @@ class ObjectStore:
         self._remembered = threading.local()
 
     def load(self, document: str) -> Snapshot:
-        """See :class:`.base.TokenStore`; a token that is read next comes from the same object."""
+        """A token that is read next comes from the same object."""
         found = self._read(document)
         self._remembered.last = (document, steady(), found)
         return found.snapshot
 
     def update(self, document: str, change: Change[T]) -> T:
-        """See :class:`.base.TokenStore`."""
 
         def written(found: _Found) -> tuple[bytes | None, dict[str, _Sealed], T]:
             state, result = change(found.snapshot)
@@ -93,11 +92,10 @@ class ObjectStore:
         return self._replace(document, written)
 
     def documents(self) -> Collection[str]:
-        """See :class:`.base.TokenStore`; the only thing that needs the permission to list."""
+        """The only thing that needs the permission to list."""
         return [name.removesuffix(".json") for name in self._bucket.names() if name.endswith(".json")]
 
     def read_blob(self, document: str, name: str) -> bytes | None:
-        """See :class:`.base.TokenStore`."""
         last, self._remembered.last = getattr(self._remembered, "last", None), None
         if last is not None and last[0] == document and steady() - last[1] < _REMEMBERED_SECONDS:
             found: _Found = last[2]
@@ -107,7 +105,7 @@ class ObjectStore:
         return None if token is None else token.content
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """See :class:`.base.TokenStore`; drops those of the same app that are long over."""
+        """Drops those of the same app that are long over."""
 
         def written(found: _Found) -> tuple[bytes | None, dict[str, _Sealed], None]:
             now = found.snapshot.now
@@ -117,7 +115,6 @@ class ObjectStore:
         self._replace(document, written)
 
     def drop_blob(self, document: str, name: str) -> None:
-        """See :class:`.base.TokenStore`."""
 
         def written(found: _Found) -> tuple[bytes | None, dict[str, _Sealed], None]:
             kept = {key: token for key, token in found.tokens.items() if key != name}
@@ -127,11 +124,11 @@ class ObjectStore:
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """See :class:`.base.TokenStore`; nothing sees a process die, so the lease has to run out."""
+        """Nothing sees a process die, so the lease has to run out."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """See :class:`.base.TokenStore`; an idle connection costs nothing."""
+        """An idle connection costs nothing."""
         self._remembered.last = None
 
     # ---------------------------------------------------------------------------------------- compare and swap

@@ -97,7 +97,6 @@ class RedisStore:
         self._inherited, self._client = self._client, None
 
     def load(self, document: str) -> Snapshot:
-        """See :class:`.base.TokenStore`."""
         key = _key(document, "document")
 
         def read() -> Snapshot:
@@ -113,7 +112,6 @@ class RedisStore:
         return self._patiently(read)
 
     def update(self, document: str, change: Change[T]) -> T:
-        """See :class:`.base.TokenStore`."""
         from redis.exceptions import WatchError
 
         key, written, result = _key(document, "document"), b"", cast("T", None)
@@ -154,7 +152,6 @@ class RedisStore:
         )
 
     def documents(self) -> Collection[str]:
-        """See :class:`.base.TokenStore`."""
         with self._honest_errors():
             try:
                 found = self._node(_INDEX).smembers(_INDEX)
@@ -165,7 +162,6 @@ class RedisStore:
             return [_text(name) for name in found]
 
     def read_blob(self, document: str, name: str) -> bytes | None:
-        """See :class:`.base.TokenStore`."""
         key = _key(document, f"token:{name}")
 
         def read() -> bytes | None:
@@ -179,7 +175,6 @@ class RedisStore:
         return self._patiently(read)
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """See :class:`.base.TokenStore`."""
         key = _key(document, f"token:{name}")
 
         def write() -> None:
@@ -191,17 +186,16 @@ class RedisStore:
         self._patiently(write)
 
     def drop_blob(self, document: str, name: str) -> None:
-        """See :class:`.base.TokenStore`."""
         key = _key(document, f"token:{name}")
         self._patiently(lambda: self._node(key).delete(key))
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
+        """The server does not see a process die, so the lease has to run out."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """See :class:`.base.TokenStore`; an idle connection costs a Redis server next to nothing."""
+        """An idle connection costs a Redis server next to nothing."""
 
     # ---------------------------------------------------------------------------------------- document and clock
 

@@ -69,12 +69,10 @@ class SqlStore:
         self._inherited, self._opened = self._opened or self._inherited, None
 
     def load(self, document: str) -> Snapshot:
-        """See :class:`.base.TokenStore`."""
         with self._session() as session:
             return session.run(lambda: _Row(session, document).snapshot)
 
     def update(self, document: str, change: Change[T]) -> T:
-        """See :class:`.base.TokenStore`."""
         written, result = b"", cast("T", None)
 
         def attempt(session: SqlSession) -> bool:
@@ -102,32 +100,28 @@ class SqlStore:
         )
 
     def documents(self) -> Collection[str]:
-        """See :class:`.base.TokenStore`."""
         with self._session() as session:
             return session.run(lambda: session.statements.document_names())
 
     def read_blob(self, document: str, name: str) -> bytes | None:
-        """See :class:`.base.TokenStore`."""
         with self._session() as session:
             return session.run(lambda: session.statements.read_blob(document, name))
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """See :class:`.base.TokenStore`."""
         with self._session() as session:
             session.run(lambda: session.statements.write_blob(document, name, blob, keep_seconds))
 
     def drop_blob(self, document: str, name: str) -> None:
-        """See :class:`.base.TokenStore`."""
         with self._session() as session:
             session.run(lambda: session.statements.drop_blob(document, name))
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """See :class:`.base.TokenStore`; the server does not see a process die, so the lease has to run out."""
+        """The server does not see a process die, so the lease has to run out."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """See :class:`.base.TokenStore`: hundreds of tasks that only wait must not hold a connection each."""
+        """Hundreds of tasks that only wait must not hold a connection each."""
         with self._lock:
             if self._opened is not None:
                 self._opened.disconnect()

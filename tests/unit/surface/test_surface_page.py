@@ -267,6 +267,8 @@ def store_address(store: FileStore) -> str:
         ("redis://me:hunter2@host/0", "redis://...", "must be the id of an Airflow connection"),
         ("mongodb://me:hunter2@host/0", "mongodb://...", "no known store"),
         ("redis://nowhere", "redis://nowhere", "which does not exist"),
+        ("s3://nowhere/bucket/prefix", "s3://nowhere/bucket/prefix", "which does not exist"),
+        ("s3://me:hunter2@host/bucket", "s3://...", "with the id of an Airflow connection"),
         ("sql://nowhere", "sql://nowhere", "which does not exist"),
     ],
 )

@@ -55,7 +55,44 @@ def test_unknown_store_is_refused_without_repeating_a_password() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["redis://not_there", "sql://not_there"])
+@pytest.mark.parametrize("address", ["s3://", "s3:///", "s3://bucket", "s3://bucket/", "s3://conn//prefix"])
+def test_address_of_a_bucket_without_its_parts_is_refused_with_what_to_write(address: str) -> None:
+    with pytest.raises(
+        ChannelConfigurationError, match=r"Option \[channel_talk\] store: .*s3:///\w+ \(three"
+    ) as caught:
+        _stores.open_store(address)
+    if "bucket" in address:
+        assert "s3:///bucket (three slashes)" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["s3://key:hunter2@bucket/prefix", "s3:///bucket?secret=hunter2"])
+def test_keys_in_the_address_of_a_bucket_are_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"write s3://CONN_ID/bucket/prefix") as caught:
+        _stores.open_store(address)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("s3://lake/bucket", ("lake", "bucket", "")),
+        ("s3://lake/bucket/a/b/", ("lake", "bucket", "a/b")),
+        ("s3:///bucket/a", ("", "bucket", "a")),
+    ],
+)
+def test_parts_of_the_address_of_a_bucket(address: str, parts: tuple[str, str, str]) -> None:
+    assert _stores._bucket_of(address) == parts
+
+
+def test_line_for_executors_of_aws_is_a_bucket(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "AwsEcsExecutor")
+    _stores.open_store(f"file://{tmp_path}")
+    assert "store = s3:///BUCKET/PREFIX (or redis://CONN_ID or sql://CONN_ID)" in caplog.text
+
+
+@pytest.mark.parametrize("address", ["redis://not_there", "sql://not_there", "s3://not_there/bucket"])
 def test_connection_that_is_missing_is_named_with_the_option(address: str) -> None:
     with pytest.raises(
         ChannelConfigurationError, match=r"Option \[channel_talk\] store: .*'not_there'.*not exist"
