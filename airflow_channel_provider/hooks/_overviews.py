@@ -58,7 +58,7 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
     """
     from airflow_channel_provider.tokens.validation import is_name
 
-    quota = _quota()
+    quota = _quota(store)
     try:
         for key in store.documents():
             if not is_name(key, _KEY_LENGTH):
@@ -99,7 +99,7 @@ def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:
     try:
         if app not in store.documents():
             return None
-        return read_record(store.load(app), _quota()).record.name.connections
+        return read_record(store.load(app), _quota(store)).record.name.connections
     finally:
         store.rest()
 
@@ -115,7 +115,7 @@ def drop_token(store: TokenStore, app: str, scope: str) -> bool:
     from airflow_channel_provider.tokens.repository import read_record
     from airflow_channel_provider.tokens.seal import is_blob_name
 
-    quota = _quota()
+    quota = _quota(store)
 
     def drop(stored: Snapshot) -> tuple[dict[str, Any] | None, TokenFacts | None]:
         snapshot = read_record(stored, quota)
@@ -172,7 +172,7 @@ def _wall_time_of(now: float, clock: tuple[str, str]) -> datetime:
     return datetime.fromtimestamp(now + kept, timezone.utc)
 
 
-def _quota() -> Quota:
+def _quota(store: TokenStore) -> Quota:
     from airflow_channel_provider.tokens.budget import Quota
 
     return Quota(configuration.token_quota(), configuration.token_quota_window_seconds())

@@ -41,6 +41,10 @@ class Quota:
     probe_seconds: float = 300.0
     probes: int = 6
 
+    def held_longer(self, seconds: float) -> Quota:
+        """Return it for a store whose clock may be behind by as much."""
+        return replace(self, margin_seconds=self.margin_seconds + seconds)
+
     @classmethod
     def unlimited(cls) -> Quota:
         """Return the quota of a service that limits no token requests."""

@@ -118,7 +118,7 @@ class TokenRepository:
         self.app = app_key(base_url, app_id, secret)
         connections = (connection,) if connection else ()
         self.name = AppName(base_url, app_id or "", connections, service.service, quota.is_unlimited)
-        self.quota = quota
+        self.quota = quota.held_longer(store.margin_seconds)
         self._sealer = Sealer(self.app, secret)
         self.secret_mark = self._sealer.secret_mark
         self._blob_names: dict[str, str] = {}

@@ -79,10 +79,10 @@ def test_a_token_request_costs_four_reads_and_three_writes(
         Fault(PUT, 503, count=2),
         Fault(PUT, 0, count=1),
         Fault(PUT, 0, count=1, after=True),
-        Fault(PUT, delay_seconds=4.0, count=1),
+        Fault(PUT, delay_seconds=6.0, count=1),
         Fault(GET, 500, count=2),
         Fault(GET, 0, count=1),
-        Fault(GET, delay_seconds=4.0, count=1),
+        Fault(GET, delay_seconds=6.0, count=1),
         Fault(GET, date_seconds=7200.0, count=1),
         Fault(GET, date_seconds=-7200.0, count=1),
     ],
@@ -285,7 +285,7 @@ def test_a_connection_leads_to_the_bucket(
     assert on_s3.store().load("doc").state == {"n": 1}
     assert isinstance(store, ObjectStore)
     options = store._bucket._opened().meta.config
-    assert (options.retries["total_max_attempts"], options.read_timeout) == (1, 3.0)
+    assert (options.retries["total_max_attempts"], options.read_timeout) == (1, 5.0)
 
 
 def test_without_a_connection_the_identity_of_the_process_counts(

@@ -216,6 +216,7 @@ class S3Backend(Backend):
 
         from .s3_server import KEYS
 
+        # The session of the process that forks is used, which has read the descriptions of the service.
         return boto3.client("s3", endpoint_url=self.server.url, config=Config(**CLIENT_OPTIONS), **KEYS)
 
     def open(self) -> ObjectStore:

@@ -13,6 +13,7 @@ import email.utils
 import http.client
 import io
 import json
+import os
 import re
 import socket
 import sys
@@ -204,6 +205,8 @@ def main(port: int, directory: str) -> None:
             self.send_response_only(code, message)  # with no date of its own
 
     serving.LISTEN_QUEUE = 1024
+    with contextlib.suppress(PermissionError):
+        os.nice(-15)  # one process serves hundreds, as no real store does
     serving.make_server(
         "127.0.0.1", port, Front(Path(directory)), threaded=True, request_handler=Quiet
     ).serve_forever()

@@ -86,12 +86,14 @@ class TokenStore(Protocol):
     :ivar address: as configured; for messages.
     :ivar host: names this host towards the other users of the store.
     :ivar poll_seconds: first and longest pause between two looks at a token that another process is renewing.
+    :ivar margin_seconds: how far its clock may be behind when a task acts by it; charges are held longer by as much.
     :ivar local_cache: what this process remembers, by app and scope.
     """
 
     address: str
     host: str
     poll_seconds: tuple[float, float]
+    margin_seconds: float
     local_cache: dict[str, CachedToken]
 
     def load(self, document: str) -> Snapshot:

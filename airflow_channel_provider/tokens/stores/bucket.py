@@ -21,8 +21,8 @@ from airflow_channel_provider.tokens.validation import MOST_BYTES
 __all__ = ["CLIENT_OPTIONS", "Answer", "Bucket"]
 
 CLIENT_OPTIONS: dict[str, Any] = {
-    "connect_timeout": 3.0,
-    "read_timeout": 3.0,
+    "connect_timeout": 5.0,
+    "read_timeout": 5.0,
     # A conditional PUT that the client repeats by itself would meet its own effect, and report a conflict.
     "retries": {"total_max_attempts": 1},
 }

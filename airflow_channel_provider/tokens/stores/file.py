@@ -77,6 +77,7 @@ class FileStore:
     """
 
     poll_seconds = (0.02, 0.25)
+    margin_seconds = 0.0
 
     def __init__(self, directory: str | os.PathLike[str], *, address: str | None = None) -> None:
         self._directory = Path(directory)

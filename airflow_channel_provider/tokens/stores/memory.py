@@ -26,6 +26,7 @@ class MemoryStore:
 
     address = "memory://"
     poll_seconds = (0.002, 0.05)
+    margin_seconds = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.host = f"process-{os.getpid()}"

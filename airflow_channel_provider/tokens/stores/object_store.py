@@ -10,9 +10,9 @@ from the content, so each write carries a nonce, and no content ever comes back.
 recognized by its nonce in what is read next. A server that ignores the conditions is refused before anything relies
 on them.
 
-The clock is the ``Date`` of the answers, in whole seconds. An answer that took long is asked for anew, so that a time
-is at most 4 s old: the 5 s that the ledger keeps clear after each window cover that. A ``Date`` that jumps is
-believed when the next answer agrees.
+The clock is the ``Date`` of the answers, in whole seconds. An answer that took more than 5 s is asked for anew, so that
+a time is at most 6 s old; charges are held longer by as much. A ``Date`` that jumps is believed when the next answer
+agrees.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ __all__ = ["ObjectStore"]
 
 T = TypeVar("T")
 
-_PATIENCE_SECONDS, _READ_PATIENCE_SECONDS = 45.0, 8.0
+_PATIENCE_SECONDS, _READ_PATIENCE_SECONDS = 45.0, 15.0
 _PAUSE_SECONDS, _PAUSE_MAX_SECONDS = 0.02, 2.0
 _TRIES = 4
-_SLOW_SECONDS = 3.0
+_SLOW_SECONDS = 5.0
 _JUMP_SECONDS = 60.0
 _REMEMBERED_SECONDS = 1.0
 _NONCES = 32
@@ -61,6 +61,7 @@ class ObjectStore:
     """
 
     poll_seconds = (0.1, 2.0)
+    margin_seconds = _SLOW_SECONDS + 1.0  # its dates are whole seconds
 
     def __init__(
         self, connect: Callable[[], Any], bucket: str, prefix: str = "", *, address: str = "s3://"
@@ -144,7 +145,7 @@ class ObjectStore:
         results: dict[str, T] = {}
         failures = 0
         self._remembered.last = None
-        for pause in _pauses():
+        for number, pause in enumerate(_pauses()):
             found = self._read(document)
             if nonce := next((nonce for nonce in found.nonces if nonce in results), None):
                 return results[nonce]  # only the answer was lost
@@ -152,7 +153,9 @@ class ObjectStore:
                 line, tokens, result = change(found)
                 if line is None:
                     return result
-                ready = self._checked_to_write(document, found)
+                # Who has just made the object is likely to be checking the server at this moment.
+                wait = found.is_new and number < _TRIES
+                ready = None if wait else self._checked_to_write(document, found)
                 if ready is not None:
                     content, nonce = ready.followed_by(line, tokens)
                     results[nonce] = result
@@ -204,7 +207,7 @@ class ObjectStore:
         """Return the object of a document, by a clock that is believed."""
         trouble: ChannelNotSentError | None = None
         give_up_at = steady() + _READ_PATIENCE_SECONDS
-        for number in range(_TRIES):
+        for number in range(_TRIES + 1):
             asked_at = steady()
             try:
                 answer = self._bucket.get(f"{document}.json")

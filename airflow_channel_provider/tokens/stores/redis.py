@@ -72,6 +72,7 @@ class RedisStore:
     """
 
     poll_seconds = (0.02, 0.25)
+    margin_seconds = 0.0
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class SqlStore:
     """
 
     poll_seconds = (0.05, 1.0)
+    margin_seconds = 0.0
 
     def __init__(self, target: Callable[[], SqlTarget], *, address: str = "sql://") -> None:
         self.address = address
