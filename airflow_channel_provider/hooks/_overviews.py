@@ -175,4 +175,5 @@ def _wall_time_of(now: float, clock: tuple[str, str]) -> datetime:
 def _quota(store: TokenStore) -> Quota:
     from airflow_channel_provider.tokens.budget import Quota
 
-    return Quota(configuration.token_quota(), configuration.token_quota_window_seconds())
+    quota = Quota(configuration.token_quota(), configuration.token_quota_window_seconds())
+    return quota.held_longer(store.margin_seconds)
