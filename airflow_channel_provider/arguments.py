@@ -42,11 +42,11 @@ def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
         return value
     if not value.strip():
         return None
-    from airflow_channel_provider.bulk.json_values import FieldTwiceError, json_of_line, object_of_json
+    from airflow_channel_provider.bulk.json_values import DuplicateFieldError, parse_json, unique_fields
 
     try:
-        return json_of_line(value) if in_full else json.loads(value, object_pairs_hook=object_of_json)
-    except FieldTwiceError as error:
+        return parse_json(value) if in_full else json.loads(value, object_pairs_hook=unique_fields)
+    except DuplicateFieldError as error:
         raise ChannelConfigurationError(
             f"{name} {error}, and only one of the two would be read; leave the other out."
         ) from None

@@ -219,7 +219,7 @@ def encoded(params: Mapping[str, str], encoding: str) -> tuple[dict[str, str], b
         body = urlencode(params).encode("ascii") if encoding == "form" else to_body(params)
     except UnicodeEncodeError:
         raise ChannelConfigurationError(
-            f"One of {', '.join(params)} holds half of a surrogate pair, which is no character; type it anew."
+            f"One of {', '.join(params)} holds half of a surrogate pair, which is not a character; enter it again."
         ) from None
     return {"Content-Type": _CONTENT_TYPES[encoding]}, body
 

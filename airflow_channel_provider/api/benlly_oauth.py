@@ -147,13 +147,13 @@ def _token_answer(answer: JSON, operation: str, status: int) -> TokenAnswer:
         )
 
     if not isinstance(answer, dict):
-        refuse("it is no JSON object")
+        refuse("it is not a JSON object")
     access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token") or ""
     if not is_header_safe(access_token):
-        refuse("access_token is missing, empty or no text that a header may hold")
+        refuse("access_token is missing, empty or not valid in an HTTP header")
     if refresh_token and not is_header_safe(refresh_token):
-        refuse("refresh_token is no text that a header may hold")
+        refuse("refresh_token is not valid in an HTTP header")
     seconds = seconds_of(answer.get("expires_in"))
     if seconds is None:
-        refuse("expires_in is missing or no number of seconds above 0")
+        refuse("expires_in is missing or not a number of seconds above 0")
     return TokenAnswer(access_token, refresh_token, seconds)

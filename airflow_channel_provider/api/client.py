@@ -119,8 +119,8 @@ class ChannelTalkClient:
         result = self._token_request("refreshToken", {"refreshToken": refresh_token}, refresh_token)
         if _is_empty_answer(result):
             raise ChannelAuthenticationError(
-                "refreshToken was answered with empty tokens: the refresh token was refused. "
-                "A new token has to be issued.",
+                "refreshToken was answered with empty tokens: the refresh token was refused. A new token must be "
+                "issued.",
                 method="refreshToken",
                 http_status=200,
             )
@@ -165,7 +165,7 @@ def _app_in_path(app_id: object, method: str) -> str:
     with contextlib.suppress(UnicodeEncodeError):
         if isinstance(app_id, str) and app_id.strip() not in ("", ".", ".."):
             return percent_encode(app_id, safe="")
-    raise ChannelConfigurationError(f"{method}: the app_id is empty or no App ID.", method=method)
+    raise ChannelConfigurationError(f"{method}: the app_id is empty or not a valid App ID.", method=method)
 
 
 def _request(method: str, params: Mapping[str, JSON] | None) -> dict[str, JSON]:
@@ -203,12 +203,12 @@ def _token_answer(result: JSON, method: str) -> TokenAnswer:
         _refuse(method, "it has no result")
     access_token, refresh_token = _field(result, "accessToken") or "", _field(result, "refreshToken")
     if not is_header_safe(refresh_token):
-        _refuse(method, "refreshToken is missing, empty or no text that a header may hold")
+        _refuse(method, "refreshToken is missing, empty or not valid in an HTTP header")
     if access_token and not is_header_safe(access_token):
-        _refuse(method, "accessToken is no text that a header may hold")
+        _refuse(method, "accessToken is not valid in an HTTP header")
     seconds = seconds_of(_field(result, "expiresIn"))
     if seconds is None:
-        _refuse(method, "expiresIn is missing or no number of seconds above 0")
+        _refuse(method, "expiresIn is missing or not a number of seconds above 0")
     return TokenAnswer(access_token, refresh_token, seconds)
 
 

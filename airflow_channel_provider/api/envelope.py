@@ -43,8 +43,8 @@ the cut here can't lay half a secret bare there."""
 
 _TOLD_BY_STATUS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BETWEEN = (
-    "The service answers in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
-    "login page); check that, and host, port and schema of the connection."
+    "The service does not answer in this form, so a proxy, a gateway, a firewall or a login page may have answered "
+    "instead. Check these, and host, port and schema of the connection."
 )
 
 
@@ -169,9 +169,9 @@ def raise_redirect(response: Response, *, method: str, secrets: Collection[str])
         target = ""
     where = f" to {quote(target, secrets, limit=100)}" if target else ""
     raise ChannelResponseError(
-        f"{method}: the service answered with a redirect{where} (HTTP {response.status}). Redirects are refused, "
-        "since the token would travel along: correct host and schema of the connection, and check what stands between "
-        "that may redirect (a proxy, a gateway, a login page).",
+        f"{method}: the service answered with a redirect{where} (HTTP {response.status}). Redirects are not followed, "
+        "since they would carry the token to another host. Correct host and schema of the connection, and check "
+        "whether a proxy, a gateway or a login page redirects.",
         method=method,
         http_status=response.status,
         from_intermediary=True,
@@ -190,7 +190,7 @@ def raise_no_envelope(
     """
     size = len(response.body)
     text = _beginning(response)
-    what = "an empty body" if not size else f"{size:,} bytes that are no valid envelope"
+    what = "an empty body" if not size else f"{size:,} bytes that are not a valid answer"
     said = f": {quote(text, secrets)}" if size and quotable and _is_prose(text) else ""
     message = f"{method}: the service answered HTTP {response.status} with {what}{said}"
     from_intermediary = 400 <= response.status < 500 or _is_page(text)
@@ -240,8 +240,8 @@ def _remedy(kind: ErrorKind, token_method: str, channel_id: str | None) -> str:
         return {
             "issueToken": "Check the App Secret (the password of the connection); "
             "a reissued secret ends the one before.",
-            "refreshToken": "The refresh token is of no more use; a new token has to be issued.",
+            "refreshToken": "The refresh token can't be used any more; a new token must be issued.",
         }.get(token_method, "The access token was not accepted.")
     if kind is ErrorKind.TOKEN_QUOTA:
-        return "An app may ask for 10 tokens in 30 minutes, all its channels and tasks together."
+        return "An app may request 10 tokens in 30 minutes, for all its channels and tasks together."
     return ""

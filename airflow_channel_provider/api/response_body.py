@@ -61,8 +61,8 @@ def too_large(operation: str, status: int | None, most_bytes: int) -> ChannelRes
     """
     of_status = "" if status is None else f" (HTTP {status})"
     return ChannelResponseError(
-        f"{operation}: the answer{of_status} is larger than {most_bytes:,} bytes; reading stopped there. Ask for less, "
-        "for example by a smaller limit for the page.",
+        f"{operation}: the answer{of_status} is larger than {most_bytes:,} bytes; reading stopped there. Request less, "
+        "for example with a smaller limit per page.",
         method=operation,
         http_status=status,
         too_large=True,
@@ -122,8 +122,8 @@ def _unpacked(pieces: Iterator[bytes], attempt: Attempt) -> Iterator[bytes]:
 
 def _unreadable(answer: requests.Response, operation: str, what: str) -> ChannelResponseError:
     return ChannelResponseError(
-        f"{operation}: the answer (HTTP {answer.status_code}) {what}. Look for a proxy or gateway before the service "
-        "that changes answers.",
+        f"{operation}: the answer (HTTP {answer.status_code}) {what}. Check whether a proxy or gateway in front of the "
+        "service changes answers.",
         method=operation,
         http_status=answer.status_code,
     )

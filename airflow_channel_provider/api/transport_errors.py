@@ -65,8 +65,8 @@ _REASONS_OF_PROXY: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (socket.gaierror, urllib3.exceptions.LocationParseError),
         (
-            "the name of the proxy is unknown, on the way to {target}. Check the proxy settings of the environment and "
-            "the name service."
+            "the name of the proxy is unknown, on the way to {target}. Check the proxy settings of the environment "
+            "and the name service."
         ),
     ),
     (
@@ -78,9 +78,9 @@ _REASONS_OF_PROXY: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ),
 )
 _UNREADABLE_PROXY = (
-    "the address of the proxy before {target} can't be read. Correct it in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the "
-    "environment: http://user:password@host:port, without quotes, and with what is neither letter nor digit in user "
-    "and password percent-encoded."
+    "the address of the proxy for {target} can't be read. Correct it in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY of the "
+    "environment: http://user:password@host:port, without quotes, and with every character of user and password that "
+    "is neither a letter nor a digit percent-encoded."
 )
 _CA_TO_SET = (
     "the TLS certificate of {target} can't be verified. Check the host of the connection; for a private certificate "
@@ -88,17 +88,17 @@ _CA_TO_SET = (
 )
 _OUT_OF_DATE = (
     "the TLS certificate of {target} is out of date by the clock of this host: it has expired, or is not valid yet. "
-    "Check that clock; where it is right, the certificate has to be renewed."
+    "Check that clock; if it is right, the certificate must be renewed."
 )
 _OF_ANOTHER_NAME = (
-    "the TLS certificate of {target} is for another name. Check the host of the connection, and what stands between "
-    "that may answer in its place (a proxy, a gateway, a login page)."
+    "the TLS certificate of {target} is for another name. Check the host of the connection, and whether a proxy, a "
+    "gateway or a login page answers in its place."
 )
 _CERTIFICATES = {9: _OUT_OF_DATE, 10: _OUT_OF_DATE, 62: _OF_ANOTHER_NAME, 64: _OF_ANOTHER_NAME}
 """By the numbers of OpenSSL: not yet valid, expired, mismatch of the host's name, of its address."""
 _CLIENT_CERTIFICATE = (
-    "{target} refused the TLS handshake: it may want a certificate of its client, and this provider has none. Check "
-    "host and port of the connection, and whether a gateway before it has to be told to let this client pass."
+    "{target} refused the TLS handshake: it may require a client certificate, which this provider does not support. "
+    "Check host and port of the connection, and whether a gateway in front of it must allow this client."
 )
 _CERTIFICATE_REQUIRED = "ALERT_CERTIFICATE_REQUIRED"
 _HANDSHAKE_REFUSED = (_CERTIFICATE_REQUIRED, "ALERT_HANDSHAKE_FAILURE")
@@ -163,7 +163,7 @@ def lost_answer_error(
     """Describe a request that left and got no complete answer; parameters as in :func:`not_sent`."""
     reason = _reason_lost(list(_chain(error)), target, attempt)
     return ChannelAmbiguousResultError(
-        f"{operation} was sent, but {reason} Its effect may have happened.", method=operation
+        f"{operation} was sent, but {reason} It may have taken effect.", method=operation
     )
 
 
@@ -181,14 +181,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _reason_not_sent(causes: list[BaseException], target: str, attempt: Attempt, proxy: str | None) -> str:
     if attempt.expired():
-        return f"its time was over before {target} was connected."
+        return f"its time limit passed before {target} was connected."
     if status := _tunnel_status(causes):
         if status == str(_PROXY_LOGIN):
             return _wants_login(target)
         return f"the proxy refused to connect to {target} (status {status}). Check the environment's proxy settings."
     if any("SOCKS" in str(cause) for cause in causes if isinstance(cause, requests.exceptions.InvalidSchema)):
         return (
-            f"{target} is to be reached by SOCKS, and the package for that is missing. Install PySocks, or correct the "
+            f"the proxy for {target} uses SOCKS, and the package PySocks is not installed. Install it, or correct the "
             "proxy settings of the environment."
         )
     if proxy == UNREADABLE or any(isinstance(cause, requests.exceptions.InvalidURL) for cause in causes):
@@ -225,24 +225,24 @@ def _reason_with_bundle(causes: list[BaseException], bundle: str) -> str:
 
 def _wants_login(target: str) -> str:
     return (
-        f"on the way to {target} a proxy wants a user and a password, or others than these (HTTP {_PROXY_LOGIN}). "
-        "Write them into the address of the proxy, in HTTP_PROXY or HTTPS_PROXY of the environment."
+        f"a proxy on the way to {target} requires a user and a password, or refused the given ones (HTTP "
+        f"{_PROXY_LOGIN}). Put them into the address of the proxy, in HTTP_PROXY or HTTPS_PROXY of the environment."
     )
 
 
 def _reason_lost(causes: list[BaseException], target: str, attempt: Attempt) -> str:
     if any(isinstance(cause, TimeoutError) for cause in causes):
         if attempt.expired():
-            return f"the complete answer of {target} did not come before its time was over."
+            return f"{target} did not answer completely within the time limit of the request."
         return f"{target} did not answer within {attempt.read_timeout_seconds:g} seconds."
     if any(
         isinstance(cause, (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)) for cause in causes
     ):
-        return f"the answer of {target} broke off."
+        return f"the answer of {target} was incomplete."
     if any(isinstance(cause, http.client.RemoteDisconnected) for cause in causes):
         return f"{target} closed the connection without an answer."
     if any(isinstance(cause, _NO_HTTP) for cause in causes):
-        return f"what {target} answered is no valid HTTP."
+        return f"the answer of {target} is not valid HTTP."
     return f"the connection to {target} was lost ({_system_words(causes)})."
 
 

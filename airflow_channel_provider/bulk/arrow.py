@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.bulk.column_names import distinct
+from airflow_channel_provider.bulk.column_names import unique_names
 from airflow_channel_provider.bulk.column_types import (
     BOOLEAN,
     DATE,
@@ -20,7 +20,7 @@ from airflow_channel_provider.bulk.column_types import (
     NUMBER,
     STRING,
 )
-from airflow_channel_provider.bulk.json_values import duration_text, short_float, year_text
+from airflow_channel_provider.bulk.json_values import iso_duration, iso_year, shortest_float
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def check_schema(schema: Schema, of: object) -> None:
     """
     Look at the names of the columns, and at those within a column of structs.
 
-    :raises ChannelConfigurationError: see :func:`.columns.distinct`.
+    :raises ChannelConfigurationError: see :func:`.columns.unique_names`.
     """
-    distinct(schema.names, of)
+    unique_names(schema.names, of)
     for field in schema:
         _check_nested(field.type, f"Column {field.name!r} of {of}")
         name = getattr(field.type, "extension_name", "").encode() or (field.metadata or {}).get(_EXTENSION)
@@ -96,8 +96,8 @@ def check_schema(schema: Schema, of: object) -> None:
 
 def _told_as_numbers(column: str, of: object, what: str) -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        f"Column {column!r} of {of} holds {what}, of which Arrow knows only bytes or numbers that tell nobody "
-        "anything; make it a column of text first."
+        f"Column {column!r} of {of} holds {what}, which Arrow passes on only as bytes or numbers without meaning; "
+        "convert it to text first."
     )
 
 
@@ -105,7 +105,7 @@ def _check_nested(kind: DataType, of: str) -> None:
     from pyarrow import types
 
     if types.is_struct(kind):
-        distinct((kind.field(position).name for position in range(kind.num_fields)), of)
+        unique_names((kind.field(position).name for position in range(kind.num_fields)), of)
     for position in range(kind.num_fields):
         _check_nested(kind.field(position).type, of)
 
@@ -157,7 +157,7 @@ def _named_levels(frame: Any, of: str) -> list[str]:
         for level, name in enumerate(levels)
         if name is not None and not _repeats_a_column(frame, level, name)
     ]
-    distinct([*frame.columns, *named], f"{of}, with its index," if named else of)
+    unique_names([*frame.columns, *named], f"{of}, with its index," if named else of)
     return named
 
 
@@ -270,7 +270,7 @@ def _length(nanoseconds: int) -> timedelta | str:
     if not nanoseconds % 1_000:
         with suppress(OverflowError):
             return timedelta(microseconds=nanoseconds // 1_000)
-    return duration_text(nanoseconds)
+    return iso_duration(nanoseconds)
 
 
 def _moment(nanoseconds: int, zone: str | None) -> datetime | str:
@@ -302,7 +302,7 @@ def _time_of_day(nanoseconds: int) -> time | str:
 def _day_text(days: int) -> str:
     cycles, rest = divmod(days, _DAYS_OF_400_YEARS)
     day = _EPOCH.date() + timedelta(days=rest)
-    return year_text(day.year + 400 * cycles) + day.isoformat()[4:]
+    return iso_year(day.year + 400 * cycles) + day.isoformat()[4:]
 
 
 def _clock_text(nanoseconds: int) -> str:
@@ -319,7 +319,7 @@ def _mender(kind: DataType) -> Callable[[Any], Any] | None:
     from pyarrow import types
 
     if types.is_float32(kind) or types.is_float16(kind):
-        return partial(short_float, size_bytes=kind.bit_width // 8)
+        return partial(shortest_float, size_bytes=kind.bit_width // 8)
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return _mender(kind.value_type)
     if types.is_map(kind):

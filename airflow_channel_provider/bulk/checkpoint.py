@@ -243,7 +243,7 @@ class FileCheckpoints:
 
     def load(self) -> JSON:
         """Return what was saved last, None where nothing was; a text where it is no JSON, which no checkpoint is."""
-        with contextlib.suppress(FileNotFoundError), files.stored(self._path) as stream:
+        with contextlib.suppress(FileNotFoundError), files.open_own(self._path) as stream:
             content = stream.read(MAX_FILE_BYTES)
             try:
                 return json.loads(content)
@@ -253,7 +253,7 @@ class FileCheckpoints:
 
     def save(self, checkpoint: dict[str, JSON]) -> None:
         """Replace the file as a whole."""
-        files.write_whole(self._path, json.dumps(checkpoint).encode())
+        files.write_file(self._path, json.dumps(checkpoint).encode())
 
 
 class MemoryCheckpoints:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["Names", "distinct", "listed"]
+__all__ = ["ColumnNames", "quoted_names", "unique_names"]
 
 MOST_SHOWN = 30
 
 
-def distinct(names: Iterable[object], of: object) -> list[str]:
+def unique_names(names: Iterable[object], of: object) -> list[str]:
     """
     Return the names of the columns of a source as texts.
 
@@ -27,8 +27,8 @@ def distinct(names: Iterable[object], of: object) -> list[str]:
     twice = sorted(name for name, count in Counter(texts).items() if count > 1)
     if twice:
         raise ChannelConfigurationError(
-            f"{of} has more than one column called {listed(twice)}, and only one of them would be sent; give each "
-            "column a name of its own (in a query: AS)."
+            f"{of} has several columns named {quoted_names(twice)}, and only one of them would be sent; give each "
+            "column its own name (in a query: AS)."
         )
     if "" in texts:
         raise ChannelConfigurationError(
@@ -37,7 +37,7 @@ def distinct(names: Iterable[object], of: object) -> list[str]:
     return texts
 
 
-class Names:
+class ColumnNames:
     """
     The columns of a table, found by the names that a source has for them.
 
@@ -64,7 +64,8 @@ class Names:
         lost = [name for name, column in zip(names, found, strict=True) if column is None]
         if lost:
             raise ChannelConfigurationError(
-                f"{what} names {listed(lost)}, and the table has the columns {listed(self._names)}; correct the name."
+                f"{what} names {quoted_names(lost)}, but the table has the columns {quoted_names(self._names)}; "
+                "correct the name."
             )
         return [name for name in found if name is not None]
 
@@ -84,13 +85,13 @@ class Names:
                 continue
             if column in taken:
                 raise ChannelConfigurationError(
-                    f"{taken[column]!r} and {name!r} are both the column {column!r}; leave one of them out."
+                    f"{taken[column]!r} and {name!r} both match the column {column!r}; remove one of them."
                 )
             placed[name], taken[column] = column, name
         return placed
 
 
-def listed(names: Iterable[str]) -> str:
+def quoted_names(names: Iterable[str]) -> str:
     """Return the names for an error; of very many only the first."""
     shown = [repr(name) for name in names]
     more = len(shown) - MOST_SHOWN

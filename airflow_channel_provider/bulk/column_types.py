@@ -15,7 +15,13 @@ from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from typing import Any
 
-from airflow_channel_provider.bulk.json_values import FieldTwiceError, json_of_line, native, number_of, plain
+from airflow_channel_provider.bulk.json_values import (
+    DuplicateFieldError,
+    decimal_to_json,
+    parse_json,
+    to_json_value,
+    to_python,
+)
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 __all__ = [
@@ -28,10 +34,10 @@ __all__ = [
     "LIST_OF_STRING",
     "NUMBER",
     "STRING",
-    "UnfitValueError",
-    "column_type",
-    "converter",
-    "type_of",
+    "InvalidValueError",
+    "cell_converter",
+    "common_type",
+    "infer_type",
 ]
 
 JSON = Any
@@ -60,16 +66,16 @@ _WORDS = {
 }
 
 
-class UnfitValueError(ValueError):
+class InvalidValueError(ValueError):
     """A column can't hold a value; the text says why, behind "the value"."""
 
 
 # ---- types
 
 
-def type_of(value: object) -> str | None:
+def infer_type(value: object) -> str | None:
     """Return the type of column that a value asks for, :data:`EMPTY_LIST`, or None where it is null."""
-    value = native(value)
+    value = to_python(value)
     if value is None or _is_nan(value):
         return None
     if isinstance(value, bool):
@@ -91,15 +97,15 @@ def _type_of_list(values: Iterable[object]) -> str:
 
 
 def _kind_of_element(value: object) -> str:
-    value = native(value)
+    value = to_python(value)
     if isinstance(value, str):
         return LIST_OF_STRING
     if isinstance(value, Mapping):
         return LIST_OF_OBJECT
-    return LIST_OF_NUMBER if type_of(value) == NUMBER else STRING
+    return LIST_OF_NUMBER if infer_type(value) == NUMBER else STRING
 
 
-def column_type(kinds: Iterable[str | None]) -> str:
+def common_type(kinds: Iterable[str | None]) -> str:
     """Return the type of a column that holds values of these types; a mixture is text, and so is nothing at all."""
     found = set(kinds) - {None}
     if EMPTY_LIST in found and found & {EMPTY_LIST, *LISTS} == found:
@@ -110,21 +116,21 @@ def column_type(kinds: Iterable[str | None]) -> str:
 # ---- cells
 
 
-def converter(kind: str) -> Callable[[object], JSON]:
+def cell_converter(kind: str) -> Callable[[object], JSON]:
     """
-    Return what makes a value the cell of a column; it raises :class:`UnfitValueError` where the column can't hold it.
+    Return what makes a value the cell of a column; it raises :class:`InvalidValueError` where the column can't hold it.
 
     Null, NaN and what pandas calls missing are null.
 
     :param kind: any spelling of the service's; of a type that is none of them a value stays as JSON holds it.
     """
     name = _PREFIX + kind.upper().removeprefix(_PREFIX)
-    convert, own = _CELLS.get(name, plain), _OWN.get(name)
+    convert, own = _CELLS.get(name, to_json_value), _OWN.get(name)
 
     def cell(value: object) -> JSON:
         if value.__class__ is own:
             return value
-        value = native(value)
+        value = to_python(value)
         return None if value is None or _is_nan(value) else convert(value)
 
     return cell
@@ -135,7 +141,7 @@ def _text(value: object) -> str:
         return value
     if isinstance(value, Decimal):
         return format(value, "f")
-    made = plain(value)
+    made = to_json_value(value)
     if isinstance(made, str):
         return made
     # Infinity is the one number that plain() takes for null.
@@ -149,17 +155,17 @@ def _number(value: object) -> JSON:
         if not value.strip():
             return None
         if not _NUMERAL.fullmatch(value.strip()):
-            raise UnfitValueError("is a text that is no number")
+            raise InvalidValueError("is text that is not a number")
         value = Decimal(value.strip())
         if abs(value) > MOST_EXACT and _is_double(value):
             return float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise UnfitValueError(f"is no number but {_named(value)}")
+        raise InvalidValueError(f"is not a number but {_named(value)}")
     if _is_infinite(value):
-        raise UnfitValueError("is infinite, and JSON has no such number")
+        raise InvalidValueError("is infinite, which JSON can't represent")
     if not _is_exact(value):
-        raise UnfitValueError("has more digits than a number of JSON holds; a column of text holds them")
-    return number_of(value) if isinstance(value, Decimal) else value
+        raise InvalidValueError("has more digits than a JSON number holds; use a text column")
+    return decimal_to_json(value) if isinstance(value, Decimal) else value
 
 
 def _boolean(value: object) -> JSON:
@@ -167,11 +173,11 @@ def _boolean(value: object) -> JSON:
         if not value.strip():
             return None
         if value.strip().lower() not in _WORDS:
-            raise UnfitValueError("is a text that is neither true nor false")
+            raise InvalidValueError("is text that is neither true nor false")
         return _WORDS[value.strip().lower()]
     if isinstance(value, bool) or (isinstance(value, (int, float, Decimal)) and value in (0, 1)):
         return bool(value)
-    raise UnfitValueError(f"is neither true nor false but {_named(value)}")
+    raise InvalidValueError(f"is neither true nor false but {_named(value)}")
 
 
 def _date(value: object) -> JSON:
@@ -179,7 +185,7 @@ def _date(value: object) -> JSON:
         return None
     day, clock, _ = _moment(value)
     if clock.strip("0:."):
-        raise UnfitValueError("has a time of day, which a column of dates does not hold")
+        raise InvalidValueError("has a time of day, which a date column can't hold")
     return day
 
 
@@ -199,16 +205,16 @@ def _moment(value: object) -> tuple[str, str, str]:
     if isinstance(value, (datetime, date)):
         value = value.isoformat()
     if not isinstance(value, str):
-        raise UnfitValueError(f"is no time but {_named(value)}")
+        raise InvalidValueError(f"is not a date or time but {_named(value)}")
     found = _MOMENT.fullmatch(value.strip())
     if found is None:
-        raise UnfitValueError("is a text that is no time of ISO 8601")
+        raise InvalidValueError("is text that is not an ISO 8601 date or time")
     offset_text = _offset(found["offset"] or "")
     clock = f"{found['minutes']}{found['seconds'] or ':00'}" if found["minutes"] else ""
     try:
         datetime.fromisoformat(f"{found['day']}T{clock or '00:00:00'}{offset_text}")
     except ValueError:
-        raise UnfitValueError("is a text that names no day or time that there is") from None
+        raise InvalidValueError("is text that names a date or time that does not exist") from None
     return found["day"], clock + (found["fraction"] or ""), offset_text
 
 
@@ -226,11 +232,11 @@ def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
                 return None
             value = _read(value)
         if not isinstance(value, (list, tuple, set, frozenset)):
-            raise UnfitValueError(f"is no list but {_named(value)}")
-        plain = map(native, value)
-        made = [None if inner is None else element(inner) for inner in plain]
+            raise InvalidValueError(f"is not a list but {_named(value)}")
+        values = map(to_python, value)
+        made = [None if inner is None else element(inner) for inner in values]
         if None in made:  # an empty text is a null as well, where a number or a time is wanted
-            raise UnfitValueError("is a list with a null in it")
+            raise InvalidValueError("is a list that contains null")
         return made
 
     return convert
@@ -238,17 +244,17 @@ def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
 
 def _read(text: str) -> object:
     try:
-        return json_of_line(text)
-    except FieldTwiceError as error:
-        raise UnfitValueError(f"is a text of JSON that {error}") from None
+        return parse_json(text)
+    except DuplicateFieldError as error:
+        raise InvalidValueError(f"is JSON text that {error}") from None
     except ValueError:
-        raise UnfitValueError("is a text that is no list of JSON") from None
+        raise InvalidValueError("is text that is not a JSON list") from None
 
 
 def _object(value: object) -> JSON:
     if not isinstance(value, Mapping):
-        raise UnfitValueError(f"is a list with {_named(value)} in it, where only mappings may be")
-    return plain(value)
+        raise InvalidValueError(f"is a list that contains {_named(value)}, where only mappings are allowed")
+    return to_json_value(value)
 
 
 _CELLS: Mapping[str, Callable[[object], JSON]] = {
@@ -298,7 +304,7 @@ def _named(value: object) -> str:
     names: tuple[tuple[Any, str], ...] = (
         (bool, "true or false"),
         ((int, float, Decimal), "a number"),
-        (str, "a text"),
+        (str, "text"),
         ((datetime, date, time), "a time"),
         (Mapping, "a mapping"),
         ((list, tuple, set, frozenset), "a list"),

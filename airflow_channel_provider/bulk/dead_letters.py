@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.bulk import files
 from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, is_dead_letter
 from airflow_channel_provider.bulk.json_values import json_text
-from airflow_channel_provider.bulk.text_files import MOST_ITEM_BYTES
+from airflow_channel_provider.bulk.text_files import MAX_ITEM_BYTES
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.xcom import utf8
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 JSON = Any
 COPY_BYTES = 1 << 20
-MOST_LINE_BYTES = 8 * MOST_ITEM_BYTES
+MOST_LINE_BYTES = 8 * MAX_ITEM_BYTES
 """Of a dead-letter file: a byte of an item may be six in JSON."""
 
 
@@ -58,19 +58,19 @@ class DeadLetterFile:
         """
         files.check_place(self.path, argument="dead_letter")
         files.check_place(self._part(1), argument="dead_letter")
-        line = files.first_line_of(self.path, MOST_LINE_BYTES)
+        line = files.read_first_line(self.path, MOST_LINE_BYTES)
         if line and not _is_dead_letter_line(line):
             raise ChannelConfigurationError(
-                f"dead_letter names {self.path}, which is there and is no dead-letter file; it would be replaced. Give "
-                "dead_letter another name, or move that file away."
+                f"dead_letter names {self.path}, an existing file that is not a dead-letter file and would be "
+                "replaced. Set dead_letter to another name, or move that file."
             )
 
     def write_part(self, number: int, failures: Sequence[FailedItem]) -> None:
         """Write one part, durably, over one of the same number that was never counted."""
         at = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
         lines = [json_text(self._line(failure, at)) for failure in failures]
-        files.make_own_folder(self._folder)
-        files.write_whole(self._part(number), utf8("".join(f"{line}\n" for line in lines)))
+        files.make_private_folder(self._folder)
+        files.write_file(self._part(number), utf8("".join(f"{line}\n" for line in lines)))
 
     def merge_parts(self, parts: int) -> None:
         """
@@ -83,7 +83,7 @@ class DeadLetterFile:
         if not parts:
             files.remove_or_empty(self.path)
             return
-        with files.replaced(self.path, mark=self._owner) as whole:
+        with files.atomic_write(self.path, mark=self._owner) as whole:
             for number in range(1, parts + 1):
                 self._copy(self._part(number), whole)
 
@@ -100,18 +100,20 @@ class DeadLetterFile:
                 files.remove(self._part(number))
             files.remove_folder(self._folder)
         except ChannelError as error:
-            log.warning("All is done, but %s can't be cleared: remove it. %s", self._folder, error)
-        files.remove_asides(self.path, mark=self._owner)
+            log.warning(
+                "All items are done, but %s can't be removed; remove it by hand. %s", self._folder, error
+            )
+        files.remove_temporary_files(self.path, mark=self._owner)
 
     @staticmethod
     def _copy(part: ObjectStoragePath, whole: files.Output) -> None:
         try:
-            with files.stored(part) as stream:
+            with files.open_own(part) as stream:
                 shutil.copyfileobj(stream, whole, COPY_BYTES)
         except FileNotFoundError as error:
             raise ChannelConfigurationError(
-                f"{part} is gone, a part of the dead-letter file that this task has written. What it held is lost; "
-                "resume=False begins anew, with all items."
+                f"{part}, a part of the dead-letter file that this task has written, no longer exists, and its items "
+                "are lost. To start again with all items, set resume=False."
             ) from error
 
     def _line(self, failure: FailedItem, at: str) -> dict[str, JSON]:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from airflow_channel_provider.bulk.storage_errors import NO_PLACE, is_refusal, storage_error, told
+from airflow_channel_provider.bulk.storage_errors import NO_PLACE, is_refusal, storage_error, translated
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Output",
+    "atomic_write",
     "check_place",
-    "first_line_of",
     "is_same_file",
-    "make_own_folder",
+    "make_private_folder",
+    "open_own",
+    "read_first_line",
     "remove",
-    "remove_asides",
     "remove_folder",
     "remove_or_empty",
-    "replaced",
+    "remove_temporary_files",
     "short_name",
-    "stored",
-    "write_whole",
+    "write_file",
 ]
 
 LOCAL = ("", "file", "local")
@@ -68,7 +68,7 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
     if not _is_local(path):
         if len(_in_store(path).encode("utf-8", "replace")) > MOST_KEY_BYTES:
             raise ChannelConfigurationError(
-                f"{argument} names an object with more than {MOST_KEY_BYTES:,} bytes; give it a shorter name."
+                f"{argument} names an object whose name has more than {MOST_KEY_BYTES:,} bytes; use a shorter one."
             )
         return
     try:
@@ -77,7 +77,7 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
         return
     except ValueError:
         raise ChannelConfigurationError(
-            f"{argument} is no name that a file can have; take out what is no character (a zero, half of a surrogate "
+            f"{argument} is not a valid file name; remove what no file name can hold (a zero, half of a surrogate "
             "pair)."
         ) from None
     except OSError as error:
@@ -88,8 +88,8 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
         ) from None
     if stat.S_ISLNK(found.st_mode):
         raise ChannelConfigurationError(
-            f"{argument} names {path}, which is a link, and none is followed; give the path of the file itself, or "
-            "remove the link."
+            f"{argument} names {path}, which is a symbolic link, and links are not followed; set the path of the file "
+            "itself, or remove the link."
         )
     if not stat.S_ISREG(found.st_mode):
         raise ChannelConfigurationError(
@@ -119,12 +119,12 @@ class Output(Protocol):
 
 
 @contextlib.contextmanager
-def replaced(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]:
+def atomic_write(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]:
     """
     Write a file; it takes the place of the old one when the block ends, and is gone where that fails.
 
     :param path: of the file; its folder is made, where it is on this host.
-    :param mark: tells what this writer would leave behind if it were killed; see :func:`remove_asides`.
+    :param mark: tells what this writer would leave behind if it were killed; see :func:`remove_temporary_files`.
     """
     elsewhere = _as_object if _holds_objects(path) else _aside_in_store
     opened = _aside_on_disk if _is_local(path) else elsewhere
@@ -132,19 +132,19 @@ def replaced(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]:
         yield stream
 
 
-def write_whole(path: ObjectStoragePath, content: bytes) -> None:
+def write_file(path: ObjectStoragePath, content: bytes) -> None:
     """Write a small file so that a reader, or a kill, finds the old one or the new one."""
     if _holds_objects(path):
-        with told(path, "written"):
+        with translated(path, "written"):
             path.fs.pipe_file(path.path, content)
         return
-    with replaced(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(content)
 
 
 def remove(path: ObjectStoragePath) -> None:
     """Remove one file, if it is there."""
-    with told(path, "removed"), contextlib.suppress(FileNotFoundError):
+    with translated(path, "removed"), contextlib.suppress(FileNotFoundError):
         if _is_local(path):
             _on_disk(path).unlink()
         else:
@@ -158,11 +158,11 @@ def remove_or_empty(path: ObjectStoragePath) -> None:
     except ChannelConfigurationError as error:
         if not is_refusal(error.__cause__ or error):
             raise
-        write_whole(path, b"")
+        write_file(path, b"")
 
 
-def remove_asides(path: ObjectStoragePath, *, mark: str) -> None:
-    """Remove what a writer of :func:`replaced` has left behind that was killed, as far as that is possible."""
+def remove_temporary_files(path: ObjectStoragePath, *, mark: str) -> None:
+    """Remove what a writer of :func:`atomic_write` has left behind that was killed, as far as that is possible."""
     if _holds_objects(path):
         return
     with contextlib.suppress(OSError, ChannelError):
@@ -177,7 +177,7 @@ def remove_asides(path: ObjectStoragePath, *, mark: str) -> None:
 
 
 @contextlib.contextmanager
-def stored(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
+def open_own(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
     """
     Read a file that an earlier try of this task has written.
 
@@ -205,10 +205,10 @@ def _stored_on_disk(place: Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def first_line_of(path: ObjectStoragePath, size: int) -> bytes:
+def read_first_line(path: ObjectStoragePath, size: int) -> bytes:
     """Return the first line of a file, or about so many bytes of it; nothing where there is none."""
     line = bytearray()
-    with told(path, "read"), contextlib.suppress(FileNotFoundError):
+    with translated(path, "read"), contextlib.suppress(FileNotFoundError):
         path.fs.invalidate_cache(path.path)  # another process may have written it
         with path.fs.open(path.path, "rb") as stream:
             # What a store opens knows no limit of a line.
@@ -226,7 +226,7 @@ def short_name(name: str) -> str:
     return f"{content[:MOST_STEM_BYTES].decode(errors='ignore')}~{digest}"
 
 
-def make_own_folder(path: ObjectStoragePath) -> None:
+def make_private_folder(path: ObjectStoragePath) -> None:
     """
     Make a folder that nobody else may look into, where it is on this host and not there yet.
 
@@ -235,7 +235,7 @@ def make_own_folder(path: ObjectStoragePath) -> None:
     if not _is_local(path):
         return
     folder = _on_disk(path)
-    with told(path, "made"):
+    with translated(path, "made"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             folder.mkdir(mode=0o700)
@@ -248,7 +248,7 @@ def make_own_folder(path: ObjectStoragePath) -> None:
 def remove_folder(path: ObjectStoragePath) -> None:
     """Remove an empty folder, where there are folders."""
     if _is_local(path):
-        with told(path, "removed"), contextlib.suppress(FileNotFoundError):
+        with translated(path, "removed"), contextlib.suppress(FileNotFoundError):
             _on_disk(path).rmdir()
 
 
@@ -294,8 +294,8 @@ def _user_in(folder: Path) -> int:
 
 def _not_ours(place: Path) -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        f"{place} is a link, or no file or folder of this task's user, so that nothing is read from it or written to "
-        "it; remove it, or give dead_letter another folder."
+        f"{place} is a symbolic link, or does not belong to the user of this task, so it is neither read nor written; "
+        "remove it, or set dead_letter to another folder."
     )
 
 
@@ -320,15 +320,15 @@ def _aside_start(name: str, mark: str) -> str:
 @contextlib.contextmanager
 def _aside_on_disk(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
     target = _on_disk(path)
-    with told(path, "written"):
+    with translated(path, "written"):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, aside = tempfile.mkstemp(ASIDE, _aside_start(target.name, mark), target.parent)
     try:
         with open(descriptor, "wb") as stream:
             yield _Telling(stream, path)
-            with told(path, "written"):
+            with translated(path, "written"):
                 stream.close()
-        with told(path, "written"):
+        with translated(path, "written"):
             os.replace(aside, target)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
@@ -337,11 +337,11 @@ def _aside_on_disk(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
 
 @contextlib.contextmanager
 def _as_object(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
-    with told(path, "written"):
+    with translated(path, "written"):
         stream = path.fs.open(path.path, "wb")
     try:
         yield _Telling(stream, path)
-        with told(path, "written"):
+        with translated(path, "written"):
             stream.close()
     except BaseException:
         _let_go(stream)
@@ -364,17 +364,17 @@ def _store_aside(path: ObjectStoragePath, mark: str) -> ObjectStoragePath:
 def _aside_in_store(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
     aside = _store_aside(path, mark)
     try:
-        with told(path, "written"):
+        with translated(path, "written"):
             stream = aside.fs.open(aside.path, "wb")
         try:
             yield _Telling(stream, path)
         finally:
-            with told(path, "written"):
+            with translated(path, "written"):
                 stream.close()
-        with told(path, "written"):
+        with translated(path, "written"):
             _rename(path.fs, aside.path, path.path)
     except BaseException:
-        remove_asides(path, mark=mark)
+        remove_temporary_files(path, mark=mark)
         raise
 
 

@@ -20,13 +20,13 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["SUFFIXES", "Opened", "opened", "plain_name", "unpacked"]
+__all__ = ["SUFFIXES", "InputFile", "decompressed", "name_without_compression", "open_input"]
 
 _CHANGED = ("FileExpired",)
 """What a store raises for a file that is another one by now; by name, since its package may not be here."""
 
 
-class Opened(io.RawIOBase):
+class InputFile(io.RawIOBase):
     """
     An open file; what its store raises is remembered, and it is known when it is no longer the same file.
 
@@ -82,7 +82,7 @@ class Opened(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def opened(path: ObjectStoragePath, what: str) -> Iterator[Opened]:
+def open_input(path: ObjectStoragePath, what: str) -> Iterator[InputFile]:
     """
     Open a file; whatever is raised where it is read is told with its name.
 
@@ -91,12 +91,12 @@ def opened(path: ObjectStoragePath, what: str) -> Iterator[Opened]:
     :raises ChannelConfigurationError: the file is wrong, or can't be read by this task.
     :raises ChannelError: the store does not give the file now, or has another one under its name.
     """
-    file: Opened | None = None
+    file: InputFile | None = None
     try:
         path.fs.invalidate_cache(path.path)
         size_bytes = path.fs.info(path.path).get("size") or 0
         with path.fs.open(path.path, "rb", cache_type="none") as raw:
-            file = Opened(path, raw, size_bytes)
+            file = InputFile(path, raw, size_bytes)
             with _unchanged(file):
                 yield file
     except Exception as error:
@@ -107,7 +107,7 @@ def opened(path: ObjectStoragePath, what: str) -> Iterator[Opened]:
 
 
 @contextlib.contextmanager
-def _unchanged(file: Opened) -> Iterator[None]:
+def _unchanged(file: InputFile) -> Iterator[None]:
     """Read a file to its end, or to where it is wrong: neither means much if it was written to meanwhile."""
     try:
         yield
@@ -134,12 +134,12 @@ def _version(path: ObjectStoragePath, file: Any) -> object:
 
 def _changed(path: ObjectStoragePath) -> ChannelError:
     return ChannelError(
-        f"{path} was changed while it was read, so that what was read may be of two files; the next try reads it as it "
-        "is then. Write a file under another name, and give it this one when it is complete."
+        f"{path} was changed while it was read, so its rows may come from two versions; the next try reads the current "
+        "one. Write a file under another name, and rename it when it is complete."
     )
 
 
-def _told(error: Exception, path: ObjectStoragePath, what: str, file: Opened | None) -> Exception:
+def _told(error: Exception, path: ObjectStoragePath, what: str, file: InputFile | None) -> Exception:
     of_store = error if file is None else file.error
     if of_store is not None and not isinstance(of_store, ChannelError):
         return (
@@ -148,7 +148,7 @@ def _told(error: Exception, path: ObjectStoragePath, what: str, file: Opened | N
     if isinstance(error, ChannelError) or type(error) is MemoryError:
         return error
     return ChannelConfigurationError(
-        f"{path} can't be read as {what} ({type(error).__name__}); correct the file, or give its file_format."
+        f"{path} can't be read as {what} ({type(error).__name__}); correct the file, or set file_format."
     )
 
 
@@ -158,21 +158,21 @@ _NOT_READ = frozenset(("7z", "br", "lz4", "lzo", "rar", "snappy", "sz", "tar", "
 _ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 
 
-def plain_name(name: str) -> str:
+def name_without_compression(name: str) -> str:
     """
     Return a file's name without the suffix of its compression, in small letters.
 
     :raises ChannelConfigurationError: it has the suffix of a compression that is not read.
     """
-    plain, _, suffix = name.lower().rpartition(".")
-    if plain and suffix in _NOT_READ:
+    bare, _, suffix = name.lower().rpartition(".")
+    if bare and suffix in _NOT_READ:
         raise ChannelConfigurationError(
-            f"{name} is packed in a way that is not read; unpack it, or pack it as one of {', '.join(SUFFIXES)}."
+            f"{name} has a compression that is not supported; decompress it, or use one of {', '.join(SUFFIXES)}."
         )
-    return plain if plain and suffix in SUFFIXES else name.lower()
+    return bare if bare and suffix in SUFFIXES else name.lower()
 
 
-def unpacked(file: Any, name: str) -> Any:
+def decompressed(file: Any, name: str) -> Any:
     """
     Return what reads a file unpacked.
 
@@ -180,7 +180,7 @@ def unpacked(file: Any, name: str) -> Any:
     :param name: its suffix tells how it is compressed; it may be not at all.
     :raises ChannelConfigurationError: it is packed in another way, or what unpacks it is not installed.
     """
-    is_plain = plain_name(name) == name.lower()
+    is_plain = name_without_compression(name) == name.lower()
     return file if is_plain else SUFFIXES[name.lower().rpartition(".")[2]](file)
 
 
@@ -205,8 +205,8 @@ def _built_in(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ChannelConfigurationError(
-            f"The Python of this task was built without {name}, by which the file is to be unpacked; unpack it before, "
-            "or use another Python."
+            f"The Python of this task was built without the module {name}, which decompresses this file; decompress it "
+            "beforehand, or use another Python."
         ) from error
 
 
@@ -217,8 +217,8 @@ def _zstd(file: Any) -> Any:
         except ImportError:
             continue
     raise ChannelConfigurationError(
-        "Files that end with .zst are unpacked with backports.zstd, which is not installed where this task runs: pip "
-        "install 'airflow-channel-provider[zstd]'; Python 3.14 brings it."
+        "Files that end with .zst need the package backports.zstd, which is not installed where this task runs: pip "
+        "install 'airflow-channel-provider[zstd]'. Python 3.14 includes it."
     )
 
 
@@ -230,7 +230,8 @@ def _zip(file: Any) -> Any:
     names = [name for name in names if not name.startswith("__MACOSX/")]
     if len(names) != 1:
         raise ChannelConfigurationError(
-            f"A zip file is read that holds one file; this one holds {len(names)}. Unpack it, or pack one alone."
+            f"A zip file must contain exactly one file; this one contains {len(names)}. Decompress it, or create one "
+            "with a single file."
         )
     return archive.open(names[0])
 

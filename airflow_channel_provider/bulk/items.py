@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeGuard
 
-from airflow_channel_provider.bulk.json_values import plain
+from airflow_channel_provider.bulk.json_values import to_json_value
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 __all__ = [
@@ -25,9 +25,9 @@ __all__ = [
     "Items",
     "content_key",
     "entries",
-    "identified",
     "is_dead_letter",
-    "unwrapped",
+    "item_of",
+    "keyed_items",
 ]
 
 JSON = Any
@@ -84,7 +84,7 @@ def entries(values: Iterable[object]) -> Iterator[Entry]:
             yield Entry(value)
 
 
-def unwrapped(value: object) -> object:
+def item_of(value: object) -> object:
     """Return a value of a source as it is; of a line of a dead-letter file, the item."""
     return value["item"] if is_dead_letter(value) else value
 
@@ -96,7 +96,7 @@ def is_dead_letter(value: object) -> TypeGuard[Mapping[str, JSON]]:
     return value.keys() == FIELDS and value[DEAD_LETTER] == FORMAT
 
 
-def identified(values: Iterable[object], key: ItemKey, queue_by: ItemKey = None) -> Iterator[Item]:
+def keyed_items(values: Iterable[object], key: ItemKey, queue_by: ItemKey = None) -> Iterator[Item]:
     """
     Number the values of a source and give each its key.
 
@@ -123,7 +123,7 @@ class Items:
 
     :param values: the source.
     :param key: see :data:`ItemKey`.
-    :param queue_by: as for :func:`identified`.
+    :param queue_by: as for :func:`keyed_items`.
     """
 
     def __init__(self, values: Iterable[object], key: ItemKey, queue_by: ItemKey = None) -> None:
@@ -132,7 +132,7 @@ class Items:
         self._queue_by = queue_by
 
     def __iter__(self) -> Iterator[Item]:
-        return identified(self._values, self._key, self._queue_by)
+        return keyed_items(self._values, self._key, self._queue_by)
 
 
 class _NamelessError(ValueError):
@@ -147,9 +147,9 @@ def _name_of(value: JSON, by: str | Callable[[Any], object], argument: str, posi
     """Return what names an item. An empty text names nothing: that is what CSV makes of null."""
     if not callable(by):
         found = value.get(by) if isinstance(value, Mapping) else None
-        what = f"has no field {by!r}, which {argument} names, or nothing in it"
+        what = f"has no value in the field {by!r}, which {argument} names"
     else:
-        what = f"gets no name by the function {argument}"
+        what = f"gets no name from the function {argument}"
         try:
             found = by(value)
         except Exception as error:
@@ -167,7 +167,7 @@ def content_key(position: int, value: JSON) -> str:
 
 def _plain_item(position: int, value: object) -> JSON:
     try:
-        return plain(value)
+        return to_json_value(value)
     except RecursionError:
         raise ChannelConfigurationError(
             f"Item {position} of the source is nested too deeply, or contains itself."

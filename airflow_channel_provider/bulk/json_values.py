@@ -20,18 +20,18 @@ from enum import Enum
 from typing import Any
 
 __all__ = [
-    "FieldTwiceError",
-    "duration_text",
-    "fields_of",
-    "interval_text",
-    "json_of_line",
+    "DuplicateFieldError",
+    "decimal_to_json",
+    "iso_duration",
+    "iso_interval",
+    "iso_year",
     "json_text",
-    "native",
-    "number_of",
-    "object_of_json",
-    "plain",
-    "short_float",
-    "year_text",
+    "named_fields",
+    "parse_json",
+    "shortest_float",
+    "to_json_value",
+    "to_python",
+    "unique_fields",
 ]
 
 JSON = Any
@@ -43,7 +43,7 @@ _MOST_DIGITS = 4_300
 _PLAIN = frozenset({str, int, bool})
 
 
-def plain(value: object) -> JSON:
+def to_json_value(value: object) -> JSON:
     """
     Return a value as JSON can hold it.
 
@@ -55,24 +55,24 @@ def plain(value: object) -> JSON:
     if value is None or value.__class__ in _PLAIN:
         return value
     if value.__class__ is list:
-        return [plain(inner) for inner in value]
+        return [to_json_value(inner) for inner in value]
     if isinstance(value, (str, int)):
-        return plain(value.value) if isinstance(value, Enum) else value
+        return to_json_value(value.value) if isinstance(value, Enum) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(name): plain(inner) for name, inner in value.items()}
+        return {str(name): to_json_value(inner) for name, inner in value.items()}
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(bytes(value)).decode()
-    own = native(value)
+    own = to_python(value)
     if own is not value:
-        return plain(own)
-    if (named := fields_of(value)) is not None:
-        return {name: plain(inner) for name, inner in named.items()}
-    return [plain(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
+        return to_json_value(own)
+    if (named := named_fields(value)) is not None:
+        return {name: to_json_value(inner) for name, inner in named.items()}
+    return [to_json_value(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
 
 
-def fields_of(value: object) -> Mapping[str, object] | None:
+def named_fields(value: object) -> Mapping[str, object] | None:
     """Return what an object has by names: one of a dataclass, of attrs or of Pydantic, or a tuple with names."""
     kind = type(value)
     if kind is dict or kind is str:
@@ -89,7 +89,7 @@ def fields_of(value: object) -> Mapping[str, object] | None:
     return {name: getattr(value, name) for name in names} if names else None
 
 
-def native(value: object) -> object:
+def to_python(value: object) -> object:
     """
     Return Python's own value for one of numpy, pandas or Arrow, None for what those call missing; others as they are.
 
@@ -101,21 +101,23 @@ def native(value: object) -> object:
         return sorted(value, key=repr)
     found: Any = value
     if (name := type(value).__name__) in _FOREIGN:
-        return interval_text(*found) if name == "MonthDayNano" else None
+        return iso_interval(*found) if name == "MonthDayNano" else None
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if kind is None or not hasattr(value, "tolist"):
         return value
     if kind == "f" and found.dtype.itemsize < _DOUBLE_BYTES:
         return (
-            [native(inner) for inner in found]
+            [to_python(inner) for inner in found]
             if found.shape
-            else short_float(float(found), found.dtype.itemsize)
+            else shortest_float(float(found), found.dtype.itemsize)
         )
     if kind not in "mM":
         return found.tolist()
     # Theirs may count nanoseconds, which Python's do not.
     return (
-        [native(inner) for inner in found] if getattr(found, "shape", ()) else _moment_of_numpy(found, kind)
+        [to_python(inner) for inner in found]
+        if getattr(found, "shape", ())
+        else _moment_of_numpy(found, kind)
     )
 
 
@@ -125,9 +127,9 @@ def _moment_of_numpy(value: Any, kind: str) -> object:
     if own is None or (rounded == value and not isinstance(own, int)):
         return own
     if kind == "m":
-        return duration_text(int(value.astype("timedelta64[ns]").astype("int64")))
+        return iso_duration(int(value.astype("timedelta64[ns]").astype("int64")))
     year, rest = re.findall(r"(-?\d+)(.*)", str(value))[0]
-    return year_text(int(year)) + rest
+    return iso_year(int(year)) + rest
 
 
 def _scalar(value: object) -> JSON:
@@ -135,18 +137,18 @@ def _scalar(value: object) -> JSON:
         return value.isoformat()
     if isinstance(value, timedelta):
         microseconds = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-        return duration_text(microseconds * 1_000 + int(getattr(value, "nanoseconds", 0)))
+        return iso_duration(microseconds * 1_000 + int(getattr(value, "nanoseconds", 0)))
     if isinstance(value, Decimal):
-        return _as_written(number_of(value), value)
-    return plain(value.value) if isinstance(value, Enum) else str(value)
+        return _as_written(decimal_to_json(value), value)
+    return to_json_value(value.value) if isinstance(value, Enum) else str(value)
 
 
-def year_text(year: int) -> str:
+def iso_year(year: int) -> str:
     """Return a year as ISO 8601 writes it: one that has more than four digits, or is negative, has a sign."""
     return f"{year:04d}" if 0 <= year <= date.max.year else f"{year:+05d}"
 
 
-def duration_text(nanoseconds: int) -> str:
+def iso_duration(nanoseconds: int) -> str:
     """Return a duration as ISO 8601 writes it, such as ``P1DT2H30M0.5S``; a minus stands in front of all of it."""
     seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
     days, seconds = divmod(seconds, 86_400)
@@ -160,20 +162,20 @@ def duration_text(nanoseconds: int) -> str:
     return f"-{text}" if nanoseconds < 0 else text
 
 
-def interval_text(months: int, days: int, nanoseconds: int) -> str:
-    """Return an interval of the calendar as ISO 8601 writes it, such as ``P1Y2M3DT4H``; see :func:`duration_text`."""
+def iso_interval(months: int, days: int, nanoseconds: int) -> str:
+    """Return an interval of the calendar as ISO 8601 writes it, such as ``P1Y2M3DT4H``; see :func:`iso_duration`."""
     rest = days * 86_400_000_000_000 + nanoseconds
     if not months:
-        return duration_text(rest)
+        return iso_duration(rest)
     if months < 0:
-        return f"-{interval_text(-months, -days, -nanoseconds)}"
+        return f"-{iso_interval(-months, -days, -nanoseconds)}"
     years, months = divmod(months, 12)
     calendar = "P" + (f"{years}Y" if years else "") + (f"{months}M" if months else "")
-    clock = duration_text(abs(rest))[1:] if rest else ""
+    clock = iso_duration(abs(rest))[1:] if rest else ""
     return calendar + (re.sub(r"[\d.]+", r"-\g<0>", clock) if rest < 0 else clock)
 
 
-def short_float(value: float | None, size_bytes: int) -> float | None:
+def shortest_float(value: float | None, size_bytes: int) -> float | None:
     """Return the number with the fewest digits that so few bytes hold as this one: 19.99, not 19.989999771118164."""
     if value is None or not math.isfinite(value) or value.is_integer():
         return value
@@ -184,7 +186,7 @@ def short_float(value: float | None, size_bytes: int) -> float | None:
     )
 
 
-def number_of(value: Decimal) -> float | str | None:
+def decimal_to_json(value: Decimal) -> float | str | None:
     """Return the number of JSON that has the digits of a decimal one; its text where none has, None for NaN."""
     if not value.is_finite():
         return None
@@ -218,15 +220,15 @@ def _as_written(number: float | str | None, value: Decimal) -> JSON:
     return made
 
 
-class FieldTwiceError(ValueError):
+class DuplicateFieldError(ValueError):
     """A name stands twice in one object; the text completes a sentence that begins with where the object is."""
 
 
-def json_of_line(line: str) -> JSON:
+def parse_json(line: str) -> JSON:
     """
     Return what a line of JSON holds; a number that is no whole one with all of its digits.
 
-    :raises FieldTwiceError: only one of two values of a field could be read.
+    :raises DuplicateFieldError: only one of two values of a field could be read.
     :raises ValueError: it is no JSON.
     """
     text = line.strip(_BLANKS)
@@ -241,26 +243,26 @@ def _number_of_json(text: str) -> float | Decimal:
     return number if repr(number) == text else Decimal(text)
 
 
-def object_of_json(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+def unique_fields(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     """
     Return an object of JSON as a mapping.
 
-    :raises FieldTwiceError: two of its fields have one name.
+    :raises DuplicateFieldError: two of its fields have one name.
     """
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise FieldTwiceError(f"names a field of an object twice, {twice!r}")
+        raise DuplicateFieldError(f"has the field {twice!r} twice in one object")
     return made
 
 
 _BLANKS = " \t\r\n"
 """What JSON takes for nothing; Python takes more."""
-_LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=object_of_json)
+_LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=unique_fields)
 
 
 def json_text(value: JSON) -> str:
-    """Return the JSON of what :func:`plain` made; a number has the digits that it was written with."""
+    """Return the JSON of what :func:`to_json_value` made; a number has the digits that it was written with."""
     if isinstance(value, Mapping):
         fields = (
             f"{json.dumps(str(name), ensure_ascii=False)}: {json_text(inner)}"

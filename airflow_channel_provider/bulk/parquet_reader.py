@@ -15,8 +15,8 @@ from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import text_files as limits
-from airflow_channel_provider.bulk.input_file import Opened
-from airflow_channel_provider.bulk.json_values import interval_text
+from airflow_channel_provider.bulk.input_file import InputFile
+from airflow_channel_provider.bulk.json_values import iso_interval
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ParquetRows:
     :raises ChannelConfigurationError: the package that reads such files is not installed.
     """
 
-    def __init__(self, path: ObjectStoragePath, file: Opened) -> None:
+    def __init__(self, path: ObjectStoragePath, file: InputFile) -> None:
         self._path = path
         self._parquet = _parquet_file(file)
         self._intervals = _columns_of_intervals(self._parquet.schema)
@@ -121,18 +121,18 @@ class ParquetRows:
         for name in self._intervals:
             if row[name] is not None:
                 months, days, milliseconds = struct.unpack("<3I", row[name])
-                row[name] = interval_text(months, days, milliseconds * 1_000_000)
+                row[name] = iso_interval(months, days, milliseconds * 1_000_000)
         return row
 
     def _check(self, batch: RecordBatch) -> None:
-        most = limits.MOST_ITEM_BYTES
+        most = limits.MAX_ITEM_BYTES
         if batch.nbytes <= most:
             return
         for number in range(batch.num_rows):
             if batch.slice(number, 1).nbytes > most:
                 raise ChannelConfigurationError(
-                    f"Row {self._read + number + 1} of {self._path} makes an item of more than {most:,} bytes; correct "
-                    "the file."
+                    f"Row {self._read + number + 1} of {self._path} exceeds the limit of {most:,} bytes for one item; "
+                    "correct the file."
                 )
 
 
@@ -193,12 +193,12 @@ class Columns:
             yield
         except OSError as error:
             raise ChannelError(
-                f"The columns of {self._path} do not fit into a file in the folder for temporary files of this host "
-                f"({type(error).__name__}); make room, or let TMPDIR name another folder."
+                f"There is no room for the columns of {self._path} in the temporary folder of this host "
+                f"({type(error).__name__}); free some space, or set TMPDIR to another folder."
             ) from error
 
 
-def _parquet_file(file: Opened) -> Any:
+def _parquet_file(file: InputFile) -> Any:
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -242,6 +242,6 @@ def _is_encrypted(error: Exception) -> bool:
 
 def _encrypted(path: ObjectStoragePath) -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        f"{path} is encrypted, and no key is known here; let what writes it leave it plain, in a store that encrypts "
-        "what it keeps."
+        f"{path} is encrypted, and this provider has no key for it; write it unencrypted, in a store that encrypts its "
+        "objects."
     )

@@ -11,9 +11,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider.bulk import sql_reader
-from airflow_channel_provider.bulk.column_names import distinct
-from airflow_channel_provider.bulk.input_file import opened, plain_name
-from airflow_channel_provider.bulk.json_values import FieldTwiceError, fields_of, json_of_line
+from airflow_channel_provider.bulk.column_names import unique_names
+from airflow_channel_provider.bulk.input_file import name_without_compression, open_input
+from airflow_channel_provider.bulk.json_values import DuplicateFieldError, named_fields, parse_json
 from airflow_channel_provider.bulk.text_files import (
     CsvRows,
     Lines,
@@ -32,7 +32,7 @@ __all__ = ["FORMATS", "FileSource", "FrameSource", "ListSource", "Peeked", "Sour
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
 ROWS_AT_ONCE = 1_000
-_NO_LINE = "is no JSON, or nested too deeply (each line has to be one item, and nothing else)"
+_NO_LINE = "is not valid JSON, or nested too deeply (each line must be exactly one item)"
 
 
 class Source(Protocol):
@@ -57,7 +57,7 @@ class ListSource:
         self._values = values
 
     def __iter__(self) -> Iterator[object]:
-        return (value if (named := fields_of(value)) is None else named for value in self._values)
+        return (value if (named := named_fields(value)) is None else named for value in self._values)
 
     @property
     def expected(self) -> int | None:
@@ -113,7 +113,7 @@ class FrameSource:
         except Exception as error:
             raise ChannelConfigurationError(
                 f"The {type(self._frame).__name__} in items can't be read by Arrow ({type(error).__name__}): a column "
-                "may hold values of several types. Give its rows as a list of mappings, such as "
+                "may hold values of several types. Pass its rows as a list of mappings, such as "
                 "frame.to_dict('records')."
             ) from error
 
@@ -129,15 +129,15 @@ def is_frame(value: object) -> bool:
     is_table = hasattr(kind, "columns") or not (hasattr(kind, "dtype") or hasattr(kind, "type"))
     if hasattr(kind, "read_next_batch"):
         raise ChannelConfigurationError(
-            f"items is a {kind.__name__}, which is read only once, and a retry reads again; give its read_all()."
+            f"items is a {kind.__name__}, which can be read only once, but a retry reads it again; pass its read_all()."
         )
     if hasattr(value, "__arrow_c_stream__"):
         return is_table
     if hasattr(kind, "columns"):
         raise ChannelConfigurationError(
             f"items is a {kind.__name__} that does not offer its rows by Arrow (__arrow_c_stream__, as pandas does "
-            "from 2.2 on); give them as a list of mappings, such as frame.to_dict('records'), which keeps only one of "
-            "several columns of one name."
+            "from 2.2 on); pass them as a list of mappings, such as frame.to_dict('records'), which keeps only one of "
+            "several columns with the same name."
         )
     return False
 
@@ -166,22 +166,22 @@ class SqlSource:
         self._count: int | None = None
 
     def __iter__(self) -> Iterator[object]:
-        with sql_reader.kept(self._read()) as (self._count, rows):
+        with sql_reader.buffered(self._read()) as (self._count, rows):
             yield from rows
 
     def _read(self) -> Iterator[object]:
         with (
             sql_reader.sql_errors(),
-            sql_reader.closed(self._connect()) as connection,
-            sql_reader.executed(connection, self._sql, self._parameters) as cursor,
+            sql_reader.closing(self._connect()) as connection,
+            sql_reader.run_query(connection, self._sql, self._parameters) as cursor,
         ):
-            rows = sql_reader.fetched(cursor, ROWS_AT_ONCE)
+            rows = sql_reader.fetch(cursor, ROWS_AT_ONCE)
             # A cursor on the server may know its columns only now.
-            names = distinct((column[0] for column in cursor.description or ()), "The query")
-            bits = [names[place] for place in sql_reader.bits(connection, cursor.description or ())]
+            names = unique_names((column[0] for column in cursor.description or ()), "The query")
+            bits = [names[place] for place in sql_reader.bit_columns(connection, cursor.description or ())]
             while rows:
                 yield from (_by_name(names, row, bits) for row in rows)
-                rows = sql_reader.fetched(cursor, ROWS_AT_ONCE)
+                rows = sql_reader.fetch(cursor, ROWS_AT_ONCE)
 
     @property
     def expected(self) -> int | None:
@@ -207,8 +207,8 @@ def _by_name(names: Sequence[str], row: Any, bits: Collection[str] = ()) -> dict
     except (KeyError, TypeError, ValueError):
         pass
     raise ChannelConfigurationError(
-        f"The connection makes a {type(row).__name__} of each row of the query, which is not all of its columns; let "
-        "it give tuples, or mappings by the names of the columns."
+        f"The connection returns each row of the query as a {type(row).__name__}, which does not hold all columns; let "
+        "it return tuples, or mappings by column name."
     )
 
 
@@ -236,9 +236,9 @@ class FileSource:
         if self.file_format not in FORMATS:
             raise ChannelConfigurationError(f"file_format must be one of {', '.join(FORMATS)}.")
         if delimiter is not None and self.file_format != "csv":
-            raise ChannelConfigurationError(f"delimiter is of CSV files, and {path} is {self.file_format}.")
+            raise ChannelConfigurationError(f"delimiter is for CSV files, but {path} is {self.file_format}.")
         if encoding is not None and self.file_format == "parquet":
-            raise ChannelConfigurationError(f"encoding is of JSONL and CSV files, and {path} is parquet.")
+            raise ChannelConfigurationError(f"encoding is for JSONL and CSV files, but {path} is parquet.")
         self._encoding = checked_encoding(encoding)
         self._delimiter = checked_delimiter(delimiter)
         self._read_rows = 0
@@ -261,7 +261,7 @@ class FileSource:
             return None
         from airflow_channel_provider.bulk.parquet_reader import ParquetRows
 
-        with opened(self.path, self.file_format) as file:
+        with open_input(self.path, self.file_format) as file:
             return ParquetRows(self.path, file).schema
 
     def _items_of_json(self) -> Iterator[object]:
@@ -271,8 +271,8 @@ class FileSource:
             rest = list(islice(values, 1)) if isinstance(first, list) else []
             if isinstance(first, list) and not rest and any(isinstance(inner, Mapping) for inner in first):
                 raise ChannelConfigurationError(
-                    f"{self.path} holds one list, as JSON has it, and each line of JSONL is an item; give each item a "
-                    "line of its own (jq -c '.[]'), or its list as items."
+                    f"{self.path} is one JSON list, but JSONL has one item per line; write each item on its own line "
+                    "(jq -c '.[]'), or pass the list as items."
                 )
             yield first
             yield from rest
@@ -281,14 +281,14 @@ class FileSource:
     def _json_lines(self) -> Iterator[object]:
         # Half of a surrogate pair is one item's matter, and JSON allows it.
         errors = "strict" if self._encoding else "surrogatepass"
-        with opened(self.path, self.file_format) as file:
+        with open_input(self.path, self.file_format) as file:
             lines = Lines(self.path, file, encoding=self._encoding, errors=errors)
             self._share = lambda: lines.share
             for block in lines.blocks():
                 for number, line in enumerate(block, lines.count + 1):
                     try:
-                        value = json_of_line(line)
-                    except FieldTwiceError as error:
+                        value = parse_json(line)
+                    except DuplicateFieldError as error:
                         raise lines.wrong(str(error), number) from error
                     except (ValueError, RecursionError) as error:
                         if line.strip():
@@ -298,7 +298,7 @@ class FileSource:
                         yield value
 
     def _csv_rows(self) -> Iterator[object]:
-        with opened(self.path, self.file_format) as file:
+        with open_input(self.path, self.file_format) as file:
             lines = Lines(self.path, file, encoding=self._encoding, split=split_with_ends)
             self._share = lambda: lines.share
             for row in CsvRows(lines, self._delimiter):
@@ -308,17 +308,17 @@ class FileSource:
     def _parquet_rows(self) -> Iterator[object]:
         from airflow_channel_provider.bulk.parquet_reader import ParquetRows
 
-        with opened(self.path, self.file_format) as file:
+        with open_input(self.path, self.file_format) as file:
             rows = ParquetRows(self.path, file)
             self._read_rows, self._share = rows.count, lambda: 1.0
             yield from rows
 
 
 def _format_of(name: str) -> str:
-    found = _SUFFIXES.get(plain_name(name).rpartition(".")[2])
+    found = _SUFFIXES.get(name_without_compression(name).rpartition(".")[2])
     if found is None:
         raise ChannelConfigurationError(
-            f"The name {name!r} does not tell the format of the file; give file_format: {', '.join(FORMATS)}."
+            f"The file name {name!r} does not show its format; set file_format to one of {', '.join(FORMATS)}."
         )
     return found
 

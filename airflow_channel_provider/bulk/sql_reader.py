@@ -18,10 +18,10 @@ from itertools import islice
 from typing import Any
 
 from airflow_channel_provider.bulk import sql_statements
-from airflow_channel_provider.bulk.json_values import native
+from airflow_channel_provider.bulk.json_values import to_python
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-__all__ = ["ROWS_AT_ONCE", "bits", "closed", "executed", "fetched", "kept", "sql_errors"]
+__all__ = ["ROWS_AT_ONCE", "bit_columns", "buffered", "closing", "fetch", "run_query", "sql_errors"]
 
 ROWS_AT_ONCE = 1_000
 IN_MEMORY_BYTES = 1 << 20
@@ -71,15 +71,15 @@ def _told(error: Exception) -> ChannelError:
     is_wrong = kinds.intersection(_WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR"
     if is_wrong or (_WRONG_STATE.fullmatch(code) and not kinds.intersection(_SORTED)):
         return ChannelConfigurationError(
-            f"The database refuses sql ({named}): correct the query or sql_parameters, or what the user of sql_conn_id "
-            "may do. The cause of this error says what it found."
+            f"The database rejected sql ({named}). Correct the query, sql_parameters, or the permissions of the user "
+            "of sql_conn_id. The cause of this error has the database's own words."
         )
     if isinstance(error, _WRONG_PARAMETERS) and not kinds.intersection(("Error", "DatabaseError")):
         return ChannelConfigurationError(
-            f"The driver of sql_conn_id can't run sql ({named}): see whether sql_parameters are those of the query, in "
-            "the way that this driver writes them."
+            f"The driver of sql_conn_id can't run sql ({named}): check that sql_parameters match the placeholders of "
+            "the query, in the style of this driver."
         )
-    return ChannelError(f"The database of sql_conn_id did not answer sql to its end ({named}).")
+    return ChannelError(f"The database of sql_conn_id stopped answering sql before its end ({named}).")
 
 
 def _code(error: Exception) -> str:
@@ -97,8 +97,8 @@ def _code(error: Exception) -> str:
 
 def _no_read(what: str) -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        f"sql changes data ({what}), and each try would change it again. Change the data in a task of its own, and let "
-        "sql only read; put a column of that name into quotes."
+        f"sql changes data ({what}), and each try would change it again. Change the data in a separate task and only "
+        "read here; if that is the name of a column, quote it."
     )
 
 
@@ -109,14 +109,14 @@ def _is_no_text(error: Exception) -> bool:
 
 def _other_encoding(named: str) -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        f"A text in the rows of sql is not in the encoding that sql_conn_id has for them ({named}): let its extra name "
-        'theirs, such as {"client_encoding": "UHC"} for PostgreSQL and {"charset": "euckr"} for MySQL, or let the '
-        "query convert the text."
+        f"Text in the rows of sql is not in the encoding of sql_conn_id ({named}): set the right one in the extra of "
+        'the connection, such as {"client_encoding": "UHC"} for PostgreSQL and {"charset": "euckr"} for MySQL, or '
+        "convert the text in the query."
     )
 
 
 @contextmanager
-def closed(opened: Any) -> Iterator[Any]:
+def closing(opened: Any) -> Iterator[Any]:
     """
     Close a connection or a cursor in the end.
 
@@ -132,7 +132,7 @@ def closed(opened: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]:
+def run_query(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]:
     """
     Run a query, and give the cursor that has its rows.
 
@@ -142,22 +142,22 @@ def executed(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]
     connection = _inner(connection)
     driver = _driver(connection)
     if sql_statements.is_empty(sql, driver):
-        raise ChannelConfigurationError("sql is empty; give a query.")
-    if found := sql_statements.change_in(sql, driver):
+        raise ChannelConfigurationError("sql is empty; set a query.")
+    if found := sql_statements.find_change(sql, driver):
         raise _no_read(found)
     arguments = (sql, parameters) if parameters else (sql,)
     _expect_text(connection, driver)
     cursor, on_server = _run(connection, driver, arguments)
-    with closed(cursor):
+    with closing(cursor):
         # A cursor on the server may know its columns only when it is read.
         while not on_server and cursor.description is None:
             if not _next_answer(cursor):
-                raise ChannelConfigurationError("sql gives no rows: let its last statement be a query.")
+                raise ChannelConfigurationError("sql returns no rows: its last statement must be a query.")
         yield cursor
         while not on_server and _next_answer(cursor):
             if cursor.description is not None:
                 raise ChannelConfigurationError(
-                    "sql gives more than one list of rows; let it be one query, or a procedure that gives one."
+                    "sql returns more than one result set; use one query, or a procedure that returns one."
                 )
 
 
@@ -243,7 +243,7 @@ def _next_answer(cursor: Any) -> bool:
 # ---- what a driver makes of rows
 
 
-def fetched(cursor: Any, count: int) -> Any:
+def fetch(cursor: Any, count: int) -> Any:
     """
     Return some more rows.
 
@@ -256,13 +256,13 @@ def fetched(cursor: Any, count: int) -> Any:
         if _code(error) or _is_no_text(error) or not is_of_values:
             raise
         raise ChannelConfigurationError(
-            f"The driver of sql_conn_id can't make values of a row of sql ({type(error).__name__}): a time may be one "
-            "that Python has not, such as infinity, 24:00 or a year BC; let the query cast it to text, or leave it out."
-            " The cause of this error says what it found."
+            f"The driver of sql_conn_id can't convert a row of sql ({type(error).__name__}): it may hold a time that "
+            "Python can't represent, such as infinity, 24:00 or a year BC. Cast it to text in the query, or leave it "
+            "out. The cause of this error has the driver's own words."
         ) from error
 
 
-def bits(connection: Any, description: Iterable[Any]) -> list[int]:
+def bit_columns(connection: Any, description: Iterable[Any]) -> list[int]:
     """Return the places of the columns whose values are whole numbers and come as bytes."""
     if _driver(_inner(connection)) not in _MYSQL:
         return []
@@ -273,7 +273,7 @@ def bits(connection: Any, description: Iterable[Any]) -> list[int]:
 
 
 @contextmanager
-def kept(rows: Iterable[object]) -> Iterator[tuple[int, Iterator[object]]]:
+def buffered(rows: Iterable[object]) -> Iterator[tuple[int, Iterator[object]]]:
     """
     Read all rows, and give them from a file, with their number.
 
@@ -296,8 +296,8 @@ def _write(file: Any, piece: list[object]) -> None:
         raise _not_kept() from error
     except OSError as error:
         raise ChannelError(
-            "The rows of sql do not fit into a file in the folder for temporary files of this host "
-            f"({type(error).__name__}); make room, or let TMPDIR name another folder."
+            f"There is no room for the rows of sql in the temporary folder of this host ({type(error).__name__}); free "
+            "some space, or set TMPDIR to another folder."
         ) from error
 
 
@@ -311,8 +311,8 @@ def _read(file: Any) -> list[object]:
 
 def _not_kept() -> ChannelConfigurationError:
     return ChannelConfigurationError(
-        "The driver of sql_conn_id makes something of a column that can't be kept; let the query cast it to text. The "
-        "cause of this error names its type."
+        "The driver of sql_conn_id returns a value that can't be stored in a temporary file; cast its column to text "
+        "in the query. The cause of this error names its type."
     )
 
 
@@ -323,7 +323,7 @@ class _Pickler(pickle.Pickler):
         if isinstance(value, memoryview):  # bytes of psycopg2
             return bytes, (value.tobytes(),)
         if isinstance(value, tuple):  # with names for its values, by which it may not be made again
-            own = native(value)
+            own = to_python(value)
             return (tuple, (list(value),)) if own is value else (_itself, (own,))
         if not isinstance(value, type) and callable(
             read := getattr(value, "read", None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-__all__ = ["change_in", "is_empty"]
+__all__ = ["find_change", "is_empty"]
 
 _MYSQL = ("pymysql", "MySQLdb", "mysql", "mariadb")
 _ESCAPING = (
@@ -62,7 +62,7 @@ def is_empty(sql: str, driver: str) -> bool:
     return all(word == ";" for word in _words(sql, driver))
 
 
-def change_in(sql: str, driver: str) -> str | None:
+def find_change(sql: str, driver: str) -> str | None:
     """
     Return what changes data, by the word that it is known by; None where nothing does.
 

@@ -17,7 +17,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["is_refusal", "storage_error", "told"]
+__all__ = ["is_refusal", "storage_error", "translated"]
 
 NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EROFS)
 # By name: their packages are not there on every machine.
@@ -31,7 +31,7 @@ _REFUSALS = (
 
 
 @contextmanager
-def told(path: ObjectStoragePath, doing: str) -> Iterator[None]:
+def translated(path: ObjectStoragePath, doing: str) -> Iterator[None]:
     """
     Tell what a store or its library raises.
 
@@ -54,20 +54,20 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def storage_error(error: Exception, path: ObjectStoragePath, doing: str) -> ChannelError:
-    """Describe what a store or its library has raised; see :func:`told`."""
+    """Describe what a store or its library has raised; see :func:`translated`."""
     if is_refusal(error):
         return ChannelConfigurationError(
-            f"{path} can't be {doing}: the permission is missing ({_named(error)}). Allow it to the user of this task, "
-            "or of the connection in the address. An object store that may not be listed says the same of a file that "
-            "is not there."
+            f"{path} can't be {doing}: permission denied ({_named(error)}). Give the user of this task, or of the "
+            "connection in the address, access to it. An object store without list permission reports a missing file "
+            "in the same way."
         )
     if isinstance(error, IsADirectoryError) or (isinstance(error, OSError) and error.errno in NO_PLACE):
         return ChannelConfigurationError(
-            f"{path} can't be {doing}: no file can be there ({_named(error)}); give the path of a file."
+            f"{path} can't be {doing}: it can't be a file ({_named(error)}); give the path of a file."
         )
     if isinstance(error, FileNotFoundError):
         return ChannelError(
-            f"{path} can't be {doing}: it is not there, or its folder or bucket is not. Check the address."
+            f"{path} can't be {doing}: it does not exist, or its folder or bucket does not. Check the address."
         )
     return ChannelError(f"{path} can't be {doing} ({_named(error)}).")
 

@@ -11,20 +11,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.bulk.column_names import Names, distinct, listed
+from airflow_channel_provider.bulk.column_names import ColumnNames, quoted_names, unique_names
 from airflow_channel_provider.bulk.column_types import (
     DATE,
     DATETIME,
     LISTS,
     NUMBER,
     STRING,
-    UnfitValueError,
-    column_type,
-    converter,
-    type_of,
+    InvalidValueError,
+    cell_converter,
+    common_type,
+    infer_type,
 )
 from airflow_channel_provider.bulk.items import Entry, Item, entries
-from airflow_channel_provider.bulk.json_values import plain
+from airflow_channel_provider.bulk.json_values import to_json_value
 from airflow_channel_provider.bulk.outcomes import FailedItem, failed_item
 from airflow_channel_provider.contract.parts import COLUMN
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
@@ -37,12 +37,12 @@ __all__ = [
     "Column",
     "Row",
     "check_names",
+    "checked_columns",
     "columns_of_arrow",
     "columns_of_rows",
     "failures_of_rows",
-    "given_columns",
-    "is_as_wanted",
-    "merged_columns",
+    "has_columns",
+    "merge_columns",
 ]
 
 JSON = Any
@@ -74,7 +74,7 @@ def columns_of_rows(rows: Iterable[object], primary_key: Sequence[str]) -> list[
     """
     kinds = _kinds_of_columns(rows)
     never_null = _key_among(kinds, primary_key)
-    return [_column(name, column_type(found), never_null) for name, found in kinds.items()]
+    return [_column(name, common_type(found), never_null) for name, found in kinds.items()]
 
 
 def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequence[str]) -> list[Column]:
@@ -92,7 +92,7 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
     for field in schema:
         kind = type_of_arrow(field.type)
         if kind in (NUMBER, *LISTS) and kinds.get(field.name):
-            kind = column_type({kind, *kinds[field.name]})
+            kind = common_type({kind, *kinds[field.name]})
         if kind in (DATE, DATETIME) and not _holds(kind, rows, field.name):
             kind = STRING
         columns.append(_column(field.name, kind, never_null))
@@ -101,11 +101,11 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
 
 def _holds(kind: str, rows: Iterable[object], name: str) -> bool:
     """Tell whether a column of a type holds what some rows have in it."""
-    cell = converter(kind)
+    cell = cell_converter(kind)
     try:
         for row in rows:
             cell(row.get(name) if isinstance(row, Mapping) else None)
-    except UnfitValueError:
+    except InvalidValueError:
         return False
     return True
 
@@ -118,7 +118,7 @@ def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:
             others.add(type(row).__name__)
             continue
         for name, value in row.items():
-            kinds.setdefault(str(name), set()).add(type_of(value))
+            kinds.setdefault(str(name), set()).add(infer_type(value))
     if others and not kinds:
         raise ChannelConfigurationError(
             f"A row must be a mapping of columns to values, not {', '.join(sorted(others))}."
@@ -126,13 +126,13 @@ def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:
     return kinds
 
 
-def merged_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column]) -> list[Column]:
+def merge_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column]) -> list[Column]:
     """
     Return the columns of a table as they are, and after them those that it lacks, apart from case.
 
     What the service tells of a column and does not take, an empty field among it, is left out.
     """
-    known = Names(column["key"] for column in existing).placed([column["key"] for column in found])
+    known = ColumnNames(column["key"] for column in existing).placed([column["key"] for column in found])
     kept = [
         {name: value for name, value in column.items() if name in COLUMN.fields and value is not None}
         for column in existing
@@ -140,7 +140,7 @@ def merged_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Colum
     return [*kept, *(column for column in found if column["key"] not in known)]
 
 
-def is_as_wanted(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mapping[str, JSON]]) -> bool:
+def has_columns(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mapping[str, JSON]]) -> bool:
     """
     Tell whether a table has these columns and no others.
 
@@ -153,7 +153,7 @@ def is_as_wanted(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mappin
     )
 
 
-def given_columns(given: JSON) -> list[Mapping[str, JSON]]:
+def checked_columns(given: JSON) -> list[Mapping[str, JSON]]:
     """
     Return the columns that a DAG file, or an XCom, says a table is to have.
 
@@ -167,7 +167,7 @@ def given_columns(given: JSON) -> list[Mapping[str, JSON]]:
                 f"Column {number} of columns must be a mapping with key, name and type, such as "
                 f"{{'key': 'total', 'name': 'Total', 'type': '{NUMBER}'}}."
             )
-    distinct((column["key"] for column in given), "columns")
+    unique_names((column["key"] for column in given), "columns")
     return list(given)
 
 
@@ -186,22 +186,22 @@ def check_names(
     seen = dict.fromkeys(str(name) for row in rows if isinstance(row, Mapping) for name in row)
     if not seen:
         return ()
-    names = Names(column["key"] for column in columns)
+    names = ColumnNames(column["key"] for column in columns)
     matched = {names.of(name) for name in seen}
     missing = [column for column in columns if column["key"] not in matched]
     lost = [column["key"] for column in missing if not (free_form and column.get("nullable") is True)]
     if lost:
         others = [name for name in seen if names.of(name) is None]
-        hint = ", or let it be nullable (True) where rows may leave it out" if free_form else ""
+        hint = ", or set nullable to True for a column that rows may leave out" if free_form else ""
         raise ChannelConfigurationError(
-            f"The source has no column {listed(lost)}; beside the columns of the table it has {listed(others)}. "
-            f"Correct the name{hint}."
+            f"The source has no column {quoted_names(lost)}; its columns that the table does not have are "
+            f"{quoted_names(others)}. Correct the name{hint}."
         )
     return [column["key"] for column in missing]
 
 
 def _key_among(names: Iterable[str], primary_key: Iterable[str]) -> set[str | None]:
-    return set(map(Names(names).of, primary_key))
+    return set(map(ColumnNames(names).of, primary_key))
 
 
 def _column(name: str, kind: str, never_null: Collection[str | None]) -> Column:
@@ -236,10 +236,10 @@ class Batches:
         self._rows = rows
         self._primary_key = primary_key
         self._types = None if columns is None else {c["key"]: str(c.get("type")) for c in columns}
-        self._converters = {name: converter(kind) for name, kind in (self._types or {}).items()}
+        self._converters = {name: cell_converter(kind) for name, kind in (self._types or {}).items()}
         self._never_null = {c["key"] for c in columns or () if c.get("nullable") is False}
         self._leave_out = leave_out
-        self._placed = lru_cache(maxsize=256)(Names(self._converters).placed)
+        self._placed = lru_cache(maxsize=256)(ColumnNames(self._converters).placed)
         self._most_rows = most_rows
         self._most_bytes = most_bytes
 
@@ -272,18 +272,18 @@ class Batches:
     def _row(self, entry: Entry, number: int) -> Row:
         if not isinstance(entry.value, Mapping):
             reason = f"A row must be a mapping of columns to values, not {type(entry.value).__name__}."
-            return Row(plain(entry.value), entry.key or str(number), reason)
+            return Row(to_json_value(entry.value), entry.key or str(number), reason)
         given = {str(name): value for name, value in entry.value.items()}
         try:
             value, unfit = self._cells(self._by_column(given, len(entry.value))), ""
-        except UnfitValueError as error:
-            value, unfit = plain(given), str(error)
+        except InvalidValueError as error:
+            value, unfit = to_json_value(given), str(error)
         return Row(value, self._key_of(entry.key, value, number), unfit)
 
     def _by_column(self, row: Mapping[str, object], count: int) -> Mapping[str, object]:
         """Return the values of a row by the columns of the table, and what else it has where that is not left out."""
         if len(row) < count:
-            raise UnfitValueError("Two columns have names that are one text.")
+            raise InvalidValueError("Two columns have the same name as text.")
         if self._types is None:
             return row
         if not row.keys() <= self._types.keys():
@@ -291,37 +291,39 @@ class Batches:
         if self._leave_out:
             row = {name: row[name] for name in self._types if name in row}
         if not row:
-            raise UnfitValueError("The row has none of the columns of the table.")
+            raise InvalidValueError("The row has none of the columns of the table.")
         return row
 
     def _renamed(self, row: Mapping[str, object]) -> Mapping[str, object]:
         try:
             placed = self._placed(tuple(row))
         except ChannelConfigurationError as error:
-            raise UnfitValueError(str(error)) from None
+            raise InvalidValueError(str(error)) from None
         return {placed.get(name, name): value for name, value in row.items()}
 
     def _cells(self, row: Mapping[str, object]) -> dict[str, JSON]:
         cells = {name: self._cell(name, value) for name, value in row.items()}
         for name in self._primary_key:
             if cells.get(name) is None:
-                raise UnfitValueError(f"Column {name!r} of the primary key is null.")
+                raise InvalidValueError(f"Column {name!r} of the primary key is null.")
         for name in self._never_null:
             if cells.get(name, "") is None:
-                raise UnfitValueError(f"Column {name!r} is null, which it must not be.")
+                raise InvalidValueError(f"Column {name!r} is null, but it is not nullable.")
         return cells
 
     def _cell(self, name: str, value: object) -> JSON:
         if self._types is None:
-            return plain(value)
+            return to_json_value(value)
         if name not in self._types:
-            raise UnfitValueError(
-                f"The table has no column {name!r}, and the first rows did not show it; give columns."
+            raise InvalidValueError(
+                f"The table has no column {name!r}, and the first rows of the source did not have it; set columns."
             )
         try:
             return self._converters[name](value)
-        except UnfitValueError as error:
-            raise UnfitValueError(f"Column {name!r} is {self._types[name]}, and the value {error}.") from None
+        except InvalidValueError as error:
+            raise InvalidValueError(
+                f"Column {name!r} is {self._types[name]}, but the value {error}."
+            ) from None
 
     def _key_of(self, known: str | None, row: Mapping[str, JSON], number: int) -> str:
         if known is not None:

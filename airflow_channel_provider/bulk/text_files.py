@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.bulk.column_names import distinct
-from airflow_channel_provider.bulk.input_file import plain_name, unpacked
+from airflow_channel_provider.bulk.column_names import unique_names
+from airflow_channel_provider.bulk.input_file import decompressed, name_without_compression
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_channel_provider.bulk.input_file import Opened
+    from airflow_channel_provider.bulk.input_file import InputFile
 
 __all__ = [
-    "MOST_ITEM_BYTES",
+    "MAX_ITEM_BYTES",
     "CsvRows",
     "Lines",
     "checked_delimiter",
@@ -33,7 +33,7 @@ __all__ = [
     "split_with_ends",
 ]
 
-MOST_ITEM_BYTES = 32 * 2**20
+MAX_ITEM_BYTES = 32 * 2**20
 """The largest line of a JSONL file, or row of another one; the service takes far less in one call."""
 READ_AHEAD_BYTES = 4 * 2**20
 BLOCK_BYTES = 2**16
@@ -46,12 +46,12 @@ _BOMS = (
 )
 
 _NO_TEXTS = (
-    (b"\x1f\x8b", "packed by gzip"),
-    (b"BZh9", "packed by bzip2"),
-    (b"\xfd7zX", "packed by xz"),
-    (b"\x28\xb5\x2f\xfd", "packed by Zstandard"),
-    (b"PK\x03\x04", "a zip file, or a workbook of Excel"),
-    (b"\xd0\xcf\x11\xe0", "a workbook of Excel"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"BZh9", "compressed by bzip2"),
+    (b"\xfd7zX", "compressed by xz"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard"),
+    (b"PK\x03\x04", "a zip file, or an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
     (b"Obj\x01", "Avro"),
 )
 """What files begin with that are taken for texts in an unknown encoding otherwise."""
@@ -71,7 +71,7 @@ def checked_encoding(name: str | None) -> str | None:
             "".encode(name)
         except (LookupError, ValueError, TypeError):
             raise ChannelConfigurationError(
-                "encoding is none that Python knows; give one such as utf-8, utf-16 or cp949."
+                "encoding is not known to Python; set one such as utf-8, utf-16 or cp949."
             ) from None
     return name
 
@@ -103,7 +103,7 @@ class Lines:
     def __init__(
         self,
         path: ObjectStoragePath,
-        file: Opened,
+        file: InputFile,
         *,
         encoding: str | None = None,
         split: Callable[[str], list[str]] = split_at_line_feeds,
@@ -156,8 +156,8 @@ class Lines:
         return ChannelConfigurationError(f"Line {line} of {self.path} {what}; correct the file.")
 
     def _check(self, length: int) -> None:
-        if length > MOST_ITEM_BYTES:
-            raise self.wrong(f"makes an item of more than {MOST_ITEM_BYTES:,} bytes", self.count + 1)
+        if length > MAX_ITEM_BYTES:
+            raise self.wrong(f"exceeds the limit of {MAX_ITEM_BYTES:,} bytes for one item", self.count + 1)
 
     def _texts(self) -> Iterator[str]:
         decoder: io.IncrementalNewlineDecoder | None = None
@@ -184,25 +184,25 @@ class Lines:
         found = next((what for mark, what in _NO_TEXTS if head.startswith(mark)), None)
         if found is None:
             return
-        if plain_name(self.path.name) != self.path.name.lower():
+        if name_without_compression(self.path.name) != self.path.name.lower():
             raise ChannelConfigurationError(
-                f"{self.path} holds what is {found} again; correct the file: pack it once."
+                f"{self.path} decompresses to data that is {found}; correct the file: compress a text file, once."
             )
         raise ChannelConfigurationError(
-            f"{self.path} is {found}, which its name does not tell; give it the name of such a file (.gz, .zip), or "
+            f"{self.path} is {found}, which its name does not say; add the right suffix to its name (.gz, .zip), or "
             "save it as text."
         )
 
     def _is_no_text(self) -> str:
         if self._encoding:
-            return f"is no {self._encoding}, which encoding says"
-        return "is no UTF-8; give its encoding, such as cp949"
+            return f"is not valid {self._encoding}, the given encoding"
+        return "is not valid UTF-8; set encoding, such as cp949"
 
     def _bytes(self) -> Iterator[bytes]:
         """Yield the file unpacked, and nothing in the end."""
-        size = min(BLOCK_BYTES, MOST_ITEM_BYTES)
+        size = min(BLOCK_BYTES, MAX_ITEM_BYTES)
         try:
-            stream = io.BufferedReader(unpacked(self._stored, self.path.name), size)
+            stream = io.BufferedReader(decompressed(self._stored, self.path.name), size)
             block = stream.read(_MARK_BYTES)
             while block:
                 yield block
@@ -210,7 +210,7 @@ class Lines:
         except ChannelConfigurationError as error:
             raise ChannelConfigurationError(f"{self.path}: {error}") from error
         except Exception as error:
-            raise self.wrong(f"can't be unpacked ({type(error).__name__})", self.count + 1) from error
+            raise self.wrong(f"can't be decompressed ({type(error).__name__})", self.count + 1) from error
         yield b""
 
 
@@ -241,7 +241,7 @@ def checked_delimiter(delimiter: str | None) -> str | None:
         not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n\0'
     ):
         raise ChannelConfigurationError(
-            "delimiter must be one character that is no quotation mark and ends no line, such as ';' or '\\t'."
+            "delimiter must be one character, but not a quotation mark or a line break, such as ';' or '\\t'."
         )
     return delimiter
 
@@ -264,7 +264,7 @@ class CsvRows:
 
     def __iter__(self) -> Iterator[dict[str, str | None]]:
         # The limit of a row is ours; that of a field is one of this process, and only ever raised.
-        csv.field_size_limit(max(csv.field_size_limit(), MOST_ITEM_BYTES))
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_ITEM_BYTES))
         texts = chain.from_iterable(self._blocks())
         header = self._header(texts)
         if not header:
@@ -282,7 +282,7 @@ class CsvRows:
                 elif fields and fields != [_END]:
                     yield self._fitted(names, fields)
         except csv.Error as error:
-            raise self._lines.wrong(f"is no CSV ({error})", self._line + 1) from error
+            raise self._lines.wrong(f"is not valid CSV ({error})", self._line + 1) from error
 
     @property
     def _line(self) -> int:
@@ -298,9 +298,9 @@ class CsvRows:
                 self._has_nulls, self._usual = True, 0
             yield block
             held = 0 if self._line > before else held + sum(map(len, block))
-            if held > MOST_ITEM_BYTES:
+            if held > MAX_ITEM_BYTES:
                 raise self._lines.wrong(
-                    f"makes an item of more than {MOST_ITEM_BYTES:,} bytes", self._line + 1
+                    f"exceeds the limit of {MAX_ITEM_BYTES:,} bytes for one item", self._line + 1
                 )
 
     def _header(self, texts: Iterator[str]) -> list[str]:
@@ -326,9 +326,9 @@ class CsvRows:
 
     def _check_header(self, text: str) -> None:
         if "\0" in text:
-            raise self._lines.wrong("has a zero in it, as UTF-16 has; give its encoding", self._skipped + 1)
+            raise self._lines.wrong("contains a zero byte, as UTF-16 does; set encoding", self._skipped + 1)
         if _MARKUP.match(text):
-            raise self._lines.wrong("is HTML or XML, and no CSV", self._skipped + 1)
+            raise self._lines.wrong("is HTML or XML, not CSV", self._skipped + 1)
 
     def _delimiter_of(self, header: str) -> str:
         """Return the comma, or that of the others which the header has in its place."""
@@ -336,7 +336,7 @@ class CsvRows:
         found = [delimiter for delimiter in _DELIMITERS if delimiter in bare]
         if len(found) > 1:
             raise self._lines.wrong(
-                f"has {' and '.join(map(repr, found))}, and any of them may stand between the names; give delimiter",
+                f"contains {' and '.join(map(repr, found))}, and each could separate the names; set delimiter",
                 self._skipped + 1,
             )
         return found[0] if found else ","
@@ -345,7 +345,7 @@ class CsvRows:
         while header and not header[-1]:  # a delimiter behind the last name
             header.pop()
         self._settled = lines
-        return distinct(header, self._lines.path)
+        return unique_names(header, self._lines.path)
 
     def _fitted(self, names: list[str], texts: list[str]) -> dict[str, str | None]:
         """Return a row that has nulls, or fewer fields than the header, or more: what it lacks is null."""
@@ -353,10 +353,10 @@ class CsvRows:
         if len(fields) == len(names):
             return dict(zip(names, fields))  # noqa: B905
         if "\0" in texts[0]:
-            raise self._lines.wrong("has a zero in it: the file was not written to its end", self._line)
+            raise self._lines.wrong("contains a zero byte: the file was not written completely", self._line)
         if any(fields[len(names) :]):
             raise self._lines.wrong(
-                f"ends a row of {len(fields)} fields, and the header names {len(names)}", self._line
+                f"ends a row of {len(fields)} fields, but the header has {len(names)}", self._line
             )
         missing = [None] * (len(names) - len(fields))
         return dict(zip(names, [*fields, *missing]))  # noqa: B905 - more of them are empty

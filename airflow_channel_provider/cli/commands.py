@@ -167,11 +167,11 @@ def _hook(conn_id: str, caller: str) -> ServiceHook:
 
 
 def _params(text: str) -> dict[str, Any]:
-    from airflow_channel_provider.bulk.json_values import FieldTwiceError, object_of_json
+    from airflow_channel_provider.bulk.json_values import DuplicateFieldError, unique_fields
 
     try:
-        params = json.loads(text, object_pairs_hook=object_of_json)
-    except FieldTwiceError as error:
+        params = json.loads(text, object_pairs_hook=unique_fields)
+    except DuplicateFieldError as error:
         raise SystemExit(_shown(f"--params {error}; leave one of the two out.")) from None
     except (ValueError, RecursionError):
         params = None

@@ -139,7 +139,7 @@ def explain(error: ChannelError, conn_id: str) -> str:
             f"({_said(error)}); install it there or correct the channel, and where no channel works, the App Secret."
         )
     found = _cause(error)
-    text = without_id(one_sentence(found.message.removesuffix(" Its effect may have happened.")), conn_id)
+    text = without_id(one_sentence(found.message.removesuffix(" It may have taken effect.")), conn_id)
     text = re.sub(r"^issueToken\b", "The token request", text)
     text = _NOTHING_SENT.sub(r"\1, so nothing was checked.", text)
     return f"{text.removesuffix('.')}; {remedy}." if (remedy := _remedy(found)) else text

@@ -1,7 +1,7 @@
-"""What the operators for many items share: where the items come from, and what is around the engine.
+"""The base of the operators for many items: it reads the source, runs the engine and returns the summary.
 
-A try goes on where the one before was left, whether that failed, was killed, or gave up its worker slot for a long
-wait. A task instance that has settled all its items settles no more, even if it is cleared.
+A try continues where the previous one stopped, whether that failed, was killed, or gave up its worker slot for a long
+wait. A task instance that has done all its items sends nothing more, even if it is cleared.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ MAX_CONCURRENCY = 32  # as many connections as the transport keeps
 @dataclass(frozen=True)
 class Plan:
     """
-    What a bulk task is about to do.
+    What a bulk task sends, and how.
 
     :param name: for the log, the metrics and the summary.
-    :param items: all of them, to be read more than once.
-    :param send: sends one.
-    :param failures_of: describes what an error made of an item.
-    :param repeatable: whether an item may be sent again though it may have had its effect.
-    :param named: whether the keys are the items' own.
-    :param queue_of: names the lane within which the order is kept.
-    :param read_ahead: most items that wait for their turn.
-    :param span: most items between the oldest open one and the newest.
+    :param items: all items; may be read more than once.
+    :param send: sends one item.
+    :param failures_of: returns what failed of an item for an error.
+    :param repeatable: whether an item may be sent again although it may have taken effect.
+    :param has_own_keys: whether the keys come from the items.
+    :param queue_of: returns the queue of an item, within which the order is kept.
+    :param read_ahead: maximum number of items that wait for a worker.
+    :param span: maximum number of items between the oldest pending one and the newest.
     """
 
     name: str
@@ -142,10 +142,10 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
 
     @abstractmethod
     def plan(self, context: Context, source: Source) -> Plan:
-        """Return what is to be done with what the source gives."""
+        """Return what to send for the items of the source."""
 
     def call_service(self, context: Context) -> dict[str, Any]:
-        """Carry all items through that are not settled yet, and return what came of it over all tries."""
+        """Send all items that are not done yet, and return the summary of all tries."""
         for name in (
             "rate_limiter",
             "hook",
@@ -157,17 +157,17 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         plan = self.plan(context, source)
         run_state = self._new_run_state(context, plan, dead_letters)
         if run_state.finished:
-            self.log.info("%s: all items were settled before; nothing is sent again", plan.name)
+            self.log.info("%s: a previous try has done all items; nothing is sent again", plan.name)
         else:
             self._run(plan, run_state, source)
         return self._summary(plan, run_state)
 
     def on_kill(self) -> None:
-        """Stop: what is under way is noted, and the next try goes on from there."""
+        """Stop: calls in flight are recorded, and the next try continues from there."""
         if self._engine is not None:
             self._engine.stop()
 
-    # ---- the engine and what is around it
+    # ---- the run
 
     def _run(self, plan: Plan, run_state: RunState, source: Source) -> None:
         from airflow_channel_provider.bulk.engine import Engine
@@ -194,12 +194,12 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             on_progress=reporter.report,
         )
         if run_state.done:
-            self.log.info("%s: going on after %d items", plan.name, run_state.done)
+            self.log.info("%s: continuing after %d items", plan.name, run_state.done)
         try:
             self._engine.run(plan.items)
         except RunStoppedError:
             raise ChannelError(
-                f"{plan.name} was stopped after {run_state.done} items; the next try goes on from there."
+                f"{plan.name} was stopped after {run_state.done} items; the next try continues from there."
             ) from None
         finally:
             self._engine = None
@@ -242,14 +242,16 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             return FileCheckpoints(storage_path("dead_letter", self.dead_letter), _owner(context))
         if not repeatable:
             raise ChannelConfigurationError(
-                f"{self.describe()} can't be repeated without harm, and this Airflow keeps no state of a task: give "
-                "dead_letter, beside which it can be noted what was sent."
+                f"{self.describe()} is not safe to repeat, and this Airflow has no task state store: set dead_letter, "
+                "so that the task can save beside it what was sent."
             )
-        self.log.warning("This Airflow keeps no state of a task: without dead_letter a retry begins anew.")
+        self.log.warning(
+            "This Airflow has no task state store: without dead_letter a retry starts again with all items."
+        )
         return MemoryCheckpoints()
 
     def _dead_letters(self, context: Context) -> DeadLetterFile | None:
-        """Return where lost items go, its place checked before anything is sent."""
+        """Return the file for failed items, checked before anything is sent."""
         if not self.dead_letter:
             return None
         from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
@@ -258,8 +260,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         path = storage_path("dead_letter", self.dead_letter)
         if self.path is not None and is_same_file(path, storage_path("path", self.path)):
             raise ChannelConfigurationError(
-                "dead_letter names the file that the items come from (path), which would be replaced; give dead_letter "
-                "another name."
+                "dead_letter names the same file as path, which would be replaced; set dead_letter to another name."
             )
         dead_letters = DeadLetterFile(path, _owner(context), getattr(context["ti"], "try_number", None) or 1)
         dead_letters.check()
@@ -268,26 +269,28 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
     def _summary(self, plan: Plan, run_state: RunState) -> dict[str, Any]:
         from airflow_channel_provider.bulk.progress import summary
 
-        made = summary(
+        result = summary(
             plan.name,
             run_state,
             paused_seconds=self.rate_limiter.paused_seconds,
             dead_letter=self.dead_letter or None,
         )
-        self.log.info("%s: %s", plan.name, made)
-        return made
+        self.log.info("%s: %s", plan.name, result)
+        return result
 
-    # ---- what was given
+    # ---- arguments
 
     def _check(self) -> None:
         given = [name for name in ("items", "sql", "path") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ChannelConfigurationError(f"Give one of items, sql and path, not {' and '.join(given)}.")
-        if not given or _is_nothing(getattr(self, given[0])):
             raise ChannelConfigurationError(
-                f"Give one of items, sql and path: {'none of them' if not given else given[0]} has a value. Where it "
-                "should come from another task, that task has returned None or nothing at all, so that its XCom is "
-                "empty; let it return [] where there are no items."
+                f"Set only one of items, sql and path, not {' and '.join(given)}."
+            )
+        if not given or _is_nothing(getattr(self, given[0])):
+            found = f"{given[0]} has no value" if given else "none of them has a value"
+            raise ChannelConfigurationError(
+                f"Set one of items, sql and path: {found}. If the value comes from another task, that task returned "
+                "None or nothing, so its XCom is empty; let it return [] when there are no items."
             )
         if self.sql is not None and not self.sql_conn_id:
             raise ChannelConfigurationError("sql needs sql_conn_id, the connection of the database.")
@@ -326,11 +329,11 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
 
 
 def _is_nothing(value: object) -> bool:
-    """Tell whether a template has made a text of what was not there."""
+    """Return whether a template has rendered a missing value to text."""
     return isinstance(value, str) and value.strip() in ("", "None", "null")
 
 
 def _owner(context: Context) -> str:
-    """Return a short name of the task instance, fit for a file's."""
+    """Return a short name of the task instance, for file names."""
     key = json.dumps(list(request_ids.task_key(context))).encode()
     return hashlib.blake2b(key, digest_size=5).hexdigest()

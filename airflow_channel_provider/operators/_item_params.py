@@ -1,9 +1,9 @@
-"""The parameters of each call of a bulk task, made of its item.
+"""The parameters of each call of a bulk task, rendered from its item.
 
-Airflow renders an operator's templates once, before it runs. These are rendered for each item, with ``item`` beside
-what every template knows: compiled once, and what does not mention the item rendered once. A template is a text that
-the DAG file wrote, which is an :class:`ItemTemplate` from the moment the task's fields are rendered; what arrived while
-the DAG runs, and what an item holds, is never taken for one.
+Airflow renders an operator's templates once, before it runs. These templates are compiled once and rendered for each
+item, with the variable ``item`` beside the usual ones; a template without ``item`` is rendered once. Only text of the
+DAG file is a template, marked as :class:`ItemTemplate` when the task's fields are rendered: what arrives at run time,
+such as an XCom or an item, is never rendered.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ __all__ = ["ITEM", "ItemTemplate", "item_params", "item_templates"]
 ITEM = "item"
 Rendered = Callable[[Mapping[str, Any]], Any]
 _FORMATS = ("format", "format_map")
-"""A sandbox has an eye on these: a newer one puts a function of its own in their place, an older one looks later."""
+"""A Jinja sandbox replaces these methods by functions of its own, or checks them when they are called."""
 ParamsOf = Callable[[Any], Mapping[str, Any] | None]
 
 
 class ItemTemplate(str):
-    """A text of the DAG file that is rendered for each item."""
+    """Text of the DAG file that is rendered for each item."""
 
     __slots__ = ()
 
 
 def item_templates(value: Any, resolve: Callable[[Any], Any], arrived: Collection[int] = ()) -> Any:
     """
-    Return a value with each text that the DAG file wrote as an :class:`ItemTemplate`, and each ``XComArg`` resolved.
+    Return a value with each text of the DAG file as an :class:`ItemTemplate`, and each ``XComArg`` resolved.
 
-    :param resolve: returns what an ``XComArg`` refers to, and anything else as it is.
-    :param arrived: ids of what Airflow has resolved already.
+    :param resolve: returns the value of an ``XComArg``, and anything else unchanged.
+    :param arrived: ids of the values that Airflow has already resolved.
     """
     if id(value) in arrived:
         return value
@@ -55,18 +55,18 @@ def item_params(
     params: Mapping[str, Any] | ParamsOf | None, env: Environment, context: Mapping[str, Any]
 ) -> ParamsOf:
     """
-    Return what makes parameters of an item's value.
+    Return a function from an item's value to the parameters of its call.
 
     :param params: a mapping whose item templates are rendered, or a callable.
     :param env: of the task's templates.
     :param context: of the task.
-    :raises ChannelConfigurationError: it is neither, or a template is none.
+    :raises ChannelConfigurationError: it is neither, or a template has a syntax error.
     """
     if callable(params):
         return _guarded(params)
     if not isinstance(params, Mapping):
         raise ChannelConfigurationError(
-            "function_params must be a mapping of names to values or templates, or a callable that makes one of an "
+            "function_params must be a mapping of names to values or templates, or a callable that returns one for an "
             f"item, not {'text' if isinstance(params, str) else type(params).__name__}."
         )
     shared = dict(context)
@@ -87,19 +87,19 @@ def _guarded(params: ParamsOf) -> ParamsOf:
             raise
         except Exception as error:
             raise ChannelConfigurationError(
-                f"No params could be made of the item: {type(error).__name__}: {error}"
+                f"The params of the item could not be created: {type(error).__name__}: {error}"
             ) from error
 
     return of_item
 
 
 def _for_items(env: Environment) -> Environment:
-    # None is no text to send to anybody.
+    # None becomes an empty text: nobody should receive the word None.
     env = env.overlay(finalize=lambda value: "" if value is None else value)
     attribute_of, element_of = env.getattr, env.getitem
 
     def data_first(obj: Any, attribute: str) -> Any:
-        # A column may be called like a method of a mapping: values, items, copy.
+        # A column may have the name of a method of a mapping: values, items, copy.
         if type(obj) is dict and attribute in obj:
             return obj[attribute]
         return _never_shown(obj, attribute_of(obj, attribute), attribute)
@@ -113,7 +113,7 @@ def _for_items(env: Environment) -> Environment:
 
 
 def _never_shown(obj: object, found: Any, name: object) -> Any:
-    """Return what was found on a value; a method of a text, number, list or mapping so that it can't be shown."""
+    """Return an attribute; wrap a method of a text, number, list or mapping, so that it can't be rendered as text."""
     is_method = isinstance(obj, (dict, list, str, float, int)) and (
         isinstance(found, BuiltinMethodType) if name not in _FORMATS else isinstance(found, FunctionType)
     )
@@ -121,7 +121,7 @@ def _never_shown(obj: object, found: Any, name: object) -> Any:
 
 
 class _Method:
-    """A method of a value, such as ``upper`` of a text: it may be called, and is nothing to tell anybody."""
+    """A method of a value, such as ``upper`` of a text: it can be called, but not rendered as text."""
 
     def __init__(self, method: Callable[..., Any], name: object) -> None:
         self._method = method
@@ -139,7 +139,7 @@ class _Method:
 
 
 def _compiled(value: Any, env: Environment, shared: Mapping[str, Any]) -> Any:
-    """Return the value, or what renders it where it depends on the item."""
+    """Return the value, or a function that renders it where it depends on the item."""
     if isinstance(value, ItemTemplate):
         return _compiled_text(value, env, shared)
     if isinstance(value, Mapping):
@@ -164,22 +164,22 @@ def _compiled_text(text: str, env: Environment, shared: Mapping[str, Any]) -> An
     template = env.from_string(text)
     render = _native(template) if isinstance(env, NativeEnvironment) else template.render
     parsed = env.parse(text)
-    # What it takes from another file may be about the item as well.
+    # A template that includes another file may use the item there.
     names_files = any(True for _ in meta.find_referenced_templates(parsed))
     return render if names_files or ITEM in meta.find_undeclared_variables(parsed) else render(shared)
 
 
 def _native(template: Template) -> Rendered:
     """
-    Return what renders a template to the value that it names.
+    Return a function that renders a template to the value of its expression.
 
-    Jinja would read what comes out as Python as well, and make a number of a phone number.
+    Jinja's own native rendering would parse text as Python, and turn a phone number into a number.
     """
     from jinja2 import Undefined
 
     def render(names: Mapping[str, Any]) -> Any:
         parts = list(template.root_render_func(template.new_context(dict(names))))
-        # An undefined value and a method tell when they are made a text.
+        # An undefined value and a method raise an error when they are rendered as text.
         is_value = len(parts) == 1 and not isinstance(parts[0], (Undefined, _Method))
         return parts[0] if is_value else "".join(map(str, parts))
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.bulk.files import replaced
+from airflow_channel_provider.bulk.files import atomic_write
 from airflow_channel_provider.exceptions import ChannelResponseError
 from airflow_channel_provider.xcom import utf8
 
@@ -46,7 +46,7 @@ def write_lines(target: ObjectStoragePath, items: Iterable[Any], *, mark: str) -
     :return: how many there were.
     """
     count = 0
-    with replaced(target, mark=mark) as stream:
+    with atomic_write(target, mark=mark) as stream:
         for item in items:
             stream.write(as_line(item))
             count += 1

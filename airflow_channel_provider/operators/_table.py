@@ -1,7 +1,8 @@
-"""What is done to a data table: its schema is created or revised, and batches of rows are upserted.
+"""Calls for a data table: create or change its schema, and upsert batches of rows.
 
-A row that the table can't hold is not sent. A batch that is refused is halved until the rows at fault are alone - once
-it was sent, only where the table has a primary key, since nobody knows whether a refusal is of all of a batch.
+A row that the table can't hold is not sent. A refused batch is split in halves until only the wrong rows are left.
+After it was sent, that is done only if the table has a primary key, since a part of a refused batch may be in the
+table.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.arguments import names
-from airflow_channel_provider.bulk.column_names import Names, distinct
-from airflow_channel_provider.bulk.items import unwrapped
+from airflow_channel_provider.bulk.column_names import ColumnNames, unique_names
+from airflow_channel_provider.bulk.items import item_of
 from airflow_channel_provider.bulk.outcomes import FailedItem, is_fatal, is_item_error
 from airflow_channel_provider.bulk.sources import FileSource, FrameSource, ListSource
 from airflow_channel_provider.bulk.tables import (
@@ -23,8 +24,8 @@ from airflow_channel_provider.bulk.tables import (
     columns_of_arrow,
     columns_of_rows,
     failures_of_rows,
-    is_as_wanted,
-    merged_columns,
+    has_columns,
+    merge_columns,
 )
 from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = ["UPSERT", "Table", "Upsert", "columns_of", "look_for_columns", "primary_key_of"]
+__all__ = ["UPSERT", "Table", "Upsert", "check_columns", "columns_of", "primary_key_of"]
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ JSON = Any
 UPSERT = "upsertAppDataTableRows"
 
 
-class Shape(NamedTuple):
-    """What a table looks like."""
+class TableSchema(NamedTuple):
+    """The columns and the primary key of a table."""
 
     columns: Sequence[Mapping[str, JSON]]
     primary_key: Sequence[str]
@@ -70,7 +71,7 @@ class Table:
         self._name = name
         self._channel_id = channel_id
 
-    def shaped(
+    def ensure_schema(
         self,
         found: Callable[[Sequence[str]], list[Column]],
         *,
@@ -78,56 +79,55 @@ class Table:
         primary_key: JSON,
         has_rows: bool = True,
         check: Callable[[Sequence[Mapping[str, JSON]]], object] = lambda columns: None,
-    ) -> Shape:
+    ) -> TableSchema:
         """
-        Create the table, or revise it, where that is due. For a source without rows none is created.
+        Create or change the table where necessary. No table is created for a source without rows.
 
         :param found: returns the columns of the source, for a primary key.
-        :param given: the columns that the table is to have; None: those that it has and those of the source.
-        :param primary_key: see :func:`primary_key_of`; none: the one that it has.
-        :param has_rows: whether the source has any.
-        :param check: looks for columns in the source that it has to have, before the table is touched.
-        :return: its columns and its primary key.
-        :raises ChannelConfigurationError: nothing tells the columns, or a column of the primary key is none of them.
+        :param given: the columns that the table must have; None: its own and those of the source.
+        :param primary_key: as :func:`primary_key_of` takes it; empty: the table's own.
+        :param has_rows: whether the source has rows.
+        :param check: checks that the source has the required columns, before the table is changed.
+        :raises ChannelConfigurationError: the columns are unknown, or do not include the primary key.
         """
         schema = self.schema() or {}
         existing = list(schema.get("columns") or [])
         old_key = primary_key_of(schema.get("primaryKeyColumns"))
         wanted_key = primary_key_of(primary_key) or old_key
-        columns = list(given) if given else merged_columns(existing, found(wanted_key))
+        columns = list(given) if given else merge_columns(existing, found(wanted_key))
         if not columns:
             raise ChannelConfigurationError(
-                f"The source has no row to tell the columns of table {self._name!r} by; give columns."
+                f"The source has no rows, so the columns of table {self._name!r} are unknown; set columns."
             )
-        key = Names(column["key"] for column in columns).all_of(wanted_key, "primary_key")
+        key = ColumnNames(column["key"] for column in columns).all_of(wanted_key, "primary_key")
         check(columns if given else [column for column in columns if column["key"] in key])
         if not existing and not has_rows:
             log.info("Table %s: not created, since the source has no row", self._name)
-        elif key != old_key or not is_as_wanted(existing, columns):
+        elif key != old_key or not has_columns(existing, columns):
             log.info(
                 "Table %s: %d columns, primary key %s", self._name, len(columns), ", ".join(key) or "none"
             )
-            self.revise(columns, key)
-        return Shape(columns, key)
+            self.create_or_change(columns, key)
+        return TableSchema(columns, key)
 
     def schema(self) -> Mapping[str, JSON] | None:
         """
-        Return the schema, None where there is no such table.
+        Return the schema; None where the table does not exist.
 
-        :raises ChannelError: why it could not be read.
+        :raises ChannelError: it could not be read.
         """
         try:
             answer = self._call("getAppDataTableSchema", {})
         except ChannelRequestError as error:
-            # What the service says of a table that is not there is published nowhere.
+            # The vendor does not document the answer for a table that does not exist.
             if is_outcome_unclear(error) or is_fatal(error, any_succeeded=False):
                 raise
             return None
         found = answer.get("schema") if isinstance(answer, Mapping) else None
         return found if isinstance(found, Mapping) and found.get("columns") else None
 
-    def revise(self, columns: Sequence[Mapping[str, JSON]], primary_key: Sequence[str]) -> None:
-        """Create the table, or revise its schema: for a table of a channel one function does both."""
+    def create_or_change(self, columns: Sequence[Mapping[str, JSON]], primary_key: Sequence[str]) -> None:
+        """Create the table, or change its schema: for a table of a channel one function does both."""
         params = {"columns": list(columns), "primaryKeyColumns": list(primary_key)}
         self._call("createAppDataTableSchema", params)
 
@@ -142,22 +142,22 @@ def columns_of(source: Source, head: Iterable[object], primary_key: Sequence[str
     :param head: its first values.
     """
     schema = source.schema() if isinstance(source, (FileSource, FrameSource)) else None
-    rows = map(unwrapped, head)
+    rows = map(item_of, head)
     return (
         columns_of_rows(rows, primary_key) if schema is None else columns_of_arrow(schema, rows, primary_key)
     )
 
 
-def look_for_columns(source: Source, head: Iterable[object], columns: Sequence[Mapping[str, JSON]]) -> None:
+def check_columns(source: Source, head: Iterable[object], columns: Sequence[Mapping[str, JSON]]) -> None:
     """
-    Look for columns in a source, and say which a row may lack and none has.
+    Check that a source has the columns, and warn of optional ones that it does not have.
 
     :param head: its first values.
-    :raises ChannelConfigurationError: see :func:`.tables.check_names`.
+    :raises ChannelConfigurationError: a required column is missing.
     """
     free_form = isinstance(source, ListSource) or getattr(source, "file_format", None) == "jsonl"
-    for name in check_names(columns, map(unwrapped, head), free_form=free_form):
-        log.warning("The first rows of the source have no column %r; it is left as it is", name)
+    for name in check_names(columns, map(item_of, head), free_form=free_form):
+        log.warning("The first rows of the source have no column %r; the table keeps its values", name)
 
 
 class Upsert:
@@ -181,8 +181,8 @@ class Upsert:
     def __call__(self, item: Item) -> Sequence[FailedItem]:
         if item.in_doubt and not self._repeatable:
             raise ChannelAmbiguousResultError(
-                "An earlier run has sent these rows, whether the table has them is unknown, and it has no primary key: "
-                "check at the service.",
+                "A previous run has sent these rows, and it is unknown whether the table has them. It has no primary "
+                "key, so they are not sent again: check in Channel Talk.",
                 method=UPSERT,
             )
         unfit = [row for row in item.value if row.unfit]
@@ -194,7 +194,7 @@ class Upsert:
         try:
             self._send(rows)
         except ChannelError as error:
-            if len(rows) == 1 or not self._may_be_halved(error):
+            if len(rows) == 1 or not self._may_be_split(error):
                 if is_fatal(error, any_succeeded=False):
                     raise
                 return failures_of_rows(error, rows)
@@ -202,8 +202,8 @@ class Upsert:
             return [*self._upsert(rows[:middle]), *self._upsert(rows[middle:])]
         return ()
 
-    def _may_be_halved(self, error: ChannelError) -> bool:
-        """Tell whether some of the rows are at fault, and none of them can get into the table twice."""
+    def _may_be_split(self, error: ChannelError) -> bool:
+        """Return whether single rows caused the error, and none can get into the table twice."""
         if isinstance(error, ChannelConfigurationError):  # of the check before sending
             return True
         return self._repeatable and (isinstance(error, _NotAllAcceptedError) or is_item_error(error))
@@ -225,20 +225,20 @@ class Upsert:
 
 
 class _NotAllAcceptedError(ChannelResponseError):
-    """Some rows of the batch are in the table, and some are not."""
+    """The service accepted only a part of the batch."""
 
 
 def _unfit(row: Row) -> ChannelConfigurationError:
-    return ChannelConfigurationError(f"{row.unfit} Nothing was sent of this row.", method=UPSERT)
+    return ChannelConfigurationError(f"{row.unfit} The row was not sent.", method=UPSERT)
 
 
 def primary_key_of(value: JSON) -> list[str]:
     """
-    Return the columns of a primary key: a name, a list of names, or JSON text of one.
+    Return the columns of a primary key, given as a name, a list of names, or JSON text of one.
 
-    :raises ChannelConfigurationError: they are no names.
+    :raises ChannelConfigurationError: it is something else.
     """
     found = names("primary_key", value)
     if not all(isinstance(name, str) and name for name in found):
         raise ChannelConfigurationError("primary_key must be the name of a column, or a list of names.")
-    return distinct(found, "primary_key")
+    return unique_names(found, "primary_key")

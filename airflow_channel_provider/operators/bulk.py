@@ -1,7 +1,7 @@
-"""Operators for many items: one call each, or rows in batches, from one task.
+"""Operators for many items in one task: one call per item, or rows in batches.
 
-Nothing is checked or looked up when a DAG is parsed. Items are streamed, and what was done survives a retry and a kill:
-an item whose fate is unknown is repeated only where that does no harm.
+Nothing is checked or looked up when a DAG is parsed. Items are streamed, and progress survives a retry and a kill: an
+item whose outcome is unknown is sent again only where that does no harm.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ __all__ = ["BulkNativeFunctionOperator", "DataTableLoadOperator"]
 
 class BulkNativeFunctionOperator(BulkBaseOperator):
     """
-    Calls a native function for each item of a list, a query or a file, and returns what came of them.
+    Calls a native function for each item of a list, a query or a file, and returns a summary.
 
-    The calls are made side by side, over kept connections and with one token. A message carries a request id made of
-    the task instance and the item's key, so that it exists once however often the task is retried or killed.
+    The calls run in parallel, over open connections and with one token. A message gets a request id made of the task
+    instance and the item's key, so it is written once, however often the task is retried or killed.
 
     :param method: name of the native function, such as ``writeUserChatMessage``. (templated)
-    :param function_params: the function's parameters: a mapping whose texts are templates, rendered for each item with
-        ``item`` beside what templates know otherwise, such as ``"{{ item.chat_id }}"``; or a callable that makes them
-        of an item, in one of several threads. None from it: nothing is sent for this item.
-    :param item_key: the field, or a callable, that identifies an item; two items of the same key are one message.
-        Default: the item's place and content.
-    :param order_by: the field, or a callable, that names a lane: the items of one lane are sent one after the other,
-        in their order.
+    :param function_params: parameters of the function: a mapping whose texts are templates, rendered for each item,
+        with the variable ``item`` beside the usual ones, such as ``"{{ item.chat_id }}"``; or a callable that returns
+        them for an item, called from several threads. If it returns None, nothing is sent for this item.
+    :param item_key: a field, or a callable, that identifies an item; two items with the same key are one message.
+        Default: the item's position and content.
+    :param order_by: a field, or a callable, that names a queue: the items of one queue are sent one after the other, in
+        their order. Default: no order.
     :param concurrency: maximum number of calls at the same time, from 1 to 32.
-    :param deduplicate: whether a message gets a request id; False: after a kill nobody knows whether the messages that
-        were under way were written.
+    :param deduplicate: whether a message gets a request id. False: after a kill it is unknown whether the messages in
+        flight were written.
     """
 
     template_fields: Sequence[str] = ("method", "function_params", *BulkBaseOperator.template_fields)
@@ -81,7 +81,7 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
         return self.method
 
     def params_of_items(self, context: Context) -> Callable[[Any], Mapping[str, Any] | None]:
-        """Return what makes the function's parameters of an item's value."""
+        """Return a function from an item's value to the parameters of its call."""
         from airflow_channel_provider.operators._item_params import item_params
 
         env = self.get_template_env()
@@ -113,13 +113,13 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
         )
 
     def plan(self, context: Context, source: Source) -> Plan:
-        """Return the calls."""
+        """Return the plan for the calls."""
         from airflow_channel_provider.bulk.items import Items
         from airflow_channel_provider.contract import functions
 
         if functions.is_token_request(self.method):
             raise ChannelConfigurationError(
-                f"{self.method} is no function for a bulk task.", method=self.method
+                f"{self.method} can't be used in a bulk task.", method=self.method
             )
         function = functions.lookup(self.method)
         is_message = function.is_message and self.deduplicate
@@ -138,22 +138,21 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
 
 class DataTableLoadOperator(BulkBaseOperator):
     """
-    Loads rows of a list, a query or a file into a data table of the app, and returns what came of them.
+    Loads rows of a list, a query or a file into a data table of the app, and returns a summary.
 
-    The table is created where it is missing, and gets the columns that it lacks. With a primary key a row that was
-    loaded twice is there once, so that a retry, even after a kill, leaves no row twice and none missing. Without one,
-    rows that were under way at a kill are reported as uncertain.
+    Creates the table if it does not exist, and adds missing columns. With a primary key, a row that is loaded twice
+    exists once, so a retry, even after a kill, leaves no row twice and none missing. Without one, rows in flight at a
+    kill are reported as uncertain.
 
-    :param table_name: of the table. (templated)
-    :param primary_key: the column, or columns, that identify a row; default: those that the table has. Each should
-        occur once in the source: batches are sent side by side, and which of two rows wins is open. (templated)
-    :param columns: the columns of the table, each with ``key``, ``name``, ``type`` and what else the service takes.
-        The table is revised to have exactly these, and no others are sent; the source has to have each, in any case.
-        Default: as the source says: a Parquet file or a DataFrame by its schema, the others by the values of their
-        first 1,000 rows. A row with a value that its column
-        can't hold is not sent. (templated)
-    :param batch_rows: most rows of one call, from 1 to 100; more with ``[channel_talk] contract = off``.
-    :param batch_bytes: most bytes of the rows of one call, as JSON.
+    :param table_name: name of the table. (templated)
+    :param primary_key: the column or columns that identify a row. Each key should occur once in the source: batches
+        are sent in parallel, and either of two rows may win. Default: the primary key of the table. (templated)
+    :param columns: the columns of the table, each with ``key``, ``name``, ``type`` and other fields that the service
+        accepts. The table is changed to have exactly these columns, and only these are sent; the source must have each
+        of them. Names are matched apart from case. Default: from the schema of a Parquet file or DataFrame, otherwise
+        from the values of the first 1,000 rows. A row with a value that its column can't hold is not sent. (templated)
+    :param batch_rows: maximum number of rows per call, from 1 to 100; more with ``[channel_talk] contract = off``.
+    :param batch_bytes: maximum size of the rows of one call, in bytes of JSON.
     :param concurrency: maximum number of calls at the same time, from 1 to 32.
 
     ``items``, ``expected_items`` and ``max_failures`` count rows.
@@ -189,38 +188,38 @@ class DataTableLoadOperator(BulkBaseOperator):
         return f"table {self.table_name}"
 
     def plan(self, context: Context, source: Source) -> Plan:
-        """Bring the table into shape, and return the batches."""
+        """Create or change the table, and return the plan for its batches."""
         from airflow_channel_provider.bulk.sources import Peeked
-        from airflow_channel_provider.bulk.tables import Batches, failures_of_rows, given_columns
+        from airflow_channel_provider.bulk.tables import Batches, checked_columns, failures_of_rows
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.operators._table import (
             UPSERT,
             Table,
             Upsert,
+            check_columns,
             columns_of,
-            look_for_columns,
         )
 
         self._check_batch_rows()
         peeked = Peeked(source, ROWS_TO_LOOK_AT)
         given = json_value("columns", self.columns)
-        given = given_columns(given) if given else None
+        given = checked_columns(given) if given else None
         with ChannelTalkHook(self.channel_talk_conn_id, max_wait_seconds=self.max_wait_seconds) as hook:
             table = Table(hook, self.table_name, self.channel_id)
-            shape = table.shaped(
+            schema = table.ensure_schema(
                 lambda key: columns_of(source, peeked.head, key),
                 given=given,
                 primary_key=self.primary_key,
                 has_rows=bool(peeked.head),
-                check=lambda columns: look_for_columns(source, peeked.head, columns),
+                check=lambda columns: check_columns(source, peeked.head, columns),
             )
-        repeatable = bool(shape.primary_key)
+        repeatable = bool(schema.primary_key)
         return Plan(
             name=UPSERT,
             items=Batches(
                 peeked,
-                shape.primary_key,
-                columns=shape.columns,
+                schema.primary_key,
+                columns=schema.columns,
                 leave_out=bool(given),
                 most_rows=self.batch_rows,
                 most_bytes=self.batch_bytes,
@@ -266,8 +265,8 @@ class _Call:
 
         if item.in_doubt and not self._repeatable:
             raise ChannelAmbiguousResultError(
-                "An earlier run has sent this item, whether it took effect is unknown, and a repetition could do it "
-                "twice: check at the service.",
+                "A previous run has sent this item, and it is unknown whether it took effect. It is not sent again, "
+                "since that could do it twice: check in Channel Talk.",
                 method=self._method,
             )
         if item.unfit:
@@ -281,11 +280,11 @@ class _Call:
         return ()
 
     def failures_of(self, error: ChannelError, item: Item) -> Sequence[FailedItem]:
-        """Describe what an error made of an item, with the id by which another run can repeat it."""
+        """Return what failed of an item, with the request id that another run needs to repeat it."""
         from airflow_channel_provider.bulk.outcomes import failed_item
 
         if item.unfit:
-            # Unless an earlier run has sent it, what names it is no more than its place.
+            # Unless an earlier run has sent it, its key is only its position.
             was_sent = item.request_id is not None or item.in_doubt
             key = item.key if was_sent else ""
             return [failed_item(error, item.value, key, request_id=item.request_id)]

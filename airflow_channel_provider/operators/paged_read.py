@@ -108,13 +108,13 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         return target
 
     def _write(self, target: ObjectStoragePath, items: Iterator[Any], context: Context) -> dict[str, Any]:
-        from airflow_channel_provider.bulk.files import remove_asides
+        from airflow_channel_provider.bulk.files import remove_temporary_files
         from airflow_channel_provider.operators._jsonl import write_lines
 
         try_number = int(getattr(context["ti"], "try_number", 1) or 1)
         marks = [f"{self.request_id(context)}-{number}" for number in range(1, try_number + 1)]
         for mark in marks[:-1]:
-            remove_asides(target, mark=mark)
+            remove_temporary_files(target, mark=mark)
         return {"path": str(self.path), "count": write_lines(target, items, mark=marks[-1])}
 
     def _reported(self, items: Iterator[Any]) -> Iterator[Any]:

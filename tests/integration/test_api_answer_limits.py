@@ -94,7 +94,7 @@ def test_a_call_as_a_whole_has_a_deadline(drip: tuple[bytes, bytes]) -> None:
     with serving(endless(*drip, pause_seconds=0.01)) as server:
         error = failure(Transport(server.url, read_timeout_seconds=5), total=0.3)
     assert type(error) is ChannelAmbiguousResultError
-    assert "before its time was over" in str(error)
+    assert "within the time limit of the request" in str(error)
 
 
 CALLS: dict[str, tuple[float, Callable[[Transport], object]]] = {
@@ -139,10 +139,10 @@ def test_every_kind_of_call_has_a_deadline(
             call(door)
     if late_seconds > 0:
         assert type(caught.value) is ChannelAmbiguousResultError
-        assert "before its time was over" in str(caught.value)
+        assert "within the time limit of the request" in str(caught.value)
     else:
         assert type(caught.value) is ChannelResponseError
-        assert "50,000 bytes that are no valid envelope" in str(caught.value) or "no valid token" in str(
+        assert "50,000 bytes that are not a valid answer" in str(caught.value) or "no valid token" in str(
             caught.value
         )
 
@@ -159,7 +159,7 @@ def test_a_proxy_that_drips_its_consent_is_not_sent(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         error = failure(Transport("https://service.invalid", connect_timeout_seconds=5), total=0.3)
     assert type(error) is ChannelNotSentError
-    assert "its time was over" in str(error)
+    assert "its time limit passed" in str(error)
 
 
 def test_a_proxy_that_says_nothing_has_the_time_of_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_headers_have_a_number_and_a_length(head: bytes) -> None:
     with serving(answering(answer)) as server:
         error = failure(Transport(server.url))
     assert type(error) is ChannelAmbiguousResultError
-    assert "is no valid HTTP" in str(error)
+    assert "is not valid HTTP" in str(error)
 
 
 @pytest.mark.parametrize("line", [b"no colon", b"X : a", b"\x80: a", b": a"])
@@ -236,7 +236,7 @@ def test_what_follows_a_malformed_line_is_not_guessed(line: bytes, caplog: pytes
     with serving(answering(answer)) as server:
         error = failure(Transport(server.url))
     assert type(error) is ChannelAmbiguousResultError
-    assert "is no valid HTTP" in str(error)
+    assert "is not valid HTTP" in str(error)
     assert caplog.records == []
 
 
@@ -285,7 +285,7 @@ def test_two_lengths_are_no_answer(lengths: bytes) -> None:
     with serving(answering(answer, close=True)) as server:
         error = failure(Transport(server.url))
     assert type(error) is ChannelAmbiguousResultError
-    assert "is no valid HTTP" in str(error)
+    assert "is not valid HTTP" in str(error)
 
 
 @pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])

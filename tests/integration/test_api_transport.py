@@ -112,7 +112,7 @@ def test_a_deadline_that_ends_while_connecting_is_not_sent(monkeypatch: pytest.M
     with serving(answering(OK)) as server:
         error = failure(Transport(server.url), total=1)
     assert type(error) is ChannelNotSentError
-    assert "its time was over" in str(error)
+    assert "its time limit passed" in str(error)
     assert server.received == []
 
 
@@ -213,9 +213,9 @@ def test_a_proxy_that_wants_a_login_is_named(scheme: str, monkeypatch: pytest.Mo
         error = failure(Transport(f"{scheme}://service.invalid"))
     assert type(error) is ChannelNotSentError
     assert str(error) == (
-        f"getChannel was not sent: on the way to service.invalid (through the proxy 127.0.0.1:{server.port}) a proxy "
-        "wants a user and a password, or others than these (HTTP 407). Write them into the address of the proxy, in "
-        "HTTP_PROXY or HTTPS_PROXY of the environment."
+        f"getChannel was not sent: a proxy on the way to service.invalid (through the proxy 127.0.0.1:{server.port}) "
+        "requires a user and a password, or refused the given ones (HTTP 407). Put them into the address of the proxy, "
+        "in HTTP_PROXY or HTTPS_PROXY of the environment."
     )
 
 
@@ -235,8 +235,9 @@ def test_the_package_that_a_socks_proxy_needs_is_named(scheme: str, monkeypatch:
     monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:pass-word@127.0.0.1:9")
     error = failure(Transport("https://service.invalid"))
     assert type(error) is ChannelNotSentError
-    assert "(through the proxy 127.0.0.1:9) is to be reached by SOCKS" in str(error)
-    assert "Install PySocks" in str(error)
+    assert "(through the proxy 127.0.0.1:9) uses SOCKS, and the package PySocks is not installed" in str(
+        error
+    )
     assert "pass-word" not in str(error)
 
 
@@ -282,7 +283,7 @@ def test_a_nonsensical_proxy_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HTTPS_PROXY", "http://")
     error = failure(Transport("https://service.invalid"))
     assert type(error) is ChannelNotSentError
-    assert "the address of the proxy before service.invalid can't be read" in str(error)
+    assert "the address of the proxy for service.invalid can't be read" in str(error)
 
 
 def test_a_plain_proxy_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,11 +348,14 @@ AMBIGUOUS: list[tuple[Handler, str]] = [
     (close_at_once, ""),
     (read_and_close, "closed the connection without an answer"),
     (read_and_reset, "Connection reset by peer"),
-    (answering(OK[:-5], close=True), "broke off"),
-    (answering(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"re', close=True), "broke off"),
-    (answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", close=True), "broke off"),
+    (answering(OK[:-5], close=True), "was incomplete"),
+    (
+        answering(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"re', close=True),
+        "was incomplete",
+    ),
+    (answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", close=True), "was incomplete"),
     (reset_in_the_middle, "Connection reset by peer"),
-    (no_http, "is no valid HTTP"),
+    (no_http, "is not valid HTTP"),
     (silent, "did not answer within 0.3 seconds"),
     (silent_in_the_middle, "did not answer within 0.3 seconds"),
 ]
@@ -365,7 +369,7 @@ def test_a_lost_answer_is_ambiguous(handler: Handler, words: str) -> None:
     assert type(error) is ChannelAmbiguousResultError
     assert words in str(error)
     assert str(error).startswith("getChannel was sent, but ")
-    assert str(error).endswith(" Its effect may have happened.")
+    assert str(error).endswith(" It may have taken effect.")
 
 
 def test_a_broken_pipe_while_writing_is_ambiguous() -> None:
@@ -397,7 +401,7 @@ def test_the_deadline_holds_whatever_the_server_does(handler: Handler) -> None:
         error = failure(Transport(server.url), total=0.4)
         took = time.monotonic() - started
     assert type(error) is ChannelAmbiguousResultError
-    assert "before its time was over" in str(error)
+    assert "within the time limit of the request" in str(error)
     assert 0.3 < took < SECONDS_TO_DRIP
 
 
@@ -499,7 +503,7 @@ def test_a_redirect_is_refused_and_the_other_host_sees_nothing(status: int) -> N
         with (
             serving(answering(moved)) as server,
             Transport(server.url) as door,
-            pytest.raises(ChannelResponseError, match="correct host and schema of the connection") as caught,
+            pytest.raises(ChannelResponseError, match="Correct host and schema of the connection") as caught,
         ):
             ChannelTalkClient(door).call_native("getChannel", {}, access_token=TOKEN)
         assert other.connections == 0

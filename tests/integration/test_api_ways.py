@@ -97,7 +97,7 @@ def test_the_address_of_a_proxy_that_can_not_be_read_is_told_without_its_passwor
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     message = not_sent("https://service.invalid")
-    assert "the address of the proxy before service.invalid can't be read" in message
+    assert "the address of the proxy for service.invalid can't be read" in message
     assert "percent-encoded" in message
     assert "pass-word" not in message
 
@@ -176,7 +176,7 @@ def test_a_server_that_wants_a_certificate_of_its_client_has_done_nothing(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with tls_serving(certificate, answering(OK), of_clients=certificate) as server:
         message = not_sent(f"https://127.0.0.1:{server.port}")
-    assert "it may want a certificate of its client, and this provider has none" in message
+    assert "it may require a client certificate, which this provider does not support" in message
 
 
 # --- connections

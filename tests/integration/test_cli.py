@@ -169,7 +169,7 @@ def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator
         ),
         (
             ["getUserChat", "--params", '{"userChatId": "a", "userChatId": "b"}'],
-            "--params names a field of an object twice, 'userChatId'; leave one of the two out.",
+            "--params has the field 'userChatId' twice in one object; leave one of the two out.",
         ),
         (
             ["getChannel", "--params", "{"],

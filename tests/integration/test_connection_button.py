@@ -356,9 +356,9 @@ def test_a_page_of_something_else(button: Button, conn_type: str) -> None:
         quoted = ": <html>Welcome</html>" if conn_type == "benlly" else ""
         button.refuses(
             conn_type,
-            f"{ANSWERED[conn_type]}the service answered HTTP 200 with 20 bytes that are no valid envelope{quoted}; the "
-            r"service answers in another form, so what stands between may be the cause \(a proxy, a gateway, a "
-            r"firewall, a login page\); check that, and host, port and schema of the connection\.",
+            f"{ANSWERED[conn_type]}the service answered HTTP 200 with 20 bytes that are not a valid answer{quoted}; "
+            "the service does not answer in this form, so a proxy, a gateway, a firewall or a login page may have "
+            r"answered instead; check these, and host, port and schema of the connection\.",
             host=server.url,
         )
 
@@ -370,8 +370,8 @@ def test_a_redirect(button: Button, conn_type: str) -> None:
             conn_type,
             re.escape(
                 f"{ANSWERED[conn_type]}the service answered with a redirect to https://other.example (HTTP 301); "
-                "redirects are refused, since the token would travel along: correct host and schema of the connection, "
-                "and check what stands between that may redirect (a proxy, a gateway, a login page)."
+                "redirects are not followed, since they would carry the token to another host; correct host and schema "
+                "of the connection, and check whether a proxy, a gateway or a login page redirects."
             ),
             host=server.url,
         )

@@ -157,7 +157,7 @@ def dag(*, native: bool = False) -> DAG:
     )
 
 
-def fields_of(templated: Any) -> dict[str, Any]:
+def named_fields(templated: Any) -> dict[str, Any]:
     return {name: getattr(templated, name) for name in templated.template_fields}
 
 
@@ -179,7 +179,7 @@ def test_each_field_stays_as_it_arrives(cls: Any, way: Any, native: bool, run: R
         )
     outcome = run(operator, supervisor=upstream, map_index=0)
     for _ in ("rendered", "rendered again"):
-        found = fields_of(outcome.ti.task)
+        found = named_fields(outcome.ti.task)
         assert {name: found[name] for name in fields} == arriving
         outcome.ti.task.render_template_fields(outcome.ti.get_template_context())
     assert CANARY not in upstream.visible() + "".join(sent)
@@ -305,7 +305,7 @@ ALERTS: dict[str, Callable[[Upstream], Any]] = {
 def told(cls: Any, sent: list[str], monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What a notifier has been told to send; the fields as they are when it does."""
     seen: list[dict[str, Any]] = []
-    monkeypatch.setattr(cls, "notify", lambda self, context: seen.append(fields_of(self)))
+    monkeypatch.setattr(cls, "notify", lambda self, context: seen.append(named_fields(self)))
     return seen
 
 

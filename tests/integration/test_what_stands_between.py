@@ -122,7 +122,7 @@ def test_a_blocked_token_request_is_no_refused_secret(
         hook.call("getChannel")
     assert type(caught.value.__cause__) is ChannelResponseError
     assert f"the service answered HTTP {status}" in str(caught.value)
-    assert "what stands between may be the cause" in str(caught.value)
+    assert "may have answered instead" in str(caught.value)
     assert "Secret" not in str(caught.value)
     record = record_of(hook)
     assert [failure.error for failure in record.failures.values()] == [None]
@@ -143,7 +143,7 @@ def test_a_blocked_call_costs_no_token(
     with pytest.raises(ChannelResponseError) as caught:
         hook.call("getChannel")
     assert caught.value.http_status == status
-    assert "what stands between may be the cause" in str(caught.value)
+    assert "may have answered instead" in str(caught.value)
     assert gateway.blocked == ["getChannel"]
     gateway.blocks = lambda method: None
     assert hook.call("getChannel")["channel"]["id"] == "ch-1"
@@ -179,7 +179,7 @@ def test_the_test_button_says_what_may_be_the_cause(gateway: Gateway) -> None:
     succeeded, message = ChannelTalkHook().test_connection()
     assert not succeeded
     assert message == (
-        f"The token request: the service answered HTTP 403 with {len(PAGE)} bytes that are no valid envelope; the "
-        "service answers in another form, so what stands between may be the cause (a proxy, a gateway, a firewall, a "
-        "login page); check that, and host, port and schema of the connection."
+        f"The token request: the service answered HTTP 403 with {len(PAGE)} bytes that are not a valid answer; the "
+        "service does not answer in this form, so a proxy, a gateway, a firewall or a login page may have answered "
+        "instead; check these, and host, port and schema of the connection."
     )

@@ -122,12 +122,12 @@ class RefusedError(Exception):
 
 
 TROUBLES: dict[str, tuple[Exception, type[ChannelError], str]] = {
-    "is not there": (FileNotFoundError(2, "no"), ChannelError, "it is not there"),
-    "is a folder": (IsADirectoryError(21, "no"), ChannelConfigurationError, "no file can be there"),
+    "is not there": (FileNotFoundError(2, "no"), ChannelError, "it does not exist"),
+    "is a folder": (IsADirectoryError(21, "no"), ChannelConfigurationError, "it can't be a file"),
     "must not be read": (
         PermissionError("Forbidden"),
         ChannelConfigurationError,
-        "the permission is missing",
+        "permission denied",
     ),
     "does not answer": (TimeoutError("no"), ChannelError, r"can't be read \(TimeoutError\)"),
     "is broken off": (EOFError("no"), ChannelError, r"can't be read \(EOFError\)"),

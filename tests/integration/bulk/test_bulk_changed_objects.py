@@ -129,7 +129,7 @@ def test_an_object_that_is_removed_while_it_is_read_is_one_error_and_the_retry_s
     operator = meeting(url, lambda: bucket.store.keys.delete_object(Bucket=bucket.name, Key=name))
     state = State()
     for try_number in (1, 2):
-        with pytest.raises(ChannelError, match=rf"rows\.{kind} can't be read: it is not there"):
+        with pytest.raises(ChannelError, match=rf"rows\.{kind} can't be read: it does not exist"):
             execute(operator, state, try_number=try_number)
     bucket.put(name, content(kind, OLD, "a"))
     assert counts(execute(operator, state, try_number=3)) == {"succeeded": OLD}
@@ -167,7 +167,7 @@ def test_a_file_that_was_removed_is_not_there_whatever_is_remembered_of_it(
     url = bucket.put(name, content(kind, 3, "a"))
     assert remembered(bucket) == {name}
     bucket.store.keys.delete_object(Bucket=bucket.name, Key=name)
-    with pytest.raises(ChannelError, match=rf"rows\.{kind} can't be read: it is not there"):
+    with pytest.raises(ChannelError, match=rf"rows\.{kind} can't be read: it does not exist"):
         execute(campaign(path=url))
     assert emulator.messages() == []
 

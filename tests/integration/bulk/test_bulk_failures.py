@@ -168,11 +168,11 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
         ({"items": [1], "path": "file:///x.csv"}, "one of items, sql and path"),
         ({}, "one of items, sql and path: none of them has a value"),
         ({"items": None, "path": None}, r"its XCom is empty; let it return \[\]"),
-        ({"items": "None"}, "items has a value. Where it should come from another task"),
-        ({"items": ""}, "items has a value"),
-        ({"items": "null"}, "items has a value"),
-        ({"path": ""}, "path has a value"),
-        ({"sql": " ", "sql_conn_id": "orders"}, "sql has a value"),
+        ({"items": "None"}, "items has no value. If the value comes from another task"),
+        ({"items": ""}, "items has no value"),
+        ({"items": "null"}, "items has no value"),
+        ({"path": ""}, "path has no value"),
+        ({"sql": " ", "sql_conn_id": "orders"}, "sql has no value"),
         ({"items": b"ab"}, "items must be a list or a DataFrame, not bytes"),
         ({"items": iter([1])}, "items must be a list or a DataFrame, not list_iterator"),
         ({"sql": "SELECT 1"}, "sql_conn_id"),
@@ -200,7 +200,7 @@ def test_without_a_place_to_note_it_nothing_is_sent_that_can_not_be_repeated(
     operator = campaign(
         method="createEvent", function_params={"userId": "u", "name": "n"}, items=[1], item_key=None
     )
-    with pytest.raises(ChannelConfigurationError, match="give dead_letter"):
+    with pytest.raises(ChannelConfigurationError, match="set dead_letter"):
         operator.execute(context(None))
 
 

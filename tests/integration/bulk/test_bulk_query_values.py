@@ -83,7 +83,7 @@ def test_a_time_that_python_has_not_is_told_with_its_remedy(
     driver: str, value: str, servers: Servers
 ) -> None:
     connect = connector(servers.sql, driver)
-    with pytest.raises(ChannelConfigurationError, match=r"can't make values of a row .* cast it to text"):
+    with pytest.raises(ChannelConfigurationError, match=r"can't convert a row .* Cast it to text"):
         rows(connect, f"SELECT {value} AS at FROM generate_series(1, 2)")
     (row,) = rows(connect, f"SELECT ({value})::text AS at")
     assert row["at"].startswith(value[1:5])

@@ -28,7 +28,7 @@ from sqlalchemy.engine import make_url
 from support.bulk_runs import CHATS, GONE, campaign, counts, dead, execute
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.json_values import duration_text
+from airflow_channel_provider.bulk.json_values import iso_duration
 from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorProcess
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
 
@@ -164,7 +164,7 @@ KINDS = {
         "interval",
         pyarrow.duration("us"),
         length,
-        lambda value: duration_text(value // timedelta(microseconds=1) * 1_000),
+        lambda value: iso_duration(value // timedelta(microseconds=1) * 1_000),
     ),
     "bytes": Kind(
         st.binary(max_size=8),
@@ -198,7 +198,7 @@ KINDS = {
         COUNTED,
     ),
     "length_ns": Kind(
-        st.integers(-(2**63) + 1, 2**63 - 1).map(Told.by(duration_text)),
+        st.integers(-(2**63) + 1, 2**63 - 1).map(Told.by(iso_duration)),
         "text",
         pyarrow.duration("ns"),
         lambda cell: cell,
@@ -259,7 +259,7 @@ EACH: Table = {
 EACH_OF_ARROW: Table = {
     "c0": ("clock_ns", [*map(Told.by(clock_ns), (30_600_000_000_001, 1_000, 0)), None]),
     "c1": ("moment_ns", [*map(Told.by(moment_ns), (1_769_860_800_123_456_789, -1, 2**63 - 2)), None]),
-    "c2": ("length_ns", [*map(Told.by(duration_text), (1, -(10**9), 0)), None]),
+    "c2": ("length_ns", [*map(Told.by(iso_duration), (1, -(10**9), 0)), None]),
     "c3": ("map", [{"a": 1, "": None}, {}, {"n": 0}, None]),
     "c4": ("struct", [{"id": 2**53, "tags": ["a", ""]}, {"id": None, "tags": []}, None, None]),
     "c5": ("unsigned", [2**63, 2**64 - 1, None, None]),

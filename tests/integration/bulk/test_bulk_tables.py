@@ -97,7 +97,7 @@ def test_columns_that_are_given_are_those_of_the_table(emulator: EmulatorProcess
 
 
 ROWS = 1_200
-NOTHING = "Nothing was sent of this row."
+NOTHING = "The row was not sent."
 KST = timezone(timedelta(hours=9))
 
 
@@ -245,11 +245,11 @@ def test_texts_of_a_csv_file_become_what_a_table_holds(emulator: EmulatorProcess
     assert [(letter["item"]["n"], letter["message"]) for letter in dead(failed)] == [
         (
             "2",
-            f"Column 'paid' is {BOOLEAN}, and the value is a text that is neither true nor false. {NOTHING}",
+            f"Column 'paid' is {BOOLEAN}, but the value is text that is neither true nor false. {NOTHING}",
         ),
         (
             "A5",
-            f"Column 'n' is {NUMBER}, and the value is a text that is no number. {NOTHING}",
+            f"Column 'n' is {NUMBER}, but the value is text that is not a number. {NOTHING}",
         ),
     ]
 
@@ -260,7 +260,7 @@ def test_a_column_that_shows_late_is_the_loss_of_its_rows(emulator: EmulatorProc
     summary = execute(load(items=items, dead_letter=failed.as_uri()))
     assert counts(summary) == {"succeeded": 1_001, "failed": 2}
     assert {letter["message"] for letter in dead(failed)} == {
-        f"The table has no column 'late', and the first rows did not show it; give columns. {NOTHING}"
+        f"The table has no column 'late', and the first rows of the source did not have it; set columns. {NOTHING}"
     }
 
 
@@ -335,7 +335,7 @@ def test_a_killed_load_leaves_no_row_twice_and_none_missing(
 
 
 def test_a_source_without_rows_and_columns_is_an_error(emulator: EmulatorProcess) -> None:
-    with pytest.raises(ChannelError, match="give columns"):
+    with pytest.raises(ChannelError, match="set columns"):
         execute(load(items=[]))
 
 
@@ -381,7 +381,7 @@ def test_rows_in_capitals_go_into_the_columns_of_the_table(emulator: EmulatorPro
 @pytest.mark.parametrize(
     ("rows", "arguments", "words"),
     [
-        ([{"n": 1, "totl": 2}], {"columns": TOTALS}, "no column 'total'; .* it has 'totl'"),
+        ([{"n": 1, "totl": 2}], {"columns": TOTALS}, "no column 'total'; .* have are 'totl'"),
         ([{"n": 1, "total": 2}], {"primary_key": "nr"}, "primary_key names 'nr', .* 'n', 'total'"),
         ([{"n": 1, "total": 2}], {"columns": TOTALS[1:]}, "primary_key names 'n', .* columns 'total'"),
         ([{"n": 1}], {"columns": ["n"]}, "Column 1 of columns must be a mapping"),
@@ -398,7 +398,7 @@ def test_a_name_that_matches_nothing_is_told_before_the_table_is_touched(
 
 def test_a_source_that_lacks_the_key_of_the_table_is_told(emulator: EmulatorProcess) -> None:
     execute(load(items=orders(3)))
-    with pytest.raises(ChannelConfigurationError, match=r"no column 'n'; .* it has 'number'"):
+    with pytest.raises(ChannelConfigurationError, match=r"no column 'n'; .* have are 'number'"):
         execute(load(items=[{"number": 1, "total": 2}], primary_key=None), run_id="other names")
     assert table(emulator)["revision"] == 1
 

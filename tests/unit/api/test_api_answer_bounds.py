@@ -81,7 +81,7 @@ def test_a_number_that_would_become_infinite_is_no_json(number: str) -> None:
             to_json(text.encode())
         with pytest.raises(ValueError, match="too large"):
             first_json(text)
-    assert "no valid envelope" in str(refused(b'{"result": {"a": %s}}' % number.encode(), 200))
+    assert "not a valid answer" in str(refused(b'{"result": {"a": %s}}' % number.encode(), 200))
 
 
 @pytest.mark.parametrize("number", ["1.7976931348623157e308", "-1e308", "5e-324", "1e-999", "0.1", "9" * 400])
@@ -102,7 +102,7 @@ def test_a_refusal_that_is_larger_than_any_has_a_reason_to_be_is_not_read() -> N
     error = refused(large, 422)
     assert type(error) is ChannelResponseError
     assert error.http_status == 422
-    assert f"{len(large):,} bytes that are no valid envelope." in str(error)
+    assert f"{len(large):,} bytes that are not a valid answer." in str(error)
 
 
 def test_a_text_of_a_refusal_has_a_length_and_its_lists_a_width() -> None:

@@ -280,7 +280,7 @@ REFUSED = [
         "invalid refresh token",
         method="refreshToken",
         error_type="common",
-        says="a new token has to be issued",
+        says="a new token must be issued",
     ),
     Refused(
         "refresh invalid grant",

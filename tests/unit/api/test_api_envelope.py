@@ -57,26 +57,26 @@ def test_success_gives_the_result(body: Any, expected: Any, status: int) -> None
 UNUSABLE: list[tuple[str, bytes, int, str]] = [
     ("empty", b"", 200, "an empty body"),
     ("no content", b"", 204, "an empty body"),
-    ("HTML", b"<html>\n maintenance </html>", 200, "no valid envelope: <html> maintenance </html>"),
-    ("HTML 502", b"<html>bad gateway</html>", 502, "no valid envelope: <html>bad gateway</html>"),
+    ("HTML", b"<html>\n maintenance </html>", 200, "not a valid answer: <html> maintenance </html>"),
+    ("HTML 502", b"<html>bad gateway</html>", 502, "not a valid answer: <html>bad gateway</html>"),
     ("empty 500", b"", 500, "an empty body"),
-    ("JSON 500 that is no error", b'{"a": 1}', 500, "8 bytes that are no valid envelope"),
-    ("result with 500", b'{"result": {}}', 500, "no valid envelope"),
-    ("truncated", b'{"result": {"id": "12', 200, "no valid envelope"),
-    ("two documents", b'{"result": 1}{"result": 2}', 200, "no valid envelope"),
-    ("not UTF-8", b'{"result": "\xff"}', 200, "no valid envelope"),
-    ("UTF-16", '{"result": 1}'.encode("utf-16"), 200, "no valid envelope"),
-    ("nested too deeply", b'{"result":' + b"[" * 100_000, 200, "no valid envelope"),
-    ("nested too deeply but whole", b"[" * 100_000 + b"]" * 100_000, 200, "no valid envelope"),
-    ("NaN", b'{"result": NaN}', 200, "no valid envelope"),
-    ("Infinity", b'{"result": -Infinity}', 200, "no valid envelope"),
-    ("too large a number", b'{"result": [{"a": 1e999}]}', 200, "no valid envelope"),
-    ("too large a negative number", b'{"result": -1.5E+400}', 200, "no valid envelope"),
-    ("too many digits", b'{"result": %s.0}' % (b"9" * 400), 200, "no valid envelope"),
-    ("number too long", b'{"result": ' + b"1" * 5000 + b"}", 200, "no valid envelope"),
-    ("list", b"[1]", 200, "no valid envelope"),
-    ("text", b'"ok"', 200, "no valid envelope"),
-    ("null", b"null", 200, "no valid envelope"),
+    ("JSON 500 that is no error", b'{"a": 1}', 500, "8 bytes that are not a valid answer"),
+    ("result with 500", b'{"result": {}}', 500, "not a valid answer"),
+    ("truncated", b'{"result": {"id": "12', 200, "not a valid answer"),
+    ("two documents", b'{"result": 1}{"result": 2}', 200, "not a valid answer"),
+    ("not UTF-8", b'{"result": "\xff"}', 200, "not a valid answer"),
+    ("UTF-16", '{"result": 1}'.encode("utf-16"), 200, "not a valid answer"),
+    ("nested too deeply", b'{"result":' + b"[" * 100_000, 200, "not a valid answer"),
+    ("nested too deeply but whole", b"[" * 100_000 + b"]" * 100_000, 200, "not a valid answer"),
+    ("NaN", b'{"result": NaN}', 200, "not a valid answer"),
+    ("Infinity", b'{"result": -Infinity}', 200, "not a valid answer"),
+    ("too large a number", b'{"result": [{"a": 1e999}]}', 200, "not a valid answer"),
+    ("too large a negative number", b'{"result": -1.5E+400}', 200, "not a valid answer"),
+    ("too many digits", b'{"result": %s.0}' % (b"9" * 400), 200, "not a valid answer"),
+    ("number too long", b'{"result": ' + b"1" * 5000 + b"}", 200, "not a valid answer"),
+    ("list", b"[1]", 200, "not a valid answer"),
+    ("text", b'"ok"', 200, "not a valid answer"),
+    ("null", b"null", 200, "not a valid answer"),
     ("nothing like HTTP", b"", 199, "an empty body"),
 ]
 
@@ -120,7 +120,7 @@ def test_a_refusal_that_is_not_written_as_the_service_writes_is_no_refusal_of_th
     assert caught.value.from_intermediary
     message = str(caught.value)
     assert message.startswith(f"{method}: the service answered HTTP {status} with {len(body):,} bytes")
-    assert "what stands between may be the cause (a proxy, a gateway, a firewall, a login page)" in message
+    assert "a proxy, a gateway, a firewall or a login page may have answered instead" in message
     assert "Secret" not in message
     assert ("blocked" in message) == (method == "getChannel" and b"blocked" in body)
 
@@ -136,7 +136,7 @@ def test_silence_tells_nothing_of_a_secret(status: int) -> None:
     "page", ["<!DOCTYPE html><title>Sign in</title>", "\ufeff\n <html>Bad Gateway</html>"]
 )
 def test_a_page_is_no_answer_of_the_service_whatever_its_status(status: int, page: str) -> None:
-    with pytest.raises(ChannelResponseError, match="what stands between may be the cause") as caught:
+    with pytest.raises(ChannelResponseError, match="may have answered instead") as caught:
         read_native(Response(status, {}, page.encode()), method="getChannel", now=NOW)
     assert caught.value.http_status == status
     assert caught.value.from_intermediary
@@ -149,8 +149,8 @@ def test_a_redirect_names_the_remedy_and_only_the_host_it_points_to(status: int)
         read_native(response, method="getChannel", secrets=(SECRET,), now=NOW)
     assert str(caught.value) == (
         f"getChannel: the service answered with a redirect to https://other.example (HTTP {status}). Redirects are "
-        "refused, since the token would travel along: correct host and schema of the connection, and check what stands "
-        "between that may redirect (a proxy, a gateway, a login page)."
+        "not followed, since they would carry the token to another host. Correct host and schema of the connection, "
+        "and check whether a proxy, a gateway or a login page redirects."
     )
 
 
@@ -158,10 +158,10 @@ def test_a_broken_token_answer_is_never_quoted() -> None:
     for body in (f"token={JWT}", f"access_token is {SECRET}", f'{{"accessToken": "{JWT}', f"<b>{JWT}</b>"):
         with pytest.raises(ChannelResponseError) as caught:
             read_native(Response(200, {}, body.encode()), method="issueToken", now=NOW)
-        told, _, hint = str(caught.value).partition(". The service answers in another form")
+        told, _, hint = str(caught.value).partition(". The service does not answer in this form")
         assert (
             told
-            == f"issueToken: the service answered HTTP 200 with {len(body)} bytes that are no valid envelope"
+            == f"issueToken: the service answered HTTP 200 with {len(body)} bytes that are not a valid answer"
         )
         assert bool(hint) == body.startswith("<")
 

@@ -85,7 +85,9 @@ def test_what_is_beyond_every_calendar_is_that_rows_loss_where_its_column_is_the
     first, second = next(iter(batches)).value
     assert (first.value["day"][:10], first.unfit) == ("1970-01-01", "")
     assert second.value["day"] == "+29349-01-25"
-    assert second.unfit == f"Column 'day' is {kind}, and the value is a text that is no time of ISO 8601."
+    assert (
+        second.unfit == f"Column 'day' is {kind}, but the value is text that is not an ISO 8601 date or time."
+    )
 
 
 # ---- what other writers make of a file
@@ -154,6 +156,6 @@ def test_an_encrypted_file_is_told_as_one(is_footer_plain: bool, tmp_path: Path)
     )
     source = written(tmp_path, table, encryption_properties=properties)
     with pytest.raises(
-        ChannelConfigurationError, match=r"rows\.parquet is encrypted, and no key is known here"
+        ChannelConfigurationError, match=r"rows\.parquet is encrypted, and this provider has no key for it"
     ):
         list(source)

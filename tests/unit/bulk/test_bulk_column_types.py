@@ -23,12 +23,12 @@ from airflow_channel_provider.bulk.column_types import (
     LIST_OF_STRING,
     NUMBER,
     STRING,
-    UnfitValueError,
-    column_type,
-    converter,
-    type_of,
+    InvalidValueError,
+    cell_converter,
+    common_type,
+    infer_type,
 )
-from airflow_channel_provider.bulk.json_values import duration_text, plain
+from airflow_channel_provider.bulk.json_values import iso_duration, to_json_value
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
 KST = timezone(timedelta(hours=9))
@@ -37,7 +37,7 @@ FIVE_O_THREE = timezone(timedelta(hours=8, minutes=27, seconds=52))  # Seoul, be
 
 
 def cell(value: object, kind: str) -> Any:
-    return converter(kind)(value)
+    return cell_converter(kind)(value)
 
 
 # A value, the type of a column for it, and what it is there.
@@ -76,7 +76,7 @@ OWN = [
 
 @pytest.mark.parametrize(("value", "kind", "expected"), OWN)
 def test_a_value_fits_the_type_that_it_asks_for(value: object, kind: str, expected: Any) -> None:
-    assert type_of(value) == kind
+    assert infer_type(value) == kind
     made = cell(value, kind)
     assert made == expected
     assert type(made) is type(expected)
@@ -85,7 +85,7 @@ def test_a_value_fits_the_type_that_it_asks_for(value: object, kind: str, expect
 @pytest.mark.parametrize("kind", [STRING, NUMBER, BOOLEAN, DATE, DATETIME, LIST_OF_STRING, "whatever"])
 @pytest.mark.parametrize("value", [None, float("nan"), Decimal("NaN"), Decimal("sNaN")])
 def test_what_is_missing_is_null_everywhere(value: object, kind: str) -> None:
-    assert type_of(value) is None
+    assert infer_type(value) is None
     assert cell(value, kind) is None
 
 
@@ -140,44 +140,44 @@ def test_a_value_of_another_type_is_converted_without_loss(value: object, kind: 
 
 
 UNFIT = [
-    ("A1", NUMBER, "a text that is no number"),
-    ("1,000", NUMBER, "a text that is no number"),
-    ("1_000", NUMBER, "a text that is no number"),
-    ("\u0661", NUMBER, "a text that is no number"),
+    ("A1", NUMBER, "text that is not a number"),
+    ("1,000", NUMBER, "text that is not a number"),
+    ("1_000", NUMBER, "text that is not a number"),
+    ("\u0661", NUMBER, "text that is not a number"),
     ("9007199254740993", NUMBER, "more digits"),
     ("0.1234567890123456789", NUMBER, "more digits"),
     (2**64 - 1, NUMBER, "more digits"),
     (float("-inf"), NUMBER, "infinite"),
     (Decimal("Infinity"), NUMBER, "infinite"),
     ("1e999", NUMBER, "more digits"),
-    (True, NUMBER, "no number but true or false"),
-    (NOON, NUMBER, "no number but a time"),
-    ({}, NUMBER, "no number but a mapping"),
-    (uuid.UUID(int=1), NUMBER, "no number but a UUID"),
+    (True, NUMBER, "not a number but true or false"),
+    (NOON, NUMBER, "not a number but a time"),
+    ({}, NUMBER, "not a number but a mapping"),
+    (uuid.UUID(int=1), NUMBER, "not a number but a UUID"),
     ("maybe", BOOLEAN, "neither true nor false"),
     (2, BOOLEAN, "neither true nor false but a number"),
     (NOON, DATE, "a time of day"),
     ("2026-01-31T00:00:01", DATE, "a time of day"),
-    ("2026-02-30", DATE, "no day or time that there is"),
-    ("31.01.2026", DATE, "no time of ISO 8601"),
-    (20260131, DATE, "no time but a number"),
-    ("2026-01-31T25:00:00", DATETIME, "no day or time that there is"),
-    ("yesterday", DATETIME, "no time of ISO 8601"),
-    (1769828400000, DATETIME, "no time but a number"),
-    ("a", LIST_OF_STRING, "no list of JSON"),
-    ('{"a": 1}', LIST_OF_STRING, "no list but a mapping"),
-    ('[{"a": 1, "a": 2}]', LIST_OF_OBJECT, "a text of JSON that names a field of an object twice, 'a'"),
+    ("2026-02-30", DATE, "a date or time that does not exist"),
+    ("31.01.2026", DATE, "not an ISO 8601 date or time"),
+    (20260131, DATE, "not a date or time but a number"),
+    ("2026-01-31T25:00:00", DATETIME, "a date or time that does not exist"),
+    ("yesterday", DATETIME, "not an ISO 8601 date or time"),
+    (1769828400000, DATETIME, "not a date or time but a number"),
+    ("a", LIST_OF_STRING, "not a JSON list"),
+    ('{"a": 1}', LIST_OF_STRING, "not a list but a mapping"),
+    ('[{"a": 1, "a": 2}]', LIST_OF_OBJECT, "JSON text that has the field 'a' twice in one object"),
     ("[0.1234567890123456789]", LIST_OF_NUMBER, "more digits"),
-    (["a", None], LIST_OF_STRING, "a null in it"),
-    (["a"], LIST_OF_NUMBER, "no number"),
-    (["a"], LIST_OF_OBJECT, "a text in it, where only mappings may be"),
-    ({"a": 1}, LIST_OF_OBJECT, "no list but a mapping"),
+    (["a", None], LIST_OF_STRING, "contains null"),
+    (["a"], LIST_OF_NUMBER, "not a number"),
+    (["a"], LIST_OF_OBJECT, "contains text, where only mappings are allowed"),
+    ({"a": 1}, LIST_OF_OBJECT, "not a list but a mapping"),
 ]
 
 
 @pytest.mark.parametrize(("value", "kind", "words"), UNFIT)
 def test_what_a_column_cannot_hold_is_refused_without_a_word_of_it(value: Any, kind: str, words: str) -> None:
-    with pytest.raises(UnfitValueError, match=words) as caught:
+    with pytest.raises(InvalidValueError, match=words) as caught:
         cell(value, kind)
     assert str(value) not in str(caught.value) or str(value) in ("a", "{}")
 
@@ -208,7 +208,7 @@ def test_a_type_is_known_in_any_spelling(spelling: str) -> None:
     ],
 )
 def test_a_mixture_is_text(kinds: set[str | None], expected: str) -> None:
-    assert column_type(kinds) == expected
+    assert common_type(kinds) == expected
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_mixture_is_text(kinds: set[str | None], expected: str) -> None:
     ],
 )
 def test_a_duration_has_one_text(nanoseconds: int, text: str) -> None:
-    assert duration_text(nanoseconds) == text
+    assert iso_duration(nanoseconds) == text
 
 
 # What holds for any value.
@@ -263,7 +263,7 @@ KINDS = [
 def _made(value: Any, kind: str) -> tuple[Any, str]:
     try:
         return cell(value, kind), ""
-    except UnfitValueError as error:
+    except InvalidValueError as error:
         return None, str(error)
 
 
@@ -271,7 +271,7 @@ def _made(value: Any, kind: str) -> tuple[Any, str]:
 @cases(300)
 @given(values=st.lists(VALUES, min_size=1, max_size=4))
 def test_a_column_holds_the_values_that_its_type_was_made_of(values: list[Any]) -> None:
-    kind = column_type(map(type_of, values))
+    kind = common_type(map(infer_type, values))
     for value in values:
         made, reason = _made(value, kind)
         assert not reason or "infinite" in reason
@@ -286,6 +286,6 @@ def test_a_column_holds_the_values_that_its_type_was_made_of(values: list[Any]) 
 def test_a_cell_stays_what_it_is_when_it_is_loaded_again(value: Any, kind: str) -> None:
     made, reason = _made(value, kind)
     if reason:  # what stands in a dead letter is refused as well, or says the same
-        made, reason = _made(plain(value), kind)
+        made, reason = _made(to_json_value(value), kind)
     if not reason:
         assert cell(json.loads(json.dumps(made)), kind) == made

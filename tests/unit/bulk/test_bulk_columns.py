@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.column_names import MOST_SHOWN, Names, distinct, listed
+from airflow_channel_provider.bulk.column_names import MOST_SHOWN, ColumnNames, quoted_names, unique_names
 from airflow_channel_provider.bulk.column_types import NUMBER, STRING
 from airflow_channel_provider.bulk.tables import (
     Batches,
     check_names,
+    checked_columns,
     columns_of_rows,
-    given_columns,
-    merged_columns,
+    merge_columns,
 )
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
@@ -26,15 +26,15 @@ COLUMNS = [{"key": "id", "type": NUMBER}, {"key": "total", "type": NUMBER}]
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["id", "name", "id"], "The query has more than one column called 'id', and"),
-        ([1, "1"], "called '1', and"),
+        (["id", "name", "id"], "The query has several columns named 'id', and"),
+        ([1, "1"], "named '1', and"),
         (["a", ""], "Column 2 of The query has no name"),
-        (["", ""], "called '', and"),
+        (["", ""], "named '', and"),
     ],
 )
 def test_each_name_of_a_source_is_one_columns(names: list[Any], words: str) -> None:
     with pytest.raises(ChannelConfigurationError, match=words):
-        distinct(names, "The query")
+        unique_names(names, "The query")
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_each_name_of_a_source_is_one_columns(names: list[Any], words: str) -> N
 def test_a_name_is_matched_exactly_or_else_apart_from_case(
     table: list[str], row: list[str], placed: dict[str, str]
 ) -> None:
-    assert Names(table).placed(row) == placed
+    assert ColumnNames(table).placed(row) == placed
 
 
 def test_two_names_for_one_column_are_told() -> None:
-    with pytest.raises(ChannelConfigurationError, match="'ID' and 'Id' are both the column 'id'"):
-        Names(["id"]).placed(["ID", "Id"])
+    with pytest.raises(ChannelConfigurationError, match="'ID' and 'Id' both match the column 'id'"):
+        ColumnNames(["id"]).placed(["ID", "Id"])
 
 
 @pytest.mark.fuzz
@@ -65,7 +65,7 @@ def test_two_names_for_one_column_are_told() -> None:
 @given(table=st.lists(st.text(max_size=3), unique=True), row=st.lists(st.text(max_size=3), unique=True))
 def test_no_two_names_of_a_row_reach_one_column(table: list[str], row: list[str]) -> None:
     try:
-        placed = Names(table).placed(row)
+        placed = ColumnNames(table).placed(row)
     except ChannelConfigurationError:
         return
     assert len(set(placed.values())) == len(placed)
@@ -77,7 +77,7 @@ def test_no_two_names_of_a_row_reach_one_column(table: list[str], row: list[str]
 
 
 def test_a_name_of_the_primary_key_is_matched_or_told_with_the_columns() -> None:
-    names = Names(["id", "Total"])
+    names = ColumnNames(["id", "Total"])
     assert names.all_of(["ID", "Total"], "primary_key") == ["id", "Total"]
     with pytest.raises(
         ChannelConfigurationError, match=r"primary_key names 'nr', .* columns 'id', 'Total'; corr"
@@ -88,9 +88,9 @@ def test_a_name_of_the_primary_key_is_matched_or_told_with_the_columns() -> None
 def test_a_table_gets_no_second_column_that_differs_in_case_alone() -> None:
     existing = [{"key": "id", "name": "id", "type": NUMBER}]
     found = [{"key": "ID", "name": "ID", "type": NUMBER}, {"key": "total", "name": "total", "type": NUMBER}]
-    assert [column["key"] for column in merged_columns(existing, found)] == ["id", "total"]
+    assert [column["key"] for column in merge_columns(existing, found)] == ["id", "total"]
     both = [*found, {"key": "id", "name": "id", "type": NUMBER}]
-    assert [column["key"] for column in merged_columns(existing, both)] == ["id", "ID", "total"]
+    assert [column["key"] for column in merge_columns(existing, both)] == ["id", "ID", "total"]
 
 
 def test_the_columns_of_the_key_are_never_null_apart_from_case() -> None:
@@ -115,8 +115,8 @@ def test_rows_go_into_the_columns_apart_from_case() -> None:
     [
         ({"nr": 1}, "The row has none of the columns of the table."),
         ({}, "The row has none of the columns of the table."),
-        ({"ID": 1, "Id": 2}, "'ID' and 'Id' are both the column 'id'; leave one of them out."),
-        ({1: "a", "1": "b"}, "Two columns have names that are one text."),
+        ({"ID": 1, "Id": 2}, "'ID' and 'Id' both match the column 'id'; remove one of them."),
+        ({1: "a", "1": "b"}, "Two columns have the same name as text."),
         ("id", "A row must be a mapping of columns to values, not str."),
         (None, "A row must be a mapping of columns to values, not NoneType."),
         ([1, 2], "A row must be a mapping of columns to values, not list."),
@@ -135,7 +135,7 @@ OPTIONAL: list[dict[str, Any]] = [COLUMNS[0], {**COLUMNS[1], "nullable": True}]
 def test_a_column_that_no_row_has_is_told_with_what_the_rows_have(free_form: bool) -> None:
     rows = [{"ID": 1, "totl": 2}, {"id": 3, "note": "x"}]
     with pytest.raises(
-        ChannelConfigurationError, match=r"has no column 'total'; .* it has 'totl', 'note'\. Corr"
+        ChannelConfigurationError, match=r"has no column 'total'; .* have are 'totl', 'note'\. Corr"
     ):
         check_names(COLUMNS, rows, free_form=free_form)
     assert check_names([COLUMNS[0]], rows, free_form=free_form) == []
@@ -156,14 +156,14 @@ def test_a_row_of_json_may_leave_out_what_may_be_null() -> None:
         (7, "columns must be a list, not int"),
         (["id", "total"], "Column 1 of columns must be a mapping with key, name and type, such as"),
         ([{"name": "id"}], "Column 1 of columns must be a mapping"),
-        ([*COLUMNS, {"key": "id", "type": STRING}], "columns has more than one column called 'id'"),
+        ([*COLUMNS, {"key": "id", "type": STRING}], "columns has several columns named 'id'"),
     ],
 )
 def test_columns_that_are_given_are_looked_at(given: Any, words: str) -> None:
     with pytest.raises(ChannelConfigurationError, match=words):
-        given_columns(given)
+        checked_columns(given)
 
 
 def test_of_very_many_names_some_are_told() -> None:
-    assert listed([]) == "none"
-    assert listed(["n"] * (MOST_SHOWN + 2)).endswith("'n' and 2 more")
+    assert quoted_names([]) == "none"
+    assert quoted_names(["n"] * (MOST_SHOWN + 2)).endswith("'n' and 2 more")

@@ -104,7 +104,7 @@ def test_the_end_of_an_old_file_is_no_row(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_not_written_to_its_end_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ChannelConfigurationError, match=r"Line 3 of .*(has a zero in it|NUL)"):
+    with pytest.raises(ChannelConfigurationError, match=r"Line 3 of .*(contains a zero byte|NUL)"):
         list(source(tmp_path, b"id,name\n1,a\n" + bytes(8)))
 
 
@@ -116,21 +116,21 @@ def test_a_file_without_rows_has_none(content: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
-        (TEXT.encode("cp949"), 1, "is no UTF-8; give its encoding, such as cp949"),
-        (b"id,name\n1,a\n" + "2,김\n".encode("cp949"), 3, "is no UTF-8; give its encoding, such as cp949"),
-        (TEXT.encode("utf-16-be")[2:], 1, "is no UTF-8; give its encoding, such as cp949"),
-        ("id,name\n".encode("utf-16-le"), 1, "has a zero in it, as UTF-16 has; give its encoding"),
+        (TEXT.encode("cp949"), 1, "is not valid UTF-8; set encoding, such as cp949"),
+        (b"id,name\n1,a\n" + "2,김\n".encode("cp949"), 3, "is not valid UTF-8; set encoding, such as cp949"),
+        (TEXT.encode("utf-16-be")[2:], 1, "is not valid UTF-8; set encoding, such as cp949"),
+        ("id,name\n".encode("utf-16-le"), 1, "contains a zero byte, as UTF-16 does; set encoding"),
         (
             b"id,name;at\n1,2;3\n",
             1,
-            "has ',' and ';', and any of them may stand between the names; give delimiter",
+            "contains ',' and ';', and each could separate the names; set delimiter",
         ),
-        (b"id,name\n1,a\n2,b,c\n", 3, "ends a row of 3 fields, and the header names 2"),
-        (b"id,name,\n1,a,b\n", 2, "ends a row of 3 fields, and the header names 2"),
-        (b'\nid,name\n1,"a\nb"\n2,"c\n3,d\n', 5, "is no CSV (unexpected end of data)"),
-        (b'id,name\n1,"say \\"no\\""\n', 2, "is no CSV (',' expected after '\"')"),
-        (b"<html>\n<table>\n", 1, "is HTML or XML, and no CSV"),
-        (b'\n  <?xml version="1.0"?><rows/>', 2, "is HTML or XML, and no CSV"),
+        (b"id,name\n1,a\n2,b,c\n", 3, "ends a row of 3 fields, but the header has 2"),
+        (b"id,name,\n1,a,b\n", 2, "ends a row of 3 fields, but the header has 2"),
+        (b'\nid,name\n1,"a\nb"\n2,"c\n3,d\n', 5, "is not valid CSV (unexpected end of data)"),
+        (b'id,name\n1,"say \\"no\\""\n', 2, "is not valid CSV (',' expected after '\"')"),
+        (b"<html>\n<table>\n", 1, "is HTML or XML, not CSV"),
+        (b'\n  <?xml version="1.0"?><rows/>', 2, "is HTML or XML, not CSV"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(content: bytes, line: int, words: str, tmp_path: Path) -> None:
@@ -150,13 +150,13 @@ def test_rows_before_what_is_wrong_are_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("rows.csv", {"encoding": "klingon"}, "encoding is none that Python knows"),
-        ("rows.csv", {"encoding": "base64"}, "encoding is none that Python knows"),
+        ("rows.csv", {"encoding": "klingon"}, "encoding is not known to Python"),
+        ("rows.csv", {"encoding": "base64"}, "encoding is not known to Python"),
         ("rows.csv", {"delimiter": "||"}, "delimiter must be one character"),
         ("rows.csv", {"delimiter": ""}, "delimiter must be one character"),
         ("rows.csv", {"delimiter": '"'}, "delimiter must be one character"),
-        ("rows.jsonl", {"delimiter": ";"}, "delimiter is of CSV files"),
-        ("rows.parquet", {"encoding": "cp949"}, "encoding is of JSONL and CSV files"),
+        ("rows.jsonl", {"delimiter": ";"}, "delimiter is for CSV files"),
+        ("rows.parquet", {"encoding": "cp949"}, "encoding is for JSONL and CSV files"),
     ],
 )
 def test_an_argument_that_means_nothing_is_refused(

@@ -19,7 +19,7 @@ from airflow_channel_provider.bulk.checkpoint import FileCheckpoints
 from airflow_channel_provider.bulk.column_types import BOOLEAN, LIST_OF_STRING, NUMBER, STRING
 from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
 from airflow_channel_provider.bulk.items import FIELDS
-from airflow_channel_provider.bulk.json_values import plain
+from airflow_channel_provider.bulk.json_values import to_json_value
 from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome
 from airflow_channel_provider.bulk.sources import FileSource, ListSource, Peeked, SqlSource
 from airflow_channel_provider.bulk.tables import (
@@ -27,8 +27,8 @@ from airflow_channel_provider.bulk.tables import (
     Row,
     columns_of_arrow,
     columns_of_rows,
-    is_as_wanted,
-    merged_columns,
+    has_columns,
+    merge_columns,
 )
 from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -83,7 +83,9 @@ def test_a_line_that_is_no_json_is_named(folder: Any) -> None:
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"a":' * 100_000])
 def test_a_line_that_is_nested_too_deeply_is_named(folder: Any, line: str) -> None:
     source = FileSource(write(folder / "rows.jsonl", f'{{"id": 1}}\n{line}\n'.encode()))
-    with pytest.raises(ChannelConfigurationError, match=r"Line 2 of .* is no JSON, or nested too deeply"):
+    with pytest.raises(
+        ChannelConfigurationError, match=r"Line 2 of .* is not valid JSON, or nested too deeply"
+    ):
         list(source)
 
 
@@ -103,7 +105,7 @@ def test_a_line_that_is_nested_too_deeply_is_named(folder: Any, line: str) -> No
 def test_a_file_that_is_not_what_its_name_says_is_named(folder: Any, name: str, content: bytes) -> None:
     source = FileSource(write(folder / name, content))
     with pytest.raises(
-        ChannelConfigurationError, match=f"{name} (is no|can't be|ends a row) .*correct the file"
+        ChannelConfigurationError, match=f"{name} (is not|can't be|ends a row) .*correct the file"
     ):
         list(source)
 
@@ -117,7 +119,7 @@ def test_two_columns_of_one_name_are_told_before_a_row_is_read(folder: Any) -> N
     with paths[1].fs.open(paths[1].path, "wb") as file:
         pyarrow.parquet.write_table(twice(["id", "name", "id", "name"]), file)
     for path in paths:
-        with pytest.raises(ChannelConfigurationError, match=r"more than one column called 'id', 'name', and"):
+        with pytest.raises(ChannelConfigurationError, match=r"several columns named 'id', 'name', and"):
             next(iter(FileSource(path)))
 
 
@@ -126,9 +128,7 @@ def test_two_fields_of_one_name_within_a_column_are_told(tmp_path: Path) -> None
     within = pyarrow.ListArray.from_arrays([0, 1], pair)
     pyarrow.parquet.write_table(pyarrow.table({"pairs": within}), tmp_path / "rows.parquet")
     source = FileSource(ObjectStoragePath(tmp_path.joinpath("rows.parquet").as_uri()))
-    with pytest.raises(
-        ChannelConfigurationError, match=r"Column 'pairs' of .* more than one column called 'x'"
-    ):
+    with pytest.raises(ChannelConfigurationError, match=r"Column 'pairs' of .* several columns named 'x'"):
         next(iter(source))
 
 
@@ -137,7 +137,7 @@ def test_a_name_that_stands_twice_in_a_line_of_json_is_told(folder: Any, line: s
     source = FileSource(write(folder / "rows.jsonl", f'{{"id": 0}}\n{line}\n'.encode()))
     with pytest.raises(
         ChannelConfigurationError,
-        match=r"Line 2 of .* names a field of an object twice, '(id|x)'; correct the file",
+        match=r"Line 2 of .* has the field '(id|x)' twice in one object; correct the file",
     ):
         list(source)
 
@@ -303,24 +303,24 @@ def test_types_are_those_of_the_values_and_a_mixture_is_text() -> None:
 
 def test_a_table_keeps_its_columns_and_gets_what_it_lacks() -> None:
     existing = [{"key": "a", "name": "A", "type": STRING, "description": "old"}]
-    merged = merged_columns(existing, columns_of_rows([{"a": 1, "b": 2}], ["a"]))
+    merged = merge_columns(existing, columns_of_rows([{"a": 1, "b": 2}], ["a"]))
     assert [(column["key"], column["type"]) for column in merged] == [("a", STRING), ("b", NUMBER)]
-    assert not is_as_wanted(existing, merged)
-    assert is_as_wanted(existing, [{"key": "a", "type": STRING}])
-    assert not is_as_wanted(existing, [{"key": "a", "type": NUMBER}])
-    assert is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": False}])
-    assert not is_as_wanted(existing, [{"key": "a", "type": STRING, "nullable": True}])
-    assert not is_as_wanted([{**existing[0], "nullable": True}], [{"key": "a", "nullable": False}])
+    assert not has_columns(existing, merged)
+    assert has_columns(existing, [{"key": "a", "type": STRING}])
+    assert not has_columns(existing, [{"key": "a", "type": NUMBER}])
+    assert has_columns(existing, [{"key": "a", "type": STRING, "nullable": False}])
+    assert not has_columns(existing, [{"key": "a", "type": STRING, "nullable": True}])
+    assert not has_columns([{**existing[0], "nullable": True}], [{"key": "a", "nullable": False}])
 
 
 def test_what_the_service_tells_of_a_column_and_does_not_take_is_not_sent_back() -> None:
     column = {"key": "a", "name": "A", "type": STRING, "nullable": False}
     existing = [{**column, "description": None, "createdAt": 1_769_850_000_000}]
     found = columns_of_rows([{"a": "x", "b": 2}], [])
-    assert merged_columns(existing, found) == [column, found[1]]
-    assert is_as_wanted(existing, merged_columns(existing, []))
+    assert merge_columns(existing, found) == [column, found[1]]
+    assert has_columns(existing, merge_columns(existing, []))
     method = CATALOGUE["createAppDataTableSchema"]
-    params = {"channelId": "c", "appId": "a", "tableName": "t", "columns": merged_columns(existing, found)}
+    params = {"channelId": "c", "appId": "a", "tableName": "t", "columns": merge_columns(existing, found)}
     assert not method.violations(params)
 
 
@@ -342,12 +342,15 @@ def test_values_become_what_the_columns_of_the_table_hold() -> None:
     [
         (
             {"id": "A1", "name": "a"},
-            f"Column 'id' is {NUMBER}, and the value is a text that is no number.",
+            f"Column 'id' is {NUMBER}, but the value is text that is not a number.",
         ),
         ({"id": None, "name": "a"}, "Column 'id' of the primary key is null."),
         ({"name": "a"}, "Column 'id' of the primary key is null."),
-        ({"id": 1, "state": float("nan")}, "Column 'state' is null, which it must not be."),
-        ({"id": 1, "late": 3}, "The table has no column 'late', and the first rows did not show it;"),
+        ({"id": 1, "state": float("nan")}, "Column 'state' is null, but it is not nullable."),
+        (
+            {"id": 1, "late": 3},
+            "The table has no column 'late', and the first rows of the source did not have it;",
+        ),
     ],
 )
 def test_a_row_that_the_table_cannot_hold_stays_as_it_was_and_says_why(
@@ -355,7 +358,7 @@ def test_a_row_that_the_table_cannot_hold_stays_as_it_was_and_says_why(
 ) -> None:
     (item,) = Batches([row], ["id"], columns=COLUMNS)
     (found,) = item.value
-    assert found.value == plain(row)
+    assert found.value == to_json_value(row)
     assert found.unfit.startswith(words)
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.drivers import Connection, NamedRow, PlacedRow, connector
 
 from airflow_channel_provider.bulk import sql_reader
-from airflow_channel_provider.bulk.json_values import plain
+from airflow_channel_provider.bulk.json_values import to_json_value
 from airflow_channel_provider.bulk.sources import SqlSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -27,13 +27,13 @@ def test_a_row_that_has_places_only_is_read() -> None:
 
 @pytest.mark.parametrize("row", [PlacedRow(7), PlacedRow(7, 8, 9), 7, None, "78", b"78"])
 def test_a_row_that_is_not_all_of_its_columns_is_refused(row: object) -> None:
-    with pytest.raises(ChannelConfigurationError, match="which is not all of its columns"):
+    with pytest.raises(ChannelConfigurationError, match="which does not hold all columns"):
         rows(["id", "name"], [row])
 
 
 def test_a_row_within_a_row_is_a_list() -> None:
     (row,) = rows(["inner"], [(NamedRow([1, NamedRow(["x"], ["b"])], ["a", "c"]),)])
-    assert plain(row) == {"inner": [1, ["x"]]}
+    assert to_json_value(row) == {"inner": [1, ["x"]]}
 
 
 def test_what_can_not_be_read_again_is_told() -> None:
@@ -41,7 +41,7 @@ def test_what_can_not_be_read_again_is_told() -> None:
         def __reduce__(self) -> Any:
             return int, ("no number", [])
 
-    with pytest.raises(ChannelConfigurationError, match="let the query cast it to text") as caught:
+    with pytest.raises(ChannelConfigurationError, match="cast its column to text") as caught:
         rows(["inner"], [(Once(),)])
     assert isinstance(caught.value.__cause__, TypeError)
 
@@ -61,7 +61,7 @@ def test_a_driver_that_can_not_be_closed_in_the_middle_hides_nothing() -> None:
         opened.append(Connection(["id", "id"], [(n, n) for n in range(5_000)], reads_to_its_end=True))
         return opened[-1]
 
-    with pytest.raises(ChannelConfigurationError, match="more than one column called 'id'"):
+    with pytest.raises(ChannelConfigurationError, match="several columns named 'id'"):
         list(SqlSource(connect, "SELECT 1", None))
     assert opened[0].closed == ["connection"]
 
@@ -122,7 +122,7 @@ def test_a_database_names_what_is_wrong_where_its_driver_does_not(
     ],
 )
 def test_a_value_that_python_has_not_is_told_as_one(error: Exception) -> None:
-    with pytest.raises(ChannelConfigurationError, match=r"can't make values of a row .* cast it to text"):
+    with pytest.raises(ChannelConfigurationError, match=r"can't convert a row .* Cast it to text"):
         rows(["at"], [(1,), error])
 
 
@@ -159,5 +159,5 @@ def test_a_driver_is_known_whoever_derives_from_its_class() -> None:
     Plain.__module__ = "pymysql.connections"
     description = [("on", 16), ("n", 3)]
     for connection in (Plain(), Derived(), Traced(), Pooled()):
-        assert sql_reader.bits(connection, description) == [0]
-    assert sql_reader.bits(object(), description) == []
+        assert sql_reader.bit_columns(connection, description) == [0]
+    assert sql_reader.bit_columns(object(), description) == []

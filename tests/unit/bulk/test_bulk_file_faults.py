@@ -28,7 +28,7 @@ from support.file_faults import (
 )
 
 from airflow_channel_provider.bulk import text_files
-from airflow_channel_provider.bulk.input_file import Opened
+from airflow_channel_provider.bulk.input_file import InputFile
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -66,7 +66,7 @@ def test_a_file_with_a_fault_is_told_by_its_name(name: str, fault: str, tmp_path
         return
     assert isinstance(error, ChannelConfigurationError)
     assert name in str(error)
-    assert "give" in str(error) or "correct the file" in str(error)
+    assert any(remedy in str(error) for remedy in ("set ", "add the right suffix", "correct the file"))
 
 
 @pytest.mark.parametrize("kind", CONTENTS)
@@ -103,7 +103,7 @@ def test_the_trouble_of_a_store_is_no_fault_of_the_file(
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "rows.csv.gz"])
 def test_a_file_that_is_not_there_is_told_and_read_once_it_is(name: str, folder: Any) -> None:
     source = FileSource(folder / name)
-    with pytest.raises(ChannelError, match=f"{name} .*it is not there"):
+    with pytest.raises(ChannelError, match=f"{name} .*it does not exist"):
         list(source)
     source_of(folder, name, whole(name, ROWS))
     assert list(source) == ROWS
@@ -162,8 +162,8 @@ def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     ("name", "modules", "words"),
     [
         ("rows.csv.zst", ("compression.zstd", "backports.zstd"), r"airflow-channel-provider\[zstd\]"),
-        ("rows.csv.bz2", ("bz2",), "Python of this task was built without bz2"),
-        ("rows.csv.xz", ("lzma",), "Python of this task was built without lzma"),
+        ("rows.csv.bz2", ("bz2",), "Python of this task was built without the module bz2"),
+        ("rows.csv.xz", ("lzma",), "Python of this task was built without the module lzma"),
         ("rows.parquet", ("pyarrow", "pyarrow.parquet"), r"airflow-channel-provider\[parquet\]"),
     ],
 )
@@ -190,7 +190,7 @@ def test_what_was_packed_in_parts_is_read_to_the_end(suffix: str, tmp_path: Path
 def test_an_archive_of_several_files_is_refused_and_its_extras_are_not_counted(tmp_path: Path) -> None:
     folder = ObjectStoragePath(tmp_path.as_uri())
     two = source_of(folder, "two.csv.zip", zipped(b"id\n1\n", "more.csv"))
-    with pytest.raises(ChannelConfigurationError, match="this one holds 2"):
+    with pytest.raises(ChannelConfigurationError, match="this one contains 2"):
         list(two)
     assert list(source_of(folder, "one.csv.zip", zipped(b"id\n1\n", "__MACOSX/._rows", "folder/"))) == [
         {"id": "1"}
@@ -199,10 +199,10 @@ def test_an_archive_of_several_files_is_refused_and_its_extras_are_not_counted(t
 
 @pytest.mark.parametrize("name", ["rows.csv.lz4", "rows.jsonl.tar", "rows.jsonl.snappy"])
 def test_what_is_packed_in_another_way_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ChannelConfigurationError, match=f"{name} is packed in a way that is not read"):
+    with pytest.raises(ChannelConfigurationError, match=f"{name} has a compression that is not supported"):
         FileSource(ObjectStoragePath((tmp_path / name).as_uri()))
     named = source_of(ObjectStoragePath(tmp_path.as_uri()), name, b"id\n1\n", file_format="csv")
-    with pytest.raises(ChannelConfigurationError, match=f"{name} is packed in a way that is not read"):
+    with pytest.raises(ChannelConfigurationError, match=f"{name} has a compression that is not supported"):
         list(named)
 
 
@@ -215,13 +215,13 @@ def test_names_may_be_in_capitals(name: str, tmp_path: Path) -> None:
 def test_the_limit_of_an_item_is_one_of_a_parquet_row_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_files, "MOST_ITEM_BYTES", 10_000)
+    monkeypatch.setattr(text_files, "MAX_ITEM_BYTES", 10_000)
     file = pyarrow.BufferOutputStream()
     texts = ["x" * 100] * 200 + ["x" * 20_000] + ["y"]
     pyarrow.parquet.write_table(pyarrow.table({"text": texts}), file)
     source = source_of(ObjectStoragePath(tmp_path.as_uri()), "rows.parquet", bytes(file.getvalue()))
     rows, error = read(source)
-    assert f"Row 201 of {source.path} makes an item of more than 10,000 bytes" in str(error)
+    assert f"Row 201 of {source.path} exceeds the limit of 10,000 bytes" in str(error)
     assert sys.getsizeof(rows) < 10_000
 
 
@@ -232,14 +232,14 @@ def test_a_store_is_asked_for_large_pieces_and_for_none_twice(
     monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 70_000)
     source, content = source_of(folder, name, whole(name, ROWS)), whole(name, ROWS)
     asked: list[tuple[int, int]] = []
-    read = Opened.read
+    read = InputFile.read
 
-    def noting(file: Opened, size: int = -1) -> bytes:
+    def noting(file: InputFile, size: int = -1) -> bytes:
         begin, found = file.tell(), read(file, size)
         asked.append((begin, len(found)))
         return found
 
-    monkeypatch.setattr(Opened, "read", noting)
+    monkeypatch.setattr(InputFile, "read", noting)
     assert list(source) == ROWS
     pieces = [(begin, length) for begin, length in asked if length]
     assert pieces == [(begin, min(70_000, len(content) - begin)) for begin in range(0, len(content), 70_000)]

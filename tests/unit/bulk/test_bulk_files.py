@@ -90,7 +90,7 @@ def test_a_file_that_was_open_to_all_is_not_any_more(folder: Path) -> None:
     target = folder / "rows.jsonl"
     target.write_text("{}\n", encoding="utf-8")
     target.chmod(0o666)
-    with files.replaced(on_disk(target)) as stream:
+    with files.atomic_write(on_disk(target)) as stream:
         stream.write(b"[]\n")
     assert (stat.S_IMODE(target.stat().st_mode), target.read_bytes()) == (0o600, b"[]\n")
 
@@ -98,7 +98,7 @@ def test_a_file_that_was_open_to_all_is_not_any_more(folder: Path) -> None:
 def test_nobody_can_tell_the_name_that_is_written_under(folder: Path) -> None:
     names = set()
     for _ in range(3):
-        with files.replaced(on_disk(folder / "rows.jsonl"), mark="m"):
+        with files.atomic_write(on_disk(folder / "rows.jsonl"), mark="m"):
             (aside,) = (found.name for found in folder.iterdir() if found.name != "rows.jsonl")
         names.add(aside)
     assert len(names) == 3
@@ -112,10 +112,10 @@ def test_what_a_killed_writer_left_behind_is_removed_and_nothing_else(folder: Pa
     ]
     for path in [*left, folder / "rows.jsonl", folder / "rows.jsonl.m.abc"]:
         path.touch()
-    files.remove_asides(on_disk(folder / "rows.jsonl"), mark="m")
+    files.remove_temporary_files(on_disk(folder / "rows.jsonl"), mark="m")
     kept = [left[2], folder / "rows.jsonl", folder / "rows.jsonl.m.abc"]
     assert sorted(folder.iterdir()) == sorted(kept)
-    files.remove_asides(on_disk(folder / "nowhere" / "rows.jsonl"), mark="m")
+    files.remove_temporary_files(on_disk(folder / "nowhere" / "rows.jsonl"), mark="m")
 
 
 def test_a_file_that_fails_on_the_way_leaves_the_old_one(folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_fails_on_the_way_leaves_the_old_one(folder: Path) -> None:
     target.write_text("old", encoding="utf-8")
 
     def half_written() -> None:
-        with files.replaced(on_disk(target)) as stream:
+        with files.atomic_write(on_disk(target)) as stream:
             stream.write(b"new")
             raise KeyError
 
@@ -162,7 +162,7 @@ def test_something_else_in_the_place_of_the_file_is_refused(
         lambda: files.check_place(on_disk(place), argument="dead_letter"),
     ):
         with pytest.raises(
-            ChannelConfigurationError, match=r"^dead_letter names .*; give the path of"
+            ChannelConfigurationError, match=r"^dead_letter names .*; (give|set) the path of"
         ) as caught:
             check()
         assert str(place) in str(caught.value)
@@ -177,7 +177,7 @@ def test_something_else_in_the_place_of_a_checkpoint_is_not_read(
     elsewhere.write_text(json.dumps({"finished": True}))
     planted(folder / "failed.jsonl.a1.checkpoint.json", elsewhere)
     store = FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1")
-    with pytest.raises(ChannelConfigurationError, match="remove it, or give dead_letter another folder"):
+    with pytest.raises(ChannelConfigurationError, match="remove it, or set dead_letter to another folder"):
         store.load()
 
 
@@ -196,7 +196,7 @@ def test_parts_are_not_written_into_a_folder_that_is_none_of_ours(
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     planted(folder / "failed.jsonl.a1.parts", foreign)
-    with pytest.raises(ChannelConfigurationError, match="no file or folder of this task's user"):
+    with pytest.raises(ChannelConfigurationError, match="does not belong to the user of this task"):
         letters(folder / "failed.jsonl").write_part(1, [LOSS])
     assert list(foreign.iterdir()) == []
 
@@ -207,11 +207,11 @@ def test_what_another_user_has_put_there_is_not_taken(folder: Path) -> None:
     parts, checkpoint = folder / "failed.jsonl.a1.parts", folder / "failed.jsonl.a1.checkpoint.json"
     parts.mkdir()
     os.chown(parts, 12_345, 12_345)
-    with pytest.raises(ChannelConfigurationError, match="this task's user"):
+    with pytest.raises(ChannelConfigurationError, match="the user of this task"):
         kept.write_part(1, [LOSS])
     checkpoint.write_text("{}")
     os.chown(checkpoint, 12_345, 12_345)
-    with pytest.raises(ChannelConfigurationError, match="this task's user"):
+    with pytest.raises(ChannelConfigurationError, match="the user of this task"):
         FileCheckpoints(kept.path, "a1").load()
 
 
@@ -249,7 +249,7 @@ def test_another_name_of_the_old_file_keeps_what_it_had(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
 def test_a_name_that_no_file_can_have_is_refused(folder: Path, name: str) -> None:
-    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter is no name that a file can have"):
+    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter is not a valid file name"):
         DeadLetterFile(on_disk(folder) / name, "a1", 1).check()
 
 
@@ -323,7 +323,7 @@ def test_a_place_that_is_closed_to_this_user_is_named(folder: Path) -> None:
     kept = letters(path)
 
     def writes() -> None:
-        with files.replaced(on_disk(path)) as stream:
+        with files.atomic_write(on_disk(path)) as stream:
             stream.write(b"x")
 
     acts: list[Callable[[], object]] = [
@@ -337,7 +337,7 @@ def test_a_place_that_is_closed_to_this_user_is_named(folder: Path) -> None:
     try:
         with as_somebody():
             for act in acts:
-                with pytest.raises(ChannelConfigurationError, match=r"failed\.jsonl.*permission is missing"):
+                with pytest.raises(ChannelConfigurationError, match=r"failed\.jsonl.*permission denied"):
                     act()
             kept.remove_parts(1)
     finally:
@@ -347,7 +347,7 @@ def test_a_place_that_is_closed_to_this_user_is_named(folder: Path) -> None:
 def test_a_part_that_is_gone_is_named(folder: Path) -> None:
     kept = letters(folder / "failed.jsonl")
     kept.write_part(1, [LOSS])
-    with pytest.raises(ChannelConfigurationError, match=r"000002\.jsonl is gone.*resume=False"):
+    with pytest.raises(ChannelConfigurationError, match=r"000002\.jsonl, a part of .*resume=False"):
         kept.merge_parts(2)
     assert [found.name for found in folder.iterdir()] == ["failed.jsonl.a1.parts"]
 
@@ -398,7 +398,7 @@ def test_a_file_that_is_no_dead_letter_file_is_neither_replaced_nor_removed(
     for act in (kept.check, lambda: kept.merge_parts(0), lambda: kept.merge_parts(1)):
         with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*rows.jsonl") as caught:
             act()
-        assert "Give dead_letter another name, or move that file away" in str(caught.value)
+        assert "Set dead_letter to another name, or move that file" in str(caught.value)
     assert path.read_bytes() == content
 
 
@@ -423,7 +423,7 @@ def test_a_file_that_comes_while_the_task_runs_stops_its_end_and_not_its_parts(f
     for item in run_state.pending_items(Items([1, 2], None)):
         run_state.record(item, [LOSS] if item.position else [])
     (folder / "failed.jsonl").write_text(OTHERS)
-    with pytest.raises(ChannelConfigurationError, match="no dead-letter file"):
+    with pytest.raises(ChannelConfigurationError, match="not a dead-letter file"):
         run_state.close(finished=True)
     assert (folder / "failed.jsonl").read_text() == OTHERS
     (folder / "failed.jsonl").unlink()

@@ -14,8 +14,8 @@ from airflow_channel_provider.bulk.column_types import (
     LIST_OF_NUMBER,
     NUMBER,
     STRING,
-    converter,
-    type_of,
+    cell_converter,
+    infer_type,
 )
 
 numpy: Any = pytest.importorskip("numpy")
@@ -23,7 +23,7 @@ pandas: Any = pytest.importorskip("pandas")
 
 
 def cell(value: object, kind: str) -> Any:
-    return converter(kind)(value)
+    return cell_converter(kind)(value)
 
 
 NANOSECONDS = "2026-01-31T12:00:00.123456789"
@@ -51,14 +51,14 @@ FOREIGN = [
 
 @pytest.mark.parametrize(("value", "kind", "expected"), FOREIGN)
 def test_a_foreign_value_is_pythons_own(value: Any, kind: str, expected: Any) -> None:
-    assert type_of(value) == kind
+    assert infer_type(value) == kind
     assert cell(value, kind) == expected
 
 
 @pytest.mark.parametrize("kind", [STRING, NUMBER, DATE])
 def test_what_is_missing_there_is_null(kind: str) -> None:
     missing = [pandas.NaT, pandas.NA, numpy.datetime64("NaT"), numpy.timedelta64("NaT"), numpy.float64("nan")]
-    assert [type_of(value) for value in missing] == [None] * len(missing)
+    assert [infer_type(value) for value in missing] == [None] * len(missing)
     assert [cell(value, kind) for value in missing] == [None] * len(missing)
 
 

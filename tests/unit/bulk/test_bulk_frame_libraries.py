@@ -33,23 +33,26 @@ ROW = [["a", "b"]]
 @pytest.mark.parametrize(
     ("frame", "named"),
     [
-        (pandas.DataFrame(ROW, columns=["chat", "chat"]), "The DataFrame in items has more .* called 'chat'"),
-        (pandas.DataFrame(ROW, columns=[1, "1"]), "The DataFrame in items has more .* called '1'"),
+        (
+            pandas.DataFrame(ROW, columns=["chat", "chat"]),
+            "The DataFrame in items has several columns named 'chat'",
+        ),
+        (pandas.DataFrame(ROW, columns=[1, "1"]), "The DataFrame in items has several columns named '1'"),
         (
             pandas.DataFrame(ROW, columns=["chat", "n"], index=pandas.Index([7], name="chat")),
-            "The DataFrame in items, with its index, has more .* called 'chat'",
+            "The DataFrame in items, with its index, has several columns named 'chat'",
         ),
         (
             pandas.DataFrame(ROW, columns=["chat", "n"], index=pandas.RangeIndex(1, name="chat")),
-            "The DataFrame in items, with its index, has more .* called 'chat'",
+            "The DataFrame in items, with its index, has several columns named 'chat'",
         ),
         (
             pandas.DataFrame(ROW, index=pandas.MultiIndex.from_tuples([(1, 2)], names=["x", "x"])),
-            "The DataFrame in items, with its index, has more .* called 'x'",
+            "The DataFrame in items, with its index, has several columns named 'x'",
         ),
         (
             duckdb.sql("SELECT 1 AS chat, 2 AS chat"),
-            "The DuckDBPyRelation in items has more .* called 'chat'",
+            "The DuckDBPyRelation in items has several columns named 'chat'",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.arrow import _clock_text, _day_text, type_of_arrow
 from airflow_channel_provider.bulk.column_types import DATE, LIST_OF_NUMBER, LIST_OF_STRING, NUMBER, STRING
-from airflow_channel_provider.bulk.json_values import plain
+from airflow_channel_provider.bulk.json_values import to_json_value
 from airflow_channel_provider.bulk.sources import FrameSource, is_frame
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._table import columns_of
@@ -84,7 +84,7 @@ def test_a_table_is_read_in_pieces() -> None:
 
 def test_one_that_is_read_only_once_is_refused() -> None:
     with pytest.raises(
-        ChannelConfigurationError, match="items is a RecordBatchReader, which is read only once"
+        ChannelConfigurationError, match="items is a RecordBatchReader, which can be read only once"
     ):
         is_frame(TABLE.to_reader())
 
@@ -97,9 +97,7 @@ def test_an_index_without_a_name_is_left_out() -> None:
 
 def test_two_columns_of_one_name_are_told() -> None:
     table = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["a", "a"])
-    with pytest.raises(
-        ChannelConfigurationError, match="The Table in items has more than one column called 'a'"
-    ):
+    with pytest.raises(ChannelConfigurationError, match="The Table in items has several columns named 'a'"):
         next(iter(FrameSource(table)))
 
 
@@ -165,7 +163,7 @@ MONTHS = pyarrow.month_day_nano_interval()
 )
 def test_a_type_that_no_file_has_is_read_as_what_it_means(column: Any, kind: str, values: list[Any]) -> None:
     frame = frame_of(column)
-    assert [plain(row) for row in frame] == [{"column": value} for value in values]
+    assert [to_json_value(row) for row in frame] == [{"column": value} for value in values]
     assert type_of_arrow(frame.schema().field(0).type) == kind
 
 

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.checkpoint import CommittedOffsets
-from airflow_channel_provider.bulk.items import Item, Items, content_key, identified, unwrapped
+from airflow_channel_provider.bulk.items import Item, Items, content_key, item_of, keyed_items
 from airflow_channel_provider.bulk.json_values import (
-    interval_text,
-    json_of_line,
+    iso_interval,
     json_text,
-    plain,
-    short_float,
+    parse_json,
+    shortest_float,
+    to_json_value,
 )
 from airflow_channel_provider.bulk.sources import ListSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -57,20 +57,20 @@ JSON_VALUES = st.recursive(
     ],
 )
 def test_values_become_what_json_can_hold(value: object, expected: Any) -> None:
-    assert plain(value) == expected
-    assert type(plain(value)) is type(expected)
+    assert to_json_value(value) == expected
+    assert type(to_json_value(value)) is type(expected)
 
 
 @pytest.mark.parametrize("text", ["12.50", "3.00", "-0.10", "1000.0", "1E+3", "0.000", "1E-7"])
 def test_a_decimal_number_is_a_number_and_shows_the_digits_that_it_was_written_with(text: str) -> None:
-    made = plain(Decimal(text))
+    made = to_json_value(Decimal(text))
     assert isinstance(made, (int, float))
     assert made == float(text)
     assert json.loads(json.dumps({"a": [made]})) == {"a": [float(text)]}
     assert {str(made), f"{made}"} == {format(Decimal(text), "f")}
-    again = json_of_line(json_text({"a": [made, None, "가\n"]}))
+    again = parse_json(json_text({"a": [made, None, "가\n"]}))
     assert again["a"][1:] == [None, "가\n"]
-    assert str(plain(again["a"][0])) == str(made)
+    assert str(to_json_value(again["a"][0])) == str(made)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_a_decimal_number_is_a_number_and_shows_the_digits_that_it_was_written_w
     ],
 )
 def test_a_number_of_json_keeps_its_digits(text: str, number: Any) -> None:
-    found = json_of_line(text)
+    found = parse_json(text)
     assert (type(found), str(found)) == (type(number), str(number))
 
 
 @pytest.mark.parametrize("text", ['{"n": 1}', ' {"n": 1}', '\t{"n": 1} \r', '{"n": 1}\r\n'])
 def test_blanks_around_a_value_of_json_do_not_matter(text: str) -> None:
-    assert json_of_line(text) == {"n": 1}
+    assert parse_json(text) == {"n": 1}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_blanks_around_a_value_of_json_do_not_matter(text: str) -> None:
 )
 def test_what_is_no_json_or_has_more_behind_it_is_an_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - its kind is all that is promised
-        json_of_line(text)
+        parse_json(text)
 
 
 def test_a_number_that_is_too_long_to_be_written_is_its_text() -> None:
@@ -146,13 +146,13 @@ class Pair(NamedTuple):
 def test_what_has_its_values_by_names_becomes_an_object_and_a_member_its_value(
     value: Any, expected: Any
 ) -> None:
-    assert plain(value) == expected
-    assert plain(list(ListSource([value]))) == [expected]
+    assert to_json_value(value) == expected
+    assert to_json_value(list(ListSource([value]))) == [expected]
     assert isinstance(
         next(iter(ListSource([Order(1, date(2026, 1, 31))]))), dict
     )  # as the row of a table has to be
-    assert str(plain(Kind.ORDER)) == "order"
-    assert str(plain(Colour.RED)) == "1.50"
+    assert str(to_json_value(Kind.ORDER)) == "order"
+    assert str(to_json_value(Colour.RED)) == "1.50"
 
 
 def test_a_model_of_pydantic_becomes_an_object() -> None:
@@ -160,14 +160,14 @@ def test_a_model_of_pydantic_becomes_an_object() -> None:
     customer = pydantic.create_model("Customer", id=int, orders=list[Order])
     value = customer(id=2, orders=[Order(1, date(2026, 1, 31))])
     expected = {"id": 2, "orders": [{"id": 1, "at": "2026-01-31", "kind": "order"}]}
-    assert plain(value) == expected
-    assert plain(list(ListSource([value]))) == [expected]
+    assert to_json_value(value) == expected
+    assert to_json_value(list(ListSource([value]))) == [expected]
 
 
 @given(JSON_VALUES)
 def test_what_json_can_hold_stays_as_it_is(value: Any) -> None:
-    assert plain(value) == value
-    json.dumps(plain(value), allow_nan=False)
+    assert to_json_value(value) == value
+    json.dumps(to_json_value(value), allow_nan=False)
 
 
 @given(st.lists(JSON_VALUES, max_size=8))
@@ -179,18 +179,18 @@ def test_keys_are_the_same_in_each_try_and_differ_from_item_to_item(values: list
 
 def test_a_key_of_place_and_content_changes_with_both() -> None:
     keys = [
-        next(identified([value], None)).key
+        next(keyed_items([value], None)).key
         for value in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2, "b": 2})
     ]
     assert keys[0] == keys[1] != keys[2]
-    first, second = identified(["x", "x"], None)
+    first, second = keyed_items(["x", "x"], None)
     assert first.key != second.key
 
 
 def test_a_key_may_be_a_field_or_made_by_a_callable() -> None:
     rows = [{"id": 7, "name": "a"}]
-    assert next(identified(rows, "id")).key == "7"
-    assert next(identified(rows, lambda row: f"{row['name']}-{row['id']}")).key == "a-7"
+    assert next(keyed_items(rows, "id")).key == "7"
+    assert next(keyed_items(rows, lambda row: f"{row['name']}-{row['id']}")).key == "a-7"
 
 
 def nobody(row: Any) -> None:
@@ -200,19 +200,19 @@ def nobody(row: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "key", "reason"),
     [
-        ({"name": "a"}, "id", "has no field 'id', which item_key names, or nothing in it"),
-        ({"id": None}, "id", "has no field 'id'"),
-        ({"id": float("nan")}, "id", "has no field 'id'"),
-        ({"id": ""}, "id", "has no field 'id'"),
-        ("text", "id", "has no field 'id'"),
-        ({"name": "a"}, lambda row: row["id"], r"gets no name by the function item_key \(KeyError\)"),
-        ({"id": 7}, nobody, "gets no name by the function item_key"),
+        ({"name": "a"}, "id", "has no value in the field 'id', which item_key names"),
+        ({"id": None}, "id", "has no value in the field 'id'"),
+        ({"id": float("nan")}, "id", "has no value in the field 'id'"),
+        ({"id": ""}, "id", "has no value in the field 'id'"),
+        ("text", "id", "has no value in the field 'id'"),
+        ({"name": "a"}, lambda row: row["id"], r"gets no name from the function item_key \(KeyError\)"),
+        ({"id": 7}, nobody, "gets no name from the function item_key"),
     ],
 )
 def test_an_item_without_its_key_is_unfit_and_the_others_go_on(row: Any, key: Any, reason: str) -> None:
     (unfit,) = Items([row], key)
     assert re.match(f"Item 0 of the source {reason}", unfit.unfit)
-    assert unfit.key == content_key(0, plain(row))
+    assert unfit.key == content_key(0, to_json_value(row))
     found = list(Items([{"id": 1}, row, {"id": 0}], "id"))
     assert (found[0].key, found[0].unfit) == ("1", "")
     assert found[2] == Item(2, {"id": 0}, "0", queue=2)
@@ -244,10 +244,12 @@ LINE = {
 
 
 def test_a_line_of_a_dead_letter_file_is_the_item_that_it_was() -> None:
-    assert next(identified([LINE, {"id": 8}], None)) == Item(0, {"id": 7}, "7", "r-7", in_doubt=True, queue=0)
-    assert unwrapped(LINE) == {"id": 7}
-    assert unwrapped({"id": 8}) == {"id": 8}
-    (failed,) = identified([{**LINE, "outcome": "failed"}], None)
+    assert next(keyed_items([LINE, {"id": 8}], None)) == Item(
+        0, {"id": 7}, "7", "r-7", in_doubt=True, queue=0
+    )
+    assert item_of(LINE) == {"id": 7}
+    assert item_of({"id": 8}) == {"id": 8}
+    (failed,) = keyed_items([{**LINE, "outcome": "failed"}], None)
     assert not failed.in_doubt
 
 
@@ -263,7 +265,7 @@ def test_a_line_of_a_dead_letter_file_is_the_item_that_it_was() -> None:
     ],
 )
 def test_a_row_with_columns_of_the_same_names_is_no_dead_letter(row: dict[str, Any]) -> None:
-    assert unwrapped(row) is row
+    assert item_of(row) is row
     (item,) = Items([row], None)
     assert (item.value, item.request_id, item.in_doubt) == (row, None, False)
 
@@ -320,14 +322,14 @@ def test_a_dead_letter_line_that_somebody_has_edited_is_an_item_all_the_same(val
     ],
 )
 def test_an_interval_of_the_calendar_has_one_text(parts: tuple[int, int, int], text: str) -> None:
-    assert interval_text(*parts) == text
+    assert iso_interval(*parts) == text
 
 
 @pytest.mark.fuzz
 @cases(200)
 @given(st.floats(width=32, allow_nan=False))
 def test_a_number_of_four_bytes_is_the_same_in_fewest_digits(value: float) -> None:
-    short = short_float(value, 4)
+    short = shortest_float(value, 4)
     assert short is not None
     assert struct.pack("<f", short) == struct.pack("<f", value)
     assert len(repr(short)) <= len(repr(value))
@@ -340,4 +342,4 @@ def test_a_number_of_four_bytes_is_the_same_in_fewest_digits(value: float) -> No
 def test_a_number_of_few_bytes_has_the_digits_that_it_was_written_with(
     value: float | None, size_bytes: int, short: float | None
 ) -> None:
-    assert short_float(value, size_bytes) == short
+    assert shortest_float(value, size_bytes) == short

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.arrow_columns import table_of
 
 from airflow_channel_provider.bulk import parquet_reader
-from airflow_channel_provider.bulk.input_file import Opened
+from airflow_channel_provider.bulk.input_file import InputFile
 from airflow_channel_provider.bulk.sources import FileSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
@@ -130,7 +130,7 @@ def test_a_folder_without_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(parquet_reader, "IN_MEMORY_BYTES", 1)
     source = source_of(tmp_path, texts(2, COUNT))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(ChannelError, match=r"rows\.parquet do not fit .*TMPDIR") as caught:
+    with pytest.raises(ChannelError, match=r"no room for the columns of .*rows\.parquet .*TMPDIR") as caught:
         list(source)
     assert not isinstance(caught.value, ChannelConfigurationError)
 
@@ -140,14 +140,14 @@ def test_a_store_is_asked_for_large_pieces_and_for_little_twice(
 ) -> None:
     source = source_of(tmp_path, texts(20, 12_000))
     asked: list[int] = []
-    read = Opened.read
+    read = InputFile.read
 
-    def noting(file: Opened, size: int = -1) -> bytes:
+    def noting(file: InputFile, size: int = -1) -> bytes:
         found = read(file, size)
         asked.append(len(found))
         return found
 
-    monkeypatch.setattr(Opened, "read", noting)
+    monkeypatch.setattr(InputFile, "read", noting)
     assert sum(1 for _ in source) == 12_000
     whole = (tmp_path / "rows.parquet").stat().st_size
     assert sum(asked) < whole + 2 * parquet_reader.READ_AHEAD_BYTES

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
@@ -190,6 +190,7 @@ def one_try(disk: Disk, done: Counter[int], draw: Iterator[int]) -> RunState:
     return kept
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 25), max_size=6), st.randoms(use_true_random=False))
 def test_each_item_counts_once_however_often_a_try_is_killed(kills: list[int], random: Any) -> None:
     disk, done = Disk(), Counter[int]()

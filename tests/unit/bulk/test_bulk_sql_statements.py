@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
 
-from airflow_channel_provider.bulk.sql_statements import change_in, is_empty
+from airflow_channel_provider.bulk.sql_statements import find_change, is_empty
 
 CHANGES = {
     "DELETE FROM t RETURNING n": "DELETE",
@@ -57,7 +57,7 @@ CHANGES = {
 @pytest.mark.parametrize(("sql", "change"), CHANGES.items())
 def test_a_change_is_found_wherever_it_stands(sql: str, change: str) -> None:
     for text in (sql, sql.lower(), f"/* {sql} */ SELECT 1; {sql}", sql.replace(" ", "\n")):
-        assert change_in(text, "psycopg") == change, text
+        assert find_change(text, "psycopg") == change, text
 
 
 READS = [
@@ -102,7 +102,7 @@ READS = [
 @pytest.mark.parametrize("sql", READS)
 @pytest.mark.parametrize("driver", ["psycopg", "sqlite3", "pyodbc"])
 def test_what_only_has_the_words_of_a_change_is_none(sql: str, driver: str) -> None:
-    assert [change_in(text, driver) for text in (sql, sql.lower(), f"SELECT 1; ({sql})")] == [None] * 3
+    assert [find_change(text, driver) for text in (sql, sql.lower(), f"SELECT 1; ({sql})")] == [None] * 3
 
 
 OF_A_DRIVER = [
@@ -119,7 +119,7 @@ OF_A_DRIVER = [
 
 @pytest.mark.parametrize(("sql", "found"), OF_A_DRIVER)
 def test_quotes_and_comments_are_those_of_the_database(sql: str, found: dict[str, str | None]) -> None:
-    assert {driver: change_in(sql, driver) for driver in found} == found
+    assert {driver: find_change(sql, driver) for driver in found} == found
 
 
 @pytest.mark.fuzz
@@ -128,8 +128,8 @@ def test_quotes_and_comments_are_those_of_the_database(sql: str, found: dict[str
 def test_no_text_hides_the_change_behind_it(text: str, driver: str) -> None:
     literal = text.replace("\\", "").replace("'", "''")
     for before in (f"SELECT '{literal}'", f"SELECT 1 /* {text.replace('*', '').replace('!', '')} */"):
-        assert change_in(f"{before}; DELETE FROM t", driver) == "DELETE"
-        assert change_in(f"SELECT '{literal}; DELETE FROM t'", driver) is None
+        assert find_change(f"{before}; DELETE FROM t", driver) == "DELETE"
+        assert find_change(f"SELECT '{literal}; DELETE FROM t'", driver) is None
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 pytestmark = pytest.mark.promise(name="limits")
 
-STATED_LIMIT = text_files.MOST_ITEM_BYTES
+STATED_LIMIT = text_files.MAX_ITEM_BYTES
 LIMIT = 1_000
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -37,7 +37,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_files, "MOST_ITEM_BYTES", LIMIT)
+    monkeypatch.setattr(text_files, "MAX_ITEM_BYTES", LIMIT)
 
 
 def file_of(folder: Path, name: str, content: bytes, **arguments: Any) -> FileSource:
@@ -63,7 +63,7 @@ def test_a_line_has_a_limit(suffix: str, tmp_path: Path) -> None:
     assert len(list(whole)) == 3
     longer = file_of(tmp_path, f"rows.jsonl{suffix}", packed(line_of(LIMIT) + line_of(LIMIT + 1)))
     assert refusal(longer) == (
-        f"Line 2 of {longer.path} makes an item of more than 1,000 bytes; correct the file."
+        f"Line 2 of {longer.path} exceeds the limit of 1,000 bytes for one item; correct the file."
     )
 
 
@@ -82,7 +82,7 @@ def test_a_zip_file_is_unpacked_within_the_limit_as_well(tmp_path: Path) -> None
     with zipfile.ZipFile(tmp_path / "rows.jsonl.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("rows.jsonl", bytes(20 * 2**20))
     source = FileSource(ObjectStoragePath((tmp_path / "rows.jsonl.zip").as_uri()))
-    assert "makes an item of more than" in refusal(source)
+    assert "exceeds the limit of" in refusal(source)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,7 @@ def test_a_zip_file_is_unpacked_within_the_limit_as_well(tmp_path: Path) -> None
     ids=["a field of many lines", "many fields of two lines", "a long field", "many fields"],
 )
 def test_a_row_of_a_csv_file_has_a_limit(rows: bytes, tmp_path: Path) -> None:
-    assert "makes an item of more than 1,000 bytes" in refusal(
-        file_of(tmp_path, "rows.csv", b"id,name\n" + rows)
-    )
+    assert "exceeds the limit of 1,000 bytes" in refusal(file_of(tmp_path, "rows.csv", b"id,name\n" + rows))
 
 
 def test_many_rows_are_many_items(tmp_path: Path) -> None:
@@ -110,29 +108,29 @@ def test_the_limit_is_generous() -> None:
     assert STATED_LIMIT == 33_554_432
 
 
-NO_LINE = "is no JSON, or nested too deeply (each line has to be one item, and nothing else)"
+NO_LINE = "is not valid JSON, or nested too deeply (each line must be exactly one item)"
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("rows.csv", b"id\n1\n\xff\xfe\n", "is no UTF-8; give its encoding, such as cp949"),
-        ("rows.csv", b'id\n1\n"2\n3\n', "is no CSV (unexpected end of data)"),
+        ("rows.csv", b"id\n1\n\xff\xfe\n", "is not valid UTF-8; set encoding, such as cp949"),
+        ("rows.csv", b'id\n1\n"2\n3\n', "is not valid CSV (unexpected end of data)"),
         ("rows.jsonl", b'{"id": 1}\n' + b"[" * 100_000 + b"\n", NO_LINE),
         ("rows.jsonl", b'{"id": 1}\n' + b"9" * 5_000 + b"\n", NO_LINE),
-        ("rows.jsonl", b'"\xff"\n', "is no UTF-8; give its encoding, such as cp949"),
-        ("rows.jsonl.gz", b"no gzip\n", "can't be unpacked (BadGzipFile)"),
-        ("rows.jsonl.gz", gzip.compress(b'"a"\n', mtime=0)[:-3], "can't be unpacked (EOFError)"),
-        ("rows.jsonl.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 20, "can't be unpacked (error)"),
-        ("rows.csv.bz2", b"no bz2\n", "can't be unpacked (OSError)"),
-        ("rows.csv.xz", b"no xz\n", "can't be unpacked (LZMAError)"),
-        ("rows.jsonl.zip", b"no zip\n", "can't be unpacked (BadZipFile)"),
+        ("rows.jsonl", b'"\xff"\n', "is not valid UTF-8; set encoding, such as cp949"),
+        ("rows.jsonl.gz", b"no gzip\n", "can't be decompressed (BadGzipFile)"),
+        ("rows.jsonl.gz", gzip.compress(b'"a"\n', mtime=0)[:-3], "can't be decompressed (EOFError)"),
+        ("rows.jsonl.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 20, "can't be decompressed (error)"),
+        ("rows.csv.bz2", b"no bz2\n", "can't be decompressed (OSError)"),
+        ("rows.csv.xz", b"no xz\n", "can't be decompressed (LZMAError)"),
+        ("rows.jsonl.zip", b"no zip\n", "can't be decompressed (BadZipFile)"),
     ],
 )
 def test_what_is_no_valid_file_is_told(
     name: str, content: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_files, "MOST_ITEM_BYTES", 200_000)
+    monkeypatch.setattr(text_files, "MAX_ITEM_BYTES", 200_000)
     source = file_of(tmp_path, name, content)
     told = refusal(source)
     assert f" of {source.path} {words}; correct the file." in told
@@ -159,8 +157,8 @@ def test_json_that_is_no_lines_of_it_is_told_in_its_first_line(content: bytes, t
 @pytest.mark.parametrize("content", [b'[{"id": 1}, {"id": 2}]', b'\n[{"id": 1}]\n\n'])
 def test_one_list_of_all_items_is_no_item(content: bytes, tmp_path: Path) -> None:
     told = refusal(file_of(tmp_path, "rows.jsonl", content))
-    assert "rows.jsonl holds one list, as JSON has it" in told
-    assert "give each item a line of its own" in told
+    assert "rows.jsonl is one JSON list, but JSONL has one item per line" in told
+    assert "write each item on its own line" in told
 
 
 @pytest.mark.parametrize(
@@ -180,12 +178,12 @@ def test_a_list_may_be_an_item(content: bytes, items: list[Any], tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (gzip.compress(b"id\n1\n", mtime=0), "packed by gzip"),
-        (bz2.compress(b"id\n1\n"), "packed by bzip2"),
-        (lzma.compress(b"id\n1\n"), "packed by xz"),
-        (b"\x28\xb5\x2f\xfd\x04\x00", "packed by Zstandard"),
-        (b"PK\x03\x04\x14\x00", "a zip file, or a workbook of Excel"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a workbook of Excel"),
+        (gzip.compress(b"id\n1\n", mtime=0), "compressed by gzip"),
+        (bz2.compress(b"id\n1\n"), "compressed by bzip2"),
+        (lzma.compress(b"id\n1\n"), "compressed by xz"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "compressed by Zstandard"),
+        (b"PK\x03\x04\x14\x00", "a zip file, or an Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an Excel workbook"),
         (b"Obj\x01\x04", "Avro"),
     ],
 )
@@ -196,14 +194,16 @@ def test_what_is_no_text_is_not_taken_for_one_in_another_encoding(
 ) -> None:
     source = file_of(tmp_path, name, content, encoding=encoding)
     assert refusal(source) == (
-        f"{source.path} is {what}, which its name does not tell; give it the name of such a file (.gz, .zip), or save "
-        "it as text."
+        f"{source.path} is {what}, which its name does not say; add the right suffix to its name (.gz, .zip), or "
+        "save it as text."
     )
 
 
 def test_what_is_packed_twice_is_told(tmp_path: Path) -> None:
     told = refusal(file_of(tmp_path, "rows.csv.gz", gzip.compress(gzip.compress(b"id\n1\n"))))
-    assert told.endswith("rows.csv.gz holds what is packed by gzip again; correct the file: pack it once.")
+    assert told.endswith(
+        "rows.csv.gz decompresses to data that is compressed by gzip; correct the file: compress a text file, once."
+    )
 
 
 @pytest.mark.parametrize("block_bytes", [1, 3, 64])

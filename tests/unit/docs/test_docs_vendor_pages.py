@@ -55,7 +55,7 @@ def test_both_token_requests_are_puts_of_valid_json() -> None:
 def test_the_printed_answer_with_its_stray_comma_is_refused_without_quoting_it() -> None:
     with pytest.raises(ChannelResponseError) as caught:
         ChannelTalkClient(Recorder(PRINTED_ANSWER)).issue_token("the-secret", None)
-    assert "no valid envelope" in str(caught.value)
+    assert "not a valid answer" in str(caught.value)
     assert "token" not in str(caught.value).replace("issueToken", "")
 
 

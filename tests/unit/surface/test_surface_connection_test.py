@@ -82,9 +82,7 @@ def caused(error: ChannelError, cause: ChannelError) -> ChannelError:
         (
             caused(
                 ChannelNotSentError("no token"),
-                ChannelAmbiguousResultError(
-                    "issueToken was sent, but h hung up. Its effect may have happened."
-                ),
+                ChannelAmbiguousResultError("issueToken was sent, but h hung up. It may have taken effect."),
             ),
             (
                 "The token request was sent, but h hung up; check host, port and schema of the "

@@ -76,7 +76,9 @@ def test_an_item_is_no_template_and_null_is_an_empty_text() -> None:
     ],
 )
 def test_an_item_that_lacks_something_is_told(params: Any, item: Any, match: str) -> None:
-    with pytest.raises(ChannelConfigurationError, match=f"No params could be made of the item: {match}"):
+    with pytest.raises(
+        ChannelConfigurationError, match=f"The params of the item could not be created: {match}"
+    ):
         made(params, item)
 
 
@@ -181,12 +183,12 @@ def test_a_method_of_a_mapping_is_there_where_no_column_is_called_like_it() -> N
 )
 def test_a_method_is_nothing_to_tell_a_customer(render: Any, template: str) -> None:
     item = {"name": "mina", "tags": ["a"], "total": 1.5}
-    with pytest.raises(ChannelConfigurationError, match="No params could be made of the item"):
+    with pytest.raises(ChannelConfigurationError, match="The params of the item could not be created"):
         render({"a": template}, item)
 
 
 def test_a_method_that_a_sandbox_replaces_is_not_told_either() -> None:
-    with pytest.raises(ChannelConfigurationError, match="No params could be made of the item"):
+    with pytest.raises(ChannelConfigurationError, match="The params of the item could not be created"):
         made({"a": "{{ item.name.format }}"}, {"name": "mina"})
 
 

@@ -172,7 +172,7 @@ def test_native_function_takes_a_mapping_or_json_text(doors: Any, params: Any, e
     ("params", "words"),
     [
         ("a text", "no JSON"),
-        ('{"a": 1, "b": {"c": 1, "c": 2}}', "params names a field of an object twice, 'c', and only one"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "params has the field 'c' twice in one object, and only one"),
         ("[1]", "mapping"),
         (["a"], "mapping"),
         ({"a": {1, 2}}, "params.a is a set, which JSON can't hold"),

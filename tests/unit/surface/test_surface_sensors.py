@@ -117,7 +117,7 @@ def test_state_of_a_chat_is_looked_at_until_it_is_the_one(doors: Any, no_sleep: 
     ("state", "answer", "found"),
     [
         ("USER_CHAT_STATE_CLOSED", CLOSED, "closed"),
-        ("Opened", OPEN, "opened"),
+        ("InputFile", OPEN, "opened"),
         ("assigned", TAKEN, "assigned"),
         (["closed", "assigned"], TAKEN, "assigned"),
         (("opened", "closed"), CLOSED, "closed"),
@@ -163,7 +163,7 @@ def test_what_a_function_answers_is_waited_for(doors: Any, awaited: Any, found: 
     [
         ({}, "either expect or predicate"),
         ({"expect": "{"}, "expect is text and no JSON"),
-        ({"expect": '{"a": 1, "a": 2}'}, "expect names a field of an object twice, 'a'"),
+        ({"expect": '{"a": 1, "a": 2}'}, "expect has the field 'a' twice in one object"),
         ({"predicate": "nowhere.to_be.found"}, "can't be imported"),
         ({"expect": {"a": 1}, "method": "writeUserChatMessage"}, "not known to change nothing"),
         ({"expect": {"a": 1}, "function_params": "[1]"}, "function_params must be a mapping"),
