@@ -37,7 +37,7 @@ _PAGE = re.compile(r"https?://[^\s/?#@\\\x00-\x20]+(?:[/?#][^\s\\\x00-\x20]*)?",
 
 
 def is_whole(text: str) -> bool:
-    """Tell whether a text can be written down: half of a surrogate pair, which JSON lets in, is no character."""
+    """Return whether a text can be encoded: half of a surrogate pair, which JSON accepts, is no character."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,11 +1,12 @@
 """
-Tell Airflow's maskers about a secret the moment it exists, and ask them what to hide, wherever this Airflow keeps them.
+Registers each secret with Airflow's maskers as soon as it exists, and masks texts with them.
 
-Airflow masks what is written exactly as it was told, so it is told each way in which a secret is usually written. From
-3.1 on it has two maskers; the one of its own servers is told in these. What this process knows to be secret is
-remembered here too, for texts that are shown by us.
+Airflow masks only the exact text that was registered, so each usual way to write a secret is registered. From Airflow
+3.1 on there are two maskers; a server of Airflow has its own. The secrets of this process are remembered here as well,
+for texts that the provider shows itself.
 
-The compatibility package names its functions only since 1.22, and the newest one for Python 3.10 is older.
+The maskers are looked up in each version's own modules: the compatibility package has them only since 1.22, which does
+not support Python 3.10.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ _HOMES = (
 )
 _SERVERS_HOME = "airflow._shared.secrets_masker"
 SHORTEST = 5
-"""What is shorter, Airflow does not mask, and says so in each log."""
+"""Minimum length of a secret: Airflow does not mask a shorter one, and warns of it in each log."""
 _DEEPEST = 1000
-"""How deep a value may be nested and still be looked through."""
+"""Maximum nesting of a value that is masked field by field."""
 
 _NO_SECRETS = ("id", "Id", "type", "Type", "At")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _known: deque[str] = deque(maxlen=64)
-"""The secrets that this process has met last."""
+"""The latest secrets of this process."""
 
 
 def mask_secret(secret: str) -> None:
@@ -49,7 +50,7 @@ def mask_secret(secret: str) -> None:
 
 def mask_credential(secret: str) -> None:
     """
-    Hide what people have typed into a connection, also in the Base64 of an authorization header.
+    Hide a secret of a connection in everything that this process logs, also in the Base64 of an authorization header.
 
     :param secret: an App Secret, a password, a token.
     """
@@ -80,9 +81,7 @@ def _mask_texts_in(value: Any) -> None:
 
 def redacted(value: Any) -> Any:
     """
-    Return a JSON value with all that is known to be secret, and all that is named like a secret, blotted out.
-
-    :param value: is left as it is.
+    Return a copy of a JSON value in which known secrets, and fields that are named like secrets, are masked.
     """
     try:
         return _blotted(_masker("redact")(value, max_depth=_DEEPEST), tuple(_known))
@@ -97,17 +96,17 @@ def _mask(secret: str, spellings: Iterable[str]) -> None:
     if secret not in _known:
         _known.append(secret)
     # Half of a surrogate pair can't travel to the process that writes the log, nor be written there.
-    told = [text for text in (*spellings, *ends) if len(text) >= SHORTEST and _is_text(text)]
+    masked = [text for text in (*spellings, *ends) if len(text) >= SHORTEST and _is_text(text)]
     for mask in _maskers() if not _is_in_task() else _maskers()[:1]:
-        mask(told)
+        mask(masked)
 
 
 def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
     """
-    Return what would be left of the longer one of two secrets that begin alike.
+    Return what would stay visible of the longer of two secrets, where one is the beginning of the other.
 
-    Airflow's masker may take the shorter one first, and goes on behind it. An end of fewer than :data:`SHORTEST`
-    characters it does not take.
+    Airflow's masker may replace the shorter one first. It does not mask an end of fewer than :data:`SHORTEST`
+    characters.
     """
     ends = set[str]()
     for other in others:
@@ -126,7 +125,7 @@ def _spellings_of(secret: str) -> set[str]:
 
 
 def _is_in_task() -> bool:
-    """Tell whether this process hands its log to a supervisor, who masks it, and is no server."""
+    """Return whether this process is a task, whose supervisor masks its log, and no server."""
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     return getattr(runner, "SUPERVISOR_COMMS", None) is not None
 
@@ -136,7 +135,7 @@ def _is_text(text: str) -> bool:
 
 
 def _blotted(value: Any, secrets: tuple[str, ...]) -> Any:
-    """Blot what Airflow's masker does not know as it is written here."""
+    """Mask what Airflow's masker does not find in the way it is written here."""
     from airflow_channel_provider.api.redaction import redact_known
 
     if not secrets:

@@ -99,7 +99,7 @@ def items_settled(method: str, outcome: str, count: int) -> None:
 
 
 def token_event(event: TokenEvent) -> None:
-    """Count what a token manager tells."""
+    """Count an event of a token manager."""
     tags = {"scope": event.scope, **({"reason": event.reason} if event.reason else {})}
     if event.seconds:
         # A plain number, since Airflow would turn a timedelta into milliseconds, against the name.

@@ -76,7 +76,7 @@ class Pages:
     _cursors: set[object] = field(default_factory=set, init=False)
     _seen: set[bytes] = field(default_factory=set, init=False)
     _empty: int = field(default=0, init=False)
-    _tells_more: bool = field(default=False, init=False)
+    _has_said_more: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         for name, number in (("page_size", self.page_size), ("limit", self.limit)):
@@ -192,13 +192,13 @@ class Pages:
         return cursor
 
     def _has_next(self, result: Mapping[str, Any], name: str | None) -> bool:
-        """Tell whether another page follows; a list that has said so once says so each time, since JSON drops False."""
+        """Return whether another page follows. A list that has sent hasNext once omits it only when it is False."""
         more = result.get("hasNext")
         if more is None:
-            return name is not None and not self._tells_more
+            return name is not None and not self._has_said_more
         if not isinstance(more, bool):
             raise self._no_page(f"the answer's hasNext is not true or false but a {type(more).__name__}")
-        self._tells_more = True
+        self._has_said_more = True
         if more and name is None:
             raise self._no_page(
                 "the answer says that there is more but names no cursor, so that the rest can't be read"

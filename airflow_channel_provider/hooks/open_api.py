@@ -49,7 +49,7 @@ def pause_seconds(state: RateLimitState | None, *, now: float) -> float:
     """
     Return how long to wait before the next request, so that the limit is not reached.
 
-    :param state: what the last answer told.
+    :param state: from the headers of the last answer.
     :param now: epoch seconds.
     """
     if state is None or state.remaining > state.limit * SLOW_SHARE:

@@ -158,9 +158,9 @@ class FailureTolerance:
 
         if not self.unlimited and decide(error).action is Action.FAIL:
             raise error
-        told = retry_after_seconds(error, now=now)
-        if told is not None:
-            return told
+        asked = retry_after_seconds(error, now=now)
+        if asked is not None:
+            return asked
         self.failed += 1
         if not self.unlimited and self.failed > self.max_failures:
             if self.failed > 1 and isinstance(error, ChannelError):
