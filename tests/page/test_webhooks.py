@@ -115,7 +115,9 @@ def test_text_comes_only_where_the_address_asks_for_it(site: Site, asset: int) -
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        session.get_one(AssetModel, asset).uri = "channeltalk://ch-1/message.created.userChat"
+        model = session.get(AssetModel, asset)
+        assert model is not None
+        model.uri = "channeltalk://ch-1/message.created.userChat"
     body = {
         "event": "message.created.userChat",
         "entity": {"id": "m-1", "channelId": "ch-1", "chatId": "c-1", "plainText": "안녕하세요"},
