@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_channel_provider.exceptions import ChannelError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.retry_policy import SUPPORTED, default_policy
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "WithHook",
     "default_deferrable",
     "free_the_slot_for",
+    "function_params_of",
     "may_wait",
     "policy_argument",
     "rescheduling",
@@ -57,6 +58,42 @@ def policy_argument(retry_policy: RetryPolicy | None) -> dict[str, Any]:
     prefers ``default_args`` to it.
     """
     return {"retry_policy": retry_policy} if SUPPORTED or retry_policy is not None else {}
+
+
+def function_params_of(task: BaseOperator, function_params: Any) -> Any:
+    """
+    Return the parameters of the function: ``function_params``, or else the mapping that was given as ``params``.
+
+    Airflow's ``params`` are the DAG's, and a task may add to them. What a task of ours adds can only be meant for its
+    function, so it is taken out of ``params`` again, which are the DAG's then.
+
+    :param task: constructed by Airflow.
+    :param function_params: the argument; None: not given.
+    :raises ChannelConfigurationError: the task is mapped, where ``params`` may be what another task returned, which is
+        no template.
+    """
+    if function_params is not None:
+        return function_params
+    of_dag: Any = task.dag.params if task.has_dag() else {}  # type: ignore[no-untyped-call]
+    given = task.params
+    own = {
+        name: _value_of(given, name)
+        for name in given
+        if name not in of_dag or _value_of(given, name) != _value_of(of_dag, name)
+    }
+    if not own:
+        return None
+    if getattr(task, "_BaseOperator__from_mapped", False):
+        raise ChannelConfigurationError(
+            "params of a mapped task are the DAG's; give the parameters of the function as function_params."
+        )
+    task.params = type(given)({name: of_dag.get_param(name) for name in given if name in of_dag})
+    return own
+
+
+def _value_of(params: Any, name: str) -> Any:
+    """Return a value without checking it against its schema, which is a DAG's matter."""
+    return params.get_param(name).value if hasattr(params, "get_param") else params[name]
 
 
 class WithHook:

@@ -17,6 +17,7 @@ from airflow_channel_provider.exceptions import (
     ChannelError,
 )
 from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
+from airflow_channel_provider.tasks import function_params_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -70,7 +71,9 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
         super().__init__(concurrency=concurrency, **kwargs)
         # Airflow would call a callable that it finds in a field.
         self._params_of = function_params if callable(function_params) else None
-        self.function_params = None if callable(function_params) else function_params
+        self.function_params = (
+            None if callable(function_params) else function_params_of(self, function_params)
+        )
         self.method = method
         self.item_key = item_key
         self.order_by = order_by

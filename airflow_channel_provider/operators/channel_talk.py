@@ -14,6 +14,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.links import group_url, user_chat_url
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
+from airflow_channel_provider.tasks import function_params_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -39,8 +40,8 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
 
     :param method: name of the native function, such as ``getUserChat``. (templated)
     :param function_params: the function's parameters: a mapping, or a template that renders to JSON text of one.
-        ``channelId`` and ``appId`` are filled in where the function needs them. (Airflow's own argument ``params``
-        means the DAG's params, which templates read as ``{{ params.x }}``.) (templated)
+        ``channelId`` and ``appId`` are filled in where the function needs them. A mapping may be given as ``params``
+        as well; ``{{ params.x }}`` in a template means the DAG's params all the same. (templated)
     :param deduplicate: whether a message gets a request id that is the same in each retry of this task instance.
     """
 
@@ -57,7 +58,7 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.method = method
-        self.function_params = function_params
+        self.function_params = function_params_of(self, function_params)
         self.deduplicate = deduplicate
 
     def describe(self) -> str:
@@ -117,7 +118,7 @@ class AppFunctionOperator(ChannelTalkBaseOperator):
         super().__init__(**kwargs)
         self.app_id = app_id
         self.method = method
-        self.function_params = function_params
+        self.function_params = function_params_of(self, function_params)
         self.function_context = function_context
         self.system_version = system_version
 

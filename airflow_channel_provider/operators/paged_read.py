@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.arguments import params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.tasks import function_params_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
@@ -68,7 +69,7 @@ class PagedReadOperator(ChannelTalkBaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.method = method
-        self.function_params = function_params
+        self.function_params = function_params_of(self, function_params)
         self.path = path
         self.page_size = page_size
         self.limit = limit

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.arguments import json_value, names, params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
+from airflow_channel_provider.tasks import function_params_of
 from airflow_channel_provider.triggers import conditions
 from airflow_channel_provider.triggers.polling import Poll
 
@@ -100,7 +101,7 @@ class NativeFunctionSensor(ChannelTalkBaseSensor):
     ) -> None:
         super().__init__(**kwargs)
         self.method = method
-        self.function_params = function_params
+        self.function_params = function_params_of(self, function_params)
         self.expect = expect
         self.predicate = predicate
         self.predicate_kwargs = predicate_kwargs

@@ -9,7 +9,10 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 from support.airflow_features import dag_serialization
 
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators.channel_talk import AppFunctionOperator, NativeFunctionOperator
+from airflow_channel_provider.operators.paged_read import PagedReadOperator
+from airflow_channel_provider.sensors.channel_talk import NativeFunctionSensor
 
 OURS = {"userId": "u-1", "nested": {"x": "{{ params.x }}"}}
 
@@ -44,6 +47,40 @@ def test_the_params_of_the_dag_stay_apart(dag: Any) -> None:
     operator = NativeFunctionOperator(task_id="t", method="m", function_params={**OURS, "channelId": "mine"})
     assert operator.function_params == {**OURS, "channelId": "mine"}
     assert dump(operator) == {"x": 3, "channelId": "of the dag"}
+
+
+def test_a_mapping_as_params_is_the_functions_too(dag: Any) -> None:
+    operator = NativeFunctionOperator(task_id="t", method="m", params={**OURS, "channelId": "mine"})
+    assert operator.function_params == {**OURS, "channelId": "mine"}
+    assert dump(operator) == {"x": 3, "channelId": "of the dag"}
+    context: Any = {"params": operator.params}
+    operator.render_template_fields(context)
+    assert operator.function_params["nested"] == {"x": "3"}
+
+
+@pytest.mark.parametrize("build", [NativeFunctionOperator, PagedReadOperator, NativeFunctionSensor])
+def test_every_operator_of_a_function_takes_them_without_a_dag(build: Any) -> None:
+    operator = build(task_id="t", method="m", params={"userId": "u-1"})
+    assert operator.function_params == {"userId": "u-1"}
+    assert dump(operator) == {}
+
+
+def test_with_function_params_the_others_are_airflows(dag: Any) -> None:
+    operator = NativeFunctionOperator(task_id="t", method="m", function_params={}, params={"x": 5, "y": 6})
+    assert operator.function_params == {}
+    assert dump(operator) == {"x": 5, "channelId": "of the dag", "y": 6}
+
+
+@pytest.mark.parametrize(
+    "expand",
+    [
+        lambda: NativeFunctionOperator.partial(task_id="t", params=OURS).expand(method=["a"]),
+        lambda: NativeFunctionOperator.partial(task_id="t", method="m").expand(params=[{"channelId": "a"}]),
+    ],
+)
+def test_params_of_a_mapped_task_are_refused_by_name(dag: Any, expand: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match="as function_params"):
+        unmapped(expand(), 0)
 
 
 def test_without_a_dag_there_are_only_the_functions() -> None:
