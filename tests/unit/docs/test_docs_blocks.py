@@ -24,6 +24,7 @@ ANYWHERE = {
 OTHERS = {
     ("README.md", "text"): "test_docs_readme.py::test_end_of_the_report_is_how_the_demo_writes_it",
     ("docs/page.md", "json"): "test_docs_page.py::test_example_is_what_such_a_record_gives",
+    ("docs/stores.md", "json"): "test_docs_stores.py::test_json_names_what_the_stores_take",
     ("docs/architecture.md", "text"): "test_docs_blocks.py::test_folders_are_all_of_them",
 }
 
