@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from importlib.metadata import metadata
 from typing import Any
 
 from airflow.cli.cli_config import GroupCommand
@@ -20,7 +19,14 @@ COMMANDS = [
     if block.language == "shell"
     for line in block.text.replace("\n  ", " ").splitlines()
 ]
-EXTRAS = set(metadata("airflow-channel-provider").get_all("Provides-Extra") or [])
+PYPROJECT = markdown.ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8")
+EXTRAS = set(
+    re.findall(
+        r"^([\w-]+) = \[",
+        PYPROJECT.partition("\n[project.optional-dependencies]\n")[2].partition("\n[")[0],
+        re.MULTILINE,
+    )
+)
 
 
 def that_begin(start: str) -> list[str]:
