@@ -16,6 +16,7 @@ from support.airflow_features import DAG_BAG, RETRY_POLICY, has, needs, skip_unl
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 
+pytestmark = pytest.mark.timeout(1000)
 DAGS = markdown.marked("dag")
 RUNNER = """
 import json, sys
@@ -116,7 +117,7 @@ def run_it(command: list[str], environment: dict[str, Any]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
 
