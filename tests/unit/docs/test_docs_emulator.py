@@ -9,7 +9,14 @@ from typing import Any
 
 from support import markdown
 
-from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorControl, faults, settings
+from airflow_channel_provider.emulator import (
+    DEMO_APP_ID,
+    DEMO_SECRET,
+    EmulatorControl,
+    EmulatorThread,
+    faults,
+    settings,
+)
 from airflow_channel_provider.emulator.seed_data import populate
 
 TESTING = markdown.page("testing.md")
@@ -65,3 +72,12 @@ def test_ids_are_those_of_the_demo_data() -> None:
     assert all(f"`{token}`" in EMULATOR for token in settings.Settings().benlly["access_tokens"])
     (user,) = settings.Settings().benlly["users"]
     assert all(f"`{user[name]}`" in EMULATOR for name in ("client_id", "username", "password"))
+
+
+def test_connections_are_those_that_it_prints() -> None:
+    with EmulatorThread() as emulator:
+        printed = [
+            one["shell"].replace(emulator.url.rpartition(":")[2], "8765") for one in emulator.connections()
+        ]
+    shown = [block.text for block in markdown.blocks(EMULATOR) if "export AIRFLOW_CONN" in block.text]
+    assert shown == ["\n".join([*printed, ""])]
