@@ -129,9 +129,8 @@ def test_commands_on_a_shell(
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")  # which the commands set; undone after the test
     shell = [block.text for _, block in markdown.all_blocks() if block.language == "shell"]
-    lines = sorted(
-        {line for text in shell for line in text.splitlines() if line.startswith("airflow channel ")}
-    )
+    shown = [line for text in shell for line in text.splitlines() if line.startswith("airflow channel ")]
+    lines = list(dict.fromkeys(shown))
     for line in lines:
         arguments = get_parser().parse_args(shlex.split(line)[1:])
         arguments.func(arguments)
