@@ -169,12 +169,12 @@ CHANNEL_TALK_FORM = ConnectionForm(
         FormField(
             "channel_id",
             "Default channel ID",
-            "The channel that calls go to when a task names none. Empty: such calls use the app token.",
+            "Channel of calls that name none. Empty: such calls use the app token.",
         ),
         FormField(
             "desk_url",
             "Desk address",
-            "Address of the channel in Channel Desk. Tasks that write to a chat then link to it.",
+            "Address of the channel in Channel Desk. If set, tasks that write to a chat link to it.",
         ),
         _WEBHOOK_TOKEN,
         _TIMEOUT,
@@ -197,14 +197,14 @@ BENLLY_FORM = ConnectionForm(
         FormField(
             "device",
             "Device",
-            "Kind of the device that acts: the header X-Benlly-Request-Device.",
+            "Type of the device, sent as header X-Benlly-Request-Device.",
             required=True,
             choices=DEVICES,
         ),
         FormField(
             "udid",
             "Device UDID",
-            "Unique id of the device, the header X-Benlly-Udid. Must stay the same for the same device.",
+            "Unique ID of the device, sent as header X-Benlly-Udid. Do not change it for the same device.",
             required=True,
         ),
         FormField(
@@ -217,17 +217,21 @@ BENLLY_FORM = ConnectionForm(
         FormField(
             "client_id",
             "Client ID",
-            "To have access tokens fetched and renewed: the client that the developer registered. Empty: the user's "
-            "access token is used as it is.",
+            "The client that the developer registered. If set, tasks fetch and renew access tokens. Empty: tasks use "
+            "the user's access token as it is.",
         ),
-        FormField("client_secret", "Client secret", "Of the same client.", secret=True),
-        FormField("username", "User name", "Of the user whose token is fetched. Needs no refresh token."),
-        FormField("user_password", "User's password", "Of the same user.", secret=True),
+        FormField("client_secret", "Client secret", "Secret of that client.", secret=True),
+        FormField(
+            "username",
+            "User name",
+            "Name of the user whose token is fetched. Not needed with a refresh token.",
+        ),
+        FormField("user_password", "User's password", "Password of that user.", secret=True),
         FormField(
             "refresh_token",
             "Refresh token",
-            "Instead of name and password. Good for the first renewal only; the ones that follow are kept in the "
-            "token store.",
+            "Instead of user name and password. Used for the first renewal only; later refresh tokens are kept in "
+            "the token store.",
             secret=True,
         ),
         _TIMEOUT,

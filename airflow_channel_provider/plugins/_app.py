@@ -63,14 +63,14 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
 
 @app.exception_handler(Exception)
 def _failed(request: Request, error: Exception) -> Response:
-    """Tell of what nobody has foreseen by its name alone; the server logs the rest."""
+    """Answer an unexpected error with its class alone; the server logs the rest."""
     detail = f"The page failed with {type(error).__name__}; the log of the api-server says more."
     return JSONResponse({"detail": detail}, status_code=500, headers=_page.headers())
 
 
 @app.exception_handler(HTTPException)
 async def _refused(request: Request, error: HTTPException) -> Response:
-    """Tell a person who opened the page why it stays away; tell a program in JSON."""
+    """Answer a refusal: with a page for a person, with JSON for a program."""
     told = _NOTICES.get(error.status_code)
     if told is not None and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_page.notice(*told), status_code=error.status_code)
@@ -146,7 +146,7 @@ async def _body_of(request: Request) -> bytes:
 
 
 def _json_of(body: bytes) -> Any:
-    """Read a body; what is no JSON, or nested too deeply, as nothing."""
+    """Read a JSON body; None if it is not JSON, or is nested too deeply."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

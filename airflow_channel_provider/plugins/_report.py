@@ -1,7 +1,7 @@
 """
 The data of the page, documented in ``docs/page.md``: what the configured store holds, or why it can't be read.
 
-Never raises: a store in trouble is told in words, and what nobody has foreseen by the name of its error.
+Never raises: an error of the store becomes a sentence, and an unexpected error the name of its class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_RIGHT", "VERSION", "Reader", "report"]
 
 VERSION = 1
-"""Raised when a key goes or changes its meaning; a new key is no new version."""
+"""Goes up when a key is removed or changes its meaning; a new key does not change it."""
 
 NO_RIGHT = "Dropping a token needs the right to edit a connection that uses the app."
 

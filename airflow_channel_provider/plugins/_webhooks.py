@@ -98,7 +98,7 @@ def _register(session: Session, settings: WebhookSettings, query: dict[str, str]
         )
     except ValueError as error:
         log.warning("A webhook for connection %r can't be read: %s.", settings.conn_id, error)
-        return JSONResponse({"detail": f"This is no webhook of Channel Talk: {error}."}, status_code=400)
+        return JSONResponse({"detail": f"This is not a webhook of Channel Talk: {error}."}, status_code=400)
     if event is None:
         return JSONResponse({"events": 0})
     if settings.channel_id is not None and event.channel_id != settings.channel_id:
@@ -118,4 +118,4 @@ def _json_of(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise ValueError("the body is no JSON") from None
+        raise ValueError("the body is not JSON") from None
