@@ -1,0 +1,141 @@
+"""One request of Open API v5: what it names, how it is refused, and one page of a list."""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.contract.open_api import MAX_PAGE_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from airflow_channel_provider.contract.open_api import Operation
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
+    from airflow_channel_provider.emulator.state import Channel, World
+
+__all__ = ["OpenApiRequest", "RefusedError", "invalid", "missing", "page_of"]
+
+_DEFAULT_LIMIT = 25
+_ORDERS = ("asc", "desc", "both")
+_USER_CHAT_STATES = ("closed", "opened", "snoozed", "queued", "initial", "missed")
+_CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "options")
+_MOST = {"buttons": 2, "files": 10}
+
+
+class RefusedError(Exception):
+    """The status and the words of a refusal."""
+
+    def __init__(
+        self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.message, self.headers = status, kind, message, headers
+
+
+def invalid(message: str) -> RefusedError:
+    """Return the refusal for what breaks a rule."""
+    return RefusedError(422, "unprocessableEntityError", message)
+
+
+def missing(what: str) -> RefusedError:
+    """Return the refusal for a thing that is not there."""
+    return RefusedError(404, "notFoundError", f"{what} not found")
+
+
+class OpenApiRequest:
+    """One request with what it is about."""
+
+    def __init__(
+        self,
+        world: World,
+        channel: Channel,
+        operation: Operation,
+        path: Mapping[str, str],
+        query: Mapping[str, list[str]],
+        body: JSON,
+        at: float,
+    ) -> None:
+        self.world, self.channel, self.operation = world, channel, operation
+        self.path, self.query, self.at = path, query, at
+        self.body: JSONObject = body if isinstance(body, dict) else {}
+        self.repeated = False
+
+    @property
+    def stamp(self) -> int:
+        """Epoch milliseconds."""
+        return int(self.at * 1000)
+
+    def text(self, name: str) -> str:
+        """A query parameter; empty where it is absent."""
+        return (self.query.get(name) or [""])[0]
+
+    def needed(self, name: str) -> str:
+        """A query parameter that must be there."""
+        if not (value := self.text(name)):
+            raise invalid(f"{name} is required")
+        return value
+
+    def find(self, things: Mapping[str, JSONObject], name: str, what: str) -> JSONObject:
+        """One thing by an id in the path."""
+        if (found := things.get(self.path[name])) is None:
+            raise missing(what)
+        return found
+
+    def chat(self) -> JSONObject:
+        """The user chat of the path."""
+        return self.find(self.channel.user_chats, "userChatId", "userChat")
+
+    def user(self) -> JSONObject:
+        """The user of the path, by id or by member ID."""
+        if "memberId" not in self.path:
+            return self.find(self.channel.users, "userId", "user")
+        wanted = self.path["memberId"]
+        for user in self.channel.users.values():
+            if user.get("memberId") == wanted:
+                return user
+        raise missing("user")
+
+    def group(self) -> JSONObject:
+        """The group of the path, by id or by name; private ones can't be read."""
+        groups = self.channel.groups
+        if "groupName" in self.path:
+            wanted = self.path["groupName"]
+            found = next((group for group in groups.values() if group.get("name") == wanted), None)
+        else:
+            found = groups.get(self.path["groupId"])
+        if found is None or found.get("scope") == "private":
+            raise missing("group")
+        return found
+
+
+def page_of(
+    request: OpenApiRequest, items: Iterable[JSONObject], place: Callable[[JSONObject], tuple[float, str]]
+) -> tuple[list[JSONObject], JSONObject]:
+    """One page, and the cursor behind it; opaque to whoever reads it."""
+    limit_text = request.text("limit") or str(_DEFAULT_LIMIT)
+    if not limit_text.isdecimal() or not 1 <= int(limit_text) <= MAX_PAGE_SIZE:
+        raise invalid(f"limit must be from 1 to {MAX_PAGE_SIZE}")
+    order = request.text("sortOrder") or "desc"
+    if order not in _ORDERS:
+        raise invalid(f"sortOrder must be one of {', '.join(_ORDERS)}")
+    falling = order != "asc"
+    left = sorted(items, key=place, reverse=falling)
+    if since := request.text("since"):
+        last = _read_cursor(since)
+        left = [item for item in left if (place(item) < last if falling else place(item) > last)]
+    chosen = left[: int(limit_text)]
+    more = len(left) > len(chosen)
+    return chosen, {"next": _write_cursor(place(chosen[-1]))} if more else {}
+
+
+def _write_cursor(place: tuple[float, str]) -> str:
+    return urlsafe_b64encode(f"{place[0]!r}\x00{place[1]}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        number, item_id = b64decode(cursor, altchars=b"-_", validate=True).decode().split("\x00")
+        return float(number), item_id
+    except ValueError:
+        raise invalid("since is invalid") from None
