@@ -12,6 +12,9 @@ PINS_DATE := 2026-11-21
 BIN := .venv/bin
 STEP := $(BIN)/python tools/step.py
 STAMP := .venv/.setup-done
+BUILD_TESTS := tests/package/test_package_build.py
+# PACKAGE_OPTIONS of test-package: `--ignore` of the build tests, say, where `make test` has run them.
+PACKAGE_OPTIONS ?=
 
 unexport $(filter AIRFLOW%,$(.VARIABLES)) PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
@@ -45,17 +48,15 @@ ui: setup ## The same, and leave it running to look at, until Ctrl-C
 	@$(BIN)/python -m tools.demo --ui
 
 test: setup servers ## Everything that has to pass, but for the fleet
-	@$(STEP) "lint" $(MAKE) --no-print-directory lint
-	@$(STEP) "types" $(MAKE) --no-print-directory types
-	@$(STEP) "docs" $(MAKE) --no-print-directory docs
+	@$(STEP) "lint, types, docs" $(MAKE) --no-print-directory --jobs 3 --output-sync lint types docs
 	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit --numprocesses 2
-	@$(STEP) "package" $(BIN)/python -m pytest tests/package/test_package_build.py
+	@$(STEP) "package" $(BIN)/python -m pytest $(BUILD_TESTS)
 	@$(STEP) "integration tests" $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
-	@$(STEP) "page tests" $(BIN)/python -m pytest tests/page
+	@$(STEP) "page tests" $(BIN)/python -m pytest tests/page --numprocesses 2 --dist loadfile
 	@$(STEP) "system tests" $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
 
 test-package: setup ## The wheel, its types and each extra of it, in clean environments
-	@$(BIN)/python -m pytest tests/package
+	@$(BIN)/python -m pytest tests/package $(PACKAGE_OPTIONS) --numprocesses 2 --dist loadfile
 
 test-matrix: setup servers ## Each Airflow that the metadata promises (VERSIONS="2.11 3.3": these; --in-turn: some of them)
 	@$(BIN)/python -m tools.matrix $(VERSIONS)

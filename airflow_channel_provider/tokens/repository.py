@@ -172,8 +172,9 @@ class TokenRepository:
     def _warn_if_lost(self, snapshot: RecordSnapshot) -> None:
         if snapshot.lost:
             log.warning(
-                "The token store %s holds no readable record of app %s, though there is or was one. It starts anew: at "
-                "least half of the token requests count as spent for now. The unreadable record is set aside.",
+                "The token store %s holds no readable record of app %s: the store is new or was restarted a short time "
+                "ago, or the record was lost or spoiled. Tasks may have sent token requests before, so at least half "
+                "of the quota counts as spent for up to 30 minutes. A spoiled record is set aside.",
                 self.store.address,
                 self.name.app_id or self.app,
             )
