@@ -1,8 +1,8 @@
 """
 A link from a task instance to what it has written to.
 
-The task itself makes the address, from its connection and the id of the chat, and Airflow keeps it as an XCom: whoever
-looks at the task instance needs no connection. Before Airflow 3 there is none.
+The task makes the address from its connection and the id of the chat, and Airflow stores it as an XCom, so that the UI
+needs no connection. Before Airflow 3 there is no link.
 
 Channel Desk documents no addresses; these are the two forms that its users link to, by the channel's name
 (``https://desk.channel.io/acme/user-chats/<id>``) and by its id (``.../#/channels/1/user_chats/<id>``).
@@ -23,12 +23,12 @@ __all__ = ["OpenChatLink", "group_url", "user_chat_url"]
 
 
 class OpenChatLink(BaseOperatorLink):
-    """Opens the chat in Channel Desk; there is none where the connection has no Desk address."""
+    """Opens the chat in Channel Desk, if the connection has a Desk address."""
 
     name = "Open the chat"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return what the operator has noted while it ran."""
+        """Return the address that the operator stored while it ran."""
         return getattr(operator, "chat_url", None) or ""
 
 

@@ -1,11 +1,10 @@
 """
-What a task returns, made fit for XCom before its call counts as done.
+Converts the result of a call to a form that every Airflow version can store as an XCom.
 
-Airflow stores the XCom after ``execute``, and tries the whole task again where it can't: a call that must not be
-repeated would be. So what Airflow or its database refuses becomes a text, the same on every version: an integer of more
-than 64 bits its digits, NaN and the infinities their names, bytes Base64; half of a surrogate pair and the character
-NUL are written as their escapes; an object whose keys Airflow keeps for itself becomes its JSON. All else is left as it
-is.
+Airflow stores the XCom after ``execute`` and retries the whole task where that fails, which would repeat the call. So
+values that Airflow or its database refuses become text: an integer of more than 64 bits its digits, NaN and infinities
+their names, bytes Base64, half of a surrogate pair and the character NUL their escapes, and an object with keys that
+Airflow reserves its JSON. All other values stay as they are.
 """
 
 from __future__ import annotations

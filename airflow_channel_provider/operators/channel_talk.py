@@ -1,7 +1,8 @@
-"""Operators for Channel Talk: one generic call, and the few that are worth typing.
+"""
+Operators for Channel Talk: any native function or app function, messages, and the commands of an app.
 
-Nothing is checked or looked up when a DAG is parsed, since any argument may be a template or mapped; ``execute`` checks
-before it sends. Messages carry a request id made of the task instance's key, so that a retry is the same message.
+Arguments are checked when the task runs, because any of them may be a template or mapped; parsing a DAG looks nothing
+up. A message carries a request id made of the task instance's key, so that a retry does not write it twice.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
     :param function_params: the function's parameters: a mapping, or a template that renders to JSON text of one.
         ``channelId`` and ``appId`` are filled in where the function needs them. A mapping may be given as ``params``
         as well; ``{{ params.x }}`` in a template means the DAG's params all the same. (templated)
-    :param deduplicate: whether a message gets a request id that is the same in each retry of this task instance.
+    :param deduplicate: whether a message gets a request id that is the same in each retry of this task instance, so
+        that the service writes it once.
     """
 
     template_fields: Sequence[str] = ("method", "function_params", *ChannelTalkBaseOperator.template_fields)
@@ -69,7 +71,7 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
         """Call the function."""
         if self.method in _TOKEN_ANSWERS and self.do_xcom_push:
             raise ChannelConfigurationError(
-                f"The result of {self.method} is a token, and XCom keeps it in clear. Call it with the hook in the "
+                f"The result of {self.method} is a token, and XCom stores it unencrypted. Call it with the hook in the "
                 "task that uses it, or set do_xcom_push=False.",
                 method=self.method,
             )
@@ -89,10 +91,9 @@ class AppFunctionOperator(ChannelTalkBaseOperator):
     :param app_id: the app whose function it is. (templated)
     :param method: name of the function. (templated)
     :param function_params: the function's parameters, as for :class:`NativeFunctionOperator`. (templated)
-    :param function_context: on whose behalf the function acts: its ``context``; default: the channel, where there is
-        one. (templated)
-    :param system_version: which version of the function is meant, such as ``v1``; default: as the service has it.
-        (templated)
+    :param function_context: the ``context`` of the call: on whose behalf the function acts. Default: the channel, if
+        there is one. (templated)
+    :param system_version: version of the function, such as ``v1``. Default: the service's. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -140,10 +141,10 @@ class AppFunctionOperator(ChannelTalkBaseOperator):
 
 class RegisterCommandsOperator(ChannelTalkBaseOperator):
     """
-    Declares the commands of an app. The list is complete: the service removes each command that is not in it.
+    Declares the commands of an app. The list must be complete: the service removes each command that is not in it.
 
-    Today the service recommends another way: ``registerExtension`` with the extension ``command``, whereupon it asks
-    the app's own endpoint for its commands. This operator is for apps without one.
+    The service recommends ``registerExtension`` with the extension ``command`` instead: it then asks the app's own
+    endpoint for the commands. This operator is for apps without an endpoint.
 
     :param commands: at most 30 commands, see :class:`.commands.Command`: mappings whose texts may be templates, or a
         template that renders to JSON text of such a list. (templated)
@@ -176,7 +177,9 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
             params["appId"] = self.app_id
         self.hook.call("registerCommands", params)
         names = [str(command["name"]) for command in commands]
-        self.log.warning("Declared %d commands; each other command of the app is gone: %s", len(names), names)
+        self.log.warning(
+            "Declared %d commands; the service removed all others of the app: %s", len(names), names
+        )
         return names
 
 
@@ -210,9 +213,9 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
     Writes one message to a group (a team chat) and returns its id.
 
     :param group_id: the group. (templated)
-    :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
-    :param root_message_id: the message whose thread it joins; default: a message of its own. (templated)
-    :param broadcast: whether a message in a thread is shown outside of it as well.
+    :param group_name: title or name of the group, instead of ``group_id``; needs one more call. (templated)
+    :param root_message_id: the message that starts the thread. Default: no thread. (templated)
+    :param broadcast: whether a message in a thread is also shown in the group.
     """
 
     template_fields: Sequence[str] = (
@@ -261,7 +264,7 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
 
 
 def _commands(given: Any) -> list[dict[str, Any]]:
-    """Return the commands; whether each is as the service wants it, the hook checks."""
+    """Return the commands; the hook checks each against the contract."""
     if isinstance(given, (Mapping, str)) or not isinstance(given, Sequence):
         raise ChannelConfigurationError(f"commands must be a list, not {type(given).__name__}.")
     for number, command in enumerate(given, start=1):

@@ -1,6 +1,7 @@
-"""Operators for the people whom a channel talks to: the state of their chats, and what is known of them.
+"""
+Operators for the users of a channel: the state of a user chat, and the profile of a member.
 
-Both calls leave the same when they are made twice, so that they are repeated after an unclear outcome.
+Both calls have the same effect when they are sent twice, so they are repeated after an ambiguous result.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
 
     :param user_chat_id: the user chat. (templated)
     :param state: ``opened``, ``closed`` or ``snoozed``. (templated)
-    :param snooze_seconds: after how many seconds a snoozed chat wakes up, at least 60, or a ``timedelta``; default:
-        the service's. (templated)
-    :param bot_name: under which name that is done: 1 to 30 characters without ``@ # $ % : /``. (templated)
+    :param snooze_seconds: how long the chat is snoozed: seconds, at least 60, or a ``timedelta``. Default: the
+        service's. (templated)
+    :param bot_name: name of the bot that changes the state: 1 to 30 characters without ``@ # $ % : /``. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -72,7 +73,9 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
 
         state, duration = _state(self.state), _duration(self.snooze_seconds)
         if duration is not None and state != "snoozed":
-            raise ChannelConfigurationError(f"snooze_seconds has no meaning for a chat that is {state}.")
+            raise ChannelConfigurationError(
+                f"snooze_seconds applies only to state='snoozed', not to {state!r}."
+            )
         params: dict[str, Any] = {
             "userChatId": _given("user_chat_id", self.user_chat_id),
             "state": STATE_PREFIX + state.upper(),
@@ -85,21 +88,21 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
 
 class UpsertMemberOperator(ChannelTalkBaseOperator):
     """
-    Creates the user with this member id, or changes the one that there is, and returns the user's id.
+    Creates or updates the user with this member id, and returns the user's id.
 
-    Only what is given is changed, each key of a profile by itself. None means not given; a key of a profile whose value
-    is None is cleared.
+    Only the given fields change, and of a profile only the given keys. None means not given; a key of a profile with
+    the value None is cleared.
 
     :param member_id: your own id of the user. (templated)
     :param profile: fields of the profile, such as ``name``, ``email`` and ``mobileNumber``. (templated)
-    :param profile_once: fields of the profile that are set only where there is no value yet. (templated)
-    :param tags: at most 20 tags, which replace those that there are. (templated)
-    :param language: such as ``ko``. (templated)
+    :param profile_once: fields of the profile that are set only where they have no value. (templated)
+    :param tags: at most 20 tags, which replace the present ones. (templated)
+    :param language: language code, such as ``ko``. (templated)
     :param blocked: whether the user is blocked.
-    :param unsubscribe_email: whether the user gets no marketing by e-mail.
-    :param unsubscribe_texting: whether the user gets no marketing by text message.
-    :param update_mask: the paths that are changed, where they are not to be those of what is given: a list, or one text
-        with commas. (templated)
+    :param unsubscribe_email: whether the user receives no marketing by e-mail.
+    :param unsubscribe_texting: whether the user receives no marketing by text message.
+    :param update_mask: paths of the fields to change, as a list or a text with commas. Default: the given fields.
+        (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -166,7 +169,7 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
         body = {name: value for name, value in given.items() if value is not None}
         if not body:
             raise ChannelConfigurationError(
-                "There is nothing to write about the member: give a profile or tags."
+                "No field of the member is given; give at least one, such as profile or tags."
             )
         return body
 
@@ -180,7 +183,7 @@ def _given(name: str, value: object) -> str:
 def _state(value: object) -> str:
     state = str(value).strip().upper().removeprefix(STATE_PREFIX).lower()
     if state not in STATES:
-        raise ChannelConfigurationError(f"The state of a user chat is one of {', '.join(STATES)}.")
+        raise ChannelConfigurationError(f"state must be one of {', '.join(STATES)}.")
     return state
 
 
@@ -216,13 +219,13 @@ def _tags(value: Any) -> list[Any] | None:
 
 
 def _mask(value: Any) -> Any:
-    """Return the mask that is given: a text of paths is one as it is, another text is JSON."""
+    """Return the given mask: a text of paths as it is, any other text parsed as JSON."""
     is_paths = isinstance(value, str) and _PATHS.fullmatch(value.strip())
     return value.strip() if is_paths else json_value("update_mask", value)
 
 
 def _mask_of(body: Mapping[str, Any]) -> list[str]:
-    """Return a path for each field, and for each key of a profile: the others are left alone."""
+    """Return a path for each given field, and for each given key of a profile."""
     mask: list[str] = []
     for name, value in body.items():
         mask += [f"{name}.{_key(key)}" for key in value] if isinstance(value, Mapping) else [name]
@@ -232,7 +235,7 @@ def _mask_of(body: Mapping[str, Any]) -> list[str]:
 def _key(key: object) -> str:
     if not isinstance(key, str) or not key or set(key) & set(".,"):
         raise ChannelConfigurationError(
-            "A key of a profile is a text without dots and commas; give update_mask to write others."
+            "A key of a profile must be a text without dots and commas; give update_mask to use others."
         )
     return key
 

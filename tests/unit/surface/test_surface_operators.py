@@ -48,7 +48,7 @@ def test_commands_are_declared_with_a_warning(doors: Any, capsys: pytest.Capture
     assert doors.client.calls == [
         ("registerCommands", {"commands": [COMMAND], "appId": "app-9"}, "access-app-0")
     ]
-    assert "each other command of the app is gone: ['order']" in capsys.readouterr().out
+    assert "the service removed all others of the app: ['order']" in capsys.readouterr().out
 
 
 FULL = Command(
@@ -139,7 +139,7 @@ def test_up_to_thirty_commands_are_taken(doors: Any, count: int) -> None:
         ([{**COMMAND, "paramDefinitions": [{"name": "a", "type": "text"}]}], r"paramDefinitions\[0\]"),
         (["order"], "Command 1 must be a mapping, not str"),
         ({"name": "x"}, "must be a list, not dict"),
-        ("order", "no JSON"),
+        ("order", "not JSON"),
         (None, "must be a list, not NoneType"),
     ],
 )
@@ -171,7 +171,7 @@ def test_native_function_takes_a_mapping_or_json_text(doors: Any, params: Any, e
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ("a text", "no JSON"),
+        ("a text", "not JSON"),
         ('{"a": 1, "b": {"c": 1, "c": 2}}', "params has the field 'c' twice in one object, and only one"),
         ("[1]", "mapping"),
         (["a"], "mapping"),
@@ -209,7 +209,7 @@ def test_token_as_a_result_is_kept_out_of_xcom(doors: Any, do_xcom_push: bool, c
     )
     fit(operator, doors, {"entityToken": "entity-token-77"})
     if do_xcom_push:
-        with pytest.raises(ChannelConfigurationError, match="XCom keeps it in clear"):
+        with pytest.raises(ChannelConfigurationError, match="XCom stores it unencrypted"):
             operator.execute_complete(context())
     else:
         assert operator.execute_complete(context()) == {"entityToken": "entity-token-77"}

@@ -30,7 +30,7 @@ def test_a_file_has_the_name_of_its_address(address: str) -> None:
 )
 def test_an_address_that_would_be_another_file_is_refused(address: str) -> None:
     with pytest.raises(
-        ChannelConfigurationError, match=r"^path is an address of which Airflow leaves something out"
+        ChannelConfigurationError, match=r"^Airflow would drop a part of the address in path"
     ):
         storage_path("path", address)
 

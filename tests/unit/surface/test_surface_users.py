@@ -54,7 +54,7 @@ def test_chat_is_snoozed_for_as_long_as_said(doors: Any, given: Any, expected: A
     [
         ({"state": "open"}, "one of opened, closed, snoozed"),
         ({"user_chat_id": " "}, "user_chat_id is empty"),
-        ({"snooze_seconds": 60}, "no meaning for a chat that is closed"),
+        ({"snooze_seconds": 60}, "applies only to state"),
         *(
             ({"state": "snoozed", "snooze_seconds": given}, "must be a number of seconds")
             for given in (0, -60, "soon", "inf", "nan", [60])
