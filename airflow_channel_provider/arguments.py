@@ -14,11 +14,12 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import urlsplit
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import DAG, Context, TaskGroup
+    from airflow.providers.common.compat.sdk import DAG, Context, ObjectStoragePath, TaskGroup
     from airflow.sdk import RetryPolicy
 
     Callback = Callable[[Context], None]
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 _TEXT_FIELDS = ("text", "markdown", "bot_name")
 _JSON_FIELDS = ("blocks", "buttons", "files", "options", "web_page", "form")
 CONTENT_FIELDS: Sequence[str] = (*_TEXT_FIELDS, *_JSON_FIELDS)
-"""The templated arguments that say what a message is."""
+"""The templated arguments for the content of a message."""
 
 
 def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
     """
-    Return a value, read as JSON if a template rendered it to text.
+    Return a value; text is parsed as JSON.
 
     :param in_full: whether a number keeps the digits that a float has no room for, as the items of a file do.
-    :raises ChannelConfigurationError: it is text and no JSON, or names a field of an object twice.
+    :raises ChannelConfigurationError: it is text that is not JSON, or an object has a field twice.
     """
     if not isinstance(value, str):
         return value
@@ -48,12 +49,12 @@ def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
         return parse_json(value) if in_full else json.loads(value, object_pairs_hook=unique_fields)
     except DuplicateFieldError as error:
         raise ChannelConfigurationError(
-            f"{name} {error}, and only one of the two would be read; leave the other out."
+            f"{name} {error}, and only one of the two would be read; remove the other."
         ) from None
     except (ValueError, RecursionError):
         raise ChannelConfigurationError(
-            f"{name} is text and no JSON, or nested too deeply; pass a list or mapping, or a template that renders to "
-            "JSON (such as {{ value | tojson }})."
+            f"{name} is text that is not JSON, or is nested too deeply; pass a list or mapping, or a template that "
+            "renders to JSON (such as {{ value | tojson }})."
         ) from None
 
 
@@ -98,15 +99,50 @@ def params_mapping(value: Any) -> dict[str, Any]:
 
 def content_of(source: Any) -> dict[str, Any]:
     """
-    Return what an operator, or whatever else has its fields, is to write: arguments of :func:`.message_dto`.
+    Return the content of a message as arguments of :func:`.message_dto`.
 
-    :raises ChannelConfigurationError: a list or mapping has been rendered to text that is no JSON.
+    :raises ChannelConfigurationError: a list or mapping was rendered to text that is not JSON.
     """
     content = {name: getattr(source, name) for name in (*_TEXT_FIELDS, "private", "silent")}
     return {**content, **{name: json_value(name, getattr(source, name)) for name in _JSON_FIELDS}}
 
 
 # ---- types
+
+
+def storage_path(argument: str, address: object) -> ObjectStoragePath:
+    """
+    Return the path of an address.
+
+    :param argument: names it in the message.
+    :param address: a path, or anything that ``ObjectStoragePath`` takes.
+    :raises ChannelConfigurationError: it is not an address, or this task cannot reach it.
+    """
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    text = str(address)
+    try:
+        is_kept = _bare(urlsplit(text).geturl()) == _bare(text)
+        path: ObjectStoragePath = ObjectStoragePath(text)
+        _ = path.fs
+    except Exception as error:
+        raise ChannelConfigurationError(
+            f"{argument} is not the address of a file that this task can reach ({type(error).__name__}: {error}). "
+            "Give a path, or an address such as s3://conn_id@bucket/name.jsonl whose connection exists and whose "
+            "provider package is installed."
+        ) from error
+    if not is_kept:
+        raise ChannelConfigurationError(
+            f"Airflow would drop a part of the address in {argument} and use another file: remove a ? or # at the end, "
+            "tabs, line breaks and spaces at the beginning."
+        )
+    if text.endswith("/"):
+        raise ChannelConfigurationError(f"{argument} names a folder ({text}); give the path of a file.")
+    return path
+
+
+def _bare(address: str) -> str:
+    return address.replace("/", "").lower()
 
 
 class _TaskArguments(TypedDict):

@@ -52,10 +52,9 @@ def default_deferrable() -> bool:
 
 def policy_argument(retry_policy: RetryPolicy | None) -> dict[str, Any]:
     """
-    Return the argument for Airflow's own operator; none where it knows no such argument.
+    Return the argument for Airflow's own operator; none where Airflow has no such argument.
 
-    The default has to stand in a constructor's signature: Airflow looks there for the defaults of a mapped task, and
-    prefers ``default_args`` to it.
+    The default must be in the constructor's signature, where Airflow reads the defaults of a mapped task.
     """
     return {"retry_policy": retry_policy} if SUPPORTED or retry_policy is not None else {}
 

@@ -1,9 +1,10 @@
-"""What of an operator's arguments is a template: what the DAG file wrote, rendered once. All else is data.
+"""
+Only the text of the DAG file is a template, and it is rendered once. Everything else is data.
 
-Airflow sees to that where an argument is an ``XComArg``, or holds one, and where ``expand`` maps over one. It does not
-where the arguments are those that ``expand_kwargs`` takes from an XCom: they are rendered as if the DAG file had
-written them. Nor does it for an operator that is rendered again, as ``dag.test()`` of Airflow 2 does after a wait in
-the triggerer: what the first time brought is a template to the second. Both are seen to here.
+Airflow itself guarantees that for an ``XComArg``, and for ``expand`` over one. It does not for arguments that
+``expand_kwargs`` takes from an XCom, which it renders like text of the DAG file. Nor does it for an operator that is
+rendered twice, as ``dag.test()`` of Airflow 2 does after a wait in the triggerer: values of the first rendering are
+templates in the second. This module adds both guarantees.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ __all__ = ["ArrivingArguments", "Partial", "TemplatesOfTheFile", "text_of"]
 
 
 class ArrivingArguments(ListOfDictsExpandInput):
-    """The argument of ``expand_kwargs``, of which is data what a task returned."""
+    """The argument of ``expand_kwargs``; the result of a task in it is data."""
 
     def resolve(
         self, context: Mapping[str, Any], *args: Any, **kwargs: Any
     ) -> tuple[Mapping[str, Any], set[int]]:
-        """Return the arguments of one mapped task, and the ids of the values that are not to be rendered."""
+        """Return the arguments of one mapped task, and the ids of the values that Airflow must not render."""
         arguments, _ = super().resolve(context, *args, **kwargs)
         given = self.value[context["ti"].map_index] if isinstance(self.value, Sized) else self.value
         if isinstance(given, Mapping):
@@ -56,12 +57,12 @@ class Partial:
 
 
 def text_of(value: Any) -> Any:
-    """Return the text of an enumeration's member that is one, where Jinja takes its name; others as they are."""
+    """Return the value of a text enumeration's member, where Jinja takes its name; other values unchanged."""
     return value.value if isinstance(value, str) and isinstance(value, Enum) else value
 
 
 class TemplatesOfTheFile:
-    """Makes an operator or a sensor render what the DAG file wrote, and nothing else; before Airflow's own base."""
+    """Makes an operator or a sensor render text of the DAG file only. Comes before Airflow's own base."""
 
     _is_rendered = False
 

@@ -1,9 +1,8 @@
 """
-What a call has returned, as Airflow takes it from the task: for its XCom, and for the tasks that are mapped over it.
+Prepares the answer of a call for Airflow: for the XCom, and for the tasks that are mapped over it.
 
-Airflow looks at both after ``execute``, and tries the whole task again where it finds them wrong: a call that must not
-be repeated would be. So what is wrong with the DAG is told before the call, and what is wrong with the answer ends the
-task at once.
+Airflow checks both after ``execute`` and retries the whole task where one is wrong, which would repeat the call. So a
+mistake in the DAG is an error before the call, and an answer that Airflow would refuse fails the task without a retry.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ from airflow_channel_provider.xcom import fit_for_xcom
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-__all__ = ["check_takers", "taken"]
+__all__ = ["as_xcom", "check_mapped_tasks"]
 
 MAX_KEY_CHARACTERS = 512
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY_CHARACTERS}}}")
 
 
-def check_takers(operator: BaseOperator, context: Context) -> None:
+def check_mapped_tasks(operator: BaseOperator, context: Context) -> None:
     """
-    Make sure that tasks which are mapped over the answer will be given one.
+    Check that tasks which are mapped over the answer get one.
 
-    :raises ChannelConfigurationError: they will not.
+    :raises ChannelConfigurationError: ``do_xcom_push=False`` keeps it from them.
     """
     if not operator.do_xcom_push and _is_mapped_over(operator, context):
         raise ChannelConfigurationError(
-            f"A task is mapped over what {operator.task_id} returns, and do_xcom_push=False keeps that from it. "
-            "Nothing was sent; remove do_xcom_push=False."
+            f"A task is mapped over the result of {operator.task_id}, which has no XCom because of "
+            "do_xcom_push=False. Nothing was sent. Remove do_xcom_push=False."
         )
 
 
-def taken(operator: BaseOperator, answer: Any, context: Context, *, may_repeat: bool = False) -> Any:
+def as_xcom(operator: BaseOperator, answer: Any, context: Context, *, may_repeat: bool = False) -> Any:
     """
-    Return an answer as XCom can hold it.
+    Return an answer in a form that XCom can hold.
 
-    :param answer: what the call has returned.
-    :param may_repeat: whether the task only reads, so that what Airflow makes of the answer does no harm.
-    :raises AirflowFailException: Airflow would refuse it, and try the task again.
+    :param answer: result of the call.
+    :param may_repeat: whether the task only reads, so that a retry does no harm.
+    :raises AirflowFailException: Airflow would refuse the answer and retry the task.
     """
     fit = fit_for_xcom(answer)
     if may_repeat or not operator.do_xcom_push:
@@ -55,7 +54,7 @@ def taken(operator: BaseOperator, answer: Any, context: Context, *, may_repeat: 
         why = _why_not_mappable(fit, most=conf.getint("core", "max_map_length", fallback=1024))
     if why:
         raise AirflowFailException(
-            f"The call was made and answered, but {why}. The task is not tried again, since that would repeat the call."
+            f"The call succeeded, but {why}. The task is not retried, because a retry would repeat the call."
         )
     return fit
 
@@ -65,16 +64,16 @@ def _is_mapped_over(operator: BaseOperator, context: Context) -> bool:
         return False
     if next(operator.iter_mapped_dependants(), None) is None:
         return False
-    # What the instances of a mapped task return is put together before others are mapped over it.
+    # Airflow combines the results of a mapped task before other tasks are mapped over them.
     return getattr(context["ti"], "map_index", -1) < 0
 
 
 def _why_no_outputs(fit: Any) -> str:
     if not isinstance(fit, Mapping):
-        return f"multiple_outputs=True needs an object for an answer, not {_kind(fit)}"
+        return f"multiple_outputs=True needs an object as the answer, not {_kind(fit)}"
     if not all(isinstance(key, str) and _KEY.fullmatch(key) for key in fit):
         return (
-            "multiple_outputs=True makes an XCom of each key of the answer, which needs texts of 1 to "
+            "multiple_outputs=True makes an XCom of each key of the answer, and each key must be a text of 1 to "
             f"{MAX_KEY_CHARACTERS} characters without control characters"
         )
     return ""
@@ -82,9 +81,9 @@ def _why_no_outputs(fit: Any) -> str:
 
 def _why_not_mappable(fit: Any, *, most: int) -> str:
     if not isinstance(fit, (Sequence, dict)) or isinstance(fit, str):
-        return f"a task is mapped over it, which needs a list or an object, not {_kind(fit)}"
+        return f"a task is mapped over the answer, which must be a list or an object, not {_kind(fit)}"
     if len(fit) > most:
-        return f"a task is mapped over its {len(fit):,} parts, and [core] max_map_length allows {most:,}"
+        return f"a task is mapped over its {len(fit):,} elements, and [core] max_map_length allows {most:,}"
     return ""
 
 

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_channel_provider import configuration, request_ids, tasks
 from airflow_channel_provider.exceptions import ChannelError
-from airflow_channel_provider.operators._answers import check_takers, taken
+from airflow_channel_provider.operators._answers import as_xcom, check_mapped_tasks
 from airflow_channel_provider.retry_policy import fail_at_once
 from airflow_channel_provider.tasks import (
     DEFAULT_RETRY_POLICY,
@@ -67,10 +67,10 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
 
     @abstractmethod
     def call_service(self, context: Context) -> Any:
-        """Make the call and return what becomes the XCom, once it is made fit for that (:mod:`._answers`)."""
+        """Make the call and return its result."""
 
     def request_id(self, context: Context) -> str:
-        """Return the id of this task instance's one message: the same in every try of it."""
+        """Return the request id of this task instance's message; each try has the same."""
         return request_ids.for_task(request_ids.task_key(context))
 
     def describe(self) -> str:
@@ -85,7 +85,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         self, context: Context, event: Any = None, waiting_since: float | None = None
     ) -> Any:
         """
-        Make the call after the wait; the service recognises a message that it has seen by its request id.
+        Make the call after the wait; a message keeps its request id.
 
         :param waiting_since: when the first of the waits began (seconds since the epoch).
         """
@@ -97,8 +97,8 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         self.log.info("%s: calling, channel %s", what, where)
         started = time.monotonic()
         try:
-            check_takers(self, context)
-            result = taken(self, self.call_service(context), context, may_repeat=self._only_reads)
+            check_mapped_tasks(self, context)
+            result = as_xcom(self, self.call_service(context), context, may_repeat=self._only_reads)
         except ChannelError as error:
             self._wait_for(error, context, waiting_since)
             fail_at_once(error)
@@ -111,7 +111,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         return result
 
     def _wait_for(self, error: ChannelError, context: Context, waiting_since: float | None) -> None:
-        """Leave the worker slot if the error passes after a long wait that the task may still wait."""
+        """Free the worker slot if the error names a long wait that the task's limit still allows."""
         wait_seconds = tasks.seconds_to_wait(error, longer_than_seconds=self.hook.max_wait_seconds)
         if wait_seconds is None:
             return

@@ -1,7 +1,4 @@
-"""What the message operators share: rendered arguments -> ``dto`` -> call -> id of the message.
-
-Checked when the task runs, since any argument may be a template or mapped.
-"""
+"""Base of the operators that write a message; its arguments are checked when the task runs."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ __all__ = ["WriteMessageBaseOperator"]
 
 
 class WriteMessageBaseOperator(ChannelTalkBaseOperator):
-    """What the operators that write a message have in common; their docstrings list the arguments."""
+    """Base of the operators that write a message."""
 
     template_fields: Sequence[str] = (*CONTENT_FIELDS, *ChannelTalkBaseOperator.template_fields)
     template_fields_renderers = {"markdown": "md", "blocks": "json", "buttons": "json", "files": "json"}

@@ -1,7 +1,7 @@
 """Operators for Benlly.
 
-Neither of the two tokens that an authorization is about leaves the task: the one that goes in is masked as soon as it
-is rendered, before Airflow stores the rendered fields, and the ``device_token`` that comes out is left out of the XCom.
+No token leaves the task: the argument ``token`` is masked as soon as it is rendered, before Airflow stores the rendered
+fields, and the XCom does not contain the ``device_token`` of the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.masking import mask_secret
-from airflow_channel_provider.operators._answers import check_takers, taken
+from airflow_channel_provider.operators._answers import as_xcom, check_mapped_tasks
 from airflow_channel_provider.retry_policy import fail_at_once
 from airflow_channel_provider.tasks import DEFAULT_RETRY_POLICY, policy_argument
 from airflow_channel_provider.templates import TemplatesOfTheFile
@@ -31,7 +31,7 @@ __all__ = ["ChannelAuthorizeOperator", "ChannelDeauthorizeOperator"]
 
 
 class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
-    """Does one thing to a channel of Benlly; see its subclasses."""
+    """Sends one request about a channel of Benlly."""
 
     operation: str
     ui_color = "#e1f3ea"
@@ -59,7 +59,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
         self.log.info("%s: calling, Benlly channel %s", self.operation, self.channel_id)
         started = time.monotonic()
         try:
-            check_takers(self, context)
+            check_mapped_tasks(self, context)
             with BenllyHook(self.benlly_conn_id) as hook:
                 data = self.act(hook)
         except ChannelError as error:
@@ -73,7 +73,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
             f", expired: {data['expired']}" if "expired" in data else "",
         )
         public = {name: value for name, value in data.items() if name != "device_token"}
-        fit: dict[str, Any] = taken(self, public, context)
+        fit: dict[str, Any] = as_xcom(self, public, context)
         return fit
 
 
@@ -82,9 +82,9 @@ class ChannelAuthorizeOperator(_ChannelOperator):
     Authorizes a channel of Benlly and returns the answer, without its ``device_token``.
 
     :param channel_id: id of the channel, a whole number. (templated)
-    :param token: access token of the push service, for a channel whose ``auth_type`` is ``push_notification``. Refer to
-        a connection or a variable, ``{{ conn.push_service.password }}`` or ``{{ var.value.push_token }}``: what is
-        written into a DAG file is stored with the DAG, and what travels through XCom is stored there. (templated)
+    :param token: access token of the push service, for a channel whose ``auth_type`` is ``push_notification``. Use a
+        template of a connection or a variable, ``{{ conn.push_service.password }}`` or ``{{ var.value.push_token }}``:
+        Airflow stores the text of a DAG file and each XCom unencrypted. (templated)
     :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
     :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. Default:
         :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` decide.
@@ -120,7 +120,7 @@ class ChannelAuthorizeOperator(_ChannelOperator):
 
 class ChannelDeauthorizeOperator(_ChannelOperator):
     """
-    Takes the authorization of a channel of Benlly back and returns the answer.
+    Revokes the authorization of a channel of Benlly and returns the answer.
 
     :param channel_id: id of the channel, a whole number. (templated)
     :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
@@ -132,5 +132,5 @@ class ChannelDeauthorizeOperator(_ChannelOperator):
     operation = "deauthorize"
 
     def act(self, hook: BenllyHook) -> dict[str, Any]:
-        """Take the authorization back."""
+        """Revoke the authorization."""
         return hook.deauthorize_channel(self.channel_id)

@@ -1,20 +1,23 @@
 """
 Reads a list of any length: into XCom where it is short, into a file of lines of JSON where it is not.
 
-Reading begins anew in each try, and after a wait without a worker slot; a file is replaced when its last line is
-written.
+Reading begins anew in each try, and after a wait without a worker slot. On a disk the lines are written to a file
+beside the target whose name ends with ``.part``. It replaces the target when the last line is written; after a kill,
+the next try of the task removes it. An object store makes an object of the lines when it has the last one.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.arguments import params_mapping
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.tasks import function_params_of
+from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
@@ -101,8 +104,8 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         """Return the file to write, checked before anything is asked for; None where the items are returned."""
         if not self.path:
             return None
+        from airflow_channel_provider.arguments import storage_path
         from airflow_channel_provider.bulk.files import check_place
-        from airflow_channel_provider.operators._paths import storage_path
 
         target = storage_path("path", self.path)
         check_place(target, argument="path")
@@ -110,13 +113,12 @@ class PagedReadOperator(ChannelTalkBaseOperator):
 
     def _write(self, target: ObjectStoragePath, items: Iterator[Any], context: Context) -> dict[str, Any]:
         from airflow_channel_provider.bulk.files import remove_temporary_files
-        from airflow_channel_provider.operators._jsonl import write_lines
 
         try_number = int(getattr(context["ti"], "try_number", 1) or 1)
         marks = [f"{self.request_id(context)}-{number}" for number in range(1, try_number + 1)]
         for mark in marks[:-1]:
             remove_temporary_files(target, mark=mark)
-        return {"path": str(self.path), "count": write_lines(target, items, mark=marks[-1])}
+        return {"path": str(self.path), "count": write_json_lines(target, items, mark=marks[-1])}
 
     def _reported(self, items: Iterator[Any]) -> Iterator[Any]:
         count, told_at = 0, time.monotonic()
@@ -128,11 +130,9 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         self.log.info("%s: %d items", self.method, count)
 
     def _small_enough(self, items: Iterator[Any]) -> Iterator[Any]:
-        from airflow_channel_provider.operators._jsonl import as_line
-
         size = 0
         for count, item in enumerate(items, start=1):
-            size += len(as_line(item))
+            size += len(json_line(item))
             if size > self.max_xcom_bytes:
                 raise ChannelConfigurationError(
                     f"{self.method}: the first {count} items are {size:,} bytes as JSON, and XCom keeps what a task "
@@ -141,3 +141,36 @@ class PagedReadOperator(ChannelTalkBaseOperator):
                     method=self.method,
                 )
             yield item
+
+
+def json_line(item: Any) -> bytes:
+    """
+    Return an item as one line of JSON.
+
+    :raises ChannelResponseError: it is nested too deeply.
+    """
+    try:
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise ChannelResponseError(
+            "An item of the list is nested too deeply to be written as JSON."
+        ) from None
+    return utf8(text) + b"\n"
+
+
+def write_json_lines(target: ObjectStoragePath, items: Iterable[Any], *, mark: str) -> int:
+    """
+    Write all items, and replace the target by them.
+
+    :param target: file of lines of JSON; its directory is made, where it is on this host.
+    :param mark: tells the part of this writer from those of others.
+    :return: how many there were.
+    """
+    from airflow_channel_provider.bulk.files import replaced
+
+    count = 0
+    with atomic_write(target, mark=mark) as stream:
+        for item in items:
+            stream.write(json_line(item))
+            count += 1
+    return count

@@ -22,8 +22,7 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelResponseError,
 )
-from airflow_channel_provider.operators._jsonl import as_line, write_lines
-from airflow_channel_provider.operators.paged_read import PagedReadOperator
+from airflow_channel_provider.operators.paged_read import PagedReadOperator, json_line, write_json_lines
 
 pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 
@@ -65,7 +64,7 @@ def test_a_list_that_the_catalogue_does_not_know_is_read_by_its_field(doors: Any
 
 
 def test_what_is_too_large_for_xcom_is_refused_with_the_remedy(doors: Any) -> None:
-    size = sum(len(as_line(manager)) for manager in MANAGERS)
+    size = sum(len(json_line(manager)) for manager in MANAGERS)
     assert read(doors, *PAGES, max_xcom_bytes=size) == MANAGERS
     with pytest.raises(ChannelConfigurationError) as caught:
         read(doors, *PAGES, max_xcom_bytes=size - 1)
@@ -228,6 +227,6 @@ def test_whatever_json_can_hold_is_one_line_and_comes_back(
     items: list[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     target = tmp_path_factory.mktemp("jsonl") / "items"
-    assert write_lines(ObjectStoragePath(str(target)), items, mark="m") == len(items)
+    assert write_json_lines(ObjectStoragePath(str(target)), items, mark="m") == len(items)
     written = target.read_bytes()
     assert [json.loads(line) for line in written.split(b"\n")[:-1]] == items

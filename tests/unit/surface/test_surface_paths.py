@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from airflow_channel_provider.arguments import storage_path
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.operators._paths import storage_path
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,7 @@ def test_a_file_has_the_name_of_its_address(address: str) -> None:
     "address", ["/tmp/a?", "/tmp/a#", "/tmp/a?#b", "/tmp/a\nb", "/tmp/a\tb", " /tmp/a", "file:///tmp/a?"]
 )
 def test_an_address_that_would_be_another_file_is_refused(address: str) -> None:
-    with pytest.raises(
-        ChannelConfigurationError, match=r"^Airflow would drop a part of the address in path"
-    ):
+    with pytest.raises(ChannelConfigurationError, match=r"^Airflow would drop a part of the address in path"):
         storage_path("path", address)
 
 
@@ -43,5 +41,5 @@ def test_a_folder_is_refused() -> None:
 @pytest.mark.parametrize("address", ["nosuchthing://bucket/a", "//[x/a", "nosuchthing://c@b/a"])
 def test_an_address_that_leads_nowhere_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_C", json.dumps({"conn_type": "generic"}))
-    with pytest.raises(ChannelConfigurationError, match=r"^path is no address"):
+    with pytest.raises(ChannelConfigurationError, match=r"^path is not the address"):
         storage_path("path", address)
