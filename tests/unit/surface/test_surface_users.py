@@ -154,8 +154,8 @@ def test_mask_can_be_given_in_each_form_that_the_service_takes(doors: Any, given
 @pytest.mark.parametrize(
     ("kwargs", "words"),
     [
-        ({}, "nothing to write"),
-        ({"profile": {}, "language": ""}, "nothing to write"),
+        ({}, "No field of the member is given"),
+        ({"profile": {}, "language": ""}, "No field of the member is given"),
         ({"member_id": "", "tags": ["a"]}, "member_id is empty"),
         ({"profile": ["a"]}, "profile must be a mapping, not list"),
         ({"profile": {"a.b": 1}}, "without dots and commas"),
