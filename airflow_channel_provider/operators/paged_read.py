@@ -166,7 +166,7 @@ def write_json_lines(target: ObjectStoragePath, items: Iterable[Any], *, mark: s
     :param mark: tells the part of this writer from those of others.
     :return: how many there were.
     """
-    from airflow_channel_provider.bulk.files import replaced
+    from airflow_channel_provider.bulk.files import atomic_write
 
     count = 0
     with atomic_write(target, mark=mark) as stream:
