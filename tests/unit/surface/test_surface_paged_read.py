@@ -169,7 +169,9 @@ def test_what_is_no_file_is_refused_before_anything_is_asked_for(
         target.mkdir()
     else:
         os.mkfifo(target)
-    with pytest.raises(ChannelConfigurationError, match=r"^path names .*managers.jsonl.*; give the path of"):
+    with pytest.raises(
+        ChannelConfigurationError, match=r"^path names .*managers.jsonl.*; (give|set) the path of"
+    ):
         read(doors, *PAGES, path=str(target))
     assert doors.client.calls == []
     assert other.read_text() == "kept"
