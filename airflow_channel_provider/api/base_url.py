@@ -1,10 +1,8 @@
 """
-One spelling per service address: equal services get equal base URLs, whatever way the connection writes
-them.
+Normalises the address of a service: equal services get equal base URLs, however a connection writes them.
 
-The base URL is part of the name under which tokens are shared, and it is quoted in messages; so it is
-lower-case, without default port and trailing slash, and can never hold a user, a password, a path or a
-query.
+Tokens are shared by base URL, and messages quote it. So it is in lower case, without default port and trailing slash,
+and never contains a user, a password, a path or a query.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ def normalise_base_url(host: str, *, schema: str | None, port: int | None) -> st
 
 def is_unencrypted(base_url: str) -> bool:
     """
-    Tell whether what is sent could be read on its way: without TLS, and to another machine.
+    Return whether requests travel unencrypted: without TLS, and to another machine.
 
     :param base_url: from :func:`normalise_base_url`.
     """

@@ -1,20 +1,18 @@
 """
-What a refusal means: the service's words in, one class of the error tree out.
+Chooses the error class for a refusal of the service.
 
-The status alone does not tell: most refusals come with HTTP 200 and the type ``common``, and functions that
-the service passes on hide the status of the answer behind in a text. Evidence in order: status (the one
-behind, where it can be dug out), code, words. Words count only where no status was found, and only as the
-service's own libraries begin with them: anything else may be a caller's text that is echoed. Where nothing
-tells what became of a call that was passed on, the status is taken to be 502, so that nobody mistakes it for
-a refusal without effect. An app's own function may mean anything by a code or a word; of its answers only
-what HTTP says is believed, since the store refuses a token there with a status.
+The HTTP status alone is not enough: most refusals come with HTTP 200 and the type ``common``, and functions that the
+service forwards hide the upstream status in a text. Evidence in order: status (the upstream one, where it is quoted),
+code, words. Words count only without a status, and only the phrases that the service's own libraries begin with: other
+text may echo a caller's input. Where the outcome of a forwarded call is unknown, the status is taken to be 502, so that
+it is not mistaken for a refusal without effect. An app's own function may use any code or word; of its answers only the
+HTTP status counts, since the app store refuses a token with a status.
 
-Token requests have rules of their own, since the same words mean something else there:
+Token requests have their own rules, since the same words have another meaning there:
 
-- ``token fetch fail`` is how the token service's refusal arrives. What it looks like with the quota used up
-  is published nowhere; most probably just so. An unexplained one is therefore taken for the quota, without
-  a time: taking a quota refusal for a wrong secret would stop all tasks for good, the other way round they
-  only wait.
+- ``token fetch fail`` is how a refusal of the token service arrives. How it looks when the quota is used up is not
+  published; probably the same. So an unexplained one is taken for the quota, without a time: if a quota refusal
+  were taken for a wrong secret, all tasks would fail for good; the other way round they only wait.
 - With a channel, an empty or "unauthorized" text means that the app is not installed there.
 - Every other refusal in an envelope means that the secret or the refresh token is wrong, but for what the
   service says of itself (an internal error, a method it does not know).

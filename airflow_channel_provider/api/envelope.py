@@ -1,11 +1,10 @@
 """
-Whether a call succeeded is said by the envelope, not by HTTP: refusals come with status 200.
+Reads the envelope of an answer, which decides about success: refusals come with HTTP status 200.
 
-Success is a ``result`` (or none: some functions have no result), or a bare object as in the vendor's
-description of the token functions. An ``error`` that is absent, null or empty means nothing. Everything
-else is a refusal, or no answer of this service at all: what is not written as the service writes, such as the
-HTML of a gateway that lets nobody through, says nothing of a secret, a token or a permission, whatever its
-status. Pure: an answer in; a result, or an exception of the tree out.
+Success is a ``result`` (or none: some functions have no result), or a bare object as the vendor describes for the token
+functions. An ``error`` that is absent, null or empty is no error. Everything else is a refusal, or not an answer of
+this service: the HTML page of a gateway, for example, says nothing about a secret, a token or a permission, whatever
+its status. Pure: returns a result or raises an error of the tree.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """
-What a refusal says, wherever it hides: in an envelope, in a plain error body, or in a text that quotes
-another answer.
+Reads the error in an answer: from an envelope, from a plain error body, or from text that quotes another answer.
 
-The newest error body names its kind (``commonErrorCode``, or ``operationErrorCode``) and lists what is wrong
-(``details``), each with the value at fault, which is never told.
+The newest error body names its kind (``commonErrorCode`` or ``operationErrorCode``) and lists the invalid fields
+(``details``) with their values, which are never shown.
 
-Pure and total: any JSON is accepted, of any nesting and size, and nothing is raised; of what is longer or wider than a
-refusal has a reason to be, the beginning is read.
+Pure: any JSON is accepted, of any depth and size, and nothing is raised. Of a very large body only the beginning is
+read.
 """
 
 from __future__ import annotations
@@ -61,15 +60,15 @@ class Refusal:
     """
     A refusal in the service's own words, secrets not removed yet.
 
-    :param status: HTTP status; of the answer behind, where one is quoted and names it.
+    :param status: HTTP status; that of a quoted answer, where it names one.
     :param code: of the error envelope.
     :param type: of the error envelope or body, may be empty.
-    :param text: may be empty; of :data:`_TEXT_CHARACTERS` at most.
+    :param text: may be empty; at most :data:`_TEXT_CHARACTERS` characters.
     :param evidence: the decoded body that may name a reset.
     :param in_envelope: said by an ``error`` envelope, not by the status of a plain body.
-    :param quoted: quotes the answer of a service behind.
+    :param quoted: quotes the answer of an upstream service.
     :param token_answer: quotes an answer of the token service.
-    :param explained: the answer behind told its status.
+    :param explained: the quoted answer has a status.
     """
 
     status: int
@@ -143,7 +142,7 @@ def from_body(body: JSON, *, status: int) -> Refusal:
 
 
 def unwrap_quoted(refusal: Refusal) -> Refusal:
-    """Replace a refusal that quotes the answer of the service behind by what that answer says."""
+    """Replace a refusal that quotes the answer of an upstream service by what that answer says."""
     for _ in range(_DEPTH_LIMIT):
         token_match = _QUOTED_TOKEN_ANSWER.search(refusal.text)
         match = token_match or _QUOTED_ANSWER.search(refusal.text)

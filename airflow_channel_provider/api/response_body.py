@@ -1,8 +1,7 @@
 """
-The body of an answer, read within its limits: neither what comes nor what it unpacks to is larger than the answer may
-be, and the deadline holds while it is unpacked.
+Reads the body of an answer within its limits of size and time, compressed and decompressed.
 
-Only what was asked for is unpacked: gzip, once. A body that is packed otherwise, or whose end two headers tell, is
+Only gzip is accepted, as requested, and only once. A body with another encoding, or with two headers for its length, is
 refused.
 """
 

@@ -1,5 +1,5 @@
 """
-How long to wait, from whatever the service tells; a delay, so that a wrong clock does little harm.
+Reads from an answer how long to wait, as a delay, so that a wrong clock does little harm.
 
 Order of evidence: ``Retry-After``, the reset header, the reset in the body. The general limit of the
 service names its reset as epoch seconds, in the body of a 429 (an older version as RFC 3339 text) and in a
@@ -37,7 +37,7 @@ _SMALLEST_EPOCH_MILLISECONDS = 1e11
 
 def parse_retry_after(headers: Mapping[str, str], body: JSON, *, now: float) -> float | None:
     """
-    Tell the delay from the moment of the answer.
+    Return the delay from the moment of the answer.
 
     :param headers: of the answer; any case.
     :param body: the decoded answer, or the answer that it proxies; None where there is none.

@@ -1,9 +1,9 @@
 """
-One door to a service: a request is sent at most once, and its fate is one of three.
+Sends requests to one service, each at most once.
 
-An answer comes back as a :class:`Response`, whatever its status. Where none comes, ``ChannelNotSentError``
-means that provably nothing was sent, and ``ChannelAmbiguousResultError`` that the request may have had its
-effect. Nothing is repeated here, TLS is always verified, redirects are not followed and netrc is not read.
+An answer is returned as a :class:`Response`, whatever its status. Without one, ``ChannelNotSentError`` means that
+provably nothing was sent, and ``ChannelAmbiguousResultError`` that the request may have taken effect. Nothing is
+repeated here, TLS is always verified, redirects are not followed and netrc is not read.
 
 No answer costs more than its limits, whatever the service sends: each request has a deadline, and each answer a size.
 """
@@ -99,7 +99,7 @@ class Transport:
         self._max_answer_bytes = max_answer_bytes
         # What frames an answer may be as long as the answer itself.
         self._max_wire_bytes = 2 * max_answer_bytes + _HEAD_BYTES
-        self._door: _Door | None = None
+        self._session: _ProcessSession | None = None
         self._opening = threading.Lock()
 
     def send(
@@ -170,27 +170,27 @@ class Transport:
         request.body = body
         return request
 
-    def _open(self) -> _Door:
-        door = self._door
+    def _open(self) -> _ProcessSession:
+        session = self._session
         # A forked child must not write into its parent's connections.
-        if door is None or door.pid != os.getpid():
+        if session is None or session.pid != os.getpid():
             with self._opening:
-                door = self._door
-                if door is None or door.pid != os.getpid():
-                    door = self._door = _Door(self.base_url)
-        return door
+                session = self._session
+                if session is None or session.pid != os.getpid():
+                    session = self._session = _ProcessSession(self.base_url)
+        return session
 
     def _exchange(
-        self, door: _Door, request: requests.PreparedRequest, attempt: Attempt, operation: str
+        self, session: _ProcessSession, request: requests.PreparedRequest, attempt: Attempt, operation: str
     ) -> requests.Response:
         remaining_seconds = attempt.deadline - time.monotonic()
-        answer = door.session.send(
+        answer = session.http.send(
             request,
             stream=True,
             timeout=(min(self._connect_timeout_seconds, remaining_seconds), self._read_timeout_seconds),
-            verify=door.verify,
+            verify=session.verify,
             cert=None,
-            proxies=door.proxies,
+            proxies=session.proxies,
             allow_redirects=False,
         )
         if answer.status_code == _PROXY_LOGIN:
@@ -202,7 +202,9 @@ class Transport:
         target = self._target()
         if attempt.sent and not is_refused_handshake(error):
             return lost_answer_error(error, operation=operation, target=target, attempt=attempt)
-        bundle, proxy = (self._door.bundle, self._door.proxy) if self._door is not None else ("", None)
+        bundle, proxy = (
+            (self._session.bundle, self._session.proxy) if self._session is not None else ("", None)
+        )
         return not_sent_error(
             error,
             operation=operation,
@@ -214,14 +216,14 @@ class Transport:
 
     def _target(self) -> str:
         name = host_and_port(self.base_url)
-        proxy = self._door.proxy if self._door is not None else None
+        proxy = self._session.proxy if self._session is not None else None
         return f"{name} (through the proxy {proxy})" if proxy not in (None, UNREADABLE) else name
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
-        door, self._door = self._door, None
-        if door is not None and door.pid == os.getpid():
-            door.session.close()
+        session, self._session = self._session, None
+        if session is not None and session.pid == os.getpid():
+            session.http.close()
 
     def __enter__(self) -> Transport:
         return self
@@ -232,8 +234,8 @@ class Transport:
         self.close()
 
 
-class _Door:
-    """What one process keeps open: a session, and what the environment said when it was built."""
+class _ProcessSession:
+    """The session of one process, with the proxy and certificate settings of its environment."""
 
     def __init__(self, base_url: str) -> None:
         self.pid = os.getpid()
@@ -243,4 +245,4 @@ class _Door:
         variable = next((name for name in _BUNDLES if os.environ.get(name)), "")
         self.verify = os.environ[variable] if variable else True
         self.bundle = f"{variable} ({self.verify})" if variable else ""
-        self.session = new_session()
+        self.http = new_session()

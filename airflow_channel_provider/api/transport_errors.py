@@ -1,8 +1,7 @@
 """
-Why a request got no answer, said so that the reader knows where to look.
+Translates errors of a request without an answer into errors that say where to look.
 
-Pure: an exception in, one of ours out. The text of the exception itself is never quoted where it may hold
-more than the operating system's own words.
+Pure. The text of the original exception is quoted only where it is the operating system's own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Arrow knows of a Parquet file or a DataFrame: the types of its columns, and rows that have lost no digit."""
+"""Column types and lossless rows of Arrow data: a Parquet file or a DataFrame."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The names of columns: each stands for one column, on the side of the source and on the side of the table.
+"""Matches column names of a source with those of a table.
 
-A name that matches nothing, or two columns, is told before anything is sent: what has no name of its own would get lost
-or reach somebody else. An exact name wins; otherwise one that differs in case alone is the same column.
+A name that matches no column, or two, is an error before anything is sent. An exact match wins; otherwise names are
+matched apart from case.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-What a value is in a data table: the type of a column that holds it, and the cell that it becomes there.
+Column types of a data table: the type for a value, and the conversion of a value to a cell.
 
-The one place that decides either, so that a column and its cells agree. A value goes in as it is, or in a form
-that says the same; what would lose something is refused, for that row alone. An error names types, never a value.
+Both are decided here, so that a column and its cells agree. A value is stored as it is or in an equivalent form; a
+value that would lose something fails its row. An error names types, never a value.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The dead-letter file and the checkpoint, at any place that fsspec reaches.
+"""The dead-letter file, in any store that fsspec reaches.
 
-Object stores can't append, so the dead-letter file is written in parts, and put together when a try ends. A part is
-valid once a checkpoint counts it; one that a killed try left behind is written again. Nothing but a dead-letter file is
-ever replaced or removed by one, and what was not listed can be removed: parts are known by their numbers.
+Object stores can't append, so the file is written in parts, which are merged when a try ends. A part is valid when a
+checkpoint counts it; a part that a killed try left is written again. A file that is not a dead-letter file is never
+replaced or removed. Parts are found by their numbers, without listing the folder.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 JSON = Any
 COPY_BYTES = 1 << 20
 MOST_LINE_BYTES = 8 * MAX_ITEM_BYTES
-"""Of a dead-letter file: a byte of an item may be six in JSON."""
+"""Of a line of a dead-letter file: one byte of an item may become six in JSON."""
 
 
 class DeadLetterFile:
     """
-    The items that did not succeed, a line of JSON each; valid input of another run.
+    The items that did not succeed, one JSON object per line; another run can read it as its source.
 
-    :param path: where it is put together.
+    :param path: of the complete file.
     :param owner: names the task instance; keeps the parts of two of them apart.
     :param attempt: the try of the task.
     """
@@ -52,9 +52,9 @@ class DeadLetterFile:
 
     def check(self) -> None:
         """
-        Refuse a place where something else than a dead-letter file is; an empty file may be replaced.
+        Refuse a path where another kind of file exists; an empty file may be replaced.
 
-        :raises ChannelConfigurationError: there is such a thing.
+        :raises ChannelConfigurationError: another file, a link or a folder is there.
         """
         files.check_place(self.path, argument="dead_letter")
         files.check_place(self._part(1), argument="dead_letter")
@@ -74,10 +74,10 @@ class DeadLetterFile:
 
     def merge_parts(self, parts: int) -> None:
         """
-        Make the one file of all parts; without any, one that an earlier try has left goes.
+        Write the complete file from all parts; without parts, remove the file of an earlier try.
 
-        :param parts: so many are valid.
-        :raises ChannelConfigurationError: something else has come to stand there; the parts are left as they are.
+        :param parts: number of valid parts.
+        :raises ChannelConfigurationError: another file was created there meanwhile; the parts are kept.
         """
         self.check()
         if not parts:
@@ -89,11 +89,11 @@ class DeadLetterFile:
 
     def remove_parts(self, parts: int) -> None:
         """
-        Remove the parts, once the one file is there and no checkpoint counts them any more.
+        Remove the parts, after the complete file was written and no checkpoint counts them.
 
-        What can't be removed is left with a warning: the work is done.
+        What can't be removed is left with a warning, since the work is done.
 
-        :param parts: so many were valid; one more may be there that was never counted.
+        :param parts: number of valid parts; one more may exist that was never counted.
         """
         try:
             for number in range(1, parts + 2):

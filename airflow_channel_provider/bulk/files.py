@@ -1,11 +1,11 @@
 """
-Files of a task: written as a whole or not at all, and for the eyes of its user alone.
+Files of a task: written atomically, and readable by its user alone.
 
-On a disk of this host a file is written aside, with mode 0600 and under a name that nobody can foresee, and takes the
-place of the old one when it is complete. No link is followed, neither where a file is written nor where one that an
-earlier try wrote is read again, and nothing is taken from another user: a name in a folder that many may write to is no
-proof. The way to the folder may lead over links. Object stores know none of this: an object is written at its place,
-and is there when its last byte is. In other stores a file is written aside as well. No name is taken for a pattern.
+On a local disk a file is written to a temporary file with mode 0600 and a random name, which replaces the old one when
+it is complete. Symbolic links are not followed, neither in writing nor in reading what an earlier try wrote, and a file
+of another user is not read: in a shared folder a name proves nothing. The path of the folder may contain links. In an
+object store an object is written in place, and exists when its last byte is there. In other stores a temporary file is
+used as well. No name is taken for a glob pattern.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 def check_place(path: ObjectStoragePath, *, argument: str) -> None:
     """
-    Refuse to write where something else than a file stands.
+    Refuse a path where no file can be written.
 
     :param argument: names the path in the message.
-    :raises ChannelConfigurationError: a link, a folder or a device is there, or no file can be.
+    :raises ChannelConfigurationError: it is a link, a folder or a device, or not a valid path.
     """
     if not path.name:
         raise ChannelConfigurationError(
@@ -98,7 +98,7 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
 
 
 def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
-    """Tell whether two addresses, however they are spelled, are one file."""
+    """Return whether two addresses name the same file."""
     if _is_local(one) and _is_local(other):
         first, second = _on_disk(one), _on_disk(other)
         try:
@@ -112,19 +112,19 @@ def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
 
 
 class Output(Protocol):
-    """What a file is written through."""
+    """A file that is being written."""
 
     def write(self, content: bytes, /) -> object:
-        """Write some more."""
+        """Append bytes."""
 
 
 @contextlib.contextmanager
 def atomic_write(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]:
     """
-    Write a file; it takes the place of the old one when the block ends, and is gone where that fails.
+    Write a file; it replaces the old one when the block ends, and is removed if the block fails.
 
-    :param path: of the file; its folder is made, where it is on this host.
-    :param mark: tells what this writer would leave behind if it were killed; see :func:`remove_temporary_files`.
+    :param path: of the file; a local folder is created.
+    :param mark: part of the temporary file's name, by which :func:`remove_temporary_files` finds it after a kill.
     """
     elsewhere = _as_object if _holds_objects(path) else _aside_in_store
     opened = _aside_on_disk if _is_local(path) else elsewhere
@@ -133,7 +133,7 @@ def atomic_write(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]
 
 
 def write_file(path: ObjectStoragePath, content: bytes) -> None:
-    """Write a small file so that a reader, or a kill, finds the old one or the new one."""
+    """Write a small file atomically."""
     if _holds_objects(path):
         with translated(path, "written"):
             path.fs.pipe_file(path.path, content)
@@ -143,7 +143,7 @@ def write_file(path: ObjectStoragePath, content: bytes) -> None:
 
 
 def remove(path: ObjectStoragePath) -> None:
-    """Remove one file, if it is there."""
+    """Remove one file, if it exists."""
     with translated(path, "removed"), contextlib.suppress(FileNotFoundError):
         if _is_local(path):
             _on_disk(path).unlink()
@@ -152,7 +152,7 @@ def remove(path: ObjectStoragePath) -> None:
 
 
 def remove_or_empty(path: ObjectStoragePath) -> None:
-    """Remove one file; where that is not allowed and writing is, nothing is left in it."""
+    """Remove one file; where only writing is allowed, empty it."""
     try:
         remove(path)
     except ChannelConfigurationError as error:
@@ -162,7 +162,7 @@ def remove_or_empty(path: ObjectStoragePath) -> None:
 
 
 def remove_temporary_files(path: ObjectStoragePath, *, mark: str) -> None:
-    """Remove what a writer of :func:`atomic_write` has left behind that was killed, as far as that is possible."""
+    """Remove what a killed :func:`atomic_write` has left, as far as possible."""
     if _holds_objects(path):
         return
     with contextlib.suppress(OSError, ChannelError):
@@ -273,7 +273,7 @@ def _in_store(path: ObjectStoragePath) -> str:
 
 
 def _opened(place: Path) -> int:
-    """Open a plain file, be it whose it may, and nothing else."""
+    """Open a regular file, whoever owns it, and nothing else."""
     try:
         descriptor = os.open(place, _READ)
     except OSError as error:
@@ -287,7 +287,7 @@ def _opened(place: Path) -> int:
 
 
 def _user_in(folder: Path) -> int:
-    """Return whose a new file is in a folder: behind a network file system another user than this one."""
+    """Return the owner of new files in a folder; on a network file system it may be another user than this one."""
     with tempfile.TemporaryFile(dir=folder) as probe:
         return os.fstat(probe.fileno()).st_uid
 
@@ -299,8 +299,8 @@ def _not_ours(place: Path) -> ChannelConfigurationError:
     )
 
 
-class _Telling:
-    """Writes to a stream, and tells what is wrong with its file."""
+class _CheckedOutput:
+    """Writes to a stream, and translates its errors."""
 
     def __init__(self, stream: IO[bytes], path: ObjectStoragePath) -> None:
         self._stream = stream
@@ -325,7 +325,7 @@ def _aside_on_disk(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
         descriptor, aside = tempfile.mkstemp(ASIDE, _aside_start(target.name, mark), target.parent)
     try:
         with open(descriptor, "wb") as stream:
-            yield _Telling(stream, path)
+            yield _CheckedOutput(stream, path)
             with translated(path, "written"):
                 stream.close()
         with translated(path, "written"):
@@ -340,7 +340,7 @@ def _as_object(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
     with translated(path, "written"):
         stream = path.fs.open(path.path, "wb")
     try:
-        yield _Telling(stream, path)
+        yield _CheckedOutput(stream, path)
         with translated(path, "written"):
             stream.close()
     except BaseException:
@@ -349,7 +349,7 @@ def _as_object(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
 
 
 def _let_go(stream: Any) -> None:
-    """Give up what was written; a stream that is merely closed, or forgotten, would make an object of it."""
+    """Discard what was written; closing or dropping the stream would create the object."""
     with contextlib.suppress(Exception):
         stream.discard()
     with contextlib.suppress(Exception):
@@ -367,7 +367,7 @@ def _aside_in_store(path: ObjectStoragePath, mark: str) -> Iterator[Output]:
         with translated(path, "written"):
             stream = aside.fs.open(aside.path, "wb")
         try:
-            yield _Telling(stream, path)
+            yield _CheckedOutput(stream, path)
         finally:
             with translated(path, "written"):
                 stream.close()

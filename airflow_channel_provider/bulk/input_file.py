@@ -1,8 +1,8 @@
-"""A file as its store has it: opened for reading, and what is the store's trouble kept apart from what is the file's.
+"""Opens a file of any store for reading, and decompresses it.
 
-A file that holds something else than its name says stays wrong, so that its task is not tried again. A store that does
-not answer, or a file that was changed under the reader's hands, is another matter in the next try: nothing that was
-remembered of a listing is asked then.
+Errors of the store and errors of the content are kept apart. A file with the wrong content stays wrong, so its task
+fails at once. A store that does not answer, or a file that was changed while it was read, may work in the next try,
+which does not use cached listings.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "InputFile", "decompressed", "name_without_compression", "open_input"]
 
 _CHANGED = ("FileExpired",)
-"""What a store raises for a file that is another one by now; by name, since its package may not be here."""
+"""What a store raises for a replaced file; by name, since its package may not be installed."""
 
 
 class InputFile(io.RawIOBase):
     """
-    An open file; what its store raises is remembered, and it is known when it is no longer the same file.
+    An open file that remembers what its store raised, and notices when the file is replaced.
 
     :param path: of the file.
     :param file: as the store opened it.
@@ -44,24 +44,24 @@ class InputFile(io.RawIOBase):
         self.error: Exception | None = None
 
     def readable(self) -> bool:
-        """As each file here."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Tell whether the store can begin somewhere else."""
+        """Return whether the store can seek."""
         return bool(self._file.seekable())
 
     def tell(self) -> int:
-        """Return where the next byte is read."""
+        """Return the position of the next byte."""
         return int(self._file.tell())
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Read on somewhere else."""
+        """Move to another position."""
         self._file.seek(offset, whence)
         return self.tell()
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; fewer only where the file ends, as the stores do."""
+        """Return the next bytes; fewer only at the end of the file."""
         try:
             found: bytes = self._file.read(size)
         except Exception as error:
@@ -70,13 +70,13 @@ class InputFile(io.RawIOBase):
         return found
 
     def readinto(self, buffer: Any) -> int:
-        """See :meth:`read`."""
+        """Fill a buffer, as :meth:`read` does."""
         found = self.read(len(buffer))
         buffer[: len(found)] = found
         return len(found)
 
     def is_changed(self) -> bool:
-        """Tell whether somebody has written to the file since it was opened, as far as that can be known."""
+        """Return whether the file was written to since it was opened, as far as the store tells."""
         now = None if self._file.closed else _version(self.path, self._file)
         return None not in (now, self._version) and now != self._version
 
@@ -84,12 +84,12 @@ class InputFile(io.RawIOBase):
 @contextlib.contextmanager
 def open_input(path: ObjectStoragePath, what: str) -> Iterator[InputFile]:
     """
-    Open a file; whatever is raised where it is read is told with its name.
+    Open a file; each error in the block names it.
 
     :param path: of the file.
-    :param what: it is taken for, such as ``csv``.
-    :raises ChannelConfigurationError: the file is wrong, or can't be read by this task.
-    :raises ChannelError: the store does not give the file now, or has another one under its name.
+    :param what: the format that is expected, such as ``csv``.
+    :raises ChannelConfigurationError: the content is wrong, or this task has no access.
+    :raises ChannelError: the store does not return the file now, or the file was replaced.
     """
     file: InputFile | None = None
     try:
@@ -108,7 +108,7 @@ def open_input(path: ObjectStoragePath, what: str) -> Iterator[InputFile]:
 
 @contextlib.contextmanager
 def _unchanged(file: InputFile) -> Iterator[None]:
-    """Read a file to its end, or to where it is wrong: neither means much if it was written to meanwhile."""
+    """Check that a file was not changed while the block read it."""
     try:
         yield
     except Exception as error:
@@ -120,7 +120,7 @@ def _unchanged(file: InputFile) -> Iterator[None]:
 
 
 def _version(path: ObjectStoragePath, file: Any) -> object:
-    """Return what is another one once the open file holds something else; None where nothing tells."""
+    """Return a value that changes when the content of the file changes; None where the store has none."""
     try:
         found = os.fstat(file.fileno())
     except (OSError, AttributeError):
@@ -128,7 +128,7 @@ def _version(path: ObjectStoragePath, file: Any) -> object:
         with contextlib.suppress(Exception):
             return path.fs.ukey(path.path)
         return None
-    # A file that was replaced is there for its reader as long as it is open.
+    # On a disk, a replaced file stays readable while it is open.
     return found.st_size, found.st_mtime_ns
 
 
@@ -160,9 +160,9 @@ _ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 
 def name_without_compression(name: str) -> str:
     """
-    Return a file's name without the suffix of its compression, in small letters.
+    Return a file's name in lower case, without the suffix of its compression.
 
-    :raises ChannelConfigurationError: it has the suffix of a compression that is not read.
+    :raises ChannelConfigurationError: the compression is not supported.
     """
     bare, _, suffix = name.lower().rpartition(".")
     if bare and suffix in _NOT_READ:
@@ -174,11 +174,11 @@ def name_without_compression(name: str) -> str:
 
 def decompressed(file: Any, name: str) -> Any:
     """
-    Return what reads a file unpacked.
+    Return a decompressing reader of a file.
 
     :param file: as it is stored.
-    :param name: its suffix tells how it is compressed; it may be not at all.
-    :raises ChannelConfigurationError: it is packed in another way, or what unpacks it is not installed.
+    :param name: its suffix names the compression, if there is one.
+    :raises ChannelConfigurationError: the compression is not supported, or its package is not installed.
     """
     is_plain = name_without_compression(name) == name.lower()
     return file if is_plain else SUFFIXES[name.lower().rpartition(".")[2]](file)
@@ -187,7 +187,7 @@ def decompressed(file: Any, name: str) -> Any:
 def _gzip(file: Any) -> Any:
     import gzip
 
-    if not file.peek(1):  # gzip takes it for a file of nothing, and is the only one that does
+    if not file.peek(1):  # an empty file; gzip alone would accept it
         raise EOFError
     return gzip.GzipFile(fileobj=file)
 
@@ -244,4 +244,4 @@ SUFFIXES: Mapping[str, Callable[[Any], Any]] = {
     "zip": _zip,
     "zst": _zstd,
 }
-"""Suffix -> what unpacks it."""
+"""Suffix -> reader that decompresses it."""

@@ -1,8 +1,8 @@
-"""What a source yields -> items: a value that JSON can hold, a place, and a key that is the same in each try.
+"""Turns the values of a source into items: a JSON value, a position, and a key that is the same in each try.
 
-The key is what a repetition is recognised by. Where the items have no field that names them, it is made of the item's
-place and its content, so that it holds only as long as the source gives the same items in the same order. An item that
-lacks the field that the others have is unfit, and nobody else's matter.
+The key identifies a repetition. Where the items have no field that identifies them, it is made of position and content,
+and is stable only while the source yields the same items in the same order. An item that lacks its key fails alone; the
+others are sent.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ FIELDS = frozenset({DEAD_LETTER, "item", "key", "request_id", "outcome", "error"
 
 class Item(NamedTuple):
     """
-    One call's worth of work.
+    The work of one call.
 
-    :param position: its place in the source, from 0.
-    :param value: what JSON can hold.
-    :param key: names it, the same in each try.
-    :param request_id: under which it was sent in an earlier run, if it comes from a dead-letter file.
-    :param in_doubt: an earlier run has sent it, and whether that took effect is unknown.
-    :param weight: what it counts as: the rows of a batch.
+    :param position: in the source, from 0.
+    :param value: a JSON value.
+    :param key: identifies the item; the same in each try.
+    :param request_id: request id of an earlier run, if the item comes from a dead-letter file.
+    :param in_doubt: an earlier run has sent it, with an unknown outcome.
+    :param weight: number that it counts as: the rows of a batch.
     :param queue: within which the order is kept.
     :param unfit: why it can't be sent; empty: it can.
     """

@@ -1,7 +1,7 @@
-"""The rows of a Parquet file, a few at a time: however large it and its row groups are, little of it is held.
+"""Reads the rows of a Parquet file in small batches, with little memory, however large its row groups are.
 
-A column can only be unpacked a page at a time, and a row is of all columns: to read a large row group row by row is to
-hold a page and a dictionary of each column. So its columns are unpacked one after the other, into a file of this host.
+Reading a large row group row by row would hold a page and a dictionary of every column. So its columns are decoded one
+after the other into a temporary file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where items come from: a list, a file at any place that fsspec reaches, a query. Read as a stream, never as a whole.
+"""Sources of items: a list, a DataFrame, a file in any store that fsspec reaches, a query. All are streamed.
 
-A source can be read again from its beginning, and gives the same values in the same order as long as what is behind it
-is the same: a resumed task passes over what it has done.
+A source can be read again from its beginning, and yields the same values in the same order while its data is unchanged,
+so that a resumed task can skip what is done.
 """
 
 from __future__ import annotations

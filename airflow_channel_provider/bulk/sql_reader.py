@@ -1,10 +1,10 @@
-"""Runs a query, whatever the driver, and reads its rows as fast as the database gives them.
+"""Runs a query with any DB API driver, and buffers its rows on the local disk.
 
-No server keeps an answer open for hours: MySQL closes one that is not read for ``net_write_timeout``, PostgreSQL a
-transaction that is idle, and both keep old rows for as long. So the rows go to a file of this host before the first of
-them is used. It has no name, is gone with the process, and memory holds a thousand rows of it.
+No server keeps a result open for hours: MySQL closes one that is not read for ``net_write_timeout``, PostgreSQL an idle
+transaction, and both keep old row versions for as long. So all rows go to a temporary file before the first is used.
+The file has no name and ends with the process; at most a thousand rows are in memory.
 
-Drivers have errors of their own. Each is told as one of this provider, with the driver's error as its cause.
+Errors of drivers are translated into errors of this provider, with the driver's error as their cause.
 """
 
 from __future__ import annotations

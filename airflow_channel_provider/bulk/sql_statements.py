@@ -1,8 +1,8 @@
-"""Finds what would change data in a text of SQL, before a database sees it.
+"""Finds statements that change data in SQL text, before it is sent.
 
-Invariant: words in comments, literals and quoted names are no statements, as the database of the connection reads them;
-and a change is found wherever it stands: after ``;``, in a ``WITH``, in a block. What lives as long as the session (a
-temporary table, a variable) is no data. What a procedure or a function does can't be seen from here.
+Words in comments, literals and quoted names are not statements, by the rules of the connection's database. A change is
+found wherever it is: after ``;``, in a ``WITH``, in a block. Temporary tables and variables of the session are not
+data. What a procedure or a function does can't be seen here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What goes wrong where files are, told as an error of this provider.
+"""Errors of file stores, translated into errors of this provider.
 
-Each store has a library of its own, with errors of its own: whatever it raises, the message names the file, what was
-tried with it and, where there is one, the remedy. What may pass is left to the retries of the task.
+Each store has its own library with its own errors. The translated message names the file, the operation and, where
+there is one, the remedy. An error that may pass is left to the retries of the task.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _REFUSALS = (
 @contextmanager
 def translated(path: ObjectStoragePath, doing: str) -> Iterator[None]:
     """
-    Tell what a store or its library raises.
+    Translate what a store or its library raises.
 
     :param path: of the file.
-    :param doing: what was to be done with it: ``read``, ``written``, ``removed``.
-    :raises ChannelConfigurationError: a repetition would meet the same.
-    :raises ChannelError: it may pass.
+    :param doing: the operation: ``read``, ``written``, ``removed``.
+    :raises ChannelConfigurationError: the error is permanent.
+    :raises ChannelError: the error may pass.
     """
     try:
         yield
@@ -49,12 +49,12 @@ def translated(path: ObjectStoragePath, doing: str) -> Iterator[None]:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether a store does not let this task do what it tried."""
+    """Return whether the store denied access."""
     return isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS
 
 
 def storage_error(error: Exception, path: ObjectStoragePath, doing: str) -> ChannelError:
-    """Describe what a store or its library has raised; see :func:`translated`."""
+    """Return the translated error; parameters as in :func:`translated`."""
     if is_refusal(error):
         return ChannelConfigurationError(
             f"{path} can't be {doing}: permission denied ({_named(error)}). Give the user of this task, or of the "
@@ -73,6 +73,6 @@ def storage_error(error: Exception, path: ObjectStoragePath, doing: str) -> Chan
 
 
 def _named(error: Exception) -> str:
-    # The words of the error may hold more than is good for a log; its class and the system's words for it do not.
+    # The text of the error may hold secrets; its class and the system's text for its number do not.
     number = error.errno if isinstance(error, OSError) else None
     return f"{type(error).__name__}: {os.strerror(number)}" if number else type(error).__name__

@@ -1,4 +1,4 @@
-"""Rows of a source -> columns of a data table, and batches of rows.
+"""Columns of a data table, found from the rows of a source, and batches of rows.
 
 The same rows give the same batches, and so the same items, in each try.
 """

@@ -1,7 +1,7 @@
-"""The lines of a file, whatever it holds.
+"""Reads the lines of a text file, and the rows of a CSV file.
 
-A file is not trusted to have lines of a sensible length, nor to unpack to a sensible size: only so much is held as one
-item may be, and what is wrong with a file is told with its name and line.
+Files are not trusted: at most one item of the maximum size is in memory, however long a line is or whatever a file
+decompresses to. Errors name the file and the line. A CSV row that does not fit the header is an error, never guessed.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def split_with_ends(text: str) -> list[str]:
 
 class Lines:
     """
-    Reads the lines, a block at a time. None is longer than an item may be.
+    Reads lines in blocks, and limits their length.
 
     :param path: of the file; its suffix tells how it is compressed.
     :param file: as it is stored.

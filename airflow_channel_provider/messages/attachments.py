@@ -1,8 +1,8 @@
-"""What hangs on a message beside its text: files by URL, and buttons.
+"""Files and buttons of a message.
 
-The service has published the ``action`` of a button in three shapes and says nowhere which of them it takes. What is
-built here has the newest of them: a type and its attributes, as the contract of the server behind and its Open API show
-it. A caller's own is passed on as it is, once its addresses are known to be ones that people may be sent to.
+The vendor has published the ``action`` of a button in three shapes, and does not say which of them it takes. This
+module builds the newest: a type and its attributes, as the server's own contract and the Open API show it. A caller's
+own action is passed on unchanged, after its addresses were checked.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ COLOR_PREFIX = MESSAGE_COLOR.prefix
 UNKNOWN_MIME = "application/octet-stream"
 
 LINK_SCHEMES = ("http", "https", "mailto", "tel")
-"""Where a person who taps on something may be sent: to what runs no script and opens no file."""
+"""Schemes that a link in a message may have; none of them runs a script or opens a file."""
 
 _ADDRESS_NAMES = ("url", "uri", "href", "link")
-# What a command or a web app is handed; nobody is sent there.
+# Arguments of a command or a web app; nobody is sent there.
 _ARGUMENTS = frozenset({"params", "wamargs"})
 # A browser overlooks these: line breaks and tabs anywhere, spaces and controls in front.
 _OVERLOOKED = {ord(character): None for character in "\t\r\n"}
@@ -50,7 +50,7 @@ _SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.-]*):")
 
 def check_link(where: str, url: str) -> None:
     """
-    Refuse an address with a scheme that nobody should be sent to; one without a scheme is left to the service.
+    Refuse an address with an unsafe scheme; one without a scheme is left to the service.
 
     :param where: names it in the message.
     :raises ChannelConfigurationError: the scheme is none of :data:`LINK_SCHEMES`, as a browser reads it.
@@ -58,8 +58,8 @@ def check_link(where: str, url: str) -> None:
     found = _SCHEME.match(url.translate(_OVERLOOKED))
     if found is not None and found[1].lower() not in LINK_SCHEMES:
         raise ChannelConfigurationError(
-            f"{where} holds an address that is none of {', '.join(LINK_SCHEMES)}; what else an address may open on the "
-            "reader's device is not sent. Give a whole http or https URL."
+            f"{where} has an address that does not begin with one of {', '.join(LINK_SCHEMES)}. Other addresses are "
+            "not sent, since they may open anything on the reader's device. Use a complete http or https URL."
         )
 
 
@@ -90,7 +90,7 @@ def _addresses(value: object) -> Iterator[str]:
 
 
 def is_web_url(value: object) -> bool:
-    """Tell whether this is an absolute ``http`` or ``https`` URL."""
+    """Return whether this is an absolute ``http`` or ``https`` URL."""
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
         return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -109,10 +109,10 @@ def message_file(given: object) -> dict[str, Any]:
     file = {"url": given} if isinstance(given, str) else given
     if not isinstance(file, Mapping):
         raise ChannelConfigurationError(
-            f"A file is its URL, or a mapping with its url, not {type(given).__name__}."
+            f"A file must be its URL, or a mapping with url, not {type(given).__name__}."
         )
     if not is_web_url(file.get("url")):
-        raise ChannelConfigurationError("The url of a file must be a whole http or https URL.")
+        raise ChannelConfigurationError("The url of a file must be a complete http or https URL.")
     name = file.get("fileName") or _name_of(file["url"])
     return {**file, "mime": file.get("mime") or _mime_of(name), "fileName": name}
 
@@ -136,7 +136,7 @@ def message_button(given: object) -> dict[str, Any]:
         check_addresses("The action of a button", given)
         return dict(given)
     if not is_web_url(given.get("url")):
-        raise ChannelConfigurationError("A button needs a whole http or https url, or an action of its own.")
+        raise ChannelConfigurationError("A button needs a complete http or https url, or its own action.")
     return web_button(title, given["url"], given.get("color"))
 
 

@@ -1,7 +1,7 @@
-"""The one place that builds the ``dto`` of a message: arguments -> checked parts -> what the service takes.
+"""Builds the ``dto`` of a message from the arguments of an operator or notifier.
 
-What can't become a message is refused here, before it costs a call. The limits of the vendor's contract are the hook's
-to check, which can be told not to. Messages name the argument, never what the message says.
+Arguments that can't become a message are refused here, before a call. The limits of the vendor's contract are checked
+by the hook, where that can be turned off. Errors name the argument, never the text of the message.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _read(markdown: str | None, blocks: Sequence[Any]) -> Mapping[str, list[Any]
 def _check(dto: Mapping[str, Any]) -> None:
     if not any(name in dto for name in _CONTENT):
         raise ChannelConfigurationError(
-            "The message is empty: give it text, markdown or blocks, or files, a web page or a form."
+            "The message is empty: set text, markdown or blocks, or files, a web page or a form."
         )
 
 

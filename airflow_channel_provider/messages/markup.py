@@ -1,11 +1,11 @@
 """The markup in the text of a block: bold, italics, links, mentions.
 
-Text that comes from people has to go through :func:`escape`; everything else here takes markup and returns markup, and
-escapes what it puts into an attribute. The ``value`` of a code block is no markup and is never escaped.
+Plain text must go through :func:`escape`. The other functions take markup, return markup, and escape what they put into
+an attribute. The ``value`` of a code block is not markup and is never escaped.
 
-The service also reads ``:name:`` as an emoji and ``${name}`` as a variable, and publishes no way to write them
-otherwise. So a character without width comes between their first two characters: what is read looks the same, and means
-itself. ``12:30:45`` holds no emoji, none is called by a number.
+The service also reads ``:name:`` as an emoji and ``${name}`` as a variable, and documents no escape for them. So a
+character without width is put between their first two characters: the text looks the same and is not converted.
+``12:30:45`` is no emoji, since no emoji has a number as its name.
 """
 
 from __future__ import annotations

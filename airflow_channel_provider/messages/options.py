@@ -1,7 +1,7 @@
-"""The options of a message, by their names.
+"""The options of a message, by name.
 
-The service's other interface, Open API, has the same options under other names; those are spelt as this one does. A
-name that is unknown is passed on: only a type lists them, so that the hook warns of it and sends it.
+The vendor's Open API has the same options under other names; these are accepted and converted. An unknown name is
+passed on: the vendor lists the names only in a type, so the hook warns and sends it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _spelt(name: object) -> str:
     """Return a name as the service spells it; one that it is not known to have is its to judge."""
     if not isinstance(name, str) or not name.strip():
         raise ChannelConfigurationError(
-            f"A message option is a name, not {'an empty text' if isinstance(name, str) else type(name).__name__}."
+            f"A message option must be a name, not {'an empty text' if isinstance(name, str) else type(name).__name__}."
         )
     spelt = _as_ours(name)
     return spelt if spelt in OPTIONS else name

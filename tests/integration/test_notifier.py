@@ -176,7 +176,7 @@ def test_a_callback_that_runs_twice_is_one_message_and_each_try_is_another(
         ({"user_chat_id": "chat-ch-1-1"}, "Give one of group_id"),
         ({"channel_talk_conn_id": "absent"}, "absent"),
         ({"group_id": "{{ nonsense( }}"}, "TemplateSyntaxError"),
-        ({"options": [3]}, "A message option is a name, not int"),
+        ({"options": [3]}, "A message option must be a name, not int"),
         ({"bot_name": "Air:flow"}, "botName must have none of @ # $ % : / in it"),
         ({"bot_name": "x" * 31}, "botName must have 1 to 30 characters, it has 31"),
     ],

@@ -355,7 +355,7 @@ def test_a_part_that_is_gone_is_named(folder: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
 def test_a_disk_without_room_is_told_as_an_error_of_ours(folder: Path) -> None:
     with open("/dev/full", "wb", buffering=0) as full:
-        output = files._Telling(full, on_disk(folder / "rows.jsonl"))
+        output = files._CheckedOutput(full, on_disk(folder / "rows.jsonl"))
         with pytest.raises(
             ChannelError, match=r"rows\.jsonl can't be written \(OSError: No space left on device\)"
         ):

@@ -130,7 +130,7 @@ def test_a_name_that_only_a_type_does_not_know_is_sent(name: str) -> None:
     ("name", "words"), [("", "an empty text"), (" ", "an empty text"), (3, "int"), (None, "None")]
 )
 def test_an_option_is_a_name(name: Any, words: str) -> None:
-    with pytest.raises(ChannelConfigurationError, match=f"A message option is a name, not {words}"):
+    with pytest.raises(ChannelConfigurationError, match=f"A message option must be a name, not {words}"):
         message_options([name])
 
 

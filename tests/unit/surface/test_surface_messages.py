@@ -83,7 +83,7 @@ def test_group_message_in_a_thread(doors: Any) -> None:
         ({"buttons": [{"title": "a", "url": "https://example.io"}]}, "message is empty"),
         ({"text": "x", "bot_name": None}, "bot_name"),
         ({"text": "x", "user_chat_id": ""}, "user_chat_id"),
-        ({"text": "x", "options": [3]}, "A message option is a name, not int"),
+        ({"text": "x", "options": [3]}, "A message option must be a name, not int"),
         ({"blocks": {"type": "text"}}, "blocks must be a list, not dict"),
         ({"blocks": "a text"}, "blocks is text that is not JSON"),
         ({"text": "x", "web_page": ["u"]}, "web_page must be a mapping, not list"),
