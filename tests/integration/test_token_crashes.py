@@ -54,7 +54,7 @@ def die_sent(task: TokenManager) -> None:
             time.sleep(0.005)
         return die()
 
-    urllib3.connection.HTTPConnection.getresponse = die_when_counted  # type: ignore[method-assign]
+    urllib3.connection.HTTPConnection.getresponse = die_when_counted  # type: ignore[method-assign, assignment]
 
 
 def die_answered(task: TokenManager) -> None:
