@@ -18,9 +18,6 @@ __all__ = ["OpenApiRequest", "RefusedError", "invalid", "missing", "page_of"]
 
 _DEFAULT_LIMIT = 25
 _ORDERS = ("asc", "desc", "both")
-_USER_CHAT_STATES = ("closed", "opened", "snoozed", "queued", "initial", "missed")
-_CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "options")
-_MOST = {"buttons": 2, "files": 10}
 
 
 class RefusedError(Exception):
