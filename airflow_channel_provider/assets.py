@@ -9,8 +9,6 @@ from airflow_channel_provider.inbound.webhooks import EVENTS, SCHEME
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["sanitize_uri"]
-
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """

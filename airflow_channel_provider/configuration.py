@@ -12,26 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-__all__ = [
-    "OPTIONS",
-    "SECTION",
-    "Option",
-    "call_attempts",
-    "call_wait_max_seconds",
-    "connect_timeout_seconds",
-    "contract",
-    "default_store",
-    "max_total_wait_seconds",
-    "max_wait_seconds",
-    "metadata",
-    "preload",
-    "store",
-    "store_is_in_use",
-    "timeout_seconds",
-    "token_quota",
-    "token_quota_window_seconds",
-]
-
 SECTION = "channel_talk"
 
 

@@ -12,18 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = [
-    "BENLLY_FORM",
-    "BODY_ENCODINGS",
-    "CHANNEL_TALK_FORM",
-    "DEVICES",
-    "FORMS",
-    "OPEN_API_FORM",
-    "TIMEOUT_MAX_SECONDS",
-    "ConnectionForm",
-    "FormField",
-]
-
 DEVICES = ("ios", "android", "web", "infoboard", "windows")
 BODY_ENCODINGS = ("form", "json")
 TIMEOUT_MAX_SECONDS = 86_400

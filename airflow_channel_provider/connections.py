@@ -20,15 +20,6 @@ from airflow_channel_provider.masking import SHORTEST
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-__all__ = [
-    "BenllyLogin",
-    "BenllySettings",
-    "ChannelTalkSettings",
-    "OpenApiSettings",
-    "WebhookSettings",
-    "is_whole",
-]
-
 DEFAULT_HOST = "app-store-api.channel.io"
 DEFAULT_OPEN_API_HOST = "api.channel.io"
 _MASK = "***"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from airflow_channel_provider import configuration, connection_form
 
-__all__ = ["get_provider_info"]
-
 _CHANNEL_TALK = "Channel Talk"
 _BENLLY = "Benlly"
 # Airflow's convention: the folder lies in docs/.

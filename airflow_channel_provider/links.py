@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = ["OpenChatLink", "group_url", "user_chat_url"]
-
 
 class OpenChatLink(BaseOperatorLink):
     """Opens the chat in Channel Desk, if the connection has a Desk address."""

@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
-__all__ = ["SHORTEST", "mask_credential", "mask_secret", "mask_tokens_in", "redacted"]
-
 T = TypeVar("T")
 _HOMES = (
     "airflow.sdk.log",

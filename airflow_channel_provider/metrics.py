@@ -35,8 +35,6 @@ from airflow_channel_provider.exceptions import (
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.types import TokenEvent
 
-__all__ = ["call_repeated", "items_settled", "timed_call", "token_event"]
-
 log = logging.getLogger(__name__)
 
 PREFIX = "channel_talk"

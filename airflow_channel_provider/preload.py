@@ -21,8 +21,6 @@ from collections.abc import Iterator
 
 from airflow_channel_provider import configuration
 
-__all__ = ["modules"]
-
 _PACKAGE = "airflow_channel_provider"
 _ROOMS = (
     "api",

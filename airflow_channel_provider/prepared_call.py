@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.contract.shapes import Shape, Violation
     from airflow_channel_provider.contract.structures import Field
 
-__all__ = [
-    "NewRequestId",
-    "PreparedCall",
-    "as_id",
-    "as_mapping",
-    "as_text",
-    "check",
-    "described",
-    "identified",
-    "prepare",
-]
-
 NewRequestId: TypeAlias = str | Callable[[str, Mapping[str, Any]], RequestId] | None
 """For a message without a ``requestId``: the id, which the next try of the task sends as well; or a function that makes
 one of method and parameters; or None, so that it is sent without one."""

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["RequestId", "TaskKey", "current_task", "for_call", "for_event", "for_task", "task_key"]
-
 # Fixed for ever: another namespace would make the retry of a message a second message.
 NAMESPACE = uuid.UUID("6d0f5b5e-8a2f-5c1c-9c55-3f0f1c0a6a51")
 

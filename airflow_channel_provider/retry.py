@@ -33,17 +33,6 @@ from airflow_channel_provider.exceptions import (
 if TYPE_CHECKING:
     from airflow_channel_provider.prepared_call import PreparedCall
 
-__all__ = [
-    "CallPolicy",
-    "RetryWait",
-    "StopBeforeLongWait",
-    "as_ambiguous",
-    "is_outcome_unclear",
-    "is_repeatable",
-    "jitter_seconds",
-    "retry_after_seconds",
-]
-
 T = TypeVar("T")
 
 

@@ -23,19 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = [
-    "DEFAULT_RETRY_POLICY",
-    "WithHook",
-    "default_deferrable",
-    "free_the_slot_for",
-    "function_params_of",
-    "may_wait",
-    "policy_argument",
-    "rescheduling",
-    "seconds_to_wait",
-    "waiting_since",
-]
-
 # A rescheduled task that comes back within seconds can be taken for a failed one: Airflow's supervisor may report the
 # end of the first process only after the second was queued.
 LEAST_RESCHEDULE_SECONDS = 60.0

@@ -21,8 +21,6 @@ try:
 except ImportError:  # Airflow 2
     from airflow.models.expandinput import ListOfDictsExpandInput  # type: ignore[attr-defined, no-redef]
 
-__all__ = ["ArrivingArguments", "Partial", "TemplatesOfTheFile", "text_of"]
-
 
 class ArrivingArguments(ListOfDictsExpandInput):
     """The argument of ``expand_kwargs``; the result of a task in it is data."""

@@ -15,8 +15,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["fit_for_xcom"]
-
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _RESERVED = ({"__classname__"}, {"__id__"}, {"__type", "__var"})
 

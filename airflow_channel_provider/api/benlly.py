@@ -28,16 +28,6 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
 )
 
-__all__ = [
-    "BODY_ENCODINGS",
-    "DEVICES",
-    "BenllyClient",
-    "checked_id",
-    "checked_token",
-    "encoded",
-    "is_refusal",
-]
-
 _CONTENT_TYPES = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
 _TRIED_CHANNEL = 1
 _TOKEN_ERRORS = ("invalid_token", "token_expired")

@@ -26,8 +26,6 @@ from airflow_channel_provider.api.token_answer import (
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.exceptions import ChannelResponseError
 
-__all__ = ["BenllyOAuthClient"]
-
 _PATH = "/api/oauth/token"
 _CLIENT_ERRORS = ("invalid_client", "unauthorized_client")
 _USER_ERRORS = ("invalid_grant", "invalid_credentials", "access_denied")

@@ -29,8 +29,6 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
 )
 
-__all__ = ["JSON", "TOKEN_TIMEOUT_SECONDS", "ChannelTalkClient", "TokenAnswer"]
-
 _NATIVE_PATH = "/general/v1/native/functions"
 _CONTENT_TYPE = {"Content-Type": "application/json"}
 

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["JSON", "MAX_DEPTH", "first_json", "refusal_json", "to_body", "to_json", "unwritable"]
-
 JSON: TypeAlias = Any
 """A value that JSON can hold: dict with string keys, list, str, int, float, bool or None."""
 

@@ -24,8 +24,6 @@ from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.contract.open_api import BASE_PATH
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["VERBS", "OpenApiClient", "RateLimitState", "checked_path"]
-
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _BAD_PATH = re.compile(r"[?#\\\x00-\x20\x7f]|//|/\.{1,2}(?:/|$)")
 # What a path may hold as it is; a percent sign stays, so that a path that is quoted already is not quoted twice.

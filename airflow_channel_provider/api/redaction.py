@@ -26,8 +26,6 @@ from airflow_channel_provider.api.unescape import (
     verbatim,
 )
 
-__all__ = ["MAX_QUOTE_LENGTH", "REDACTED", "base64_of", "quote", "redact", "redact_known", "spellings_of"]
-
 REDACTED = "***"
 MAX_QUOTE_LENGTH = 300
 """Maximum number of characters of a service's text in a message."""

@@ -11,8 +11,6 @@ from typing import TypeGuard
 
 from airflow_channel_provider.api.json_body import JSON
 
-__all__ = ["TOKEN_TIMEOUT_SECONDS", "TokenAnswer", "is_header_safe", "seconds_of"]
-
 TOKEN_TIMEOUT_SECONDS = 12.0
 """Limit of a whole token request: whoever renews for all others must be done, or known to have failed, soon."""
 

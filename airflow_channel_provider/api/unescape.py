@@ -13,8 +13,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["DEPTH_LIMIT", "UnescapedText", "comparable_letters", "is_blank", "unescape", "verbatim"]
-
 DEPTH_LIMIT = 8
 """Maximum number of nested encodings."""
 

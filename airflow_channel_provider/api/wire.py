@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.poolmanager import PoolManager
 
-__all__ = ["AnswerTooLong", "Attempt", "NotConnected", "new_session"]
-
 MOST_IDLE_SECONDS = 30.0
 """Less than what is usual for what stands between; the shortest that is known of a cloud's is a minute."""
 

@@ -21,16 +21,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = [
-    "Checkpoint",
-    "CheckpointStore",
-    "CommittedOffsets",
-    "FileCheckpoints",
-    "MemoryCheckpoints",
-    "TaskStateCheckpoints",
-    "joined_ranges",
-]
-
 JSON = Any
 VERSION = 1
 MAX_COUNT = 1 << 53

@@ -28,8 +28,6 @@ from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelError, ChannelRateLimitError
 from airflow_channel_provider.retry import retry_after_seconds
 
-__all__ = ["Engine", "Limits"]
-
 Send = Callable[[Item], Sequence[FailedItem]]
 POLL_SECONDS = 0.1
 KILL_GRACE_SECONDS = 3.0

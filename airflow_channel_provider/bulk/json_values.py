@@ -19,21 +19,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-__all__ = [
-    "DuplicateFieldError",
-    "decimal_to_json",
-    "iso_duration",
-    "iso_interval",
-    "iso_year",
-    "json_text",
-    "named_fields",
-    "parse_json",
-    "shortest_float",
-    "to_json_value",
-    "to_python",
-    "unique_fields",
-]
-
 JSON = Any
 
 _DOUBLE_BYTES = 8

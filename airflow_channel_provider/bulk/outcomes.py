@@ -26,17 +26,6 @@ from airflow_channel_provider.retry import is_outcome_unclear
 if TYPE_CHECKING:
     from airflow_channel_provider.bulk.items import Item
 
-__all__ = [
-    "FailedItem",
-    "ItemOutcome",
-    "RunStoppedError",
-    "SkipItem",
-    "failed_item",
-    "failures_of_item",
-    "is_fatal",
-    "is_item_error",
-]
-
 JSON = Any
 
 

@@ -12,8 +12,6 @@ from airflow_channel_provider.bulk.outcomes import ItemOutcome
 from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelTooManyFailuresError
 
-__all__ = ["FailureLimit", "ProgressReporter", "duration", "summary"]
-
 JSON = Any
 LEAST_ITEMS_FOR_A_SHARE = 100
 

@@ -13,8 +13,6 @@ from collections.abc import Callable
 
 from airflow_channel_provider.bulk.outcomes import RunStoppedError
 
-__all__ = ["RateLimiter"]
-
 MAX_JITTER_SECONDS = 1.0
 FIRST_COOLDOWN_SECONDS = 0.5
 

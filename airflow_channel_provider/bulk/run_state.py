@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.checkpoint import CommittedOffsets
     from airflow_channel_provider.exceptions import ChannelError
 
-__all__ = ["DeadLetters", "RunState"]
-
 log = logging.getLogger(__name__)
 
 FAILURES_PER_PART = 1_000

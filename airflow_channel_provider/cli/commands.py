@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.hooks._base import ServiceHook
     from airflow_channel_provider.tokens.overview import AppOverview, ScopeOverview
 
-__all__ = ["call", "check", "quota"]
-
 # Controls, what turns the direction of writing, and half of a surrogate pair.
 _UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

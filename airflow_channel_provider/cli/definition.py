@@ -19,8 +19,6 @@ from airflow.cli.cli_config import (
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
-__all__ = ["get_cli_commands"]
-
 _COMMANDS = "airflow_channel_provider.cli.commands"
 
 

@@ -57,8 +57,6 @@ from airflow_channel_provider.contract.shapes import Shape
 from airflow_channel_provider.contract.sources import CORE, GUIDE, HACK, OLD_SERVER, SCHEMA, SDK, Source
 from airflow_channel_provider.contract.structures import Field, ListOf, record
 
-__all__ = ["CATALOGUE", "LISTINGS", "is_token_request", "lookup"]
-
 _NONE, _APP, _CHANNEL, _ANY = TokenScope.NONE, TokenScope.APP, TokenScope.CHANNEL, TokenScope.ANY
 _READ, _SAME, _ID, _UNSAFE = RetryClass.READ, RetryClass.IDEMPOTENT, RetryClass.REQUEST_ID, RetryClass.UNSAFE
 

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from airflow_channel_provider.contract.shapes import Violation
 from airflow_channel_provider.contract.structures import Record
 
-__all__ = ["Listing", "NativeFunction", "Paging", "RetryClass", "TokenScope"]
-
 
 class RetryClass(Enum):
     """Whether a call whose fate is unknown may be repeated."""

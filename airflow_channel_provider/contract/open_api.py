@@ -17,16 +17,6 @@ from types import MappingProxyType
 
 from airflow_channel_provider.contract.model import RetryClass
 
-__all__ = [
-    "BASE_PATH",
-    "LISTS",
-    "MAX_PAGE_SIZE",
-    "OPERATIONS",
-    "Operation",
-    "find_operation",
-    "retry_class_of",
-]
-
 BASE_PATH = "/open/v5"
 MAX_PAGE_SIZE = 500
 

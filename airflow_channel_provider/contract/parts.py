@@ -17,47 +17,6 @@ from airflow_channel_provider.contract.shapes import (
 from airflow_channel_provider.contract.sources import COMMAND_SCHEMA, CORE, HACK, INFERRED, SCHEMA, SDK
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, record
 
-__all__ = [
-    "ALF_TURN_MODE",
-    "APP_COMMERCE",
-    "APP_ID",
-    "APP_SCHEMA",
-    "BLOCK",
-    "BOT_NAME",
-    "BUTTON",
-    "BUTTONS",
-    "BUTTON_TITLE",
-    "COLUMN",
-    "COMMAND",
-    "COMMANDS",
-    "DECLARED_COMMANDS",
-    "DECLARED_FUNCTIONS",
-    "DTO",
-    "DTO_OF_MANAGER",
-    "DTO_OF_USER",
-    "EVENT_NAME",
-    "FILES",
-    "FLAG",
-    "ID",
-    "MANAGER_IDS",
-    "MASK",
-    "MEMBER_ID",
-    "MESSAGE_BODY",
-    "MESSAGE_COLOR",
-    "MESSAGE_OPTION",
-    "NAME",
-    "OBJECT",
-    "OPERATOR_TYPE",
-    "PAGE_SIZE",
-    "PAGINATION",
-    "ROWS",
-    "SNOOZE",
-    "TEXT",
-    "TEXTS",
-    "USER_BODY",
-    "USER_CHAT_STATE",
-]
-
 # ---- what JSON is made of
 
 FLAG = Flag()

@@ -16,23 +16,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from airflow_channel_provider.contract.sources import INFERRED, Source
 
-__all__ = [
-    "Duration",
-    "Enumeration",
-    "Flag",
-    "Number",
-    "Rule",
-    "Shape",
-    "Text",
-    "Violation",
-    "Whole",
-    "extent",
-    "is_number",
-    "is_object",
-    "plural",
-    "type_of",
-]
-
 JSON: TypeAlias = Any
 
 

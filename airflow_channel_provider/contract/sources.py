@@ -11,19 +11,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = [
-    "COMMAND_SCHEMA",
-    "CORE",
-    "GUIDE",
-    "HACK",
-    "INFERRED",
-    "OLD_SERVER",
-    "SCHEMA",
-    "SDK",
-    "Source",
-    "Strength",
-]
-
 
 class Strength(Enum):
     """How sure a rule is. The value is what the documentation calls it."""

@@ -18,8 +18,6 @@ from airflow_channel_provider.contract.shapes import (
 )
 from airflow_channel_provider.contract.sources import INFERRED, Source, Strength
 
-__all__ = ["Either", "Field", "ListOf", "MapOf", "Record", "record"]
-
 
 @dataclass(frozen=True)
 class ListOf(Shape):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from airflow_channel_provider.emulator.control import EmulatorControl
 from airflow_channel_provider.emulator.runners import EmulatorProcess, EmulatorThread
-from airflow_channel_provider.emulator.settings import DEMO_APP_ID, DEMO_SECRET, DEMO_SIGNING_KEY
+from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, DEMO_SIGNING_KEY
 
 __all__ = [
     "DEMO_APP_ID",

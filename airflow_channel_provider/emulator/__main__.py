@@ -19,8 +19,6 @@ from airflow_channel_provider.emulator.settings import CONTRACTS, Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
-
 _WATCH_SECONDS = 0.25
 
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import World
 
-__all__ = ["STATES", "change_chat", "close_chat_later", "plain_state", "set_state"]
-
 STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed")
 _STAMPS = {"opened": "openedAt", "closed": "closedAt", "snoozed": "snoozedAt"}
 _KNOWN = ("user_chat_id", "state", "assignee_id", "after_seconds")

@@ -22,25 +22,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = [
-    "EMPTY_ERRORS",
-    "ERROR_SHAPES",
-    "NO_RESULT",
-    "Answer",
-    "Delivery",
-    "PendingAnswer",
-    "RefusalError",
-    "core_refusal",
-    "http_body",
-    "quota_answer",
-    "rate_limit_answer",
-    "rate_limit_headers",
-    "refusal_answer",
-    "success_answer",
-    "unauthorized_answer",
-    "unprocessable",
-]
-
 
 class _NoResult:
     """A function that answers nothing: its envelope has no ``result`` key."""

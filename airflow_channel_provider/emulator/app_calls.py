@@ -17,8 +17,6 @@ from airflow_channel_provider.emulator.jsontypes import dump, load
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["BY_THE_STORE", "AppCallError", "Endpoint", "call_app", "sign"]
-
 # The context of a call that no person has caused, and that is about no channel.
 BY_THE_STORE: JSONObject = {"caller": {"type": "system", "id": "system"}, "channel": {"id": ""}}
 # How long the service waits is published nowhere.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
     from airflow_channel_provider.emulator.request_record import RequestRecord
 
-__all__ = ["DEVICES", "Benlly"]
-
 DEVICES = ("ios", "android", "web", "infoboard", "windows")
 _JAPAN = timezone(timedelta(hours=9))
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.request_record import RequestRecord
 
-__all__ = ["BenllyRefusedError", "UserTokens", "oauth_error"]
-
 TOKEN_LIFE_SECONDS = 31_536_000
 
 

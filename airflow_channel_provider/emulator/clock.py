@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Clock", "Scheduler"]
-
 MOST_AHEAD_SECONDS = 1e10
 
 

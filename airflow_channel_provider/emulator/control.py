@@ -11,8 +11,6 @@ from urllib.request import ProxyHandler, Request, build_opener
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["EmulatorControl"]
-
 _TIMEOUT_SECONDS = 30.0
 
 

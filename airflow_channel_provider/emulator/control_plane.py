@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.service import Emulator
     from airflow_channel_provider.emulator.state import App
 
-__all__ = ["ControlPlane"]
-
 
 class ControlPlane:
     """

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["DIALECTS", "plain_word", "write_result", "write_thing"]
-
 DIALECTS = ("protobuf", "plain")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TIMES = ("At", "AtAfterOpen")

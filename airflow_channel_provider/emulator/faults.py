@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.request_record import RequestRecord
 
-__all__ = [
-    "ACTING",
-    "OPTIONS",
-    "TOKEN_METHODS",
-    "Fault",
-    "FaultQueue",
-    "apply_fault_after_call",
-    "apply_fault_before_call",
-]
-
 TOKEN_METHODS = frozenset({"issueToken", "refreshToken"})
 # Applied after the call was carried out; the others before it.
 ACTING = frozenset({"close_after", "http_500_after", "slow", "truncated", "empty", "first_page", "huge"})

@@ -14,8 +14,6 @@ from airflow_channel_provider.emulator.quota import most_in_any_window
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["ENTRIES_KEPT", "Journal", "redact"]
-
 ENTRIES_KEPT = 100_000
 _TEXT_KEPT = 4_000
 _DEPTH_KEPT = 12

@@ -6,8 +6,6 @@ import json
 import math
 from typing import Any, NoReturn
 
-__all__ = ["JSON", "JSONObject", "dump", "load"]
-
 JSON = Any
 JSONObject = dict[str, Any]
 

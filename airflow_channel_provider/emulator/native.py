@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.state import App, World
     from airflow_channel_provider.emulator.tokens import AccessToken
 
-__all__ = ["answer_app_function", "answer_native", "identify", "read_call"]
-
-
 _TOLD_AT_MOST = 5
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.request_record import RequestRecord
     from airflow_channel_provider.emulator.state import Channel, World
 
-__all__ = ["OpenApi", "access_key_of", "access_secret_of"]
-
 
 def access_key_of(channel_id: str) -> str:
     """The access key of a channel."""

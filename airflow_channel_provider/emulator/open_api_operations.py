@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["HANDLERS"]
-
 _USER_CHAT_STATES = ("closed", "opened", "snoozed", "queued", "initial", "missed")
 _CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "options")
 _MOST = {"buttons": 2, "files": 10}

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import Channel, World
 
-__all__ = ["OpenApiRequest", "RefusedError", "invalid", "missing", "page_of"]
-
 _DEFAULT_LIMIT = 25
 _ORDERS = ("asc", "desc", "both")
 

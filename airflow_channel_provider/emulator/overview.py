@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.service import Emulator
     from airflow_channel_provider.emulator.state import App, Channel
 
-__all__ = ["overview"]
-
 _MESSAGES_SHOWN, _CHATS_SHOWN, _PER_CHAT, _ERRORS_SHOWN, _ROWS_SHOWN = 400, 30, 20, 30, 50
 _TEXT_SHOWN = 600
 _MARKUP = re.compile(r"</?(?:b|i|link)(?: [^<>]*)?>")

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSONObject
 
-__all__ = ["ANCHORS", "FixedWindow", "most_in_any_window"]
-
 ANCHORS = ("first", "clock")
 # A page shows marks as slots; nobody looks at more of them than this.
 _MARKS_KEPT = 200

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.service import Emulator
     from airflow_channel_provider.emulator.state import App
 
-__all__ = ["announcement", "ready_connections", "ready_ids"]
-
 _MOST_SHOWN = 12
 _DEVICE = {"device": "android", "udid": "emulator-device-1"}
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.answers import Answer
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["RequestRecord"]
-
 # Redacting a large body costs more than the call itself; the journal then says how large it was.
 _PARAMS_KEPT_BYTES = 65_536
 

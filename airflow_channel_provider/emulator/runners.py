@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON
     from airflow_channel_provider.emulator.server import EmulatorServer
 
-__all__ = ["EmulatorProcess", "EmulatorThread"]
-
 _START_SECONDS = 20.0
 _PACKAGES = Path(__file__).resolve().parents[2]
 

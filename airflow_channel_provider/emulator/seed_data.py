@@ -9,17 +9,6 @@ from airflow_channel_provider.emulator.app_calls import Endpoint
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
 
-__all__ = [
-    "DEMO_APP_ID",
-    "DEMO_SECRET",
-    "DEMO_SIGNING_KEY",
-    "default_apps",
-    "default_benlly",
-    "default_channels",
-    "endpoint_of",
-    "populate",
-]
-
 DEMO_APP_ID = "demo-app"
 DEMO_SECRET = "ZW11bGF0b3ItZGVtby1zZQ=="  # noqa: S105 - the published secret of a local stand-in
 DEMO_SIGNING_KEY = "656d756c61746f72" * 4

@@ -19,8 +19,6 @@ from airflow_channel_provider.emulator.service import Emulator
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.answers import Answer, Delivery
 
-__all__ = ["EmulatorServer"]
-
 # An answer echoes what callers wrote; no browser is to take it for anything but what it says it is.
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 # Nothing is loaded from elsewhere, and nothing that a caller wrote can run.

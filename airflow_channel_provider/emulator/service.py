@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.faults import Fault
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["NATIVE_PATH", "Emulator"]
-
 NATIVE_PATH = "/general/v1/native/functions"
 _APPS_PREFIX, _APPS_SUFFIX = "/general/v1/apps/", "/functions"
 

@@ -10,9 +10,6 @@ from airflow_channel_provider.emulator.answers import EMPTY_ERRORS, ERROR_SHAPES
 from airflow_channel_provider.emulator.dialect import DIALECTS
 from airflow_channel_provider.emulator.quota import ANCHORS
 from airflow_channel_provider.emulator.seed_data import (
-    DEMO_APP_ID,
-    DEMO_SECRET,
-    DEMO_SIGNING_KEY,
     default_apps,
     default_benlly,
     default_channels,
@@ -23,16 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
-
-__all__ = [
-    "ANSWER_SHAPES",
-    "CONTRACTS",
-    "DEMO_APP_ID",
-    "DEMO_SECRET",
-    "DEMO_SIGNING_KEY",
-    "REFRESH_REFUSALS",
-    "Settings",
-]
 
 ANSWER_SHAPES = tuple(EMPTY_ERRORS)
 # How a page says what follows: with next, which the last one lacks, or with hasNext beside a cursor that each one has.

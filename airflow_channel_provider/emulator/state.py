@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.settings import Settings
 
-__all__ = ["App", "Channel", "MessageBox", "World"]
-
 MESSAGES_KEPT = 100_000
 
 

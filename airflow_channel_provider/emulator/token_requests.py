@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.request_record import RequestRecord
     from airflow_channel_provider.emulator.state import App, World
 
-__all__ = ["answer_token_request", "note_token_request"]
-
 _EMPTY_TOKENS: JSONObject = {"accessToken": "", "refreshToken": "", "expiresIn": 0}
 
 

@@ -18,16 +18,6 @@ from airflow_channel_provider.emulator.jsontypes import dump
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
 
-__all__ = [
-    "AccessToken",
-    "RefreshToken",
-    "TokenBook",
-    "TokenRefusedError",
-    "fingerprint",
-    "new_secret",
-    "scope_of",
-]
-
 _TOKENS_KEPT = 50_000
 
 

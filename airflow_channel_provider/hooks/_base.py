@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.connection_form import ConnectionForm
     from airflow_channel_provider.retry import CallPolicy
 
-__all__ = ["CONNECTION_TEST", "ServiceHook", "naming_connection", "opened_once"]
-
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.api.token_answer import TokenAnswer
     from airflow_channel_provider.connections import BenllyLogin
 
-__all__ = ["LoginExchange", "name_of", "secret_of"]
-
 SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**25}
 """Cost of one guess at a password: 16 MiB, and 50 to 100 ms of one core. A change loses the stored tokens."""
 

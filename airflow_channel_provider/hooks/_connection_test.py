@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.tokens.manager import TokenManager
     from airflow_channel_provider.tokens.types import Token
 
-__all__ = ["ConnectionTest", "clock_time", "explain", "one_sentence", "without_id"]
-
 _SHARED = "Channel Talk accepts the token that is already shared"
 _LIVE = "A live token is already shared"
 _ISSUED = "Channel Talk accepted the App Secret"

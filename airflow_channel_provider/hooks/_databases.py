@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
 
-__all__ = ["target_of"]
-
 _DRIVERS = {
     # conn_type: (module, SQLAlchemy's name), the preferred one first; what to install
     "postgres": ([("psycopg", "postgresql+psycopg"), ("psycopg2", "postgresql+psycopg2")], "psycopg[binary]"),

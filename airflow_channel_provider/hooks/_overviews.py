@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.tokens.record import TokenFacts
     from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore
 
-__all__ = [
-    "connections_of",
-    "drop_token",
-    "overviews",
-    "read_overviews",
-    "shown_address",
-    "visibility_note",
-]
-
 log = logging.getLogger(__name__)
 
 _SAME_SECONDS = 1.0

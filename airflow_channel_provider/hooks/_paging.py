@@ -23,8 +23,6 @@ from airflow_channel_provider.contract.model import Listing, Paging, RetryClass
 from airflow_channel_provider.contract.parts import PAGE_SIZE
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 
-__all__ = ["Pages", "listing_of"]
-
 MAX_PAGE_SIZE = PAGE_SIZE.most or 0
 SORT_ORDER = "SORT_ORDER_ASC"
 """Where the caller names none: the service refuses a ``pagination`` without one."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
 
-__all__ = ["open_store", "remote_executors"]
-
 log = logging.getLogger(__name__)
 
 _opened: dict[str, TokenStore] = {}

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.tokens.manager import TokenManager
     from airflow_channel_provider.tokens.types import Token
 
-__all__ = ["ClientExchange", "TokenUser"]
-
 T = TypeVar("T")
 
 YOUNG_TOKEN_SECONDS = 10.0

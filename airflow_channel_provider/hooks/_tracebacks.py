@@ -14,8 +14,6 @@ import traceback
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["clear_frames", "clearing_frames"]
-
 
 def clear_frames(error: BaseException, *, but_of: BaseException | None = None) -> None:
     """

@@ -11,8 +11,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 if TYPE_CHECKING:
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = ["group_id_of"]
-
 
 def group_id_of(hook: ChannelTalkHook, name: str, *, channel_id: str | None) -> str:
     """

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-__all__ = ["EVENTS", "SCHEME", "WebhookEvent", "asset_uri", "is_same_token", "read_webhook"]
-
 SCHEME = "channeltalk"
 EVENTS = (
     "userChat.opened",

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.tree import SyntaxTreeNode
 
-__all__ = ["Markdown", "read_markdown"]
-
 Block = dict[str, Any]
 
 MANAGER = "manager:"

@@ -19,8 +19,6 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.messages import markup
 
-__all__ = ["Event", "NoExceptionKnownError", "blocks_of", "buttons_of", "event_of", "text_of"]
-
 ERROR_LENGTH = 300
 # Maximum length of an error's text that is read, since masking takes time.
 ERROR_READ_LENGTH = 20_000

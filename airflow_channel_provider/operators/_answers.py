@@ -19,8 +19,6 @@ from airflow_channel_provider.xcom import fit_for_xcom
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-__all__ = ["as_xcom", "check_mapped_tasks"]
-
 MAX_KEY_CHARACTERS = 512
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY_CHARACTERS}}}")
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.arguments import AirflowArguments
 
-__all__ = ["ChannelTalkBaseOperator"]
-
 
 class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
     """Makes one call to Channel Talk and waits, where it must, without holding a worker slot."""

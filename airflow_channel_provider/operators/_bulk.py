@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = ["BulkBaseOperator", "Plan"]
-
 MAX_CONCURRENCY = 32  # as many connections as the transport keeps
 
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-__all__ = ["open_database"]
-
 # Of a type whose package is not called like it.
 _PACKAGES = {
     "gcpbigquery": "google",

@@ -18,8 +18,6 @@ from airflow_channel_provider.templates import text_of
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
-__all__ = ["ITEM", "ItemTemplate", "item_params", "item_templates"]
-
 ITEM = "item"
 Rendered = Callable[[Mapping[str, Any]], Any]
 _FORMATS = ("format", "format_map")

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = ["UPSERT", "Table", "Upsert", "check_columns", "columns_of", "primary_key_of"]
-
 log = logging.getLogger(__name__)
 
 JSON = Any

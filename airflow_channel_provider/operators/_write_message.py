@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.arguments import CallArguments
 
-__all__ = ["WriteMessageBaseOperator"]
-
 
 class WriteMessageBaseOperator(ChannelTalkBaseOperator):
     """Base of the operators that write a message."""

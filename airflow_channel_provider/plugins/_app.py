@@ -31,8 +31,6 @@ from airflow_channel_provider.plugins._rights import Rights
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-__all__ = ["app", "hide_query"]
-
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16_384

@@ -14,8 +14,6 @@ from airflow_channel_provider.inbound.webhooks import WebhookEvent, asset_uri
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["REMEMBERED", "register"]
-
 REMEMBERED = timedelta(minutes=10)
 """A delivery that comes again within this time is the same event."""
 

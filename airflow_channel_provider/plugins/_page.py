@@ -14,8 +14,6 @@ import re
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["REQUESTED_WITH", "headers", "notice", "page"]
-
 REQUESTED_WITH = "airflow-channel-talk"
 """Value of the header ``X-Requested-With`` of a request that changes something."""
 

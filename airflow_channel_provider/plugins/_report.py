@@ -20,8 +20,6 @@ from airflow_channel_provider.hooks._tracebacks import clear_frames
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.overview import AppOverview
 
-__all__ = ["NO_RIGHT", "VERSION", "Reader", "report"]
-
 VERSION = 1
 """Goes up when a key is removed or changes its meaning; a new key does not change it."""
 

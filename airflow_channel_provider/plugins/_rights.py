@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.base_auth_manager import ResourceMethod
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-__all__ = ["Rights"]
-
 
 class Rights:
     """

@@ -29,8 +29,6 @@ from airflow_channel_provider.plugins import _asset_events
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["PATH", "TOKEN", "router"]
-
 PATH = "/webhooks/"
 TOKEN = "channel_talk.webhook_query"  # noqa: S105 - the name of a place
 """Key of the request's scope that holds its query, which access logs would write down where it came."""

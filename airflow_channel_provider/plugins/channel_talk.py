@@ -19,8 +19,6 @@ from airflow_channel_provider import configuration
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["URL_PREFIX", "ChannelTalkPlugin"]
-
 log = logging.getLogger(__name__)
 
 URL_PREFIX = "/channel-talk"

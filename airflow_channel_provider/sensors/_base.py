@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.arguments import PokeArguments
     from airflow_channel_provider.triggers.channel_talk import NativeFunctionTrigger
 
-__all__ = ["ChannelTalkBaseSensor"]
-
 
 class ChannelTalkBaseSensor(WithHook, TemplatesOfTheFile, BaseSensorOperator):
     """Waits until the answer of a native function meets a condition."""

@@ -27,8 +27,6 @@ from airflow_channel_provider.tokens.repository import RecordSnapshot
 from airflow_channel_provider.tokens.stores.base import CachedToken, HostLock
 from airflow_channel_provider.tokens.types import Token, TokenEvent, TokenEventKind
 
-__all__ = ["OLD_TOKEN_SECONDS", "TokenAcquisition"]
-
 log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 1800.0

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 
 from airflow_channel_provider.tokens.validation import increment
 
-__all__ = ["Charge", "Ledger", "Quota"]
-
 LEAST_PAUSE_SECONDS = 5.0
 """After a second refusal in a row, however short the wait that it names."""
 

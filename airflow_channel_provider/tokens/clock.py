@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-__all__ = ["boot_id", "steady"]
-
 steady: Callable[[], float] = partial(
     time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 )

@@ -10,8 +10,6 @@ from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.repository import TokenRepository
 from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, TokenEvent, TokenExchange
 
-__all__ = ["TokenContext"]
-
 
 @dataclass(frozen=True, slots=True)
 class TokenContext:

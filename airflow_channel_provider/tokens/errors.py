@@ -25,19 +25,6 @@ from airflow_channel_provider.tokens.policy import CachedFailure, Decision, Quot
 from airflow_channel_provider.tokens.record import ERROR_FIELDS, Failure, TokenFacts
 from airflow_channel_provider.tokens.repository import RecordSnapshot, wall_time_in
 
-__all__ = [
-    "HeldUpError",
-    "NoRoomError",
-    "RefreshRefusedError",
-    "as_error",
-    "as_json",
-    "blocked_error",
-    "cached_error",
-    "class_name",
-    "is_lasting",
-    "replaced_too_often",
-]
-
 _CLASSES = {
     cls.__name__: cls for cls in (ChannelRequestError, ChannelAuthenticationError, ChannelPermissionError)
 }

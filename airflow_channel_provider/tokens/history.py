@@ -15,16 +15,6 @@ from typing import Any
 
 from airflow_channel_provider.tokens import validation
 
-__all__ = [
-    "KEPT_ROWS",
-    "KEPT_SECONDS",
-    "Outcome",
-    "TokenRequest",
-    "add_request",
-    "parse_requests",
-    "set_outcome",
-]
-
 KEPT_SECONDS = 86_400.0
 KEPT_ROWS = 500
 """A day has 480 granted requests at most; those that could not be sent come on top."""

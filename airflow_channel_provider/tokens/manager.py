@@ -28,8 +28,6 @@ from airflow_channel_provider.tokens.types import (
     scope_of,
 )
 
-__all__ = ["AppStatus", "ScopeStatus", "TokenManager"]
-
 log = logging.getLogger(__name__)
 
 SCOPE_LENGTH = 500

@@ -17,8 +17,6 @@ from airflow_channel_provider.tokens.budget import Charge, Quota
 from airflow_channel_provider.tokens.history import parse_requests
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
 
-__all__ = ["SAFE_SCOPES", "AppOverview", "ScopeOverview", "SlotOverview", "TimelineEntry", "overview_of"]
-
 SAFE_SCOPES = 8
 """The most scopes, used all day, that never wait for the quota; measured, see the page on the quota."""
 

@@ -13,22 +13,6 @@ from enum import Enum
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
 
-__all__ = [
-    "AlreadyRenewed",
-    "CachedFailure",
-    "Decision",
-    "QuotaExhausted",
-    "Renew",
-    "RenewalInProgress",
-    "RenewalRequest",
-    "Stage",
-    "claim",
-    "early_seconds",
-    "late_seconds",
-    "refused_again",
-    "stage_of",
-]
-
 LEASE_SECONDS = 20.0
 """Longer than a whole token request, so that no process takes over from one that still works."""
 

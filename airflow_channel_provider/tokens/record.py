@@ -17,17 +17,6 @@ from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.history import KEPT_ROWS, History
 from airflow_channel_provider.tokens.types import CHANNEL_TALK
 
-__all__ = [
-    "ERROR_FIELDS",
-    "FORMAT",
-    "MAX_CONNECTIONS",
-    "AppName",
-    "AppRecord",
-    "Failure",
-    "Lease",
-    "TokenFacts",
-]
-
 T = TypeVar("T")
 
 FORMAT = 1

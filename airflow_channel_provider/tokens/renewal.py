@@ -32,8 +32,6 @@ from airflow_channel_provider.tokens.record import AppRecord, TokenFacts
 from airflow_channel_provider.tokens.repository import RecordSnapshot, wall_time_in
 from airflow_channel_provider.tokens.types import Token
 
-__all__ = ["Renewal"]
-
 log = logging.getLogger(__name__)
 
 LATEST_SEND_SECONDS = 5.0

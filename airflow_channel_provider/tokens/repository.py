@@ -20,8 +20,6 @@ from airflow_channel_provider.tokens.seal import Sealer, app_key
 from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, HostLock, Snapshot, TokenStore
 from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, Token
 
-__all__ = ["RecordSnapshot", "TokenRepository", "read_record", "wall_time_in"]
-
 log = logging.getLogger(__name__)
 
 

@@ -20,8 +20,6 @@ from airflow_channel_provider.tokens.types import Token
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["Sealer", "app_key", "is_blob_name"]
-
 _MAGIC = b"CTT1"
 _BLOB_NAME = re.compile(r"[0-9a-f]{32}")
 _NONCE_BYTES = 12

@@ -19,8 +19,6 @@ from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, To
 from airflow_channel_provider.tokens.types import APP_SCOPE
 from airflow_channel_provider.tokens.validation import increment
 
-__all__ = ["abandoned", "exchange_charge", "failed", "refused_for_quota", "succeeded", "withdrawn"]
-
 TRANSIENT_PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
 """Between token requests during an outage; each costs one of ten."""
 

@@ -9,20 +9,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-__all__ = [
-    "APP_SCOPE",
-    "BENLLY",
-    "CHANNEL_TALK",
-    "ServiceProfile",
-    "Token",
-    "TokenAnswer",
-    "TokenEvent",
-    "TokenEventKind",
-    "TokenExchange",
-    "fingerprint_of",
-    "scope_of",
-]
-
 APP_SCOPE = "app"
 
 

@@ -12,25 +12,6 @@ import re
 from collections.abc import Collection, Iterable, Sequence, Sized
 from typing import Any, TypeGuard
 
-__all__ = [
-    "AHEAD_SECONDS",
-    "LONGEST_LIFE_SECONDS",
-    "MOST_BYTES",
-    "MOST_COUNTED",
-    "MOST_ENTRIES",
-    "check",
-    "check_counts",
-    "check_lives",
-    "check_names",
-    "check_sizes",
-    "check_times",
-    "increment",
-    "is_name",
-    "is_time",
-    "plain",
-    "repaired",
-]
-
 MOST_BYTES = 12 * 2**20
 """Of a document; the busiest day fills two thirds of it."""
 

@@ -16,8 +16,6 @@ from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 
-__all__ = ["ASSIGNED", "STATES", "Condition", "plain_state", "user_chat_state"]
-
 ASSIGNED = "assigned"
 """Not a state of the service: a manager is assigned to the user chat."""
 STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed", ASSIGNED)

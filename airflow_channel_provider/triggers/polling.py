@@ -25,8 +25,6 @@ from airflow_channel_provider.xcom import fit_for_xcom
 if TYPE_CHECKING:
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
-__all__ = ["FailureTolerance", "Poll", "failure_event", "pause_seconds", "result_of", "success_event"]
-
 _MAX_DOUBLINGS = 40
 _MIN_PAUSE_SECONDS = 1.0
 _MET, _FAILED = "met", "failed"

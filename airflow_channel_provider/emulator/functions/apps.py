@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON
 
-__all__ = ["FUNCTIONS"]
-
 
 def _register_commands(call: Call) -> JSON:
     set_commands(call, call.params["commands"])

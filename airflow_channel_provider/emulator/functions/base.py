@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.state import App, Channel, World
     from airflow_channel_provider.emulator.tokens import AccessToken
 
-__all__ = ["Call", "Function", "merge_masked", "page", "what_follows"]
-
 _TOKENS = {
     TokenScope.APP: frozenset({"app"}),
     TokenScope.CHANNEL: frozenset({"channel"}),

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import Channel
 
-__all__ = ["FUNCTIONS"]
-
 _STATES = ("opened", "closed", "snoozed")
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["FUNCTIONS"]
-
 
 def _find_or_create_contact(call: Call) -> JSON:
     channel, medium, address = call.channel(), call.text("mediumType"), call.text("address")

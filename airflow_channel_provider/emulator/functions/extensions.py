@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["FUNCTIONS", "set_commands"]
-
 _COMMANDS = ("command", "v1")
 # What the store asks for, and what the app has to declare then.
 _QUESTIONS = {

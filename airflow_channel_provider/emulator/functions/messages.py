@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["FUNCTIONS"]
-
 _WRITERS = {"botName": "bot", "managerId": "manager", "userId": "user"}
 _CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "customPayload", "options")
 _CHATS = {"userChat": "userChatId", "group": "groupId", "directChat": "directChatId"}

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["FUNCTIONS", "add_user"]
-
 _PATCHABLE = frozenset(USER_BODY.fields)
 
 

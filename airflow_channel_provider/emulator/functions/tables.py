@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-__all__ = ["FUNCTIONS"]
-
 _ROWS_KEPT = 1_000_000
 
 

@@ -16,17 +16,6 @@ from typing import Any, Protocol, TypeVar
 
 from airflow_channel_provider.tokens.types import Token
 
-__all__ = [
-    "ASIDE_BYTES",
-    "ASIDE_SECONDS",
-    "Anew",
-    "CachedToken",
-    "Change",
-    "HostLock",
-    "Snapshot",
-    "TokenStore",
-]
-
 T = TypeVar("T")
 
 ASIDE_SECONDS = 7 * 86_400.0

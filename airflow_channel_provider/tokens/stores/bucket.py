@@ -18,8 +18,6 @@ from urllib.parse import urlsplit
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.validation import MOST_BYTES
 
-__all__ = ["CLIENT_OPTIONS", "Answer", "Bucket"]
-
 CLIENT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5.0,
     "read_timeout": 5.0,

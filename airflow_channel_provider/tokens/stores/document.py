@@ -23,8 +23,6 @@ from airflow_channel_provider.tokens.clock import boot_id
 from airflow_channel_provider.tokens.stores.base import Snapshot
 from airflow_channel_provider.tokens.validation import AHEAD_SECONDS, MOST_BYTES, check_times
 
-__all__ = ["FORMAT", "pack", "read"]
-
 FORMAT = "airflow-channel-provider/1"
 
 

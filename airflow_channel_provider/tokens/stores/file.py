@@ -42,8 +42,6 @@ from airflow_channel_provider.tokens.stores.base import (
 )
 from airflow_channel_provider.tokens.validation import MOST_BYTES
 
-__all__ = ["FileStore"]
-
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,6 @@ from typing import TypeVar
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, Change, HostLock, Snapshot
 
-__all__ = ["MemoryStore"]
-
 T = TypeVar("T")
 
 

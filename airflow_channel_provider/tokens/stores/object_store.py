@@ -35,8 +35,6 @@ from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, Chang
 from airflow_channel_provider.tokens.stores.bucket import Answer, Bucket
 from airflow_channel_provider.tokens.validation import AHEAD_SECONDS, MOST_BYTES
 
-__all__ = ["ObjectStore"]
-
 T = TypeVar("T")
 
 _PATIENCE_SECONDS, _READ_PATIENCE_SECONDS = 45.0, 15.0

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from redis.cluster import RedisCluster
 
-__all__ = ["RedisStore"]
-
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)

@@ -35,8 +35,6 @@ from airflow_channel_provider.tokens.stores.base import (
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.stores.sql_session import SqlSession, SqlTarget
 
-__all__ = ["SqlStore"]
-
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 10.0

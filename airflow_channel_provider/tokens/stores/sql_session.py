@@ -25,8 +25,6 @@ from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.stores.sql_tables import CLOCKS, METADATA, Statements
 from airflow_channel_provider.tokens.stores.sql_trouble import Trouble, reason_of, trouble_of
 
-__all__ = ["SqlSession", "SqlTarget"]
-
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 5

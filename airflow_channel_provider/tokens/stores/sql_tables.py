@@ -15,8 +15,6 @@ from sqlalchemy.exc import IntegrityError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-__all__ = ["CLOCKS", "METADATA", "Statements"]
-
 METADATA = sa.MetaData()
 
 DOCUMENTS = sa.Table(

@@ -9,8 +9,6 @@ from enum import Enum
 
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["Trouble", "reason_of", "trouble_of"]
-
 
 class Trouble(Enum):
     """What is to be done about it."""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_channel_provider.api.benlly import BODY_ENCODINGS, DEVICES, BenllyClient
+from airflow_channel_provider.api.benlly import BenllyClient
 from airflow_channel_provider.api.transport import Response, Transport
+from airflow_channel_provider.connection_form import BODY_ENCODINGS, DEVICES
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
     ChannelConfigurationError,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_channel_provider.api.client import ChannelTalkClient, TokenAnswer
+from airflow_channel_provider.api.client import ChannelTalkClient
+from airflow_channel_provider.api.token_answer import TokenAnswer
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
