@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 from support import fleet
 from support.airflow_features import PLUGIN_PAGES, leave_out_unless
-from support.backends import Backend, FileBackend, RedisBackend, SqlBackend
+from support.backends import Backend, FileBackend, RedisBackend, S3Backend, SqlBackend
 from support.fuzzing import cases
 from support.records import app_record, now_of, write
+from support.s3_server import KEYS
 
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.tokens.stores.file import FileStore
@@ -202,10 +203,17 @@ def address(site: Site, shared: Backend) -> str:
     conn_id = f"tokens_{next(_numbers)}"
     if isinstance(shared, RedisBackend):
         kind, fields = "redis", {"conn_type": "redis", "host": "127.0.0.1", "port": shared.server.port}
+    elif isinstance(shared, S3Backend):
+        kind, conn_id = "s3", f"{conn_id}/{shared.bucket}/some/prefix"
+        extra = {"endpoint_url": shared.server.url, "region_name": KEYS["region_name"]}
+        keys = {"login": KEYS["aws_access_key_id"], "password": KEYS["aws_secret_access_key"]}
+        fields = {"conn_type": "aws", **keys, "extra": json.dumps(extra)}
     else:
         assert isinstance(shared, SqlBackend)
         kind, fields = "sql", connection_to(shared.url)
-    answer = site.as_("admin").post(f"{BASE}/api/v2/connections", json={"connection_id": conn_id, **fields})
+    answer = site.as_("admin").post(
+        f"{BASE}/api/v2/connections", json={"connection_id": conn_id.partition("/")[0], **fields}
+    )
     assert answer.status_code == 201, answer.text
     return f"{kind}://{conn_id}"
 

@@ -217,7 +217,7 @@ def carry_out(driver: Driver, step: Any) -> None:
         json.loads(answer.body)
 
 
-@cases(200)
+@cases(100)
 @given(steps=st.lists(CALLS | CONTROLS | READS | RAW, min_size=1, max_size=6))
 def test_any_requests_in_any_order_are_answered(make_driver: type[Driver], steps: list[Any]) -> None:
     driver = make_driver()
