@@ -14,8 +14,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["is_unencrypted", "normalise_base_url"]
-
 _T = TypeVar("_T")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")

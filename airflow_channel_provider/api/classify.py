@@ -38,16 +38,6 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 
-__all__ = [
-    "UNCLEAR_STATUS",
-    "ErrorKind",
-    "classify",
-    "classify_app_function",
-    "classify_status",
-    "to_error",
-    "with_unclear_status",
-]
-
 
 class ErrorKind(Enum):
     """What a refusal is about."""

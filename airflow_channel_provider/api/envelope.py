@@ -34,8 +34,6 @@ from airflow_channel_provider.exceptions import ChannelResponseError
 if TYPE_CHECKING:
     from airflow_channel_provider.api.classify import ErrorKind
 
-__all__ = ["raise_no_envelope", "raise_redirect", "read_native"]
-
 _QUOTABLE_BYTES = 2**19
 """So much of a body that is no JSON is looked at: more characters than quoting looks at, whatever their size, so that
 the cut here can't lay half a secret bare there."""

@@ -17,18 +17,6 @@ from itertools import islice
 
 from airflow_channel_provider.api.json_body import JSON, first_json
 
-__all__ = [
-    "Refusal",
-    "from_body",
-    "from_error",
-    "is_error",
-    "is_error_body",
-    "is_service_error",
-    "named_status",
-    "texts_of",
-    "unwrap_quoted",
-]
-
 _QUOTED_ANSWER = re.compile(r"request failed,? {0,4}body: ?", re.IGNORECASE)
 _QUOTED_TOKEN_ANSWER = re.compile(r"token fetch fail(?:ed)?,? {0,4}response: ?", re.IGNORECASE)
 _HTML_STATUS = re.compile(r"<title>\s{0,20}(?:HTTP Status |Error |HTTP )?([45]\d\d)\b", re.IGNORECASE)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.api.wire import Attempt
 
-__all__ = ["read_body", "too_large"]
-
 _STEP_BYTES = 65_536
 _LENGTH_DIGITS = 15
 _GZIP = zlib.MAX_WBITS | 16

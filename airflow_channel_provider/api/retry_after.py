@@ -18,8 +18,6 @@ from itertools import islice
 
 from airflow_channel_provider.api.json_body import JSON
 
-__all__ = ["MAX_DELAY_SECONDS", "parse_retry_after"]
-
 MAX_DELAY_SECONDS = 86_400.0
 """A longer delay is taken for nonsense (the documented windows are of minutes) and the next evidence is asked."""
 

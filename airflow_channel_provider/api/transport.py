@@ -44,8 +44,6 @@ from airflow_channel_provider.exceptions import (
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Response", "Transport", "normalise_base_url"]
-
 USER_AGENT = f"airflow-channel-provider/{__version__}"
 TOTAL_TIMEOUT_FACTOR = 10
 """A request may take so many times its read timeout altogether: by default 300 seconds, enough for the largest answer

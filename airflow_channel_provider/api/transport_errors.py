@@ -22,15 +22,6 @@ from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, Cha
 if TYPE_CHECKING:
     from airflow_channel_provider.api.wire import Attempt
 
-__all__ = [
-    "UNREADABLE",
-    "host_and_port",
-    "is_refused_handshake",
-    "lost_answer_error",
-    "not_sent_error",
-    "proxy_login_error",
-]
-
 UNREADABLE = "an unreadable address"
 _CHAIN_LIMIT = 20
 _PROXY_LOGIN = 407

@@ -26,8 +26,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 if TYPE_CHECKING:
     from pyarrow import DataType, RecordBatch, RecordBatchReader, Schema
 
-__all__ = ["check_schema", "reader_of", "rows_of", "type_of_arrow", "without_index"]
-
 _EXTENSION = b"ARROW:extension:name"
 _INDEX = re.compile(r"__index_level_\d+__")
 """What pandas calls the numbers of its rows."""

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["ColumnNames", "quoted_names", "unique_names"]
-
 MOST_SHOWN = 30
 
 

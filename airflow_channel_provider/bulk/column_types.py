@@ -24,22 +24,6 @@ from airflow_channel_provider.bulk.json_values import (
 )
 from airflow_channel_provider.contract.parts import OPERATOR_TYPE
 
-__all__ = [
-    "BOOLEAN",
-    "DATE",
-    "DATETIME",
-    "LISTS",
-    "LIST_OF_NUMBER",
-    "LIST_OF_OBJECT",
-    "LIST_OF_STRING",
-    "NUMBER",
-    "STRING",
-    "InvalidValueError",
-    "cell_converter",
-    "common_type",
-    "infer_type",
-]
-
 JSON = Any
 
 _PREFIX = OPERATOR_TYPE.prefix

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.bulk.outcomes import FailedItem
 
-__all__ = ["DeadLetterFile"]
-
 log = logging.getLogger(__name__)
 
 JSON = Any

@@ -28,22 +28,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = [
-    "Output",
-    "atomic_write",
-    "check_place",
-    "is_same_file",
-    "make_private_folder",
-    "open_own",
-    "read_first_line",
-    "remove",
-    "remove_folder",
-    "remove_or_empty",
-    "remove_temporary_files",
-    "short_name",
-    "write_file",
-]
-
 LOCAL = ("", "file", "local")
 ASIDE = ".part"
 READ_BYTES = 2**16

@@ -20,8 +20,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["SUFFIXES", "InputFile", "decompressed", "name_without_compression", "open_input"]
-
 _CHANGED = ("FileExpired",)
 """What a store raises for a replaced file; by name, since its package may not be installed."""
 

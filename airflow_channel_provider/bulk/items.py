@@ -15,21 +15,6 @@ from typing import Any, NamedTuple, TypeGuard
 from airflow_channel_provider.bulk.json_values import to_json_value
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = [
-    "DEAD_LETTER",
-    "FIELDS",
-    "FORMAT",
-    "Entry",
-    "Item",
-    "ItemKey",
-    "Items",
-    "content_key",
-    "entries",
-    "is_dead_letter",
-    "item_of",
-    "keyed_items",
-]
-
 JSON = Any
 ItemKey = str | Callable[[Any], object] | None
 """A field, a function of the item, or None for its place and content."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from pyarrow import Array, Field, RecordBatch, Schema
 
-__all__ = ["Columns", "ParquetRows"]
-
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 2**20
 """How much of a file is made rows at once, by what its row groups say of their size."""

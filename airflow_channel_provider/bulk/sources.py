@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
     from pyarrow import Schema
 
-__all__ = ["FORMATS", "FileSource", "FrameSource", "ListSource", "Peeked", "Source", "SqlSource", "is_frame"]
-
 FORMATS = ("jsonl", "csv", "parquet")
 _SUFFIXES = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "pq": "parquet"}
 ROWS_AT_ONCE = 1_000

@@ -21,8 +21,6 @@ from airflow_channel_provider.bulk import sql_statements
 from airflow_channel_provider.bulk.json_values import to_python
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-__all__ = ["ROWS_AT_ONCE", "bit_columns", "buffered", "closing", "fetch", "run_query", "sql_errors"]
-
 ROWS_AT_ONCE = 1_000
 IN_MEMORY_BYTES = 1 << 20
 _POSTGRES = ("psycopg", "psycopg2")

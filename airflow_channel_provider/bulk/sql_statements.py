@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-__all__ = ["find_change", "is_empty"]
-
 _MYSQL = ("pymysql", "MySQLdb", "mysql", "mariadb")
 _ESCAPING = (
     *_MYSQL,

@@ -17,8 +17,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-__all__ = ["is_refusal", "storage_error", "translated"]
-
 NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EROFS)
 # By name: their packages are not there on every machine.
 _REFUSALS = (

@@ -32,19 +32,6 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 if TYPE_CHECKING:
     from pyarrow import Schema
 
-__all__ = [
-    "Batches",
-    "Column",
-    "Row",
-    "check_names",
-    "checked_columns",
-    "columns_of_arrow",
-    "columns_of_rows",
-    "failures_of_rows",
-    "has_columns",
-    "merge_columns",
-]
-
 JSON = Any
 Column = dict[str, JSON]
 

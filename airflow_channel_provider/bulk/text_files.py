@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.bulk.input_file import InputFile
 
-__all__ = [
-    "MAX_ITEM_BYTES",
-    "CsvRows",
-    "Lines",
-    "checked_delimiter",
-    "checked_encoding",
-    "split_at_line_feeds",
-    "split_with_ends",
-]
-
 MAX_ITEM_BYTES = 32 * 2**20
 """The largest line of a JSONL file, or row of another one; the service takes far less in one call."""
 READ_AHEAD_BYTES = 4 * 2**20

@@ -16,20 +16,6 @@ from urllib.parse import unquote, urlsplit
 from airflow_channel_provider.contract.parts import BUTTON_TITLE, BUTTONS, FILES, MESSAGE_COLOR
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = [
-    "COLORS",
-    "LINK_SCHEMES",
-    "MAX_BUTTONS",
-    "MAX_FILES",
-    "TITLE_LENGTH",
-    "check_addresses",
-    "check_link",
-    "is_web_url",
-    "message_button",
-    "message_file",
-    "web_button",
-]
-
 MAX_BUTTONS = BUTTONS.most or 0
 MAX_FILES = FILES.most or 0
 TITLE_LENGTH = BUTTON_TITLE.most or 0

@@ -19,8 +19,6 @@ from airflow_channel_provider.messages.attachments import (
 )
 from airflow_channel_provider.messages.options import message_options
 
-__all__ = ["checked_bot_name", "message_dto", "message_id"]
-
 _CONTENT = ("plainText", "blocks", "files", "webPage", "form")
 _NOTHING: tuple[object, ...] = (None, "", [], {})
 

@@ -14,8 +14,6 @@ import html
 import re
 from collections.abc import Iterator
 
-__all__ = ["bold", "escape", "italic", "link", "links", "mention", "plain"]
-
 _LINK = re.compile(r"""<link\b((?:"[^"]*"?|'[^']*'?|[^<>"'])*)""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b([a-zA-Z]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)|'([^']*)|([^\s"']+))""")
 _TAG = re.compile(r"</?(?:b|i|link)(?: [^<>]*)?>")

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from airflow_channel_provider.contract.parts import MESSAGE_OPTION
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
-__all__ = ["OPTIONS", "message_options"]
-
 PREFIX = MESSAGE_OPTION.prefix
 OPTIONS = MESSAGE_OPTION.spelt
 """What the service knows; ``SILENT`` is deprecated there."""

@@ -13,12 +13,9 @@ from airflow_channel_provider.emulator.functions import (
     people,
     tables,
 )
-from airflow_channel_provider.emulator.functions.base import Call
 
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Function
-
-__all__ = ["FUNCTIONS", "Call"]
 
 FUNCTIONS: dict[str, Function] = {
     function.name: function

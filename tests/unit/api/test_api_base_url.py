@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from airflow_channel_provider.api.transport import Transport, normalise_base_url
+from airflow_channel_provider.api.base_url import normalise_base_url
+from airflow_channel_provider.api.transport import Transport
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 

@@ -8,7 +8,7 @@ from inspect import getdoc, isclass, isfunction
 
 import pytest
 
-from tools.modules import path_of, public_modules
+from tools.modules import modules, path_of, public_modules
 from tools.public_names import LIST, public_names
 
 
@@ -49,3 +49,7 @@ def test_each_listed_name_is_there_and_documented(module: str) -> None:
         value = getattr(loaded, name)
         if isclass(value) or isfunction(value):
             assert getdoc(value), f"{module}.{name}"
+
+
+def test_no_other_module_lists_names() -> None:
+    assert [module for module in modules() if module not in public_modules() and listed(module)] == []
