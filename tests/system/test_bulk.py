@@ -125,7 +125,7 @@ def test_the_dead_letter_file_holds_exactly_the_permanent_failures(run: Run) -> 
 
 
 def test_progress_is_told(run: Run) -> None:
-    assert "writeUserChatMessage: going on after" in run.log
+    assert "writeUserChatMessage: continuing after" in run.log
     assert "failed, " in run.log
     assert "/s" in run.log
 
