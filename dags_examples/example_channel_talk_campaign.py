@@ -61,11 +61,11 @@ def example_channel_talk_campaign() -> None:
         task_id="tell_team",
         group_name="Support",
         bot_name="Shop",
-        text="{% set came_of_it = ti.xcom_pull(task_ids='send') %}"
-        "The campaign of {{ dag_run.start_date | ds }}: {{ came_of_it.succeeded }} of "
-        "{{ came_of_it['items'] }} messages delivered, "
-        "{{ came_of_it.failed + came_of_it.uncertain }} failed"
-        "{{ ' (' ~ came_of_it.dead_letter ~ ')' if came_of_it.dead_letter }}.",
+        text="{% set result = ti.xcom_pull(task_ids='send') %}"
+        "The campaign of {{ dag_run.start_date | ds }}: {{ result.succeeded }} of "
+        "{{ result['items'] }} messages delivered, "
+        "{{ result.failed + result.uncertain }} failed"
+        "{{ ' (' ~ result.dead_letter ~ ')' if result.dead_letter }}.",
     )
     # [END campaign_summary]
 

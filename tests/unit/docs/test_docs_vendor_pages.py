@@ -79,4 +79,4 @@ def test_any_uuid_will_do_for_the_udid() -> None:
     ((_, _, sent),) = transport.sent
     assert sent["headers"]["X-Benlly-Udid"] == udid
     (field,) = [field for field in BENLLY_FORM.fields if field.name == "udid"]
-    assert "must stay the same" in field.description.lower()
+    assert "do not change it for the same device" in field.description.lower()
