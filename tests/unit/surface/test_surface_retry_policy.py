@@ -203,32 +203,31 @@ def in_ten_minutes() -> datetime:
     return datetime.now(tz=timezone.utc) + timedelta(seconds=600)
 
 
-LIMITS: list[ChannelError] = [
-    ChannelTokenQuotaError("quota", retry_at=in_ten_minutes()),
-    ChannelRateLimitError("slow down", retry_at=in_ten_minutes()),
-]
+LIMITS = [ChannelTokenQuotaError, ChannelRateLimitError]
 
 
 @needs(*RESCHEDULING_POLICY)
-@pytest.mark.parametrize("error", LIMITS, ids=repr)
-def test_wait_for_a_limit_uses_no_try(monkeypatch: pytest.MonkeyPatch, error: ChannelError) -> None:
+@pytest.mark.parametrize("limit", LIMITS)
+def test_wait_for_a_limit_uses_no_try(
+    monkeypatch: pytest.MonkeyPatch, limit: type[ChannelRateLimitError]
+) -> None:
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__MAX_TOTAL_WAIT_SECONDS", "900")
-    made: Any = ChannelRetryPolicy().evaluate(error, 1, 0)
+    made: Any = ChannelRetryPolicy().evaluate(limit("limited", retry_at=in_ten_minutes()), 1, 0)
     assert made.action.value == "reschedule"
     assert timedelta(seconds=590) < made.retry_delay < timedelta(seconds=640)
     assert (made.max_reschedules, made.reschedule_timeout) == (None, timedelta(seconds=900))
 
 
 @pytest.mark.parametrize("older", [True, False])
-@pytest.mark.parametrize("error", LIMITS, ids=repr)
+@pytest.mark.parametrize("limit", LIMITS)
 def test_wait_for_a_limit_uses_a_try_where_nothing_else_is_allowed(
-    monkeypatch: pytest.MonkeyPatch, error: ChannelError, older: bool
+    monkeypatch: pytest.MonkeyPatch, limit: type[ChannelRateLimitError], older: bool
 ) -> None:
     if older:
         monkeypatch.setattr(retry_policy, "CAN_RESCHEDULE", False)
     else:
         monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__MAX_TOTAL_WAIT_SECONDS", "0")
-    made = ChannelRetryPolicy().evaluate(error, 1, 3)
+    made = ChannelRetryPolicy().evaluate(limit("limited", retry_at=in_ten_minutes()), 1, 3)
     assert made.action is RetryAction.RETRY
     assert made.retry_delay is not None
     assert timedelta(seconds=590) < made.retry_delay < timedelta(seconds=640)

@@ -117,7 +117,7 @@ def test_state_of_a_chat_is_looked_at_until_it_is_the_one(doors: Any, no_sleep: 
     ("state", "answer", "found"),
     [
         ("USER_CHAT_STATE_CLOSED", CLOSED, "closed"),
-        ("InputFile", OPEN, "opened"),
+        ("Opened", OPEN, "opened"),
         ("assigned", TAKEN, "assigned"),
         (["closed", "assigned"], TAKEN, "assigned"),
         (("opened", "closed"), CLOSED, "closed"),
