@@ -44,6 +44,8 @@ _LATER = (
     "encodings.idna",
     "netrc",
 )
+# By store, its modules, where their names do not begin with the scheme.
+_STORES = {"s3": ("object_store", "bucket")}
 # By store, what its client needs: large, so only where this process has the first of them for other reasons, as Celery
 # has the client of its broker.
 _CLIENTS = {"redis": ("redis", "airflow.providers.redis.hooks.redis")}
@@ -52,12 +54,14 @@ _CLIENTS = {"redis": ("redis", "airflow.providers.redis.hooks.redis")}
 def modules() -> Iterator[str]:
     """Yield the names of the modules that are imported; those of stores are only the configured one's."""
     scheme = configuration.store().partition(":")[0]
+    of_the_store = _STORES.get(scheme, ())
     for room in _ROOMS:
         folder = importlib.import_module(f"{_PACKAGE}.{room}")
         for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
             *_, parent, name = module.name.split(".")
             # The other stores need packages of which this process has no use.
-            if parent != "stores" or name.partition("_")[0] in (scheme, "base", "document"):
+            is_used = name.partition("_")[0] in (scheme, "base", "document") or name in of_the_store
+            if parent != "stores" or is_used:
                 yield module.name
     yield from _LATER
     client = _CLIENTS.get(scheme, ())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.backends import Backend, FileBackend, RedisBackend, S3Backend, SqlBackend
+from support.backends import Backend, RedisBackend, SqlBackend
 from support.fuzzing import cases
 from support.spoiled import Spoiler, Tasks, spoiled_at, spoilers
 
@@ -46,20 +46,11 @@ def tasks_over(backend: Backend) -> Tasks:
 
 def begin_anew(backend: Backend, tasks: Tasks) -> None:
     """Make the store hold the document of one task and nothing else."""
-    if isinstance(backend, RedisBackend):
-        backend.client().flushall()
-    elif isinstance(backend, SqlBackend):
-        backend.store().documents()  # makes the tables
-        for table in ("channel_talk_document", "channel_talk_token"):
-            backend.execute(f"delete from {table}")
-    elif isinstance(backend, FileBackend):
-        for path in backend.directory.glob("*"):
-            path.unlink()
-    elif isinstance(backend, S3Backend):
-        backend.client().delete_object(Bucket=backend.bucket, Key=f"some/prefix/{tasks.app}.json")
+    backend.empty()
     tasks.service.log.clear()
     tasks.service = type(tasks.service)(tasks.clock, limit=tasks.service.limit)
     assert tasks.get("before") == "access-0"
+    assert len(tasks.service.log) == 1, "empty() of this backend left a token"
 
 
 @pytest.mark.fuzz
@@ -94,26 +85,13 @@ def test_what_is_replaced_unbelieved_is_set_aside(backend: Backend) -> None:
     for n in range(3):
         state: dict[str, Any] = {"n": n}
         store.update("doc", lambda snapshot, state=state: (state, None))  # type: ignore[misc]
-    assert aside(backend) is None
+    assert backend.set_aside("doc") is None
     store.update("doc", lambda snapshot: (Anew(n=3), None))
-    found = aside(backend)
+    found = backend.set_aside("doc")
     assert found is not None
     assert json.loads(found)["state"] == {"n": 2}
     assert store.load("doc").state == {"n": 3}
     assert list(store.documents()).count("doc") == 1
-
-
-def aside(backend: Backend) -> bytes | None:
-    if isinstance(backend, FileBackend):
-        return next((path.read_bytes() for path in backend.directory.glob("doc.json.*.unreadable")), None)
-    if isinstance(backend, RedisBackend):
-        content: Any = backend.client().get("channel_talk:{doc}:unreadable")
-        return bytes(content) if content is not None else None
-    if isinstance(backend, S3Backend):
-        names = backend.client().list_objects_v2(Bucket=backend.bucket)["Contents"]
-        key = next((entry["Key"] for entry in names if entry["Key"].endswith("doc.unreadable")), None)
-        return key and backend.client().get_object(Bucket=backend.bucket, Key=key)["Body"].read()
-    return backend.store().read_blob("doc", "unreadable")
 
 
 def test_a_token_can_be_dropped(backend: Backend) -> None:

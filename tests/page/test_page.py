@@ -10,22 +10,22 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.engine import make_url
 from support import fleet
 from support.airflow_features import PLUGIN_PAGES, leave_out_unless
-from support.backends import Backend, FileBackend, RedisBackend, S3Backend, SqlBackend
 from support.fuzzing import cases
 from support.records import app_record, now_of, write
-from support.s3_server import KEYS
 
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.tokens.stores.file import FileStore
+
+if TYPE_CHECKING:
+    from support.backends import Backend
 
 leave_out_unless(*PLUGIN_PAGES)
 
@@ -198,40 +198,14 @@ def test_a_dropped_token_is_renewed_by_the_next_task(
 @pytest.fixture
 def address(site: Site, shared: Backend) -> str:
     """Where a store is, as the option says it; a connection to it stands in Airflow's database."""
-    if isinstance(shared, FileBackend):
-        return shared.directory.as_uri()
     conn_id = f"tokens_{next(_numbers)}"
-    if isinstance(shared, RedisBackend):
-        kind, fields = "redis", {"conn_type": "redis", "host": "127.0.0.1", "port": shared.server.port}
-    elif isinstance(shared, S3Backend):
-        kind, conn_id = "s3", f"{conn_id}/{shared.bucket}/some/prefix"
-        extra = {"endpoint_url": shared.server.url, "region_name": KEYS["region_name"]}
-        keys = {"login": KEYS["aws_access_key_id"], "password": KEYS["aws_secret_access_key"]}
-        fields = {"conn_type": "aws", **keys, "extra": json.dumps(extra)}
-    else:
-        assert isinstance(shared, SqlBackend)
-        kind, fields = "sql", connection_to(shared.url)
-    answer = site.as_("admin").post(
-        f"{BASE}/api/v2/connections", json={"connection_id": conn_id.partition("/")[0], **fields}
-    )
-    assert answer.status_code == 201, answer.text
-    return f"{kind}://{conn_id}"
-
-
-def connection_to(url: str) -> dict[str, Any]:
-    parts = make_url(url)
-    kind = parts.get_backend_name()
-    if kind == "sqlite":
-        return {"conn_type": "sqlite", "host": parts.database}
-    fields = {
-        "conn_type": {"postgresql": "postgres"}.get(kind, kind),
-        "host": parts.host,
-        "port": parts.port,
-        "login": parts.username,
-        "password": parts.password,
-        "schema": parts.database,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    option, fields = shared.option(conn_id)
+    if fields:
+        answer = site.as_("admin").post(
+            f"{BASE}/api/v2/connections", json={"connection_id": conn_id, **fields}
+        )
+        assert answer.status_code == 201, answer.text
+    return option
 
 
 def pieces(secret: str, length: int = 8) -> set[str]:

@@ -74,6 +74,23 @@ class Backend:
     def manager(self, url: str, *, secret: str = fleet.SECRET, quota: Quota | None = None) -> TokenManager:
         return fleet.manager(url, self.store(), secret=secret, quota=quota)
 
+    def empty(self) -> None:
+        """Remove all that the store holds."""
+        raise NotImplementedError
+
+    def set_aside(self, document: str) -> bytes | None:
+        """Read what was found in place of a document and could not be true."""
+        return self.store().read_blob(document, "unreadable")
+
+    def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
+        """
+        Return what the option ``store`` says, and the connection that it names.
+
+        :param conn_id: for that connection.
+        :return: the connection as the fields of Airflow's REST API; empty: none is needed.
+        """
+        raise NotImplementedError
+
     def overwrite(self, document: str, content: str) -> None:
         """Put something else in place of a document."""
         raise NotImplementedError
@@ -111,6 +128,17 @@ class FileBackend(Backend):
     def open(self) -> TokenStore:
         return FileStore(self.directory)
 
+    def empty(self) -> None:
+        for path in self.directory.glob("*"):
+            path.unlink()
+
+    def set_aside(self, document: str) -> bytes | None:
+        found = self.directory.glob(f"{document}.json.*.unreadable")
+        return next((path.read_bytes() for path in found), None)
+
+    def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
+        return self.directory.as_uri(), {}
+
     def overwrite(self, document: str, content: str) -> None:
         (self.directory / f"{document}.json").write_text(content)
 
@@ -146,6 +174,17 @@ class RedisBackend(Backend):
     def open(self) -> TokenStore:
         return RedisStore(self.client, address="redis://tests", window_seconds=self._window_seconds)
 
+    def empty(self) -> None:
+        self.client().flushall()
+
+    def set_aside(self, document: str) -> bytes | None:
+        content: Any = self.client().get(f"channel_talk:{{{document}}}:unreadable")
+        return None if content is None else bytes(content)
+
+    def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
+        fields = {"conn_type": "redis", "host": "127.0.0.1", "port": self.server.port}
+        return f"redis://{conn_id}", fields
+
     def overwrite(self, document: str, content: str) -> None:
         self.client().set(f"channel_talk:{{{document}}}:document", content)
 
@@ -169,6 +208,26 @@ class SqlBackend(Backend):
 
     def open(self) -> TokenStore:
         return SqlStore(lambda: SqlTarget(self.url), address="sql://tests")
+
+    def empty(self) -> None:
+        self.store().documents()  # makes the tables
+        for table in ("channel_talk_document", "channel_talk_token"):
+            self.execute(f"delete from {table}")
+
+    def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
+        parts = sa.make_url(self.url)
+        kind = parts.get_backend_name()
+        if kind == "sqlite":
+            return f"sql://{conn_id}", {"conn_type": "sqlite", "host": parts.database}
+        fields = {
+            "conn_type": {"postgresql": "postgres"}.get(kind, kind),
+            "host": parts.host,
+            "port": parts.port,
+            "login": parts.username,
+            "password": parts.password,
+            "schema": parts.database,
+        }
+        return f"sql://{conn_id}", {name: value for name, value in fields.items() if value is not None}
 
     def execute(self, statement: str, **values: object) -> Any:
         engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT")
@@ -221,6 +280,28 @@ class S3Backend(Backend):
 
     def open(self) -> ObjectStore:
         return ObjectStore(self.client, self.bucket, "some/prefix", address="s3://tests/bucket/some/prefix")
+
+    def empty(self) -> None:
+        for entry in self.client().list_objects_v2(Bucket=self.bucket).get("Contents", ()):
+            self.client().delete_object(Bucket=self.bucket, Key=entry["Key"])
+
+    def set_aside(self, document: str) -> bytes | None:
+        for entry in self.client().list_objects_v2(Bucket=self.bucket).get("Contents", ()):
+            if entry["Key"].endswith(f"{document}.unreadable"):
+                content: bytes = self.client().get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read()
+                return content
+        return None
+
+    def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
+        from .s3_server import KEYS
+
+        fields = {
+            "conn_type": "aws",
+            "login": KEYS["aws_access_key_id"],
+            "password": KEYS["aws_secret_access_key"],
+            "extra": json.dumps({"endpoint_url": self.server.url, "region_name": KEYS["region_name"]}),
+        }
+        return f"s3://{conn_id}/{self.bucket}/some/prefix", fields
 
     def lines(self, document: str) -> list[bytes]:
         """Read the lines of an object."""

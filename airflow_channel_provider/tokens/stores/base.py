@@ -50,8 +50,11 @@ class HostLock(Enum):
     """Whether another living process of this host is renewing."""
 
     OURS = "ours"
+    """None is, and this one may."""
     TAKEN = "taken"
+    """Another one is."""
     UNKNOWN = "unknown"
+    """The store can't see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,11 @@ class CachedToken:
 
 class TokenStore(Protocol):
     """
-    Where the tokens and the ledger live.
+    Where the tokens and the ledger live. Names of documents and blobs are of letters, digits, ``-`` and ``_``.
 
     :ivar address: as configured; for messages.
-    :ivar host: names this host towards the other users of the store.
+    :ivar host: names this host towards the other users of the store, the same for all processes of one boot. Who gets
+        :attr:`HostLock.OURS` takes over a lease of the same host at once.
     :ivar poll_seconds: first and longest pause between two looks at a token that another process is renewing.
     :ivar margin_seconds: how far its clock may be behind when a task acts by it; charges are held longer by as much.
     :ivar local_cache: what this process remembers, by app and scope.
@@ -90,7 +94,7 @@ class TokenStore(Protocol):
 
     def update(self, document: str, change: Change[T]) -> T:
         """
-        Change a document atomically and durably.
+        Change a document atomically and durably. If ``change`` raises, nothing is written, and its error is raised.
 
         :raises ChannelConfigurationError: the store can't work as configured.
         :raises ChannelNotSentError: the store is in trouble that may pass.

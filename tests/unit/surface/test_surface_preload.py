@@ -72,11 +72,31 @@ def output(code: str, environment: dict[str, str] | None = None) -> Any:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-@pytest.mark.parametrize("store", ["", "redis://redis_default"])
+@pytest.mark.parametrize("store", ["", "redis://redis_default", "s3:///bucket"])
 def test_nothing_but_modules_is_loaded_ahead_of_a_fork(store: str) -> None:
     seen, same, megabytes = output(WATCHED, {"AIRFLOW__CHANNEL_TALK__STORE": store})
     assert (seen, same) == ([], True)
     assert megabytes < MOST_MEGABYTES
+
+
+@pytest.mark.parametrize(
+    ("store", "module"),
+    [
+        ("", "file"),
+        ("redis://redis_default", "redis"),
+        ("sql://db", "sql_session"),
+        ("s3:///bucket", "bucket"),
+    ],
+)
+def test_the_configured_store_is_among_them(store: str, module: str) -> None:
+    code = """
+import json
+from airflow_channel_provider import preload
+print(json.dumps([name for name in preload.modules() if ".stores." in name]))
+"""
+    found = output(code, {"AIRFLOW__CHANNEL_TALK__STORE": store})
+    assert f"airflow_channel_provider.tokens.stores.{module}" in found
+    assert ("airflow_channel_provider.tokens.stores.bucket" in found) == (module == "bucket")
 
 
 def test_task_that_is_forked_afterwards_imports_nothing_for_a_call(tmp_path: Path) -> None:
