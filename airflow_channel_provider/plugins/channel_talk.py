@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
@@ -38,10 +39,12 @@ def forks_tasks_of_ours() -> bool:
     """
     Return whether this process is a scheduler whose tasks are forked from it, and use this provider.
 
-    The processes that it has forked load the plugin once more: they have a parent in terms of ``multiprocessing``.
+    The processes that it has forked load the plugin once more. They have a parent in terms of ``multiprocessing``.
+    Airflow 2 imports much of its own in each task, so preloading would not help there.
     """
     return (
         sys.argv[1:2] == ["scheduler"]
+        and find_spec("airflow.sdk") is not None
         and multiprocessing.parent_process() is None
         and multiprocessing.get_start_method() == "fork"
         and "LocalExecutor" in conf.get("core", "executor", fallback="")

@@ -183,9 +183,9 @@ def test_a_file_is_at_exactly_its_path_whatever_its_name_and_those_of_its_neighb
 def test_a_name_that_would_not_be_the_file_is_refused_before_a_request(
     name: str, emulator: EmulatorProcess, bucket: Bucket
 ) -> None:
-    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter "):
+    with pytest.raises(ChannelConfigurationError, match=r"\bdead_letter\b"):
         execute(campaign(items=rows(3), dead_letter=bucket.url(name)))
-    with pytest.raises(ChannelConfigurationError, match=r"^path "):
+    with pytest.raises(ChannelConfigurationError, match=r"\bpath\b"):
         PagedReadOperator(task_id="read", method="searchManagers", path=bucket.url(name)).execute(
             context(None)
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseNotifier, BaseOperator
-from support.arrivals import public_classes
+from support.public_classes import public_classes
 
 from airflow_channel_provider import arguments
 from airflow_channel_provider.notifications import channel_talk as notifications

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.airflow_features import TASK_RUNNER, leave_out_unless
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorProcess
 from airflow_channel_provider.plugins import channel_talk as plugin
+
+leave_out_unless(*TASK_RUNNER)
 
 MOST_MEGABYTES = 25
 
