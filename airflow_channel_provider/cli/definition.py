@@ -47,7 +47,8 @@ def get_cli_commands() -> list[CLICommand]:
                 ActionCommand(
                     name="check",
                     help="Test a connection, as the Test button does",
-                    description="Test a connection of the type channel_talk or benlly, as the Test button of its form "
+                    description="Test a connection of the type channel_talk, channel_talk_open_api or benlly, as the "
+                    "Test button of its form "
                     "does. It sends a token request only if the token store holds no valid token.",
                     func=lazy_load_command(f"{_COMMANDS}.check"),
                     args=(_CONN_ID, ARG_VERBOSE),

@@ -243,7 +243,7 @@ def test_nothing_is_called_for_a_mapped_task_that_would_be_given_nothing(
         outcome = last_of(run, make(do_xcom_push=False), is_mapped_over=True)
     assert calls == []
     assert outcome.state == "failed"
-    assert "remove do_xcom_push=False" in str(outcome.error)
+    assert "Remove do_xcom_push=False" in str(outcome.error)
 
 
 @pytest.mark.parametrize(

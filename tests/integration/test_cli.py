@@ -389,7 +389,9 @@ def test_the_commands_can_do_without_airflows(emulator: EmulatorThread) -> None:
 @needs(*PROVIDER_COMMANDS)
 def test_a_command_of_airflow_loads_only_our_declarations() -> None:
     printed = python(START)
-    assert "Look at Channel Talk and Benlly from a shell" in " ".join(printed.split())
+    assert "Test connections, call functions and show the token quota of Channel Talk and Benlly" in " ".join(
+        printed.split()
+    )
     assert sorted(json.loads(printed.strip().splitlines()[-1])) == [
         "airflow_channel_provider",
         "airflow_channel_provider.cli",

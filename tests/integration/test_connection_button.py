@@ -449,7 +449,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
         "benlly",
         {"extra": {"device": "web", "udid": UDID, "timeout": -1}},
         (
-            "the field extra timeout is no number of "
+            "the field extra timeout is not a number of "
             "seconds above 0 and up to 86400; write 30, or leave it empty."
         ),
     ),
@@ -529,4 +529,4 @@ def test_a_login_whose_host_was_edited_is_tested_once_it_is_saved(
     # What Airflow asks for in place of that is no way.
     works, said = airflow_api.test(**kept, password="some-password", extra=json.dumps(extra))
     assert not works
-    assert "to test another host or port, save it first" in said
+    assert "to test another host or port, save the connection first" in said
