@@ -52,7 +52,7 @@ class ChannelError(AirflowException):
     :param message: what happened and what to do about it; free of secrets.
     :param method: the native function, app function or endpoint that was called, where there was one.
     :param http_status: HTTP status of the answer; for an error that the service proxied, the status that it found
-        upstream, and 502 where it does not tell what it found. None where there was no answer.
+        upstream, and 502 where it does not say what it found. None where there was no answer.
 
     :ivar waited_out: an operator has waited for this to pass as long as it may; its task need not be tried again.
     """
@@ -187,7 +187,7 @@ class ChannelRateLimitError(ChannelRequestError):
     """
     The service, or the provider's own ledger before it, says: not now. The call had no effect.
 
-    :param retry_at: when to try again (aware UTC); None where nothing tells.
+    :param retry_at: when to try again (aware UTC); None if unknown.
     :param retry_after_seconds: the same as a delay from the moment of the answer, free of clock skew.
     """
 

@@ -115,10 +115,10 @@ def _fit(tags: dict[str, str]) -> dict[str, str]:
     return {name: _UNFIT_FOR_A_TAG.sub("_", value)[:TAG_LENGTH] for name, value in tags.items()}
 
 
-def _safely(tell: Callable[[Statistics], object]) -> None:
+def _safely(send: Callable[[Statistics], object]) -> None:
     try:
         if (stats := _statistics()) is not None:
-            tell(stats)
+            send(stats)
     except Exception:
         log.debug("A metric could not be sent", exc_info=True)
 

@@ -97,7 +97,7 @@ def decide(
     Decide what becomes of a task.
 
     :param error: what ended the try.
-    :param try_number: the try that it ended, from 1; unless the error tells, pauses double from try to try.
+    :param try_number: the try that it ended, from 1; unless the error says how long, pauses double from try to try.
     """
     if not isinstance(error, ChannelError):
         return Decision(Action.DEFAULT)
@@ -135,9 +135,9 @@ def _delay_seconds(
     """Return how long to wait before the next try; None: as long as the task says."""
     from airflow_channel_provider.retry import jitter_seconds, retry_after_seconds
 
-    told = retry_after_seconds(error, now=now())
-    if told is not None:
-        return told + jitter_seconds(told, random)
+    asked_seconds = retry_after_seconds(error, now=now())
+    if asked_seconds is not None:
+        return asked_seconds + jitter_seconds(asked_seconds, random)
     if isinstance(error, ChannelRateLimitError):  # a limit without a known end lasts longer than seconds
         return None
     soon = min(SOON_MAX_SECONDS, SOON_SECONDS * 2.0 ** min(max(0, try_number - 1), 16))

@@ -145,7 +145,7 @@ class BenllyClient:
         Try the access token on a read that changes nothing: the triggers of a channel.
 
         The vendor documents that read, and not how it refuses; so only success counts as accepted, and only what
-        speaks of the token as refused. Anything in between, such as an unknown channel, tells nothing of the token.
+        speaks of the token as refused. Anything in between, such as an unknown channel, says nothing about the token.
 
         :param access_token: of the user.
         :return: whether it was accepted, and the HTTP status.
@@ -219,7 +219,7 @@ def is_refusal(response: Response, body: JSON, *, may_be_silent: bool = True) ->
     Tell whether an answer that is no success is a refusal of the service, and not of what stands between.
 
     :param body: its JSON, where it starts with some.
-    :param may_be_silent: whether the status alone may tell of a refusal.
+    :param may_be_silent: whether the status alone may be a refusal.
     """
     if response.status < 400 or response.status >= 500:
         return response.status >= 500 and is_error_body(body)

@@ -83,7 +83,7 @@ _TROUBLE_WORDS = re.compile(
 _OAUTH_WORDS = re.compile(
     r"invalid_(?:client|grant|request|token|scope)|access_denied|unauthor", re.IGNORECASE
 )
-# Of the vendor's two SDKs one calls 4 unauthorized and the other a conflict: only the type tells. Its tests have 401.
+# Of the vendor's two SDKs one calls 4 unauthorized and the other a conflict: only the type decides. Its tests have 401.
 _UNAUTHORIZED_TYPES = ("unauthorized", "unauthenticated")
 _TYPES_BY_CODE = {"4": _UNAUTHORIZED_TYPES, "401": ("", "common", *_UNAUTHORIZED_TYPES)}
 _UNKNOWN_METHOD_CODE, _INTERNAL_ERROR_CODE = -32601, -32603
@@ -126,7 +126,7 @@ def classify_app_function(refusal: Refusal) -> ErrorKind:
 
 def with_unclear_status(refusal: Refusal, kind: ErrorKind) -> Refusal:
     """
-    Return the refusal with :data:`UNCLEAR_STATUS` where nothing tells what became of the call behind the service.
+    Return the refusal with :data:`UNCLEAR_STATUS` if the outcome of the call behind the service is unknown.
 
     :param refusal: dug out; not of an app's own function.
     :param kind: what it is about.

@@ -38,7 +38,7 @@ _QUOTABLE_BYTES = 2**19
 """So much of a body that is no JSON is looked at: more characters than quoting looks at, whatever their size, so that
 the cut here can't lay half a secret bare there."""
 
-_TOLD_BY_STATUS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_CLEAR_BY_STATUS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BETWEEN = (
     "The service does not answer in this form, so a proxy, a gateway, a firewall or a login page may have answered "
     "instead. Check these, and host, port and schema of the connection."
@@ -140,8 +140,8 @@ def _refusal_by_status(
         return (
             from_error(error, status=status, body=body) if is_error(error) else from_body(body, status=status)
         )
-    # What a token may not do may be told by the status alone, but not where a token is what was asked for.
-    silent = status in _TOLD_BY_STATUS and quotable and not response.body.strip()
+    # A status alone may refuse what a token may not do, but not a token request.
+    silent = status in _CLEAR_BY_STATUS and quotable and not response.body.strip()
     if status != HTTPStatus.TOO_MANY_REQUESTS and not silent:
         raise_no_envelope(response, method=method, secrets=secrets, quotable=quotable)
     # Whoever sets a limit is to be waited for; that of an older server says nothing but its numbers.

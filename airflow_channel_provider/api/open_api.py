@@ -2,7 +2,7 @@
 Open API v5: one request, one answer. It has a pair of keys per channel and no tokens.
 
 The vendor's document describes no error body, so a refusal is read by its status first and by its words second. Every
-answer tells in its headers how much of the rate limit is left; :class:`RateLimitState` holds what the last one told.
+answer says in its headers how much of the rate limit is left; :class:`RateLimitState` holds what the last one said.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WINDOW_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-re
 @dataclass(frozen=True, slots=True)
 class RateLimitState:
     """
-    What an answer told of the rate limit.
+    What an answer said about the rate limit.
 
     :param limit: requests in one window.
     :param remaining: requests that are left in it.

@@ -40,7 +40,7 @@ def parse_retry_after(headers: Mapping[str, str], body: JSON, *, now: float) -> 
     :param headers: of the answer; any case.
     :param body: the decoded answer, or the answer that it proxies; None where there is none.
     :param now: epoch seconds of the local clock, used where the answer has no ``Date``.
-    :return: seconds from 0 to :data:`MAX_DELAY_SECONDS`; None where nothing tells.
+    :return: seconds from 0 to :data:`MAX_DELAY_SECONDS`; None if unknown.
     """
     fields = {name.lower(): value for name, value in headers.items()}
     here = _http_date(fields.get("date", ""))

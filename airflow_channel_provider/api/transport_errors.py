@@ -26,7 +26,7 @@ UNREADABLE = "an unreadable address"
 _CHAIN_LIMIT = 20
 _PROXY_LOGIN = 407
 _NO_HTTP = (http.client.HTTPException, urllib3.exceptions.InvalidHeader, ValueError)
-# The first that is found in the chain of causes tells.
+# The first that is found in the chain of causes counts.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (socket.gaierror, urllib3.exceptions.LocationParseError),
@@ -97,8 +97,8 @@ _HANDSHAKE_REFUSED = (_CERTIFICATE_REQUIRED, "ALERT_HANDSHAKE_FAILURE")
 
 def is_refused_handshake(error: BaseException) -> bool:
     """
-    Tell whether a server refused the handshake when its client took it for done: TLS 1.3 tells a client that lacks a
-    certificate only then. What was sent meanwhile has no effect.
+    Return whether a server refused the handshake after its client took it for done: only then does TLS 1.3 refuse a
+    client that lacks a certificate. What was sent meanwhile has no effect.
     """
     return any(_is_alert(cause, _CERTIFICATE_REQUIRED) for cause in _chain(error))
 

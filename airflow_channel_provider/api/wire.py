@@ -12,7 +12,7 @@ Whatever a server does, an attempt ends: its deadline holds for each single wait
 byte, its head and interim answers before it included, can't stretch it; and only so many bytes are taken off the wire.
 
 A connection that was idle for long is not used again: firewalls and NAT gateways forget such ones without a word, and
-what is sent on one that is forgotten would be lost, with nobody to tell whether it had arrived.
+what is sent on one that is forgotten would be lost, and nobody would know whether it had arrived.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _FIRST_FINAL_STATUS = 200
 _MALFORMED = "the head of the answer is malformed"
 
 
-class NotConnected(Exception):  # noqa: N818 - a state, not an error of its own; its cause tells
+class NotConnected(Exception):  # noqa: N818 - a state, not an error of its own; its cause says why
     """Connecting failed: no byte of the request has left. ``__cause__`` is the reason."""
 
 
@@ -147,7 +147,7 @@ class _Response(http.client.HTTPResponse):
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin(**options)
         if self.headers.defects:
-            # What follows a malformed line is lost, and that may be what tells where the answer ends.
+            # What follows a malformed line is lost, and that may be the header that says where the answer ends.
             raise http.client.HTTPException(_MALFORMED)
 
 

@@ -74,7 +74,7 @@ class InputFile(io.RawIOBase):
         return len(found)
 
     def is_changed(self) -> bool:
-        """Return whether the file was written to since it was opened, as far as the store tells."""
+        """Return whether the file was written to since it was opened, as far as the store shows it."""
         now = None if self._file.closed else _version(self.path, self._file)
         return None not in (now, self._version) and now != self._version
 
@@ -98,10 +98,10 @@ def open_input(path: ObjectStoragePath, what: str) -> Iterator[InputFile]:
             with _unchanged(file):
                 yield file
     except Exception as error:
-        told = _told(error, path, what, file)
-        if told is error:
+        described = _described(error, path, what, file)
+        if described is error:
             raise
-        raise told from error
+        raise described from error
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def _changed(path: ObjectStoragePath) -> ChannelError:
     )
 
 
-def _told(error: Exception, path: ObjectStoragePath, what: str, file: InputFile | None) -> Exception:
+def _described(error: Exception, path: ObjectStoragePath, what: str, file: InputFile | None) -> Exception:
     of_store = error if file is None else file.error
     if of_store is not None and not isinstance(of_store, ChannelError):
         return (

@@ -235,7 +235,7 @@ def _columns_of_intervals(schema: Any) -> list[str]:
 
 
 def _is_encrypted(error: Exception) -> bool:
-    return "crypt" in str(error)  # no class of its own tells
+    return "crypt" in str(error)  # it has no class of its own
 
 
 def _encrypted(path: ObjectStoragePath) -> ChannelConfigurationError:

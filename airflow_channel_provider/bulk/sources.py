@@ -41,7 +41,7 @@ class Source(Protocol):
 
     @property
     def expected(self) -> int | None:
-        """How many values there are, or seem to be by what was read so far; None where nothing tells."""
+        """How many values there are, or seem to be by what was read so far; None if unknown."""
 
 
 class ListSource:
@@ -84,7 +84,7 @@ class FrameSource:
 
     @property
     def expected(self) -> int | None:
-        """How many rows there are, where it tells."""
+        """How many rows there are, if known."""
         return len(self._frame) if hasattr(self._frame, "__len__") else None
 
     def schema(self) -> Schema:
@@ -249,7 +249,7 @@ class FileSource:
 
     @property
     def expected(self) -> int | None:
-        """How many rows there are: a Parquet file tells, of the others the share that was read does."""
+        """How many rows there are: known of a Parquet file, estimated for others by the share that was read."""
         share = self._share() if self._share is not None else 0.0
         return round(self._read_rows / share) if share > 0 else None
 

@@ -54,10 +54,10 @@ def sql_errors() -> Iterator[None]:
     except ChannelError:
         raise
     except Exception as error:
-        raise _told(error) from error
+        raise _described(error) from error
 
 
-def _told(error: Exception) -> ChannelError:
+def _described(error: Exception) -> ChannelError:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     code = _code(error)
     named = f"{type(error).__name__} {code}" if code else type(error).__name__
@@ -65,7 +65,7 @@ def _told(error: Exception) -> ChannelError:
         return _no_read(named)
     if code in _OTHER_ENCODING or _is_no_text(error):
         return _other_encoding(named)
-    # SQLite calls everything an operational error; its own name for it tells a wrong query (from Python 3.11 on).
+    # SQLite calls everything an operational error; its own name for it shows a wrong query (from Python 3.11 on).
     is_wrong = kinds.intersection(_WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR"
     if is_wrong or (_WRONG_STATE.fullmatch(code) and not kinds.intersection(_SORTED)):
         return ChannelConfigurationError(
@@ -171,7 +171,7 @@ def _driver(connection: Any) -> str:
 
 
 def _expect_text(connection: Any, driver: str) -> None:
-    """Let texts be UTF-8 where PostgreSQL was told not to care: one driver makes bytes of them then, one an error."""
+    """Read texts as UTF-8 if PostgreSQL has the encoding SQL_ASCII: one driver makes bytes of them, one an error."""
     if driver not in _POSTGRES or connection.info.parameter_status("client_encoding") != "SQL_ASCII":
         return
     if driver == "psycopg2":

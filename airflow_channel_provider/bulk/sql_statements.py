@@ -35,7 +35,7 @@ _PAIRS = {
 }
 _SUSPECTS = frozenset({*_FIRST, *_PAIRS, "INTO"})
 _SUSPECT = re.compile(rf"\b(?:{'|'.join(_SUSPECTS)})\b", re.IGNORECASE)
-_ONLY_TOLD = ("DESC", "DESCRIBE", "EXPLAIN", "SHOW")
+_ONLY_SHOWN = ("DESC", "DESCRIBE", "EXPLAIN", "SHOW")
 _TEMPORARY = ("TEMP", "TEMPORARY", "VOLATILE")
 _BEFORE_A_NAME = (
     *("FROM", "INTO", "IF", "NOT", "EXISTS", "OR", "REPLACE", "GLOBAL", "LOCAL", "PRIVATE", *_TEMPORARY),
@@ -81,7 +81,7 @@ def _statements(sql: str, driver: str) -> Iterator[list[str]]:
     statement: list[str] = []
     for word in (*_words(sql, driver), ";"):
         if word == ";":
-            yield [] if {*statement[:1]} & {*_ONLY_TOLD} and "ANALYZE" not in statement else statement
+            yield [] if {*statement[:1]} & {*_ONLY_SHOWN} and "ANALYZE" not in statement else statement
             statement = []
         elif statement or word != "(":
             statement.append(word)

@@ -117,7 +117,7 @@ def merge_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column
     """
     Return the columns of a table as they are, and after them those that it lacks, apart from case.
 
-    What the service tells of a column and does not take, an empty field among it, is left out.
+    What the service answers about a column but does not accept, such as an empty field, is left out.
     """
     known = ColumnNames(column["key"] for column in existing).placed([column["key"] for column in found])
     kept = [

@@ -83,7 +83,7 @@ class Lines:
     """
     Reads lines in blocks, and limits their length.
 
-    :param path: of the file; its suffix tells how it is compressed.
+    :param path: of the file; its suffix says how it is compressed.
     :param file: as it is stored.
     :param encoding: None: as the mark at its beginning says, UTF-8 where there is none.
     :param split: returns the lines of a text, and behind them what has no end yet.

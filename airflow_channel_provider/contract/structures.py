@@ -88,7 +88,7 @@ class MapOf(Shape):
 @dataclass(frozen=True)
 class Either(Shape):
     """
-    One of some shapes, told apart by their types.
+    One of several shapes, distinguished by their types.
 
     :param shapes: which.
     """

@@ -1,4 +1,4 @@
-"""``python -m airflow_channel_provider.emulator``: run the emulator until it is told to stop."""
+"""``python -m airflow_channel_provider.emulator``: run the emulator until it is stopped."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ def quota_answer(shape: str, retry_after_seconds: float) -> Answer:
     The refusal of a token request because the quota is used up. No public source shows it: hence four shapes.
 
     :param shape: ``token_fetch_fail``, ``http_429``, ``http_429_retry_after`` or ``envelope_429``.
-    :param retry_after_seconds: until the window ends; only one shape tells it.
+    :param retry_after_seconds: until the window ends; only one shape says it.
     """
     body = http_body(429, "RateLimitError", "Rate limit exceeded")
     if shape == "token_fetch_fail":

@@ -22,12 +22,12 @@ BY_THE_STORE: JSONObject = {"caller": {"type": "system", "id": "system"}, "chann
 # How long the service waits is published nowhere.
 _TIMEOUT_SECONDS = 5.0
 _MOST_ANSWER_BYTES = 2**20
-_TOLD_CHARACTERS = 200
+_SHOWN_CHARACTERS = 200
 _HEX = re.compile(r"([0-9a-fA-F]{2})+")
 
 
 class AppCallError(Exception):
-    """An app was not reached, or did not answer as an app does; tells which."""
+    """An app was not reached, or did not answer as an app does; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +129,16 @@ def _result(method: str, status: int, answer: bytes) -> JSON:
             body = None
     envelope = body if isinstance(body, dict) else {}
     if status != 200:
-        raise AppCallError(f"{method} was answered with HTTP {status}{_told(envelope)}")
+        raise AppCallError(f"{method} was answered with HTTP {status}{_in_words(envelope)}")
     if envelope.get("error"):
-        raise AppCallError(f"{method} was refused{_told(envelope['error'])}")
+        raise AppCallError(f"{method} was refused{_in_words(envelope['error'])}")
     if "result" not in envelope:
         raise AppCallError(f"{method} was answered with something else than a result or an error")
     return envelope["result"]
 
 
-def _told(error: JSON) -> str:
+def _in_words(error: JSON) -> str:
     """What an app says of its refusal, in whichever of the two forms that the vendor's kits have."""
     error = error if isinstance(error, dict) else {}
     texts = [error[name] for name in ("message", "error") if isinstance(error.get(name), str)]
-    return f": {texts[0][:_TOLD_CHARACTERS]}" if texts else ""
+    return f": {texts[0][:_SHOWN_CHARACTERS]}" if texts else ""

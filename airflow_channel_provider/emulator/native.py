@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.state import App, World
     from airflow_channel_provider.emulator.tokens import AccessToken
 
-_TOLD_AT_MOST = 5
+_SHOWN_AT_MOST = 5
 
 
 def read_call(record: RequestRecord, body: JSON) -> None:
@@ -189,8 +189,8 @@ def _app_id_of(params: JSONObject) -> JSON:
 def _check_contract(function: Function, call: Call) -> None:
     found = [violation for violation in function.contract.violations(call.params) if call.counts(violation)]
     if found:
-        told = "; ".join(f"{violation} ({violation.rule.kind})" for violation in found[:_TOLD_AT_MOST])
-        raise unprocessable(f"validation failed: {told}")
+        violations = "; ".join(f"{violation} ({violation.rule.kind})" for violation in found[:_SHOWN_AT_MOST])
+        raise unprocessable(f"validation failed: {violations}")
 
 
 # ---- app functions

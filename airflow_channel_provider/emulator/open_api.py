@@ -1,7 +1,7 @@
 """
 Open API v5 over the same people, chats and messages as the App Store API: what is written here is read there.
 
-A pair of keys is one channel. Every answer tells in its headers what is left of the channel's rate limit. Answers are
+A pair of keys is one channel. Every answer says in its headers what is left of the channel's rate limit. Answers are
 in the plain dialect: times in epoch milliseconds, the words of enums.
 """
 
@@ -60,11 +60,11 @@ class OpenApi:
         :param path: decoded, below ``/open/v5``.
         :param query: as it was sent.
         """
-        told: dict[str, str] = {}
+        limits: dict[str, str] = {}
         try:
             channel = self._channel_of(headers)
             record.scope = f"channel:{channel.id}"
-            told = self._limited(channel, record.at)
+            limits = self._limited(channel, record.at)
             operation, variables = _operation(verb, path)
             parsed_query = parse_qs(query, keep_blank_values=True)
             request = OpenApiRequest(
@@ -74,10 +74,10 @@ class OpenApi:
             record.request_id = request.body.get("requestId")
             result = HANDLERS[verb, operation.path](request)
             record.acted, record.repeated = verb != "GET", request.repeated
-            return Answer(200, dump(write_result(result, "plain")), told)
+            return Answer(200, dump(write_result(result, "plain")), limits)
         except RefusedError as refused:
             record.error = refused.message
-            return _refusal(refused, told)
+            return _refusal(refused, limits)
 
     def _channel_of(self, headers: Mapping[str, str]) -> Channel:
         key, secret = headers.get("x-access-key", ""), headers.get("x-access-secret", "")
@@ -90,20 +90,20 @@ class OpenApi:
         raise RefusedError(401, "unauthorizedError", "unauthorized")
 
     def _limited(self, channel: Channel, at: float) -> dict[str, str]:
-        """Count the request; return the headers that tell of the limit."""
+        """Count the request; return the headers about the limit."""
         settings = self._world.settings
         window = self._windows.setdefault(channel.id, FixedWindow(0, 60))
         window.limit = settings.open_api_rate_limit
         window.window_seconds = settings.open_api_rate_limit_window_seconds
         allowed = window.hit(at)
-        told = {
+        limits = {
             "x-ratelimit-limit": str(window.limit),
             "x-ratelimit-remaining": str(window.remaining(at)),
             "x-ratelimit-reset": str(math.ceil(window.ends_at(at))),
         }
         if not allowed:
-            raise RefusedError(429, "rateLimitError", "rate limit exceeded", told)
-        return told
+            raise RefusedError(429, "rateLimitError", "rate limit exceeded", limits)
+        return limits
 
 
 def _operation(verb: str, path: str) -> tuple[Operation, dict[str, str]]:
@@ -122,11 +122,11 @@ def _read(body: bytes) -> JSON:
         raise RefusedError(400, "badRequestError", "the body is no JSON") from None
 
 
-def _refusal(refused: RefusedError, told: dict[str, str]) -> Answer:
+def _refusal(refused: RefusedError, limits: dict[str, str]) -> Answer:
     body = {
         "type": refused.kind,
         "status": refused.status,
         "language": "en",
         "errors": [{"message": refused.message}],
     }
-    return Answer(refused.status, dump(body), dict(refused.headers or told))
+    return Answer(refused.status, dump(body), dict(refused.headers or limits))

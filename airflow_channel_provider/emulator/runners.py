@@ -43,7 +43,7 @@ class _Running(EmulatorControl):
     ) -> None:
         super().__init__("")
         self._settings = dict(settings or {})
-        # Wrong settings are told here, not by a process that does not start.
+        # Wrong settings are an error here, not by a process that does not start.
         Settings.from_mapping(self._settings)
         self._host, self._port = host, port
 
@@ -124,7 +124,7 @@ class EmulatorProcess(_Running):
         ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
         line = process.stdout.readline().decode() if ready else ""
         if "http://" not in line:
-            raise RuntimeError("the emulator did not start; its error output tells why")
+            raise RuntimeError("the emulator did not start; its error output says why")
         return line[line.index("http://") :].split()[0]
 
     def stop(self) -> None:

@@ -209,7 +209,7 @@ class Emulator:
         return delivery
 
     def _finish_later(self, record: RequestRecord, fault: Fault | None, answer: PendingAnswer) -> Delivery:
-        """Finish once what the answer hangs on is known; other requests are carried out meanwhile."""
+        """Finish when what the answer depends on is known; other requests are carried out meanwhile."""
         client = self._client
 
         def conclude(found: JSON) -> Delivery:

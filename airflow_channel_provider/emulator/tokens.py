@@ -1,6 +1,6 @@
 """Access tokens with a life, refresh tokens that rotate: each refresh token is good for one exchange.
 
-A token looks like a JWT but is looked up, never decoded. Revoked, expired and unknown ones are told apart, since the
+A token looks like a JWT but is looked up, never decoded. Revoked, expired and unknown ones are distinguished, since the
 service answers them with different texts.
 """
 

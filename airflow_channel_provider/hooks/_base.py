@@ -104,7 +104,7 @@ class ServiceHook(BaseHook):
 
     :param call_attempts: maximum number of attempts for one call, including the first; None: the option
         ``[channel_talk] call_attempts``.
-    :param max_wait_seconds: longest single wait that a call sits out; None: the option ``[channel_talk]
+    :param max_wait_seconds: longest single wait inside a call; None: the option ``[channel_talk]
         max_wait_seconds``.
     """
 
@@ -159,7 +159,7 @@ class ServiceHook(BaseHook):
 
     @property
     def max_wait_seconds(self) -> float:
-        """Longest single wait that a call sits out, in seconds."""
+        """Longest single wait inside a call, in seconds."""
         return configuration.max_wait_seconds() if self._max_wait_seconds is None else self._max_wait_seconds
 
     @opened_once

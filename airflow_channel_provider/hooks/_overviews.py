@@ -72,9 +72,9 @@ def _overview_of(key: str, stored: Snapshot, quota: Quota, clock: tuple[str, str
         return overview_of(key, snapshot.record, snapshot.now, quota, _wall_time_of(snapshot.now, clock))
     except Exception as trouble:
         log.exception("The record of app %s in %s could not be described", key, clock[0])
-        told = f"The record of this app can't be shown ({type(trouble).__name__}); the log says more."
+        sentence = f"The record of this app can't be shown ({type(trouble).__name__}); the log says more."
         nothing = overview_of(key, AppRecord(), 0.0, quota, datetime.now(timezone.utc))
-        return replace(nothing, warnings=(told,))
+        return replace(nothing, warnings=(sentence,))
 
 
 def connections_of(store: TokenStore, app: str) -> tuple[str, ...] | None:

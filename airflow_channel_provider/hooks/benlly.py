@@ -41,7 +41,7 @@ class BenllyHook(ServiceHook):
     :param benlly_conn_id: connection of the type ``benlly``.
     :param call_attempts: maximum number of attempts for a request that does not leave, including the first; default:
         the option ``[channel_talk] call_attempts``.
-    :param max_wait_seconds: longest single wait that a request sits out, such as for an access token that another task
+    :param max_wait_seconds: longest single wait inside a request, such as for an access token that another task
         fetches, in seconds; default: the option ``[channel_talk] max_wait_seconds``.
     :param caller: who uses the hook, shown beside each token request; default: the running task.
     """
@@ -258,7 +258,7 @@ class BenllyHook(ServiceHook):
             return f"The fields are complete, and {url} accepts the access token: {read}."
         return (
             f"The fields are complete and {url} answers, but whether it accepts the access token is unknown: {read}, "
-            "and the first authorization will tell."
+            "and the first authorization will show it."
         )
 
     def _check_login(self) -> str:

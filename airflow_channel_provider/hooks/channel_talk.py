@@ -64,7 +64,7 @@ class ChannelTalkHook(ServiceHook):
     :param channel_talk_conn_id: connection of the type ``channel_talk``.
     :param call_attempts: maximum number of attempts for one call, including the first; default: the option
         ``[channel_talk] call_attempts``. An attempt whose token was refused has done nothing and does not count.
-    :param max_wait_seconds: longest single wait for a token or a rate limit that a call sits out, in seconds; default:
+    :param max_wait_seconds: longest single wait for a token or a rate limit inside a call, in seconds; default:
         the option ``[channel_talk] max_wait_seconds``.
     :param contract: ``strict``: a call that breaks the vendor's published contract is not sent; ``off``: it is sent
         all the same, in case the service has moved on; default: the option ``[channel_talk] contract``.

@@ -163,7 +163,7 @@ def write_json_lines(target: ObjectStoragePath, items: Iterable[Any], *, mark: s
     Write all items, and replace the target by them.
 
     :param target: file of lines of JSON; its directory is made, where it is on this host.
-    :param mark: tells the part of this writer from those of others.
+    :param mark: distinguishes the part of this writer from those of others.
     :return: how many there were.
     """
     from airflow_channel_provider.bulk.files import atomic_write

@@ -69,9 +69,9 @@ def _failed(request: Request, error: Exception) -> Response:
 @app.exception_handler(HTTPException)
 async def _refused(request: Request, error: HTTPException) -> Response:
     """Answer a refusal: with a page for a person, with JSON for a program."""
-    told = _NOTICES.get(error.status_code)
-    if told is not None and "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_page.notice(*told), status_code=error.status_code)
+    notice = _NOTICES.get(error.status_code)
+    if notice is not None and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(_page.notice(*notice), status_code=error.status_code)
     return _Json({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
 
 

@@ -51,7 +51,7 @@ def report(reader: Reader) -> dict[str, Any]:
         note = _overviews.visibility_note(address)
         apps = [app for app in _overviews.overviews(open_store(address)) if reader.reads(app.connections)]
     except Exception as trouble:
-        error = _told(trouble)
+        error = _described(trouble)
     may_edit = any(reader.edits(app.connections) for app in apps) if apps else reader.edits(())
     return {
         "version": VERSION,
@@ -67,7 +67,7 @@ def report(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _told(trouble: Exception) -> str:
+def _described(trouble: Exception) -> str:
     if isinstance(trouble, ChannelError):
         return trouble.message
     clear_frames(trouble)

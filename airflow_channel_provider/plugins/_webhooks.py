@@ -57,7 +57,7 @@ def _take(conn_id: str, query: dict[str, str], body: bytes) -> Response:
         with create_session() as session:
             session.execute(text("SELECT 1"))  # the look-up of a connection hides an outage of the database
             settings = _settings(conn_id)
-            # One comparison in any case, so that the time tells nothing of the connection.
+            # One comparison in any case, so that the time reveals nothing about the connection.
             is_same = is_same_token(query.get("token", ""), (settings and settings.token) or "")
             if settings is None or not settings.token or not is_same:
                 log.warning(

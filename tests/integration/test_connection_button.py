@@ -204,7 +204,7 @@ def test_a_benlly_that_does_not_know_the_channel_that_is_read(
         True,
         (
             f"The fields are complete and {button.url} answers, but whether it accepts the access token is unknown: "
-            "a read that changes nothing was answered with HTTP 404, and the first authorization will tell."
+            "a read that changes nothing was answered with HTTP 404, and the first authorization will show it."
         ),
     )
 

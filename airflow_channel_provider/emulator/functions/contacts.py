@@ -1,4 +1,4 @@
-"""Contacts, links to media, commerce, schemas and events: what hangs on users and channels from outside."""
+"""Contacts, links to media, commerce, schemas and events: what belongs to users and channels from outside."""
 
 from __future__ import annotations
 

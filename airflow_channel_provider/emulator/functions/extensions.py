@@ -64,7 +64,7 @@ def _take(call: Call, declared: list[JSON] | AppCallError) -> JSON:
         return _failed(str(declared))
     functions, commands = declared
     if isinstance(functions, dict) and functions.get("success") is False:
-        return _failed(str(functions.get("errorMessage") or "the app does not tell its functions"))
+        return _failed(str(functions.get("errorMessage") or "the app does not name its functions"))
     problems = [
         str(violation.under(method.rpartition(".")[2]))
         for (method, shape), answer in zip(_QUESTIONS.items(), declared, strict=True)

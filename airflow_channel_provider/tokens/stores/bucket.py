@@ -92,7 +92,7 @@ class Bucket:
             try:
                 answer = client.get_object(Bucket=self._name, Key=self._prefix + name)
             except ClientError as error:
-                # Who may not list is told of a key that is not there that it is forbidden.
+                # Without the permission to list, a key that does not exist is answered as forbidden.
                 if _code(error) not in ("NoSuchKey", "AccessDenied") or error.operation_name != "GetObject":
                     raise
                 return Answer(self._date(error.response), endpoint, forbidden=_code(error) == "AccessDenied")
@@ -141,7 +141,7 @@ class Bucket:
         return names
 
     def ignoring(self, fault: str) -> ChannelConfigurationError:
-        """Return the error for a server that does not do as it is told."""
+        """Return the error for a server that ignores conditions."""
         server = urlsplit(str(self._opened().meta.endpoint_url)).netloc.rpartition("@")[2]
         return ChannelConfigurationError(
             f"Option [channel_talk] store: the server {server} behind {self._address} {fault} of a write, so that two "
@@ -189,7 +189,7 @@ class Bucket:
         except ChannelError:
             raise
         except boto.ClientError as error:
-            raise self._told(error, done) from error
+            raise self._described(error, done) from error
         except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError) as error:
             raise self.trouble(_sentence(error)) from error
         except boto.BotoCoreError as error:
@@ -200,7 +200,7 @@ class Bucket:
                 "request was sent."
             ) from error
 
-    def _told(self, error: Any, done: str) -> ChannelError:
+    def _described(self, error: Any, done: str) -> ChannelError:
         code, status = _code(error), _status(error)
         if code in _PASSING_CODES or status >= 500 or status in (409, 429):
             return self.trouble(_sentence(error))

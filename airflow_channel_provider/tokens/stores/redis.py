@@ -311,11 +311,11 @@ class RedisStore:
         except ChannelError:
             raise
         except Exception as error:
-            told = _told(error, self.address)
-            if told is None:
+            described = _described(error, self.address)
+            if described is None:
                 raise
             self._client = None
-            raise told from error
+            raise described from error
 
 
 def _key(document: str, what: str) -> str:
@@ -336,7 +336,7 @@ def _is_of_another_type(error: Exception) -> bool:
     return str(error).startswith("WRONGTYPE")
 
 
-def _told(error: Exception, address: str) -> ChannelError | None:
+def _described(error: Exception, address: str) -> ChannelError | None:
     """Return what to raise instead of an error of the client; None where it is none of its."""
     from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 

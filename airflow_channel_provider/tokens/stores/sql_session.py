@@ -128,7 +128,7 @@ class SqlSession:
                     self._drop()
                 now = steady()
                 if now - since.setdefault(trouble, now) >= _PATIENCE_SECONDS[trouble]:
-                    raise self._told(error, trouble) from error
+                    raise self._described(error, trouble) from error
             if trouble is Trouble.NO_TABLES:
                 self._make_tables()
             time.sleep(pause * random.uniform(0.3, 1.0))
@@ -144,7 +144,7 @@ class SqlSession:
         except DBAPIError as error:
             trouble = trouble_of(error, connecting=False)
             if trouble is Trouble.REFUSED:
-                raise self._told(error, trouble) from error
+                raise self._described(error, trouble) from error
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -177,7 +177,7 @@ class SqlSession:
             )
         return engine
 
-    def _told(self, error: SQLAlchemyError, trouble: Trouble) -> ChannelError:
+    def _described(self, error: SQLAlchemyError, trouble: Trouble) -> ChannelError:
         if trouble is Trouble.REFUSED:
             return ChannelConfigurationError(
                 f"Option [channel_talk] store: the database behind {self._address} refuses its connection: "

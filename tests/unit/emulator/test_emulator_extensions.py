@@ -137,7 +137,7 @@ def test_each_broken_limit_is_a_text_of_the_answer(emulator: EmulatorThread, app
     [
         ({"success": False, "errorMessage": "not ready", "functions": []}, ("not ready", [])),
         ({"success": False, "errorMessage": "not ready"}, ("not ready", [])),
-        ({"success": False, "functions": []}, ("the app does not tell its functions", [])),
+        ({"success": False, "functions": []}, ("the app does not name its functions", [])),
         ({"success": True}, ("", ["getFunctions.functions is required, it is absent"])),
         (
             {"functions": [{"name": "run"}]},
