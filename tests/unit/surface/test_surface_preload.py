@@ -69,7 +69,12 @@ print(os.fdopen(reader).read())
 def output(code: str, environment: dict[str, str] | None = None) -> Any:
     command = [sys.executable, "-W", "ignore", "-c", code]
     done = subprocess.run(
-        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+        command,
+        # The first import of a module would write its bytecode.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])
