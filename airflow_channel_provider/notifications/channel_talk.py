@@ -187,6 +187,10 @@ class ChannelTalkNotifier(BaseNotifier):
             rendered.render_template_fields(known)
         return rendered
 
+    def get_template_env(self, dag: Any = None) -> Any:
+        """Return what renders; ``dag.test()`` of Airflow 3 gives the callback of a DAG one that has no templates."""
+        return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
+
     def _copy(self) -> ChannelTalkNotifier:
         copied = copy.copy(self)
         copied._written_as = self._fingerprint()  # noqa: SLF001 - a copy of this one

@@ -124,6 +124,7 @@ def run_it(command: list[str], environment: dict[str, Any]) -> None:
 
 def test_there_is_a_test_for_each_dag() -> None:
     assert set(DAGS) == {
+        "alert_for_a_run",
         "alert_for_every_task",
         "ask_and_thank",
         "authorize_devices",
@@ -148,6 +149,12 @@ def test_alert_for_every_task_of_a_dag(runs: Runs) -> None:
     (alert,) = [text for text in runs.texts("group-ch-1-1") if "load_orders" in text]
     assert "The warehouse does not answer" in alert
     assert not [text for text in runs.texts("group-ch-1-1") if "load_customers" in text]
+
+
+def test_alert_for_a_run(runs: Runs) -> None:
+    assert runs.states["nightly_report"] == "failed"
+    (alert,) = [text for text in runs.texts("group-ch-1-1") if "nightly_report" in text]
+    assert "task_failure" in alert
 
 
 def test_campaign_from_a_csv_file(runs: Runs) -> None:
