@@ -94,7 +94,8 @@ def example_channel_talk_message() -> None:
 
     # [END hook_in_a_task]
 
-    register_commands >> user_chat >> [tell_user, tell_support]
+    register_commands >> user_chat
+    user_chat >> [tell_user, tell_support]
     summarize([tell_user.output, tell_support.output])
 
 

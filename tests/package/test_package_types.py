@@ -46,7 +46,7 @@ def mypy(user: PythonEnvironment, *files: Path) -> dict[Path, set[int]]:
         check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    found = map(json.loads, done.stdout.splitlines())
+    found = map(json.loads, filter(None, done.stdout.splitlines()))
     return _lines_of(
         files, ((folder / one["file"], one["line"]) for one in found if one["severity"] == "error")
     )

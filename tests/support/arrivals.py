@@ -8,6 +8,7 @@ holds braces is data; it returns the operator that a worker is given to run. Wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from inspect import Parameter, Signature
 from itertools import count
 from typing import Any
@@ -24,10 +25,17 @@ from airflow.sdk.execution_time.comms import (
 )
 
 from support.airflow_features import find
-from support.public_classes import public_classes
 from support.task_run import Supervisor
+from tools.modules import modules
 
 Arguments = Mapping[str, Any]
+
+
+def public_classes(kind: type[Any]) -> list[type[Any]]:
+    """What a user of the package finds of a kind, found where it lies."""
+    public = [name for name in modules("operators", "sensors", "notifications") if "._" not in name]
+    named = (getattr(module, name) for module in map(import_module, public) for name in _names(module))
+    return [found for found in named if isinstance(found, type) and issubclass(found, kind)]
 
 
 def operators() -> list[type[Any]]:
@@ -37,6 +45,10 @@ def operators() -> list[type[Any]]:
 
 def notifiers() -> list[type[Any]]:
     return public_classes(BaseNotifier)
+
+
+def _names(module: Any) -> list[str]:
+    return list(getattr(module, "__all__", ()))
 
 
 class Gives(BaseOperator):
