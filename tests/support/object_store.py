@@ -95,7 +95,8 @@ class ObjectStore:
         client = s3fs.S3FileSystem(
             **CREDENTIALS,
             endpoint_url=self.url,
-            config_kwargs={"retries": {"total_max_attempts": 1}},
+            # A busy machine may take long to accept.
+            config_kwargs={"retries": {"total_max_attempts": 1}, "connect_timeout": 60},
             skip_instance_cache=True,
         )
         client.retries = 1
