@@ -164,8 +164,8 @@ def find_operation(verb: str, path: str) -> tuple[Operation, dict[str, str]] | N
     return None
 
 
-def retry_class_of(verb: str, path: str) -> RetryClass:
-    """Tell whether a call may be sent twice; see :func:`find_operation`."""
+def operation_of(verb: str, path: str) -> Operation:
+    """Return the row of a call; of one that the table does not know, what is assumed of it, with the path ``other``."""
     if (known := find_operation(verb, path)) is not None:
-        return known[0].retry
-    return _READ if verb == "GET" else _UNSAFE
+        return known[0]
+    return Operation(verb, "other", "", _READ if verb == "GET" else _UNSAFE)

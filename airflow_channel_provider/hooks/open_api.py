@@ -23,6 +23,7 @@ from airflow_channel_provider.request_ids import for_call
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.open_api import OpenApiClient, RateLimitState
+    from airflow_channel_provider.contract.model import RetryClass
     from airflow_channel_provider.hooks._paging import Pages
 
 __all__ = ["ChannelTalkOpenApiHook"]
@@ -156,6 +157,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         :raises ChannelRequestError: the service refused.
         """
         from airflow_channel_provider.api.open_api import VERBS, checked_path
+        from airflow_channel_provider.contract.open_api import operation_of
 
         verb, path = str(verb).upper(), checked_path(path)
         if verb not in VERBS:
@@ -163,14 +165,17 @@ class ChannelTalkOpenApiHook(ServiceHook):
         for name, value in (("params", params), ("json", json)):
             if value is not None and not isinstance(value, Mapping):
                 raise ChannelConfigurationError(f"{name} must be a mapping, not {type(value).__name__}.")
-        call = _prepared(verb, path, json)
+        operation = operation_of(verb, path)
+        call = _prepared(f"{verb} {path}", operation.retry, json or {})
         body = None if json is None and call.request_id is None else call.params
 
         def send() -> Any:
             self._pacing.wait()
             return self.client.request(verb, path, params=params, json=body)
 
-        with naming_connection(self.channel_talk_open_api_conn_id), metrics.timed_call(_name_of(verb, path)):
+        # No ids in the name of a metric.
+        timed = metrics.timed_call(f"{verb} {operation.path}")
+        with naming_connection(self.channel_talk_open_api_conn_id), timed:
             return self._policy.run(call, send)
 
     def iterate(
@@ -262,11 +267,8 @@ class _Pacing:
                 self._sleep(pause)
 
 
-def _prepared(verb: str, path: str, json: Mapping[str, Any] | None) -> PreparedCall:
+def _prepared(method: str, retry_class: RetryClass, body: Mapping[str, Any]) -> PreparedCall:
     """Return the call as it will be sent; a message gets a request id where it has none."""
-    from airflow_channel_provider.contract.open_api import retry_class_of
-
-    method, retry_class, body = f"{verb} {path}", retry_class_of(verb, path), json or {}
     if not retry_class.is_message:
         return PreparedCall(method, retry_class, body)
     body, request_id = identified(body, lambda: for_call(method, body))
@@ -290,11 +292,3 @@ def _filled(template: str, filters: Mapping[str, Any]) -> tuple[str, dict[str, A
         return quote(str(value), safe="")
 
     return _VARIABLE.sub(fill, template), left
-
-
-def _name_of(verb: str, path: str) -> str:
-    """Name a request for metrics: without ids."""
-    from airflow_channel_provider.contract.open_api import find_operation
-
-    found = find_operation(verb, path)
-    return f"{verb} {found[0].path if found else 'other'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_channel_provider.contract.model import RetryClass
-from airflow_channel_provider.contract.open_api import OPERATIONS, find_operation, retry_class_of
+from airflow_channel_provider.contract.open_api import OPERATIONS, find_operation, operation_of
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_each_row_finds_itself_and_no_other() -> None:
     ],
 )
 def test_what_may_be_sent_twice(verb: str, path: str, expected: RetryClass) -> None:
-    assert retry_class_of(verb, path) is expected
+    assert operation_of(verb, path).retry is expected
