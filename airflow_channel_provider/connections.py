@@ -150,8 +150,7 @@ class WebhookSettings:
             raise ChannelConfigurationError(
                 f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; webhooks belong to Channel Talk."
             )
-        token = fields.secret("extra webhook_token", fields.extra_text("webhook_token"))
-        return cls(fields.conn_id, token, fields.extra_text("channel_id"))
+        return cls(fields.conn_id, fields.extra_secret("webhook_token"), fields.extra_text("channel_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +323,11 @@ class _Fields:
     def extra_text(self, name: str) -> str | None:
         return self.text(f"extra {name}", self._extra.get(name))
 
+    def extra_secret(self, name: str) -> str | None:
+        return self.secret(f"extra {name}", self._extra.get(name))
+
     def extra_login(self, name: str) -> str | None:
-        read = self.secret if name in _LOGIN_SECRETS else self.text
-        return read(f"extra {name}", self._extra.get(name))
+        return self.extra_secret(name) if name in _LOGIN_SECRETS else self.extra_text(name)
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str | None) -> str:
         value = self.extra_text(name)

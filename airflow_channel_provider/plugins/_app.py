@@ -25,6 +25,7 @@ from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.hooks._stores import open_store
 from airflow_channel_provider.plugins import _page, _webhooks
+from airflow_channel_provider.plugins._body import read_body
 from airflow_channel_provider.plugins._report import NO_RIGHT, report
 from airflow_channel_provider.plugins._rights import Rights
 
@@ -127,20 +128,12 @@ async def _asked(request: Request) -> tuple[str, str]:
         raise HTTPException(415, "Send application/json.")
     if request.headers.get("x-requested-with") != _page.REQUESTED_WITH:
         raise HTTPException(403, f"Send the header X-Requested-With: {_page.REQUESTED_WITH}.")
-    body = _json_of(await _body_of(request))
+    content = await read_body(request, MAX_BODY_BYTES, f"Send no more than {MAX_BODY_BYTES:,} bytes.")
+    body = _json_of(content)
     app_key, scope = (body.get("app"), body.get("scope")) if isinstance(body, dict) else (None, None)
     if not isinstance(app_key, str) or not isinstance(scope, str):
         raise HTTPException(400, 'Send {"app": "<key>", "scope": "<scope>"}, both of them texts.')
     return app_key, scope
-
-
-async def _body_of(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"Send no more than {MAX_BODY_BYTES:,} bytes.")
-    return bytes(body)
 
 
 def _json_of(body: bytes) -> Any:

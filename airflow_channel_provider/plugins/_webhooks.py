@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.session import create_session
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
@@ -25,6 +25,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.inbound.webhooks import is_same_token, read_webhook
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins import _asset_events
+from airflow_channel_provider.plugins._body import read_body
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,13 +44,8 @@ router = APIRouter()
 @router.post(PATH + "{conn_id}")
 async def receive(conn_id: str, request: Request) -> Response:
     """Take one webhook."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, "The body is too large.")
-    query = request.scope.get(TOKEN) or {}
-    return await run_in_threadpool(_take, conn_id, query, bytes(body))
+    body = await read_body(request, MAX_BODY_BYTES, "The body is too large.")
+    return await run_in_threadpool(_take, conn_id, request.scope.get(TOKEN) or {}, body)
 
 
 def _take(conn_id: str, query: dict[str, str], body: bytes) -> Response:

@@ -8,7 +8,6 @@ answer, after the effect or before it.
 from __future__ import annotations
 
 import io
-import re
 import threading
 import urllib.request
 import uuid
@@ -22,6 +21,7 @@ from typing import Any
 from typing_extensions import Self
 
 from support.airflow_features import attach
+from support.s3_server import Counted
 
 CODES = {403: "AccessDenied", 404: "NoSuchKey", 500: "InternalError", 503: "SlowDown"}
 CREDENTIALS = {"key": "a-key", "secret": "a-secret"}
@@ -30,7 +30,7 @@ Environ = dict[str, Any]
 
 
 @dataclass
-class Fault:
+class Fault(Counted):
     """
     One kind of request that fails.
 
@@ -46,15 +46,6 @@ class Fault:
     count: int = 10**9
     passed: int = 0
     after: bool = False
-
-    def strikes(self, request: str) -> bool:
-        if self.count <= 0 or not re.search(self.what, request):
-            return False
-        if self.passed > 0:
-            self.passed -= 1
-            return False
-        self.count -= 1
-        return True
 
 
 @dataclass

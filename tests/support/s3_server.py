@@ -34,8 +34,25 @@ CONTROL = "/_control"
 Environ = dict[str, Any]
 
 
+class Counted:
+    """Strikes the requests that an expression matches, so many times, after so many of them have passed."""
+
+    what: str
+    count: int
+    passed: int
+
+    def strikes(self, request: str) -> bool:
+        if self.count <= 0 or not re.search(self.what, request):
+            return False
+        if self.passed > 0:
+            self.passed -= 1
+            return False
+        self.count -= 1
+        return True
+
+
 @dataclass
-class Fault:
+class Fault(Counted):
     """
     What happens to one kind of request.
 
@@ -59,15 +76,6 @@ class Fault:
     delay_seconds: float = 0.0
     date_seconds: float = 0.0
     unconditional: tuple[str, ...] = ()
-
-    def strikes(self, request: str) -> bool:
-        if self.count <= 0 or not re.search(self.what, request):
-            return False
-        if self.passed > 0:
-            self.passed -= 1
-            return False
-        self.count -= 1
-        return True
 
 
 class S3Server(Server):
