@@ -147,7 +147,7 @@ class ChannelResponseError(ChannelError):
 
 
 class ChannelTooManyFailuresError(ChannelError):
-    """More items of a bulk task failed than its ``max_failures`` allows; the rest of them was not sent."""
+    """More items of a bulk task failed than its ``max_failures`` allows. No further items are sent then."""
 
 
 class ChannelRequestError(ChannelError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from airflow_channel_provider import metrics
@@ -129,6 +129,30 @@ def summary(
     }
 
 
+def sentence(result: Mapping[str, JSON]) -> str:
+    """
+    Return the result of the task for its log.
+
+    :param result: from :func:`summary`.
+    """
+    counts = [
+        f"{result[outcome.value]:,} {outcome.value}"
+        for outcome in ItemOutcome
+        if result[outcome.value] or outcome is ItemOutcome.SUCCEEDED
+    ]
+    parts = [f"{result['name']}: {result['items']:,} items in {duration(result['seconds'])}"]
+    if result["items_per_second"]:
+        parts[0] += f" ({result['items_per_second']:,.1f}/s)"
+    parts[0] += f": {', '.join(counts)}"
+    if result["done_before"]:
+        parts.append(f"{result['done_before']:,} were done by earlier tries")
+    if result["paused_seconds"]:
+        parts.append(f"this try waited {duration(result['paused_seconds'])} for rate limits")
+    if result["dead_letter"]:
+        parts.append(f"the items that failed are in {result['dead_letter']}")
+    return "; ".join(parts)
+
+
 class FailureLimit:
     """
     The maximum number of failed items.
@@ -156,6 +180,7 @@ class FailureLimit:
             return
         first = run_state.checkpoint.errors[0] if run_state.checkpoint.errors else {}
         raise ChannelTooManyFailuresError(
-            f"{failed:,} of {done:,} items failed, which is more than max_failures={self._most} allows; the remaining "
-            f"items were not sent. The first error: {first.get('error')}: {first.get('message')}"
+            f"{failed:,} of {done:,} items failed, which is more than max_failures={self._most} allows"
+            f"{'' if at_end else '; no further items are sent'}. The first error: {first.get('error')}: "
+            f"{first.get('message')}"
         )

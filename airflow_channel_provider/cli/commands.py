@@ -68,23 +68,26 @@ def quota(args: Namespace) -> None:
     """Print the shared tokens by scope, and the quota."""
     from airflow.cli.simple_table import AirflowConsole
 
-    from airflow_channel_provider.hooks._overviews import overviews
+    from airflow_channel_provider.hooks._overviews import overviews, shown_address, visibility_note
 
     with _errors_as_one_sentence():
         apps = overviews()
+        store = configuration.store()
     console = AirflowConsole()
     if args.output in ("json", "yaml"):
         # print_as would turn numbers into texts.
         show = console.print_as_json if args.output == "json" else console.print_as_yaml
         # YAML has no way to write half of a surrogate pair.
-        text = json.dumps([app.as_json() for app in apps], ensure_ascii=False)
-        show(json.loads(text.encode("utf-8", "replace")))
-        return
-    rows = [row for app in apps for row in _rows(app)]
-    if rows:
-        console.print_as(data=rows, output=args.output)
+        found = [{"store": shown_address(store), **app.as_json()} for app in apps]
+        show(json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")))
+    elif apps:
+        console.print_as(data=[row for app in apps for row in _rows(app)], output=args.output)
+    if apps:
+        _note(f"The token store is {shown_address(store)}.")
     else:
-        _note(f"The token store {configuration.store()} holds no app yet: no task has asked for a token.")
+        _note(f"The token store {shown_address(store)} holds no app yet: no task has asked for a token.")
+    if note := visibility_note(store):
+        _note(note)
     for app in apps:
         for warning in app.warnings:
             _note(f"{_named(app)}: {warning}")

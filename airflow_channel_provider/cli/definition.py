@@ -65,8 +65,8 @@ def get_cli_commands() -> list[CLICommand]:
                     name="quota",
                     help="Show the shared tokens and the remaining token quota",
                     description="Show each scope's token and the remaining token quota of its app. All tasks share "
-                    "them. Sends nothing. The formats json and yaml also show the slots of the quota and the token "
-                    "requests of the last 24 hours.",
+                    "them. Also names the token store. Sends nothing. The formats json and yaml also show the slots of "
+                    "the quota and the token requests of the last 24 hours.",
                     func=lazy_load_command(f"{_COMMANDS}.quota"),
                     args=(ARG_OUTPUT, ARG_VERBOSE),
                 ),

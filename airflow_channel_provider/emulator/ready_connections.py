@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.state import App
 
 _MOST_SHOWN = 12
-_DEVICE = {"device": "android", "udid": "emulator-device-1"}
+PHONE = {"device": "android", "udid": "7f0abbcd-fb03-4484-aaba-a0211d9c14e2"}
+TABLET = {"device": "ios", "udid": "2c5a1e9d-6b1f-4d0e-9a57-3f1f6f2f4b11"}
 
 
 def ready_connections(emulator: Emulator) -> list[JSONObject]:
@@ -45,12 +46,12 @@ def ready_connections(emulator: Emulator) -> list[JSONObject]:
     given, demo = emulator.settings.benlly, default_benlly()
     for token in demo["access_tokens"]:
         if token in given.get("access_tokens", []):
-            found += [_connection(emulator.url, "benlly_default", "benlly", None, token, _DEVICE)]
+            found += [_connection(emulator.url, "benlly_default", "benlly", None, token, PHONE)]
     for user in demo["users"]:
         if user in given.get("users", []):
             login = {"client_id": user["client_id"], "client_secret": "benlly-client-secret"}
             login |= {"username": user["username"], "user_password": user["password"]}
-            found += [_connection(emulator.url, "benlly_login", "benlly", None, None, {**_DEVICE, **login})]
+            found += [_connection(emulator.url, "benlly_tablet", "benlly", None, None, {**TABLET, **login})]
     return found
 
 

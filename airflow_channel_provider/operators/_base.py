@@ -91,8 +91,9 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         return self._carry_through(context, waiting_since)
 
     def _carry_through(self, context: Context, waiting_since: float | None = None) -> Any:
-        what, where = self.describe(), self.channel_id or "default"
-        self.log.info("%s: calling, channel %s", what, where)
+        what = self.describe()
+        where = f"channel {self.channel_id}" if self.channel_id else "the connection's default channel"
+        self.log.info("%s: calling, %s", what, where)
         started = time.monotonic()
         try:
             check_mapped_tasks(self, context)
@@ -103,9 +104,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
             raise
         finally:
             self.hook.close()
-        self.log.info(
-            "%s: done in %.2f s, channel %s%s", what, time.monotonic() - started, where, _named(result)
-        )
+        self.log.info("%s: done in %.2f s, %s%s", what, time.monotonic() - started, where, _named(result))
         return result
 
     def _wait_for(self, error: ChannelError, context: Context, waiting_since: float | None) -> None:

@@ -264,7 +264,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         return dead_letters
 
     def _summary(self, plan: Plan, run_state: RunState) -> dict[str, Any]:
-        from airflow_channel_provider.bulk.progress import summary
+        from airflow_channel_provider.bulk.progress import sentence, summary
 
         result = summary(
             plan.name,
@@ -272,7 +272,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             paused_seconds=self.rate_limiter.paused_seconds,
             dead_letter=self.dead_letter or None,
         )
-        self.log.info("%s: %s", plan.name, result)
+        self.log.info("%s", sentence(result))
         return result
 
     # ---- arguments

@@ -287,14 +287,15 @@ def test_quota_lists_each_scope(shell: Shell, emulator: EmulatorThread) -> None:
             ("demo-app", "channel:ch-2", "fresh"),
         ]
         assert all("8 of 10" in line for line in printed.splitlines() if "channel:" in line)
-        assert noted == ""
+        assert noted.startswith("The token store is file:///")
 
 
 def test_quota_as_json_is_all_that_may_be_known(shell: Shell, emulator: EmulatorThread) -> None:
     shell.run("check")
     (shown,) = json.loads(shell.run("quota", "-o", "json")[0])
     (app,) = overviews()
-    assert set(shown) == set(app.as_json())
+    assert set(shown) == {"store", *app.as_json()}
+    assert shown["store"].startswith("file:///")
     assert (shown["app_id"], shown["limit"], shown["left"]) == ("demo-app", 10, 9)
     assert shown["timeline"] == app.as_json()["timeline"]
     assert "app_id: demo-app" in shell.run("quota", "-o", "yaml")[0]
@@ -306,9 +307,7 @@ def test_quota_that_is_exhausted_is_told_beside_the_table(shell: Shell, emulator
     printed, noted = shell.run("quota")
     assert "0 of 10" in printed
     assert re.search(r"in \d+ min.* \(\d\d:\d\d:\d\d UTC\)", printed)
-    assert noted.startswith(
-        "demo-app: The service refuses token requests for its quota; the next is sent at "
-    )
+    assert "demo-app: The service refuses token requests for its quota; the next is sent at " in noted
 
 
 def test_quota_of_a_store_without_any_app(shell: Shell, emulator: EmulatorThread) -> None:

@@ -49,9 +49,7 @@ class WaitingRun:
 
     def returned_at(self, dag_id: str) -> list[datetime]:
         """Return when each task that waited began to run again."""
-        lines = [
-            line for log in self.logs[dag_id] for line in log.splitlines() if ": calling, channel" in line
-        ]
+        lines = [line for log in self.logs[dag_id] for line in log.splitlines() if ": calling, " in line]
         return [datetime.fromisoformat(json.loads(line)["timestamp"]) for line in lines if line][1::2]
 
     def report(self) -> Iterator[str]:

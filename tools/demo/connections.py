@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_channel_provider.emulator import DEMO_APP_ID
+from airflow_channel_provider.emulator.ready_connections import PHONE, TABLET
 from tools.demo.canaries import BENLLY_CLIENT_ID, BENLLY_USER
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from tools.demo.canaries import Canaries
 
 DEFAULT_CHANNEL = "ch-1"
-PHONE = {"device": "android", "udid": "7f0abbcd-fb03-4484-aaba-a0211d9c14e2"}
-TABLET = {"device": "ios", "udid": "2c5a1e9d-6b1f-4d0e-9a57-3f1f6f2f4b11"}
 
 
 def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:

@@ -5,7 +5,13 @@ import pytest
 from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
 from airflow_channel_provider.bulk.items import Item
 from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome
-from airflow_channel_provider.bulk.progress import FailureLimit, ProgressReporter, duration, summary
+from airflow_channel_provider.bulk.progress import (
+    FailureLimit,
+    ProgressReporter,
+    duration,
+    sentence,
+    summary,
+)
 from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelTooManyFailuresError
 
@@ -103,6 +109,24 @@ def test_a_summary_adds_up_and_names_the_dead_letters_only_where_there_are_some(
     assert summary("x", settled(7), paused_seconds=0, dead_letter="s3://b/f.jsonl")["dead_letter"] is None
 
 
+def test_the_log_gets_the_summary_as_a_sentence() -> None:
+    clock, store = Clock(), MemoryCheckpoints()
+    first = RunState(store, None, repeatable=True, now=clock)
+    settle(first, 1_500, 2)
+    first.save()
+    second = RunState(store, None, repeatable=True, now=clock)
+    settle(second, 8)
+    clock.now = 2.0
+    made = summary("getUser", second, paused_seconds=30.0, dead_letter="s3://b/f.jsonl")
+    assert sentence(made) == (
+        "getUser: 1,510 items in 2 s (755.0/s): 1,508 succeeded, 2 failed; 1,502 were done by earlier tries; "
+        "this try waited 30 s for rate limits; the items that failed are in s3://b/f.jsonl"
+    )
+    nothing = RunState(MemoryCheckpoints(), None, repeatable=True, now=clock)
+    made = summary("getUser", nothing, paused_seconds=0, dead_letter=None)
+    assert sentence(made) == "getUser: 0 items in 0 s: 0 succeeded"
+
+
 @pytest.mark.parametrize(
     ("most", "succeeded", "failed", "at_end", "stops"),
     [
@@ -126,8 +150,9 @@ def test_a_limit_is_a_count_or_a_share(
     if not stops:
         FailureLimit(most).check(run_state, at_end=at_end)
         return
-    with pytest.raises(ChannelTooManyFailuresError, match=r"ChannelRequestError: no such chat"):
+    with pytest.raises(ChannelTooManyFailuresError, match=r"ChannelRequestError: no such chat") as raised:
         FailureLimit(most).check(run_state, at_end=at_end)
+    assert ("no further items are sent" in str(raised.value)) is not at_end
 
 
 def test_failures_of_the_tries_before_do_not_count() -> None:

@@ -25,7 +25,7 @@ def test_there_is_a_connection_of_each_kind(driver: Driver) -> None:
         "AIRFLOW_CONN_CHANNEL_TALK_DEFAULT",
         "AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT",
         "AIRFLOW_CONN_BENLLY_DEFAULT",
-        "AIRFLOW_CONN_BENLLY_LOGIN",
+        "AIRFLOW_CONN_BENLLY_TABLET",
     ]
     talk = found["AIRFLOW_CONN_CHANNEL_TALK_DEFAULT"]
     assert (talk["host"], talk["port"], talk["schema"]) == ("127.0.0.1", 8765, "http")
