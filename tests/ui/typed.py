@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.emulator import DEMO_APP_ID
-from tools.demo.connections import PHONE
+from airflow_channel_provider.emulator.ready_connections import PHONE
 from ui.person import EXTRA, STANDARD
 
 if TYPE_CHECKING:
