@@ -223,11 +223,7 @@ class PokeArguments(AirflowArguments, total=False):
 # Ours. Editors list the arguments of the last base first, and Airflow's many after ours.
 
 
-class _OfTheHook(TypedDict, total=False):
-    channel_id: str | None
-    """The channel to act in. Default: the connection's. (templated)"""
-    channel_talk_conn_id: str
-    """Connection of the type ``channel_talk``. Default: ``channel_talk_default``. (templated)"""
+class _OfAnyHook(TypedDict, total=False):
     call_attempts: int | None
     """Maximum number of attempts of one call, including the first. Default: the option ``[channel_talk]
     call_attempts``."""
@@ -239,7 +235,14 @@ class _OfTheHook(TypedDict, total=False):
     :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` decide."""
 
 
-class _OfACall(_OfTheHook, total=False):
+class _OfTheHook(_OfAnyHook, total=False):
+    channel_id: str | None
+    """The channel to act in. Default: the connection's. (templated)"""
+    channel_talk_conn_id: str
+    """Connection of the type ``channel_talk``. Default: ``channel_talk_default``. (templated)"""
+
+
+class _OfAWait(TypedDict, total=False):
     deferrable: bool | None
     """Whether the task waits in the triggerer when a rate limit, the token quota or a missing token takes longer than
     ``max_wait_seconds``; otherwise it is rescheduled. Default: the option ``[operators] default_deferrable``."""
@@ -248,8 +251,21 @@ class _OfACall(_OfTheHook, total=False):
     for. Default: the option ``[channel_talk] max_total_wait_seconds``."""
 
 
-class CallArguments(AirflowArguments, _OfACall, total=False):
-    """What every operator of Channel Talk takes."""
+class WaitingArguments(AirflowArguments, _OfAnyHook, _OfAWait, total=False):
+    """What every operator takes that waits without a worker slot."""
+
+
+class CallArguments(WaitingArguments, _OfTheHook, total=False):
+    """What every operator of the App Store API takes."""
+
+
+class _OfOpenApi(TypedDict, total=False):
+    channel_talk_open_api_conn_id: str
+    """Connection of the type ``channel_talk_open_api``. Default: ``channel_talk_open_api_default``. (templated)"""
+
+
+class OpenApiArguments(WaitingArguments, _OfOpenApi, total=False):
+    """What every operator of Open API takes."""
 
 
 class _OfAMessage(TypedDict, total=False):

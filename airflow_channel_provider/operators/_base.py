@@ -11,6 +11,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -32,22 +33,22 @@ if TYPE_CHECKING:
     from airflow.sdk import RetryPolicy
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.arguments import AirflowArguments
+    from airflow_channel_provider.arguments import AirflowArguments, WaitingArguments
+    from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 
 
-class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
-    """Makes one call to Channel Talk and waits, where it must, without holding a worker slot."""
+class WaitingOperator(TemplatesOfTheFile, BaseOperator):
+    """Calls a service through its hook and waits, where it must, without holding a worker slot."""
 
-    template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
     ui_color = "#e4e1ff"
+    hook: Any
+    """The hook of the task's connection."""
 
     _only_reads = False
 
     def __init__(
         self,
         *,
-        channel_id: str | None = None,
-        channel_talk_conn_id: str = "channel_talk_default",
         deferrable: bool | None = None,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
@@ -56,8 +57,6 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         **kwargs: Unpack[AirflowArguments],
     ) -> None:
         super().__init__(**policy_argument(retry_policy), **kwargs)
-        self.channel_id = channel_id
-        self.channel_talk_conn_id = channel_talk_conn_id
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.call_attempts = call_attempts
         self.max_wait_seconds = max_wait_seconds
@@ -75,6 +74,10 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         """Name the call for the log."""
         return type(self).__name__
 
+    def describe_place(self) -> str:
+        """Name for the log where the call acts."""
+        return "the connection's service"
+
     def execute(self, context: Context) -> Any:
         """Make the call."""
         return self._carry_through(context)
@@ -91,8 +94,7 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
         return self._carry_through(context, waiting_since)
 
     def _carry_through(self, context: Context, waiting_since: float | None = None) -> Any:
-        what = self.describe()
-        where = f"channel {self.channel_id}" if self.channel_id else "the connection's default channel"
+        what, where = self.describe(), self.describe_place()
         self.log.info("%s: calling, %s", what, where)
         started = time.monotonic()
         try:
@@ -119,6 +121,57 @@ class ChannelTalkBaseOperator(WithHook, TemplatesOfTheFile, BaseOperator):
             until = datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds)
             self.log.warning("%s: %s Waiting until %s", self.describe(), error, until.isoformat())
             tasks.free_the_slot_for(self, wait_seconds, deferrable=self.deferrable, since=since)
+
+
+class ChannelTalkBaseOperator(WithHook, WaitingOperator):
+    """Makes one call to the App Store API."""
+
+    template_fields: Sequence[str] = ("channel_id", "channel_talk_conn_id")
+
+    def __init__(
+        self,
+        *,
+        channel_id: str | None = None,
+        channel_talk_conn_id: str = "channel_talk_default",
+        **kwargs: Unpack[WaitingArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.channel_id = channel_id
+        self.channel_talk_conn_id = channel_talk_conn_id
+
+    def describe_place(self) -> str:
+        """Name the channel."""
+        return f"channel {self.channel_id}" if self.channel_id else "the connection's default channel"
+
+
+class OpenApiBaseOperator(WaitingOperator):
+    """Calls Open API, whose connection is one channel."""
+
+    template_fields: Sequence[str] = ("channel_talk_open_api_conn_id",)
+
+    def __init__(
+        self,
+        *,
+        channel_talk_open_api_conn_id: str = "channel_talk_open_api_default",
+        **kwargs: Unpack[WaitingArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.channel_talk_open_api_conn_id = channel_talk_open_api_conn_id
+
+    @cached_property
+    def hook(self) -> ChannelTalkOpenApiHook:
+        """The hook of the task's connection."""
+        from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
+
+        return ChannelTalkOpenApiHook(
+            self.channel_talk_open_api_conn_id,
+            call_attempts=self.call_attempts,
+            max_wait_seconds=self.max_wait_seconds,
+        )
+
+    def describe_place(self) -> str:
+        """Name the connection."""
+        return f"connection {self.channel_talk_open_api_conn_id}"
 
 
 def _named(result: object) -> str:

@@ -12,7 +12,7 @@ from support import markdown
 from support.airflow_features import RETRY_POLICY, needs
 
 from airflow_channel_provider.get_provider_info import get_provider_info
-from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._base import ChannelTalkBaseOperator, WaitingOperator
 
 OPERATORS = markdown.page("operators.md")
 ROWS = markdown.tables(OPERATORS)[0][1:]
@@ -54,8 +54,9 @@ def test_notifiers_are_all_of_them() -> None:
 
 @needs(*RETRY_POLICY)
 def test_shared_arguments_are_those_of_the_base_class() -> None:
-    parameters = inspect.signature(ChannelTalkBaseOperator.__init__).parameters
-    own = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    bases = (WaitingOperator, ChannelTalkBaseOperator)
+    parameters = [p for base in bases for p in inspect.signature(base.__init__).parameters.values()]
+    own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     (table,) = [table for table in markdown.tables(OPERATORS) if table[0][:2] == ["argument", "default"]]
     said = {markdown.code(row[0]): markdown.code(row[1]).strip('"') for row in table[1:]}
     policy_name = f"{type(own['retry_policy']).__name__}()"
