@@ -66,6 +66,18 @@ class EmulatorControl:
         entries: list[JSONObject] = self._send("token_requests")
         return entries
 
+    def app_calls(self, since: int = 0) -> list[JSONObject]:
+        """
+        Every call to the function endpoint of an app, oldest first; secrets are ``***``.
+
+        :param since: only those after this number; the ``n`` of the last one that is known.
+        :return: of each call: ``n``, ``at`` (epoch seconds of the emulator's clock), ``app_id``, ``method``,
+            ``params``, ``context``, ``http_status`` (None: no answer), ``outcome`` (``ok``, ``refused`` or
+            ``unreachable``), ``error`` and ``result``.
+        """
+        entries: list[JSONObject] = self._send("app_calls", query={"since": since})
+        return entries
+
     def messages(self, chat_id: str | None = None) -> list[JSONObject]:
         """
         Messages that were written, oldest first; a requestId that was repeated wrote one.

@@ -32,6 +32,7 @@ class ControlPlane:
         self._reads: dict[str, Callable[[Mapping[str, str]], JSON]] = {
             "journal": self._journal,
             "token_requests": lambda query: emulator.journal.token_requests(),
+            "app_calls": lambda query: emulator.world.app_calls.since(int(query.get("since", 0))),
             "messages": self._messages,
             "commands": self._commands,
             "table": self._table,

@@ -21,6 +21,7 @@ _SECRET_KEYS = frozenset(
     {
         "secret", "appsecret", "clientsecret", "token", "accesstoken", "refreshtoken", "devicetoken", "usertoken",
         "password", "authorization", "xaccesstoken", "memberhash", "apikey", "privatekey", "credentials",
+        "authtoken", "apicredentials", "endpointtoken", "signingkey", "xsignature",
     }
 )  # fmt: skip
 _secret_spellings: dict[str, bool] = {}

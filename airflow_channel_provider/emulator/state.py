@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.app_calls import AppCallLog
 from airflow_channel_provider.emulator.clock import Scheduler
 from airflow_channel_provider.emulator.quota import FixedWindow
 from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, endpoint_of, populate
@@ -180,6 +181,7 @@ class World:
         self.tokens = TokenBook()
         self.messages = MessageBox()
         self.scheduler = Scheduler()
+        self.app_calls = AppCallLog()
         self.app_answers: dict[tuple[str, str], JSONObject] = {}
         self.apps: dict[str, App] = {}
         self.by_secret: dict[str, App] = {}

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.contract.parts import DECLARED_COMMANDS, DECLARED_FUNCTIONS
 from airflow_channel_provider.emulator.answers import PendingAnswer, RefusalError
-from airflow_channel_provider.emulator.app_calls import AppCallError, call_app
+from airflow_channel_provider.emulator.app_calls import AppCall, send_all
 from airflow_channel_provider.emulator.functions.base import Function
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_channel_provider.emulator.app_calls import Endpoint
+    from airflow_channel_provider.emulator.app_calls import AppAnswer
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
@@ -48,20 +48,17 @@ def _register(call: Call) -> JSON:
     endpoint = call.app.function_endpoint
     if endpoint is None or _extension(call) != _COMMANDS:
         return _registered(call)
-    return PendingAnswer(partial(_ask, endpoint), partial(_take, call))
+    questions = [AppCall(call.app.app_id, endpoint, method) for method in _QUESTIONS]
+    return PendingAnswer(partial(send_all, questions), partial(_take, call))
 
 
-def _ask(endpoint: Endpoint) -> list[JSON] | AppCallError:
-    try:
-        return [call_app(endpoint, method) for method in _QUESTIONS]
-    except AppCallError as error:
-        return error
-
-
-def _take(call: Call, declared: list[JSON] | AppCallError) -> JSON:
+def _take(call: Call, answers: list[AppAnswer]) -> JSON:
     """Register what an app has declared, or say what is wrong with it."""
-    if isinstance(declared, AppCallError):
-        return _failed(str(declared))
+    for answer in answers:
+        call.world.app_calls.note(answer, call.now)
+    if answers[-1].error is not None:
+        return _failed(answers[-1].error)
+    declared = [answer.value for answer in answers]
     functions, commands = declared
     if isinstance(functions, dict) and functions.get("success") is False:
         return _failed(str(functions.get("errorMessage") or "the app does not name its functions"))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from support.app_endpoint import AppEndpoint
 
-from airflow_channel_provider.emulator.app_calls import AppCallError, Endpoint, call_app, sign
+from airflow_channel_provider.contract.signing import signature_of
+from airflow_channel_provider.emulator.app_calls import AppCall, AppCallError, AppCallLog, Endpoint
+from airflow_channel_provider.emulator.outgoing import NotReachedError, OutgoingRequest, send
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 OTHER_KEY = "00112233445566778899aabbccddeeff" * 2
@@ -35,6 +39,10 @@ VECTORS = [
 ]
 
 
+def call_app(endpoint: Endpoint, method: str, *more: Any, **context: Any) -> Any:
+    return AppCall("app", endpoint, method, *more, **context).send().result()
+
+
 @pytest.fixture
 def app() -> Iterator[AppEndpoint]:
     with AppEndpoint(KEY) as endpoint:
@@ -43,14 +51,18 @@ def app() -> Iterator[AppEndpoint]:
 
 @pytest.mark.parametrize(("key", "body", "signature"), VECTORS)
 def test_a_body_has_the_published_signature(key: str, body: str, signature: str) -> None:
-    assert sign(bytes.fromhex(key), body.encode()) == signature
+    assert signature_of(bytes.fromhex(key), body.encode()) == signature
 
 
 def test_neither_the_digits_of_the_key_nor_other_bytes_of_the_same_json_do() -> None:
     # What a wrong reading of the rules would come to.
-    assert sign(KEY.encode(), GET_FUNCTIONS.encode()) == "1xeT3TFuGWW6Ea4FdWhgYSItPmeMFRPYz4BEf3bH48c="
+    assert (
+        signature_of(KEY.encode(), GET_FUNCTIONS.encode()) == "1xeT3TFuGWW6Ea4FdWhgYSItPmeMFRPYz4BEf3bH48c="
+    )
     escaped = json.dumps(json.loads(RECEIVE), separators=(",", ":"))
-    assert sign(bytes.fromhex(KEY), escaped.encode()) == "sa3xVv0UXcYpQ02YckQzrSPZp/7+yhjdyTDFeo+Voyw="
+    assert (
+        signature_of(bytes.fromhex(KEY), escaped.encode()) == "sa3xVv0UXcYpQ02YckQzrSPZp/7+yhjdyTDFeo+Voyw="
+    )
 
 
 @pytest.mark.parametrize(("key", "body", "signature"), VECTORS[:3])
@@ -153,3 +165,56 @@ def test_a_signing_key_is_hexadecimal(key: Any) -> None:
 def test_an_endpoint_does_not_show_its_key() -> None:
     assert KEY not in repr(Endpoint.build("http://127.0.0.1", KEY))
     assert str(bytes.fromhex(KEY)) not in repr(Endpoint.build("http://127.0.0.1", KEY))
+
+
+def test_an_answer_that_drips_is_not_waited_for() -> None:
+    class Dripping(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            while not stopped.is_set():
+                try:
+                    self.wfile.write(b" ")
+                except OSError:
+                    return
+                stopped.wait(0.01)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    stopped = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        request = OutgoingRequest("PUT", f"http://127.0.0.1:{server.server_port}", b"{}")
+        with pytest.raises(NotReachedError, match="TimeoutError"):
+            send(request, timeout_seconds=0.2)
+    finally:
+        stopped.set()
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_log_keeps_what_became_of_a_call_and_no_secret(app: AppEndpoint) -> None:
+    log = AppCallLog(kept=2)
+    context = {"caller": {"type": "manager", "id": "m"}, "authToken": "t0p"}
+    for method, result in (("gone", 1), ("run", {"accessToken": "t0p"})):
+        app.result = result
+        log.note(AppCall("a", Endpoint.build(app.url, KEY), method, {"x": 1}, context).send(), 5.0)
+    log.note(AppCall("a", Endpoint.build(app.url, OTHER_KEY), "refused").send(), 6.0)
+    entries = log.since(1)
+    assert [(e["n"], e["method"], e["outcome"], e["http_status"]) for e in entries] == [
+        (2, "run", "ok", 200),
+        (3, "refused", "refused", 401),
+    ]
+    assert (entries[0]["params"], entries[0]["result"]) == ({"x": 1}, {"accessToken": "***"})
+    assert "t0p" not in json.dumps(entries)
+    assert log.since(0) == entries
+
+
+def test_a_request_shows_neither_token_nor_signature() -> None:
+    request = AppCall("a", Endpoint.build("http://127.0.0.1", KEY), "m").request()
+    assert request.headers["x-signature"] not in repr(request)
+    hook = OutgoingRequest("POST", "http://127.0.0.1/w?token=t0p", b"{}")
+    assert hook.shown_url == "http://127.0.0.1/w"
+    assert "t0p" not in repr(hook)

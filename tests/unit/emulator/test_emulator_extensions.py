@@ -80,6 +80,10 @@ def test_the_app_is_asked_and_what_it_declares_is_registered(
     assert [json.loads(call.body)["method"] for call in app.received] == [GET_FUNCTIONS, GET_COMMANDS]
     assert {call.path for call in app.received} == {"/v1"}
     assert commands(emulator) == [("run", "desk"), ("stop", "desk")]
+    assert [(call["method"], call["outcome"]) for call in emulator.app_calls()] == [
+        (GET_FUNCTIONS, "ok"),
+        (GET_COMMANDS, "ok"),
+    ]
     entry = emulator.journal()[-1]
     assert (entry["method"], entry["outcome"], entry["acted"]) == ("registerExtension", "ok", True)
     assert entry["client"].startswith("127.0.0.1:")
