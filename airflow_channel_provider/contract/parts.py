@@ -191,6 +191,18 @@ DECLARED_FUNCTIONS = record(
     {"success": FLAG, "errorMessage": TEXT},
 )
 
+# What an app answers when a command is run, and when the service asks what a parameter may be.
+COMMAND_RESULT = record(COMMAND_SCHEMA, {"type": NAME}, {"attributes": OBJECT}, closed=True)
+SUGGESTIONS = record(
+    COMMAND_SCHEMA,
+    {
+        "choices": ListOf(
+            record(COMMAND_SCHEMA, {"name": TEXT, "value": CHOICE["value"]}, {"nameDescI18nMap": OBJECT})
+        )
+    },
+    closed=True,
+)
+
 # ---- data tables
 
 OPERATOR_TYPE = Enumeration(

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
 _TIMEOUT_SECONDS = 30.0
@@ -232,6 +234,131 @@ class EmulatorControl:
         :raises ValueError: no such app, no such URL or no such key.
         """
         self._send("function_endpoint", {"app_id": app_id, "url": url, "signing_key": signing_key})
+
+    def open_chat(
+        self, channel_id: str, *, user_id: str | None = None, text: str | None = None
+    ) -> JSONObject:
+        """
+        Let a customer open a chat.
+
+        :param channel_id: where.
+        :param user_id: who; the channel's first user unless given.
+        :param text: what the customer writes.
+        :return: the user chat.
+        :raises ValueError: no such channel or user.
+        """
+        wanted = {"channel_id": channel_id, "user_id": user_id, "text": text}
+        chat: JSONObject = self._send("open_chat", wanted)
+        return chat
+
+    def write_message(
+        self,
+        chat_id: str,
+        text: str,
+        *,
+        manager_id: str | None = None,
+        user_id: str | None = None,
+        root_message_id: str | None = None,
+    ) -> JSONObject:
+        """
+        Let a person write into a chat.
+
+        :param chat_id: a user chat, group or direct chat.
+        :param text: what is written.
+        :param manager_id: who writes; the channel's first manager unless given.
+        :param user_id: or the user who writes.
+        :param root_message_id: of the thread that it replies to.
+        :return: the message.
+        :raises ValueError: no such chat, person or message.
+        """
+        wanted = {"chat_id": chat_id, "text": text, "manager_id": manager_id, "user_id": user_id}
+        message: JSONObject = self._send("write_message", {**wanted, "root_message_id": root_message_id})
+        return message
+
+    def run_command(
+        self,
+        name: str,
+        chat_id: str,
+        *,
+        arguments: Mapping[str, JSON] | None = None,
+        app_id: str | None = None,
+        manager_id: str | None = None,
+        user_id: str | None = None,
+        root_message_id: str | None = None,
+        language: str = "en",
+        checked: bool = True,
+    ) -> JSONObject:
+        """
+        Let a person run a command in a chat: the app is called, and what it says is written into the chat.
+
+        :param name: of a command that an app has registered: for the desk if a manager runs it, for the front if a user
+            does.
+        :param chat_id: a user chat, group or direct chat.
+        :param arguments: by parameter; a text is read as the type of its parameter.
+        :param app_id: whose command, where several apps have one of this name.
+        :param manager_id: who runs it; the channel's first manager unless given.
+        :param user_id: or the user who runs it.
+        :param root_message_id: of the thread in which it is run.
+        :param language: of the person.
+        :param checked: whether arguments that do not fit the command are refused, as at the desk; else they are sent.
+        :return: ``type`` of the answer (None: none came), its ``text``, the ``message_id`` with it, and ``error``, why
+            nothing came of it.
+        :raises ValueError: no such command, chat, person or message, or an argument does not fit.
+        """
+        wanted: JSONObject = {"name": name, "chat_id": chat_id, "arguments": dict(arguments or {})}
+        wanted |= {"app_id": app_id, "manager_id": manager_id, "user_id": user_id}
+        wanted |= {"root_message_id": root_message_id, "language": language, "checked": checked}
+        result: JSONObject = self._send("run_command", wanted)
+        return result
+
+    def suggest(
+        self,
+        name: str,
+        chat_id: str,
+        parameter: str,
+        *,
+        arguments: Mapping[str, JSON] | None = None,
+        app_id: str | None = None,
+        manager_id: str | None = None,
+        user_id: str | None = None,
+        language: str = "en",
+    ) -> JSONObject:
+        """
+        Ask what a parameter of a command may be, as while somebody types it.
+
+        :param name: of the command; this and the others as of :meth:`run_command`.
+        :param parameter: which is typed.
+        :param arguments: what is typed so far, by parameter.
+        :return: ``choices``, each with ``name`` and ``value``, and ``error``, why there are none.
+        :raises ValueError: no such command or parameter, or nobody suggests values for it.
+        """
+        wanted: JSONObject = {"name": name, "chat_id": chat_id, "parameter": parameter}
+        wanted |= {"arguments": dict(arguments or {}), "app_id": app_id}
+        wanted |= {"manager_id": manager_id, "user_id": user_id, "language": language}
+        result: JSONObject = self._send("suggest", wanted)
+        return result
+
+    def click_button(
+        self,
+        message_id: str,
+        button: str | int,
+        *,
+        manager_id: str | None = None,
+        user_id: str | None = None,
+    ) -> JSONObject:
+        """
+        Click a button of a message.
+
+        :param message_id: which message.
+        :param button: its title, or its number from 0 on.
+        :param manager_id: who clicks; the channel's first manager unless given.
+        :param user_id: or the user who clicks.
+        :return: ``type``: ``web`` with the ``url`` that it leads to, or as of :meth:`run_command`, where it runs one.
+        :raises ValueError: no such message or button, or nothing can come of it.
+        """
+        wanted = {"message_id": message_id, "button": button, "manager_id": manager_id, "user_id": user_id}
+        result: JSONObject = self._send("click_button", wanted)
+        return result
 
     def change_user_chat(self, user_chat_id: str, *, after_seconds: float = 0, **changes: JSON) -> None:
         """

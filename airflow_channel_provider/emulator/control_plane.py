@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.agents import change_chat
-from airflow_channel_provider.emulator.answers import Answer
+from airflow_channel_provider.emulator.answers import Answer, PendingAnswer
+from airflow_channel_provider.emulator.commands import click_button, run_command, suggest
+from airflow_channel_provider.emulator.conversation import open_chat, write_message
 from airflow_channel_provider.emulator.dialect import write_thing
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.overview import overview
@@ -55,9 +57,16 @@ class ControlPlane:
             "app_functions": self._app_function,
             "function_endpoint": self._function_endpoint,
             "user_chats": lambda body: change_chat(emulator.world, body),
+            "open_chat": lambda body: self._thing("userChat", open_chat(emulator.world, body)),
+            "write_message": lambda body: self._thing("message", write_message(emulator.world, body)),
+            "run_command": lambda body: run_command(emulator.world, body),
+            "suggest": lambda body: suggest(emulator.world, body),
+            "click_button": lambda body: click_button(emulator.world, body),
         }
 
-    def handle(self, http_method: str, path: str, query: Mapping[str, str], body: bytes) -> Answer:
+    def handle(
+        self, http_method: str, path: str, query: Mapping[str, str], body: bytes
+    ) -> Answer | PendingAnswer:
         """
         Carry out one control request.
 
@@ -65,17 +74,30 @@ class ControlPlane:
         :param path: ``/_emulator/<name>``.
         :param query: of the URL.
         :param body: a JSON object, or nothing.
+        :return: the answer, or what it depends on.
         """
         name = path.removeprefix("/_emulator").strip("/")
-        try:
-            if http_method == "GET" and name in self._reads:
-                return Answer(200, dump(self._reads[name](query)), {"Cache-Control": "no-store"})
-            if http_method == "POST" and name in self._writes:
-                return Answer(200, dump(self._writes[name](_object(body))))
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-            return Answer(400, dump({"error": str(error) or type(error).__name__}))
+        if http_method == "GET" and name in self._reads:
+            return self._answer(lambda: self._reads[name](query))
+        if http_method == "POST" and name in self._writes:
+            return self._answer(lambda: self._writes[name](_object(body)))
         reads, writes = ", ".join(sorted(self._reads)), ", ".join(sorted(self._writes))
         return Answer(404, dump({"error": f"GET one of {reads}; POST one of {writes}"}))
+
+    def _answer(self, act: Callable[[], JSON]) -> Answer | PendingAnswer:
+        try:
+            result = act()
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            return Answer(400, dump({"error": str(error) or type(error).__name__}))
+        if isinstance(result, PendingAnswer):
+            pending = result
+            return PendingAnswer(
+                pending.find_out, lambda found: self._answer(lambda: pending.conclude(found))
+            )
+        return Answer(200, dump(result), {"Cache-Control": "no-store"})
+
+    def _thing(self, kind: str, thing: JSONObject) -> JSONObject:
+        return write_thing(kind, thing, self._emulator.settings.dialect)
 
     def _journal(self, query: Mapping[str, str]) -> JSON:
         limit = query.get("limit")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from airflow_channel_provider.emulator.answers import PendingAnswer
 from airflow_channel_provider.emulator.control_plane import ControlPlane
 from airflow_channel_provider.emulator.service import Emulator
 
@@ -97,7 +98,10 @@ class EmulatorServer:
         body = await _read(request)
         if body is None:
             return web.json_response({"error": "the body is too large"}, status=413, headers=_NOSNIFF)
-        return _response(self._control.handle(request.method, path, dict(request.query), body))
+        answer = self._control.handle(request.method, path, dict(request.query), body)
+        while isinstance(answer, PendingAnswer):
+            answer = answer.conclude(await asyncio.to_thread(answer.find_out))
+        return _response(answer)
 
 
 def _client(request: web.BaseRequest) -> str | None:

@@ -25,6 +25,8 @@ ANSWER_SHAPES = tuple(EMPTY_ERRORS)
 # How a page says what follows: with next, which the last one lacks, or with hasNext beside a cursor that each one has.
 PAGE_SHAPES = ("next", "has_next")
 REFRESH_REFUSALS = ("empty_success", "envelope")
+# What a call about a command says of the type of a group: the word of the vendor's code, or of its guide.
+COMMAND_GROUP_TYPES = ("group", "groupChat")
 # Which calls that break the vendor's contract are refused: all; or only those that lack something or have other types.
 CONTRACTS = ("strict", "lenient")
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -34,6 +36,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "error_shape": ERROR_SHAPES,
     "dialect": DIALECTS,
     "refresh_refusal": REFRESH_REFUSALS,
+    "command_group_type": COMMAND_GROUP_TYPES,
     "contract": CONTRACTS,
     "quota_refusal_shape": ("token_fetch_fail", "http_429", "http_429_retry_after", "envelope_429"),
     "rate_limit_shape": ("body_epoch", "flat_rfc3339", "header", "retry_after"),
@@ -92,6 +95,7 @@ class Settings:
     page_shape: str = "next"
     error_shape: str = "legacy"
     proxied_errors: bool = True
+    command_group_type: str = "group"
     # An agent closes a user chat this long after a message was written into it; None: nobody does.
     user_chats_close_after_seconds: float | None = None
     latency_seconds: float = 0

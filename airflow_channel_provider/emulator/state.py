@@ -216,6 +216,25 @@ class World:
             app.rate.limit = settings.rate_limit or 0
             app.rate.window_seconds = settings.rate_limit_window_seconds
 
+    def add_user_chat(self, channel: Channel, user_id: str, stamp: int, **more: JSON) -> JSONObject:
+        """
+        Open a new user chat.
+
+        :param user_id: of a user of the channel.
+        :param stamp: epoch milliseconds.
+        :param more: further fields.
+        """
+        chat: JSONObject = {
+            "id": self.new_id("chat"),
+            "channelId": channel.id,
+            "userId": user_id,
+            "createdAt": stamp,
+            **new_chat_fields(stamp),
+            **more,
+        }
+        channel.user_chats[chat["id"]] = chat
+        return chat
+
     def _build_app(self, given: JSONObject) -> App:
         permissions, channels = given.get("permissions"), given.get("channels")
         secret = given.get("secret") or (DEMO_SECRET if given["app_id"] == DEMO_APP_ID else new_secret())

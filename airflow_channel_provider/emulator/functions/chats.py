@@ -8,7 +8,6 @@ from airflow_channel_provider.emulator.agents import plain_state, set_state
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.functions.base import Function, page
-from airflow_channel_provider.emulator.state import new_chat_fields
 
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
@@ -28,20 +27,11 @@ def _manage(call: Call) -> JSON:
     return {"userChat": chat}
 
 
-def _add_chat(call: Call, user_id: str, **more: JSON) -> JSONObject:
-    channel = call.channel()
-    chat: JSONObject = {
-        "id": call.world.new_id("chat"),
-        "channelId": channel.id,
-        "userId": user_id,
-        "createdAt": call.stamp,
-    }
-    channel.user_chats[chat["id"]] = {**chat, **new_chat_fields(call.stamp), **more}
-    return channel.user_chats[chat["id"]]
-
-
 def _create(call: Call) -> JSON:
-    return {"userChat": _add_chat(call, call.find(call.channel().users, "userId")["id"])}
+    channel = call.channel()
+    return {
+        "userChat": call.world.add_user_chat(channel, call.find(channel.users, "userId")["id"], call.stamp)
+    }
 
 
 def _medium(call: Call) -> JSONObject:
@@ -57,7 +47,8 @@ def _find_or_create_by_medium(call: Call) -> JSON:
     channel, medium = call.channel(), _medium(call)
     user_id = call.find(channel.users, "userId")["id"]
     found = _by_medium(channel, user_id, medium)
-    return {"userChat": found[0] if found else _add_chat(call, user_id, medium=medium)}
+    chat = found[0] if found else call.world.add_user_chat(channel, user_id, call.stamp, medium=medium)
+    return {"userChat": chat}
 
 
 def _change_state(call: Call) -> JSON:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.emulator.agents import close_chat_later
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.functions.base import Function, merge_masked
+from airflow_channel_provider.emulator.written import Draft, find_root, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,27 +34,6 @@ def _check_people(call: Call, person: tuple[str, str]) -> None:
         raise core_refusal(404, f"{kind} not found")
 
 
-def _thread_fields(call: Call, chat: JSONObject, writer: tuple[str, str]) -> JSONObject:
-    """What a reply has beyond other messages; it is counted in the thread, which it shares with its root."""
-    root_id = call.text("rootMessageId")
-    if not root_id:
-        return {}
-    root = call.world.messages.get(root_id)
-    if root is not None and (root["channelId"], root["chatId"]) != (chat["channelId"], chat["id"]):
-        root = None
-    if root is None and call.is_strict:
-        raise core_refusal(404, "rootMessage not found")
-    thread: JSONObject = {"id": root_id, "managerIds": [], "repliedManagerIds": [], "replyCount": 0}
-    if root is not None:
-        thread = root.setdefault("thread", thread)
-    thread["replyCount"] += 1
-    if writer[0] == "manager" and writer[1] not in thread["managerIds"]:
-        thread["managerIds"].append(writer[1])
-        thread["repliedManagerIds"].append(writer[1])
-    broadcast = {"broadcastedMsg": True} if call.params.get("broadcast") else {}
-    return {"rootMessageId": root_id, "thread": thread, **broadcast}
-
-
 def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
     channel, dto = call.channel(), call.params["dto"]
     chats = {"userChat": channel.user_chats, "group": channel.groups, "directChat": channel.direct_chats}
@@ -65,25 +45,15 @@ def _write(call: Call, chat_type: str, wanted: str | None) -> JSONObject:
         return {"message": repeated}
     person = _writer(dto, wanted)
     _check_people(call, person)
-    kind, name = person
-    message: JSONObject = {
-        "channelId": channel.id,
-        "chatType": chat_type,
-        "chatId": chat["id"],
-        "personType": kind,
-    }
-    message |= {
-        "personId": name,
-        "requestId": request_id,
-        "createdAt": call.stamp,
-        "version": 1,
-        "state": "sent",
-    }
-    message |= {field: dto[field] for field in _CONTENT if dto.get(field) is not None}
-    message |= _thread_fields(call, chat, person)
+    root_id = call.text("rootMessageId")
+    if root_id and call.is_strict and find_root(call.world, chat, root_id) is None:
+        raise core_refusal(404, "rootMessage not found")
+    content = {field: dto[field] for field in _CONTENT if dto.get(field) is not None}
+    broadcast = bool(call.params.get("broadcast"))
+    draft = Draft(chat_type, chat, person, content, root_id, broadcast, request_id)
     if chat_type == "userChat":
         close_chat_later(call.world, chat, call.now)
-    return {"message": call.world.messages.add(message)}
+    return {"message": write(call.world, draft, call.stamp)}
 
 
 def _is_chat_type(call: Call, chat_type: str) -> bool:

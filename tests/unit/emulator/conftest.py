@@ -7,12 +7,20 @@ import pytest
 
 from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.emulator import DEMO_SECRET
+from airflow_channel_provider.emulator.answers import Answer, PendingAnswer
 from airflow_channel_provider.emulator.clock import Clock
 from airflow_channel_provider.emulator.control_plane import ControlPlane
 from airflow_channel_provider.emulator.service import NATIVE_PATH, Emulator
 from airflow_channel_provider.emulator.settings import Settings
 
 START = 1_700_000_000.0
+
+
+def settle(answer: Answer | PendingAnswer) -> Answer:
+    """The answer, once what it depends on is found out."""
+    while isinstance(answer, PendingAnswer):
+        answer = answer.conclude(answer.find_out())
+    return answer
 
 
 class Driver:
@@ -53,7 +61,9 @@ class Driver:
         return _result(self.native(method, {**owned, **params}, token))
 
     def control(self, name: str) -> Any:
-        return json.loads(ControlPlane(self.emulator).handle("GET", f"/_emulator/{name}", {}, b"").body)
+        return json.loads(
+            settle(ControlPlane(self.emulator).handle("GET", f"/_emulator/{name}", {}, b"")).body
+        )
 
     def last(self) -> Any:
         return self.emulator.journal.since()[-1]

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from unit.emulator.conftest import settle
 
 from airflow_channel_provider.emulator.control_plane import ControlPlane
 from airflow_channel_provider.emulator.overview import overview
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ask(driver: Driver, http_method: str, name: str, body: bytes = b"", **query: str) -> tuple[int, Any]:
-    answer = ControlPlane(driver.emulator).handle(http_method, f"/_emulator/{name}", query, body)
+    answer = settle(ControlPlane(driver.emulator).handle(http_method, f"/_emulator/{name}", query, body))
     return answer.status, json.loads(answer.body)
 
 

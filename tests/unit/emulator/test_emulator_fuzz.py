@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fuzzing import cases
+from unit.emulator.conftest import settle
 
 from airflow_channel_provider.emulator.control_plane import ControlPlane
 from airflow_channel_provider.emulator.faults import OPTIONS
@@ -37,6 +38,7 @@ IDS = st.sampled_from(
         DEMO_APP_ID,
         DEMO_SECRET,
         "app",
+        "msg-00000001",
         "",
     ]
 )
@@ -50,8 +52,12 @@ SCALARS = (
 )
 KNOWN_KEYS = st.sampled_from(
     [
+        "action",
         "app_id",
+        "arguments",
         "attributes",
+        "button",
+        "buttons",
         "blocks",
         "body",
         "bot_name",
@@ -59,6 +65,7 @@ KNOWN_KEYS = st.sampled_from(
         "channel",
         "channelId",
         "channel_id",
+        "chat_id",
         "columns",
         "commands",
         "context",
@@ -73,10 +80,13 @@ KNOWN_KEYS = st.sampled_from(
         "key",
         "limit",
         "managerIds",
+        "manager_id",
+        "message_id",
         "method",
         "name",
         "options",
         "pagination",
+        "parameter",
         "params",
         "permissions",
         "plainText",
@@ -93,8 +103,10 @@ KNOWN_KEYS = st.sampled_from(
         "state",
         "tableName",
         "type",
+        "text",
         "updateMask",
         "user_chat_id",
+        "user_id",
         "value",
     ]
 )
@@ -125,6 +137,11 @@ CONTROLS = st.tuples(
             "configure",
             "app_functions",
             "user_chats",
+            "open_chat",
+            "write_message",
+            "run_command",
+            "suggest",
+            "click_button",
         ]
     ),
     ANY_JSON
@@ -142,6 +159,7 @@ READS = st.tuples(
         [
             "journal",
             "token_requests",
+            "app_calls",
             "messages",
             "commands",
             "table",
@@ -212,7 +230,9 @@ def carry_out(driver: Driver, step: Any) -> None:
         http_method, query, body = (
             ("GET", step[2], b"") if kind == "read" else ("POST", {}, json.dumps(step[2]).encode())
         )
-        answer = ControlPlane(driver.emulator).handle(http_method, f"/_emulator/{step[1]}", query, body)
+        answer = settle(
+            ControlPlane(driver.emulator).handle(http_method, f"/_emulator/{step[1]}", query, body)
+        )
         assert answer.status in (200, 400, 404), (step, answer.body)
         json.loads(answer.body)
 
