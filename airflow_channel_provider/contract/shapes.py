@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from airflow_channel_provider.contract.sources import INFERRED, Source
 
@@ -56,12 +55,17 @@ class Violation(NamedTuple):
 
 
 class Shape:
-    """What a value may be."""
+    """
+    What a value may be.
+
+    :param by: who sets its limits; None: who names the parameter.
+    """
 
     words = "a value"
     """What it is called, with its article."""
-    by: Source | None = None
-    """Who sets its limits; None: who names the parameter."""
+
+    def __init__(self, by: Source | None = None) -> None:
+        self.by = by
 
     def check(self, value: JSON, by: Source) -> Sequence[Violation]:
         """
@@ -107,7 +111,6 @@ class Shape:
         return (Violation(next(rule for rule in self.limits(by) if rule.kind == kind), found),)
 
 
-@dataclass(frozen=True)
 class Text(Shape):
     """
     A text.
@@ -119,14 +122,24 @@ class Text(Shape):
     :param also: another spelling of the parameter's name that the service takes.
     """
 
-    by: Source | None = None
-    least: int = 0
-    most: int | None = None
-    pattern: str | None = None
-    form: str = ""
-    also: str | None = None
-
     words = "a text"
+
+    def __init__(
+        self,
+        by: Source | None = None,
+        *,
+        least: int = 0,
+        most: int | None = None,
+        pattern: str | None = None,
+        form: str = "",
+        also: str | None = None,
+    ) -> None:
+        super().__init__(by)
+        self.least: Final = least
+        self.most: Final = most
+        self.pattern: Final = pattern
+        self.form: Final = form
+        self.also: Final = also
 
     def fits(self, value: JSON) -> bool:
         return isinstance(value, str)
@@ -152,7 +165,6 @@ class Text(Shape):
         return value is None or (self.least > 0 and isinstance(value, str) and not value.strip())
 
 
-@dataclass(frozen=True)
 class Enumeration(Shape):
     """
     One of some names, spelt exactly so.
@@ -163,13 +175,22 @@ class Enumeration(Shape):
     :param unspecified: who refuses the name ``UNSPECIFIED``, which each enumeration of a proto has.
     """
 
-    names: tuple[str, ...]
-    by: Source | None = None
-    prefix: str = ""
-    numbers: tuple[int, ...] = ()
-    unspecified: Source = INFERRED
-
     words = "a name"
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        by: Source | None = None,
+        *,
+        prefix: str = "",
+        numbers: tuple[int, ...] = (),
+        unspecified: Source = INFERRED,
+    ) -> None:
+        super().__init__(by)
+        self.names: Final = names
+        self.prefix: Final = prefix
+        self.numbers: Final = numbers
+        self.unspecified: Final = unspecified
 
     @property
     def spelt(self) -> tuple[str, ...]:
@@ -192,7 +213,6 @@ class Enumeration(Shape):
         return self.broken("name", by, "is another text")
 
 
-@dataclass(frozen=True)
 class Number(Shape):
     """A number."""
 
@@ -202,7 +222,6 @@ class Number(Shape):
         return is_number(value)
 
 
-@dataclass(frozen=True)
 class Whole(Shape):
     """
     A whole number.
@@ -211,11 +230,18 @@ class Whole(Shape):
     :param most: largest.
     """
 
-    by: Source | None = None
-    least: int | None = None
-    most: int | None = None
-
     words = "a whole number"
+
+    def __init__(
+        self,
+        by: Source | None = None,
+        *,
+        least: int | None = None,
+        most: int | None = None,
+    ) -> None:
+        super().__init__(by)
+        self.least: Final = least
+        self.most: Final = most
 
     def fits(self, value: JSON) -> bool:
         return is_number(value) and (isinstance(value, int) or value.is_integer())
@@ -232,7 +258,6 @@ class Whole(Shape):
         return ()
 
 
-@dataclass(frozen=True)
 class Flag(Shape):
     """True or false."""
 
@@ -242,7 +267,6 @@ class Flag(Shape):
         return isinstance(value, bool)
 
 
-@dataclass(frozen=True)
 class Duration(Shape):
     """
     A length of time: ``{"seconds": 90, "nanos": 0}``, or a text such as ``90s``.
@@ -251,11 +275,18 @@ class Duration(Shape):
     :param form: for what, as the end of that sentence.
     """
 
-    by: Source | None = None
-    least_seconds: float = 0
-    form: str = ""
-
     words = 'a duration, such as {"seconds": 90} or "90s"'
+
+    def __init__(
+        self,
+        by: Source | None = None,
+        *,
+        least_seconds: float = 0,
+        form: str = "",
+    ) -> None:
+        super().__init__(by)
+        self.least_seconds: Final = least_seconds
+        self.form: Final = form
 
     def fits(self, value: JSON) -> bool:
         return seconds_of(value) is not None
@@ -268,18 +299,18 @@ class Duration(Shape):
         return () if is_long else self.broken("range", by, "is shorter")
 
 
-_SECONDS = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
-_COUNT = re.compile(r"-?\d{1,12}", re.ASCII)
+_SECONDS = r"-?\d{1,12}(\.\d{1,9})?s"
+_COUNT = r"-?\d{1,12}"
 
 
 def seconds_of(value: JSON) -> float | None:
     """Return a duration in seconds, None where it is none."""
     if isinstance(value, str):
-        return float(value[:-1]) if _SECONDS.fullmatch(value) else None
+        return float(value[:-1]) if re.fullmatch(_SECONDS, value, re.ASCII) else None
     if not is_object(value):
         return None
     seconds, nanos = value.get("seconds", 0), value.get("nanos", 0)
-    if isinstance(seconds, str) and _COUNT.fullmatch(seconds):
+    if isinstance(seconds, str) and re.fullmatch(_COUNT, seconds, re.ASCII):
         seconds = int(seconds)
     if not (is_number(seconds) and is_number(nanos) and abs(seconds) < 1e12 and abs(nanos) < 1e9):
         return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from airflow_channel_provider.contract.shapes import (
     JSON,
@@ -19,7 +18,6 @@ from airflow_channel_provider.contract.shapes import (
 from airflow_channel_provider.contract.sources import INFERRED, Source, Strength
 
 
-@dataclass(frozen=True)
 class ListOf(Shape):
     """
     A list.
@@ -30,13 +28,22 @@ class ListOf(Shape):
     :param advised: number of items above which it is not sure that the service takes them.
     """
 
-    of: Shape
-    by: Source | None = None
-    least: int = 0
-    most: int | None = None
-    advised: int | None = None
-
     words = "a list"
+
+    def __init__(
+        self,
+        of: Shape,
+        by: Source | None = None,
+        *,
+        least: int = 0,
+        most: int | None = None,
+        advised: int | None = None,
+    ) -> None:
+        super().__init__(by)
+        self.of: Final = of
+        self.least: Final = least
+        self.most: Final = most
+        self.advised: Final = advised
 
     def fits(self, value: JSON) -> bool:
         return isinstance(value, (list, tuple))
@@ -63,7 +70,6 @@ class ListOf(Shape):
         return found
 
 
-@dataclass(frozen=True)
 class MapOf(Shape):
     """
     An object with whatever keys, such as languages.
@@ -71,9 +77,11 @@ class MapOf(Shape):
     :param of: what each of its values is; None: whatever JSON holds.
     """
 
-    of: Shape | None = None
-
     words = "an object"
+
+    def __init__(self, of: Shape | None = None) -> None:
+        super().__init__()
+        self.of: Final = of
 
     def fits(self, value: JSON) -> bool:
         return is_object(value)
@@ -85,7 +93,6 @@ class MapOf(Shape):
         return [found.under(str(key)) for key, item in value.items() for found in of.check(item, by)]
 
 
-@dataclass(frozen=True)
 class Either(Shape):
     """
     One of several shapes, distinguished by their types.
@@ -93,7 +100,9 @@ class Either(Shape):
     :param shapes: which.
     """
 
-    shapes: tuple[Shape, ...]
+    def __init__(self, shapes: tuple[Shape, ...]) -> None:
+        super().__init__()
+        self.shapes: Final = shapes
 
     @property
     def words(self) -> str:  # type: ignore[override]
@@ -147,7 +156,6 @@ class Field(NamedTuple):
         return [Rule("required", "is required", self.required), *kept]
 
 
-@dataclass(frozen=True)
 class Record(Shape):
     """
     An object whose fields are known; see :func:`record`.
@@ -158,12 +166,21 @@ class Record(Shape):
     :param one_of: fields of which exactly one has to be filled.
     """
 
-    by: Source
-    fields: Mapping[str, Field] = field(default_factory=dict)
-    closed: bool = False
-    one_of: tuple[str, ...] = ()
-
     words = "an object"
+    by: Source
+
+    def __init__(
+        self,
+        by: Source,
+        fields: Mapping[str, Field],
+        *,
+        closed: bool = False,
+        one_of: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(by)
+        self.fields: Final = fields
+        self.closed: Final = closed
+        self.one_of: Final = one_of
 
     def __getitem__(self, name: str) -> Shape:
         """What one of its fields may be."""
@@ -231,4 +248,4 @@ def record(
         for name, given in (takes or {}).items()
         if name not in needed
     }
-    return Record(by, {**needed, **taken}, closed, one_of)
+    return Record(by, {**needed, **taken}, closed=closed, one_of=one_of)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError
 from airflow_channel_provider.tokens import errors, policy
@@ -39,8 +39,7 @@ HOST_LOCK_SECONDS = 0.3
 """How often a waiting process looks whether the one that renews still lives."""
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(NamedTuple):
     """
     What one look at the store shows.
 
@@ -60,24 +59,23 @@ class _View:
         return None if self.stage is Stage.EXPIRED else self.token
 
 
-@dataclass(slots=True)
 class _Waiting:
     """
     How this task waits for another process that renews.
 
-    :param pause_seconds: the longest next pause.
-    :param seconds: how long it has waited so far.
-    :param since: when it began to wait for a process that holds the host lock and no lease; host clock, seconds.
-    :param next_claim_at: when it asks the policy again; host clock, seconds.
+    :ivar pause_seconds: the longest next pause.
+    :ivar seconds: how long it has waited so far.
+    :ivar since: when it began to wait for a process that holds the host lock and no lease; host clock, seconds.
+    :ivar next_claim_at: when it asks the policy again; host clock, seconds.
     """
 
-    pause_seconds: float
-    seconds: float = 0.0
-    since: float | None = None
-    next_claim_at: float = 0.0
+    def __init__(self, pause_seconds: float) -> None:
+        self.pause_seconds = pause_seconds
+        self.seconds = 0.0
+        self.since: float | None = None
+        self.next_claim_at = 0.0
 
 
-@dataclass
 class TokenAcquisition:
     """
     One caller's way to a token.
@@ -87,22 +85,28 @@ class TokenAcquisition:
     :param give_up_at: host clock, seconds; until then it waits for another process that renews.
     """
 
-    context: TokenContext
-    scope: str
-    channel_id: str | None
-    rejected: str | None
-    ask_again: bool
-    give_up_at: float
-    _waiting: _Waiting = field(init=False)
-    _announced: str | None = field(default=None, init=False)
-    """Fingerprint of the token that, by the record, another process has just stored."""
-    _missing: str | None = field(default=None, init=False)
-    """The same, once it was announced twice and could not be read: then it is renewed."""
-    _sends_credentials: bool = field(default=False, init=False)
-    """The refresh token was refused, and the credentials are tried."""
-
-    def __post_init__(self) -> None:
-        self._waiting = _Waiting(self.context.repository.store.poll_seconds[0])
+    def __init__(
+        self,
+        context: TokenContext,
+        scope: str,
+        channel_id: str | None,
+        rejected: str | None,
+        ask_again: bool,
+        give_up_at: float,
+    ) -> None:
+        self.context = context
+        self.scope = scope
+        self.channel_id = channel_id
+        self.rejected = rejected
+        self.ask_again = ask_again
+        self.give_up_at = give_up_at
+        self._waiting = _Waiting(context.repository.store.poll_seconds[0])
+        # Fingerprint of the token that, by the record, another process has just stored; and the same, once it was
+        # announced twice and could not be read: then it is renewed.
+        self._announced: str | None = None
+        self._missing: str | None = None
+        # The refresh token was refused, and the credentials are tried.
+        self._sends_credentials = False
 
     def run(self) -> Token:
         """

@@ -9,7 +9,7 @@ of the answer. Pure: every function takes ``now`` (store clock, seconds) and ret
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from airflow_channel_provider.tokens.validation import increment
 
@@ -17,8 +17,7 @@ LEAST_PAUSE_SECONDS = 5.0
 """After a second refusal in a row, however short the wait that it names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """
     What the service allows, and how carefully it is spent.
 
@@ -41,7 +40,7 @@ class Quota:
 
     def held_longer(self, seconds: float) -> Quota:
         """Return it for a store whose clock may be behind by as much."""
-        return replace(self, margin_seconds=self.margin_seconds + seconds)
+        return self._replace(margin_seconds=self.margin_seconds + seconds)
 
     @classmethod
     def unlimited(cls) -> Quota:
@@ -64,8 +63,7 @@ class Quota:
         return self.window_seconds + self.margin_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """
     One token request.
 
@@ -79,8 +77,7 @@ class Charge:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """
     The charges of one app.
 
@@ -129,7 +126,7 @@ class Ledger:
     def charge(self, charge_id: str, *, scope: str, kind: str, now: float, quota: Quota) -> Ledger:
         """Add a request that is about to be sent; :meth:`available_at` says whether it may."""
         charge = Charge(charge_id, now + quota.request_max_seconds, scope, kind)
-        return replace(self, charges=(*self.live(now, quota), charge))
+        return self._replace(charges=(*self.live(now, quota), charge))
 
     def settle(self, charge: Charge, now: float, *, answered: bool = True) -> Ledger:
         """
@@ -140,15 +137,15 @@ class Ledger:
         """
         known = next((c.at for c in self.charges if c.id == charge.id), now)
         others = tuple(c for c in self.charges if c.id != charge.id)
-        return replace(self, charges=(*others, replace(charge, at=now if answered else max(known, now))))
+        return self._replace(charges=(*others, charge._replace(at=now if answered else max(known, now))))
 
     def refund(self, charge_id: str) -> Ledger:
         """Remove the charge of a request that was provably not sent."""
-        return replace(self, charges=tuple(c for c in self.charges if c.id != charge_id))
+        return self._replace(charges=tuple(c for c in self.charges if c.id != charge_id))
 
     def accepted(self) -> Ledger:
         """End all earlier refusals: the service has granted a request."""
-        return replace(self, blocked_until=0.0, refusals=0)
+        return self._replace(blocked_until=0.0, refusals=0)
 
     def refused(self, now: float, quota: Quota, retry_after_seconds: float | None) -> Ledger:
         """
@@ -166,4 +163,4 @@ class Ledger:
             pause = min(charge.at for charge in live) + quota.hold_seconds - now
         else:
             pause = quota.probe_seconds if refusals <= quota.probes else quota.silence_seconds
-        return replace(self, blocked_until=max(self.blocked_until, now + pause), refusals=refusals)
+        return self._replace(blocked_until=max(self.blocked_until, now + pause), refusals=refusals)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.repository import TokenRepository
 from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, TokenEvent, TokenExchange
 
 
-@dataclass(frozen=True, slots=True)
-class TokenContext:
+class TokenContext(NamedTuple):
     """
     What an acquisition and a renewal work with. Immutable, so the threads of a process may share it.
 

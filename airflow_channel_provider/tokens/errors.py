@@ -99,8 +99,8 @@ def cached_error(
         )
     reason = f": {cause.message.removesuffix('.')}" if cause is not None else ""
     return ChannelNotSentError(
-        f"{context.label}: no token for scope {scope} is available now{reason}. After {failure.count} failed token "
-        f"request{'s' if failure.count > 1 else ''} in a row the next may be sent at {until:%H:%M:%S} UTC.",
+        f"{context.label}: no token for scope {scope} is available now{reason}. After {failure.in_a_row} failed token "
+        f"request{'s' if failure.in_a_row > 1 else ''} in a row the next may be sent at {until:%H:%M:%S} UTC.",
         method=cause.method if cause is not None else None,
         http_status=cause.http_status if cause is not None else None,
         retry_at=until,

@@ -9,9 +9,8 @@ often than its history.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_channel_provider.tokens import validation
 
@@ -41,8 +40,7 @@ class Outcome(Enum):
 _OUTCOMES = tuple(outcome.value for outcome in Outcome)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """
     One token request.
 
@@ -69,7 +67,7 @@ class TokenRequest:
 
 def add_request(history: History, request: TokenRequest, *, keep_rows: int = KEPT_ROWS) -> History:
     """Add a request that is about to be sent, and drop those that are older than a day."""
-    row = [text[:TEXT_LENGTH] if isinstance(text, str) else text for text in astuple(request)]
+    row = [text[:TEXT_LENGTH] if isinstance(text, str) else text for text in request]
     kept = [earlier for earlier in history if _at(earlier) + KEPT_SECONDS > request.at]
     return (*kept[max(0, len(kept) + 1 - keep_rows) :], row)
 

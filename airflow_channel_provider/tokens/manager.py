@@ -7,8 +7,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens import policy
@@ -34,8 +34,7 @@ SCOPE_LENGTH = 500
 """Of the name of a scope: it stands in the record many times."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeStatus:
+class ScopeStatus(NamedTuple):
     """The token of one scope."""
 
     scope: str
@@ -43,8 +42,7 @@ class ScopeStatus:
     remaining_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class AppStatus:
+class AppStatus(NamedTuple):
     """
     The quota of one app.
 
@@ -170,7 +168,7 @@ class TokenManager:
             "Went on with the token of scope %s that this process holds: %s", cached.token.scope, error
         )
         use_until = now + min(OLD_TOKEN_SECONDS, cached.ends_at - now)
-        self.repository.cache_token(replace(cached, use_until=use_until))
+        self.repository.cache_token(cached._replace(use_until=use_until))
         return cached.token
 
     def peek(self, channel_id: str | None = None) -> Token | None:

@@ -217,7 +217,7 @@ class _Describer:
         return facts.expires_at - policy.early_seconds(facts.expires_at - facts.issued_at, scopes)
 
     def _problem(self, failure: Failure) -> str:
-        times = "once" if failure.count == 1 else f"{failure.count} times in a row"
+        times = "once" if failure.in_a_row == 1 else f"{failure.in_a_row} times in a row"
         again = (
             f"; the next attempt is possible at {self._clock(failure.until)}"
             if failure.until > self.now
@@ -285,7 +285,8 @@ class _Describer:
             until = record.outage.until
             sent = f"at {self._clock(until)}" if until > self.now else "when a task needs a token"
             yield (
-                f"The service does not answer token requests ({record.outage.count} in a row); the next is sent {sent}."
+                f"The service does not answer token requests ({record.outage.in_a_row} in a row); the next is sent "
+                f"{sent}."
             )
         if any(not charge.scope for charge in live):
             yield (

@@ -7,8 +7,8 @@ been charged for the request in the same step, and must end it with one of the :
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
@@ -72,8 +72,7 @@ def stage_of(issued_at: float, expires_at: float, now: float, *, scopes: int = 1
     return Stage.EARLY if left <= early_seconds(life, scopes) else Stage.FRESH
 
 
-@dataclass(frozen=True, slots=True)
-class RenewalRequest:
+class RenewalRequest(NamedTuple):
     """
     One process asks to renew the token of a scope.
 
@@ -106,30 +105,26 @@ class RenewalRequest:
     asked_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Renew:
+class Renew(NamedTuple):
     """Send one token request; it is charged."""
 
     refresh: bool
     requested_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyRenewed:
+class AlreadyRenewed(NamedTuple):
     """A newer token is stored."""
 
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class RenewalInProgress:
+class RenewalInProgress(NamedTuple):
     """Another process is renewing; look again soon, at the latest at ``until`` (store clock, seconds)."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaExhausted:
+class QuotaExhausted(NamedTuple):
     """
     The quota is spent, or the rest is reserved for urgent renewals.
 
@@ -141,8 +136,7 @@ class QuotaExhausted:
     blocked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CachedFailure:
+class CachedFailure(NamedTuple):
     """A request like this failed lately and would fail again."""
 
     failure: Failure
@@ -173,7 +167,7 @@ def claim(
         request.owner, scope=request.scope, kind="refresh" if refresh else "issue", now=now, quota=quota
     )
     lease = Lease(request.owner, request.host, now + LEASE_SECONDS)
-    record = replace(record, ledger=ledger).forgetting(now).with_lease(request.scope, lease)
+    record = record._replace(ledger=ledger).forgetting(now).with_lease(request.scope, lease)
     return record, Renew(refresh, now)
 
 
@@ -238,7 +232,7 @@ def _concerns(failure: Failure, request: RenewalRequest) -> bool:
 
 
 def _early_tries_used(failure: Failure, request: RenewalRequest, quota: Quota) -> bool:
-    return request.stage is Stage.EARLY and failure.count >= EARLY_TRIES and not quota.is_unlimited
+    return request.stage is Stage.EARLY and failure.in_a_row >= EARLY_TRIES and not quota.is_unlimited
 
 
 def _quota_exhausted(

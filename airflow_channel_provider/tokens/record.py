@@ -9,8 +9,8 @@ spent. Its name and its history, which only people read, are repaired instead. W
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
@@ -20,6 +20,8 @@ from airflow_channel_provider.tokens.types import CHANNEL_TALK
 T = TypeVar("T")
 
 FORMAT = 1
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 MAX_CONNECTIONS = 20
 """The most connections of one app in its record: those that sent a token request last."""
@@ -35,8 +37,7 @@ ERROR_FIELDS = ("class", "message", "method", "http_status", "code", "error_type
 _TEXT_LENGTH = 250
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """
     One process is renewing the token of a scope.
 
@@ -50,8 +51,7 @@ class Lease:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class TokenFacts:
+class TokenFacts(NamedTuple):
     """
     The facts about a token that are no secret.
 
@@ -70,8 +70,7 @@ class TokenFacts:
     blob: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AppName:
+class AppName(NamedTuple):
     """
     The app of a record, for people.
 
@@ -90,15 +89,14 @@ class AppName:
     def used_by(self, other: AppName) -> AppName:
         """Add the connections of another use of the same app."""
         known = tuple(name for name in self.connections if name not in other.connections)
-        return replace(other, connections=(*known, *other.connections)[-MAX_CONNECTIONS:])
+        return other._replace(connections=(*known, *other.connections)[-MAX_CONNECTIONS:])
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """
     A failed token request, for all tasks.
 
-    :param count: failures in a row.
+    :param in_a_row: failures in a row, this one included; ``count`` in the document.
     :param until: no request is sent before then (store clock, seconds).
     :param error: a refusal that a repetition would meet again; None for a failure that passes.
     :param secret_mark: fingerprint of the App Secret that was refused; another secret may be tried at once.
@@ -106,16 +104,20 @@ class Failure:
     :param at: when it failed (store clock, seconds).
     """
 
-    count: int
+    in_a_row: int
     until: float
     error: Mapping[str, Any] | None = None
     secret_mark: str = ""
     refresh_refused: bool = False
     at: float = 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the failure as plain JSON values."""
+        values = self._asdict()
+        return {"count": values.pop("in_a_row"), **values}
 
-@dataclass(frozen=True, slots=True)
-class AppRecord:
+
+class AppRecord(NamedTuple):
     """
     The document of one app.
 
@@ -128,13 +130,13 @@ class AppRecord:
     :param history: rows of the module :mod:`.history`.
     """
 
-    ledger: Ledger = field(default_factory=Ledger)
-    leases: Mapping[str, Lease] = field(default_factory=dict)
-    tokens: Mapping[str, TokenFacts] = field(default_factory=dict)
-    failures: Mapping[str, Failure] = field(default_factory=dict)
+    ledger: Ledger = Ledger()
+    leases: Mapping[str, Lease] = _NONE
+    tokens: Mapping[str, TokenFacts] = _NONE
+    failures: Mapping[str, Failure] = _NONE
     outage: Failure | None = None
     secret_refused: Failure | None = None
-    name: AppName = field(default_factory=AppName)
+    name: AppName = AppName()
     history: History = ()
 
     def scopes_in_use(self, now: float, quota: Quota) -> int:
@@ -144,12 +146,12 @@ class AppRecord:
 
     def with_lease(self, scope: str, lease: Lease) -> AppRecord:
         """Give the lease of a scope to one renewal."""
-        return replace(self, leases={**self.leases, scope: lease})
+        return self._replace(leases={**self.leases, scope: lease})
 
     def without_lease(self, scope: str, owner: str) -> AppRecord:
         """Remove the lease of a scope, unless another renewal has it by now."""
         lease = self.leases.get(scope)
-        return replace(self, leases=_without(self.leases, scope)) if lease and lease.owner == owner else self
+        return self._replace(leases=_without(self.leases, scope)) if lease and lease.owner == owner else self
 
     def failure_of(self, scope: str, secret_mark: str) -> Failure | None:
         """Return the failure of the last token request of a scope with this App Secret."""
@@ -157,8 +159,7 @@ class AppRecord:
 
     def with_token(self, scope: str, facts: TokenFacts, secret_mark: str = "") -> AppRecord:
         """Add a new token, and remove earlier failures of its scope and any outage."""
-        return replace(
-            self,
+        return self._replace(
             tokens={**self.tokens, scope: facts},
             failures=_without(_without(self.failures, scope), f"{scope}|{secret_mark}"),
             outage=None,
@@ -171,7 +172,7 @@ class AppRecord:
         return (
             self
             if facts is None
-            else replace(self, tokens={**self.tokens, scope: replace(facts, dropped=True)})
+            else self._replace(tokens={**self.tokens, scope: facts._replace(dropped=True)})
         )
 
     def is_dropped(self, scope: str, fingerprint: str) -> bool:
@@ -182,13 +183,12 @@ class AppRecord:
     def with_failure(self, scope: str, failure: Failure, *, outage: Failure | None) -> AppRecord:
         """Add the failure of a token request; a refusal is kept for each App Secret."""
         key = scope if failure.error is None else f"{scope}|{failure.secret_mark}"
-        return replace(self, failures={**self.failures, key: failure}, outage=outage)
+        return self._replace(failures={**self.failures, key: failure}, outage=outage)
 
     def forgetting(self, now: float) -> AppRecord:
         """Drop what is older than a day, so that the document does not grow."""
         day = 86_400.0
-        return replace(
-            self,
+        return self._replace(
             leases={scope: lease for scope, lease in self.leases.items() if lease.until > now},
             tokens=_latest(
                 {scope: facts for scope, facts in self.tokens.items() if facts.expires_at + day > now},
@@ -235,7 +235,17 @@ class AppRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as plain JSON values."""
-        return {"format": FORMAT, **asdict(replace(self, history=())), "history": self.history}
+        return {
+            "format": FORMAT,
+            "ledger": {**self.ledger._asdict(), "charges": [one._asdict() for one in self.ledger.charges]},
+            "leases": {scope: lease._asdict() for scope, lease in self.leases.items()},
+            "tokens": {scope: facts._asdict() for scope, facts in self.tokens.items()},
+            "failures": {key: failure.to_json() for key, failure in self.failures.items()},
+            "outage": self.outage and self.outage.to_json(),
+            "secret_refused": self.secret_refused and self.secret_refused.to_json(),
+            "name": self.name._asdict(),
+            "history": self.history,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> AppRecord | None:
@@ -331,7 +341,7 @@ def _check(record: AppRecord) -> AppRecord:
         flags.append(facts.dropped)
     for failure in record.all_failures():
         times += (failure.until, failure.at)
-        counts.append(failure.count)
+        counts.append(failure.in_a_row)
         texts.append(failure.secret_mark)
         flags.append(failure.refresh_refused)
     collections = ledger.charges, record.leases, record.tokens, record.failures

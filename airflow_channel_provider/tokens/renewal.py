@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_channel_provider.exceptions import (
@@ -159,7 +159,7 @@ class Renewal:
             charge_id, now, self.request.scope, "refresh", why, self.request.asked_by
         )
         rows = history.set_outcome(record.history, self.charges[-1].id, now, Outcome.GRANTED)
-        return replace(record, history=history.add_request(rows, second))
+        return record._replace(history=history.add_request(rows, second))
 
     def _share(self, token: Token) -> None:
         repository = self.context.repository
@@ -192,7 +192,7 @@ class Renewal:
 
         def apply(record: AppRecord, now: float) -> AppRecord:
             after = change(record, now)
-            return replace(after, history=history.set_outcome(after.history, last, now, outcome, detail))
+            return after._replace(history=history.set_outcome(after.history, last, now, outcome, detail))
 
         # A store that fails here has the charge already, and the lease runs out by itself.
         with suppress(ChannelError):

@@ -7,9 +7,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from airflow_channel_provider.tokens import history, policy, validation
 from airflow_channel_provider.tokens.budget import Ledger, Quota
@@ -37,8 +36,7 @@ def wall_time_in(seconds: float) -> datetime:
     return datetime.now(timezone.utc) + timedelta(seconds=seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordSnapshot:
+class RecordSnapshot(NamedTuple):
     """
     The record at one moment.
 
@@ -140,7 +138,7 @@ class TokenRepository:
             if after is not None and isinstance(decision, Renew):
                 after = self._with_request(after, request, decision)
             written = after or (before.record if before.lost else None)
-            snapshot = replace(before, record=after or before.record)
+            snapshot = before._replace(record=after or before.record)
             return before.to_write(written) if written else None, (decision, snapshot)
 
         decision, snapshot = self.store.update(self.app, apply)
@@ -157,7 +155,7 @@ class TokenRepository:
         def apply(stored: Snapshot) -> tuple[dict[str, Any], RecordSnapshot]:
             before = read_record(stored, self.quota, self._clock())
             after = change(before.record, before.now)
-            return before.to_write(after), replace(before, record=after)
+            return before.to_write(after), before._replace(record=after)
 
         snapshot = self.store.update(self.app, apply)
         self._warn_if_lost(snapshot)
@@ -188,7 +186,7 @@ class TokenRepository:
             request.asked_by,
         )
         rows = history.add_request(record.history, sent)
-        return replace(record, name=record.name.used_by(self.name), history=rows)
+        return record._replace(name=record.name.used_by(self.name), history=rows)
 
     # ------------------------------------------------------------------------------------------------ the tokens
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from airflow_channel_provider.tokens import policy
@@ -53,7 +52,7 @@ def exchange_charge(
         ledger = ledger.settle(charge, now)
     ledger = ledger.charge(charge_id, scope=request.scope, kind="refresh", now=now, quota=quota)
     lease = Lease(request.owner, request.host, now + policy.LEASE_SECONDS)
-    return replace(record, ledger=ledger).with_lease(request.scope, lease)
+    return record._replace(ledger=ledger).with_lease(request.scope, lease)
 
 
 def succeeded(
@@ -74,9 +73,9 @@ def succeeded(
     refusals = last.refresh_refusals if last is not None else 0
     refusals = increment(refusals) if failure is not None and failure.refresh_refused else refusals
     replacements = increment(last.replacements) if last is not None and request.refused is not None else 0
-    facts = replace(facts, refresh_refusals=0 if refresh else refusals, replacements=replacements)
+    facts = facts._replace(refresh_refusals=0 if refresh else refusals, replacements=replacements)
     record = _settled(record, now, request, charges, answered=True)
-    record = replace(record, ledger=record.ledger.accepted())
+    record = record._replace(ledger=record.ledger.accepted())
     return record.with_token(request.scope, facts, request.secret_mark)
 
 
@@ -103,9 +102,9 @@ def failed(
     """
     record = _settled(record, now, request, charges, answered=answered)
     if not sent and charges:
-        record = replace(record, ledger=record.ledger.refund(charges[-1].id))
+        record = record._replace(ledger=record.ledger.refund(charges[-1].id))
     earlier = record.failure_of(request.scope, request.secret_mark)
-    count = increment(earlier.count) if earlier is not None else 1
+    count = increment(earlier.in_a_row) if earlier is not None else 1
     pause = (
         _refusal_pause(count, refresh=refresh) if error is not None else _transient_pause(count, sent=sent)
     )
@@ -121,7 +120,7 @@ def failed(
     )
     outage = record.outage if error is not None else _longer_outage(record.outage, now, sent=sent)
     record = record.with_failure(request.scope, failure, outage=outage)
-    return replace(record, secret_refused=failure) if _is_the_secret(record, request, failure) else record
+    return record._replace(secret_refused=failure) if _is_the_secret(record, request, failure) else record
 
 
 def _is_the_secret(record: AppRecord, request: RenewalRequest, failure: Failure) -> bool:
@@ -153,7 +152,7 @@ def refused_for_quota(
 ) -> AppRecord:
     """Record that the service refused because of its quota: one block for all scopes of the app."""
     record = _settled(record, now, request, charges, answered=True)
-    return replace(record, ledger=record.ledger.refused(now, quota, retry_after_seconds))
+    return record._replace(ledger=record.ledger.refused(now, quota, retry_after_seconds))
 
 
 def abandoned(record: AppRecord, now: float, request: RenewalRequest, charges: Charges) -> AppRecord:
@@ -163,7 +162,7 @@ def abandoned(record: AppRecord, now: float, request: RenewalRequest, charges: C
 
 def withdrawn(record: AppRecord, request: RenewalRequest, charge: Charge) -> AppRecord:
     """Remove the charge and the lease of a request that was not sent."""
-    return replace(record, ledger=record.ledger.refund(charge.id)).without_lease(request.scope, request.owner)
+    return record._replace(ledger=record.ledger.refund(charge.id)).without_lease(request.scope, request.owner)
 
 
 def _settled(
@@ -173,7 +172,7 @@ def _settled(
     for charge in charges:
         # Whatever happened to the last request: the ones before it were answered.
         ledger = ledger.settle(charge, now, answered=answered or charge is not charges[-1])
-    return replace(record, ledger=ledger).without_lease(request.scope, request.owner)
+    return record._replace(ledger=ledger).without_lease(request.scope, request.owner)
 
 
 def _transient_pause(count: int, *, sent: bool) -> float:
@@ -187,5 +186,5 @@ def _refusal_pause(count: int, *, refresh: bool) -> float:
 
 
 def _longer_outage(outage: Failure | None, now: float, *, sent: bool) -> Failure:
-    count = increment(outage.count) if outage is not None else 1
+    count = increment(outage.in_a_row) if outage is not None else 1
     return Failure(count, now + _transient_pause(count, sent=sent), at=now)

@@ -5,9 +5,8 @@ What the parts of the package pass to each other: a token, what a service is lik
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 APP_SCOPE = "app"
 
@@ -32,8 +31,7 @@ def fingerprint_of(access_token: str) -> str:
     return hashlib.sha256(b"channel-token-fingerprint|" + access_token.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """
     One access token and the refresh token that came with it.
 
@@ -46,11 +44,14 @@ class Token:
     :param scope: ``app`` or ``channel:<id>``.
     """
 
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
+    access_token: str
+    refresh_token: str
     issued_at: float
     expires_at: float
     scope: str
+
+    def __repr__(self) -> str:
+        return f"Token(issued_at={self.issued_at}, expires_at={self.expires_at}, scope={self.scope!r})"
 
     @property
     def fingerprint(self) -> str:
@@ -63,8 +64,7 @@ class Token:
         return self.expires_at - self.issued_at
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceProfile:
+class ServiceProfile(NamedTuple):
     """
     What differs between the services in how they give tokens. Everything else is the same for all of them.
 
@@ -142,8 +142,7 @@ class TokenEventKind(Enum):
     WAITED = "waited"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenEvent:
+class TokenEvent(NamedTuple):
     """
     One thing that happened while a token was obtained, for metrics. Holds no token and nothing derived from one.
 

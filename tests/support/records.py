@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from airflow_channel_provider.tokens import history
 from airflow_channel_provider.tokens.budget import Charge, Ledger
@@ -56,7 +55,7 @@ def app_record(
         Charge(f"charge-{i}", now - 1700 + 160 * i, scopes[i % len(scopes)], "issue" if i < 2 else "refresh")
         for i in range(spent)
     )
-    return replace(record, ledger=Ledger(charges), history=a_day(now, scopes, requests))
+    return record._replace(ledger=Ledger(charges), history=a_day(now, scopes, requests))
 
 
 def a_day(now: float, scopes: list[str], requests: int) -> history.History:

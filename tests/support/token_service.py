@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelAuthenticationError, ChannelTokenQuotaError
@@ -89,7 +89,7 @@ class ParsedOnceStore(MemoryStore):
 
     def load(self, document: str) -> Snapshot:
         found, now = self._parsed.get(document), self._clock()
-        return Snapshot(None, now) if found is None else replace(found, now=max(found.now, now))
+        return Snapshot(None, now) if found is None else found._replace(now=max(found.now, now))
 
     def update(self, document: str, change: Change[Any]) -> Any:
         before = self._documents.get(document)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from airflow_channel_provider.tokens.types import Token
 
@@ -23,8 +22,7 @@ ASIDE_BYTES = 60_000
 """So long, and where there is little room so much, is kept of what could not be read, for people to look at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """
     The document at one moment.
 
@@ -57,8 +55,7 @@ class HostLock(Enum):
     """The store can't see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CachedToken:
+class CachedToken(NamedTuple):
     """
     A token that this process may use without looking.
 

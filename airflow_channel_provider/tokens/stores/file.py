@@ -25,9 +25,8 @@ import stat
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import boot_id, steady
@@ -281,8 +280,7 @@ class FileStore:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A document as read, when by the host's own clock, and whether there is anything in its place."""
 
     snapshot: Snapshot

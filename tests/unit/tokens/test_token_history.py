@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ def test_a_request_is_pending_until_its_end_is_written_down() -> None:
     began = rows(SENT)
     assert history.parse_requests(began) == [SENT]
     ended = history.set_outcome(began, "id-1", NOW + 0.25, Outcome.GRANTED)
-    assert history.parse_requests(ended) == [replace(SENT, outcome="granted", seconds=0.25)]
+    assert history.parse_requests(ended) == [SENT._replace(outcome="granted", seconds=0.25)]
 
 
 def test_the_end_of_an_unknown_request_changes_nothing() -> None:
@@ -44,13 +43,13 @@ def test_the_end_of_an_unknown_request_changes_nothing() -> None:
 
 
 def test_requests_of_another_day_are_forgotten() -> None:
-    later = replace(SENT, id="id-2", at=NOW + KEPT_SECONDS)
+    later = SENT._replace(id="id-2", at=NOW + KEPT_SECONDS)
     assert history.parse_requests(rows(SENT, later)) == [later]
-    assert len(rows(SENT, replace(later, at=NOW + KEPT_SECONDS - 1))) == 2
+    assert len(rows(SENT, later._replace(at=NOW + KEPT_SECONDS - 1))) == 2
 
 
 def test_no_more_rows_are_kept_than_the_store_can_hold() -> None:
-    many = [replace(SENT, id=f"id-{number}", at=NOW + number) for number in range(10)]
+    many = [SENT._replace(id=f"id-{number}", at=NOW + number) for number in range(10)]
     assert [request.id for request in history.parse_requests(rows(*many, keep_rows=3))] == [
         "id-7",
         "id-8",
@@ -59,7 +58,7 @@ def test_no_more_rows_are_kept_than_the_store_can_hold() -> None:
 
 
 def test_long_names_are_cut() -> None:
-    (request,) = history.parse_requests(rows(replace(SENT, asked_by="t" * 10_000)))
+    (request,) = history.parse_requests(rows(SENT._replace(asked_by="t" * 10_000)))
     assert request.asked_by == "t" * history.TEXT_LENGTH
 
 

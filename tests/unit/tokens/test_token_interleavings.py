@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ class Processes(RuleBasedStateMachine):
             at = self.now - age
             ledger = self.record.ledger.charge(f"before-{i}", scope=scope, kind="issue", now=at, quota=QUOTA)
             ledger = ledger.settle(Charge(f"before-{i}", 0.0, scope, "issue"), at)
-            self.record = replace(self.record, ledger=ledger)
+            self.record = self.record._replace(ledger=ledger)
             self.counted.append(self.now - age)
 
     @rule(seconds=st.one_of(st.floats(0, 5), st.floats(0, 400), st.just(1801.0)))

@@ -101,7 +101,7 @@ def test_a_refusal_after_a_thousand_others_is_remembered_for_half_an_hour(count:
     request = RenewalRequest("app", "o", "host", Stage.EXPIRED, secret_mark="mark")
     before = AppRecord(failures={"app|mark": Failure(count, 0.0, REFUSAL, "mark")})
     (failure,) = refused(before, 10_000.0, request, ()).failures.values()
-    assert (failure.count, failure.until) == (min(count + 1, MOST_COUNTED), 11_800.0)
+    assert (failure.in_a_row, failure.until) == (min(count + 1, MOST_COUNTED), 11_800.0)
 
 
 def test_nothing_else_that_counts_overflows() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -65,7 +64,7 @@ def test_the_state_of_a_token_is_the_policys(left: float, state: str) -> None:
 
 
 def test_a_dropped_token_has_no_renewal_of_its_own() -> None:
-    found = scope(replace(FRESH, dropped=True))
+    found = scope(FRESH._replace(dropped=True))
     assert (found.state, found.renewal_at, found.late_at) == ("dropped", None, None)
 
 
@@ -121,11 +120,11 @@ def test_the_timeline_has_every_request_of_the_day() -> None:
             "All 10 token requests are spent; the next is free at 12:28:16 UTC. Tasks that hold a living token go on.",
         ),
         (
-            {"ledger": replace(charges(3), blocked_until=NOW + 300)},
+            {"ledger": charges(3)._replace(blocked_until=NOW + 300)},
             "The service refuses token requests for its quota; the next is sent at 12:05:00 UTC.",
         ),
         (
-            {"ledger": replace(charges(3), blocked_until=NOW + 300)},
+            {"ledger": charges(3)._replace(blocked_until=NOW + 300)},
             (
                 "By our own count 7 requests were left when it refused: something else uses the same app. Lower the "
                 "option [channel_talk] token_quota by what that needs."

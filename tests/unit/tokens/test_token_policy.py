@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,9 +22,9 @@ from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, To
 QUOTA = Quota()
 NOW = 10_000.0
 COLD = RenewalRequest(scope="app", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
-EARLY = replace(COLD, stage=Stage.EARLY, held="old")
+EARLY = COLD._replace(stage=Stage.EARLY, held="old")
 ME = (Charge("me", 0.0, "app", "issue"),)
-LATE = replace(COLD, stage=Stage.LATE, held="old")
+LATE = COLD._replace(stage=Stage.LATE, held="old")
 
 
 def spent(count: int, *, at: float = NOW - 100) -> Ledger:
@@ -90,8 +89,8 @@ def test_a_cold_start_is_issued_charged_and_leased_in_one_step() -> None:
     [
         (EARLY, True),
         (LATE, True),
-        (replace(LATE, stage=Stage.EXPIRED), False),  # a refresh that is refused plus an issue would cost two
-        (replace(COLD, refused="old"), False),
+        (LATE._replace(stage=Stage.EXPIRED), False),  # a refresh that is refused plus an issue would cost two
+        (COLD._replace(refused="old"), False),
     ],
 )
 def test_a_living_token_is_refreshed_anything_else_is_issued(request_: RenewalRequest, refresh: bool) -> None:
@@ -115,7 +114,7 @@ def test_a_refresh_token_known_to_be_refused_is_not_tried_again() -> None:
 def test_a_lease_holds_until_it_ends_or_its_holder_does(
     lease: Lease, alone: bool, expected: policy.Decision
 ) -> None:
-    record, decision = claim(replace(COLD, alone_on_host=alone), leases={"app": lease})
+    record, decision = claim(COLD._replace(alone_on_host=alone), leases={"app": lease})
     assert decision == expected
     assert (record is None) == isinstance(expected, RenewalInProgress)
 
@@ -132,10 +131,10 @@ FRESH_FACTS = TokenFacts("newer", NOW - 10, NOW + 1790)
     ("request_", "expected"),
     [
         (COLD, AlreadyRenewed("newer")),
-        (replace(COLD, held="old", refused="old"), AlreadyRenewed("newer")),
-        (replace(COLD, refused="newer"), Renew(False, NOW)),
-        (replace(COLD, missing="newer"), Renew(False, NOW)),
-        (replace(LATE, held="newer"), Renew(True, NOW)),
+        (COLD._replace(held="old", refused="old"), AlreadyRenewed("newer")),
+        (COLD._replace(refused="newer"), Renew(False, NOW)),
+        (COLD._replace(missing="newer"), Renew(False, NOW)),
+        (LATE._replace(held="newer"), Renew(True, NOW)),
     ],
 )
 def test_a_newer_token_of_somebody_else_is_taken_unless_it_is_no_use(
@@ -174,7 +173,7 @@ REFUSAL = {"class": "ChannelAuthenticationError", "message": "wrong secret"}
         (COLD, Failure(1, NOW), False),
         (COLD, Failure(1, NOW + 9, REFUSAL, "mark"), True),
         (COLD, Failure(1, NOW + 9, REFUSAL, "mark of another secret"), False),
-        (replace(COLD, ask_again=True), Failure(1, NOW + 9, REFUSAL, "mark"), False),
+        (COLD._replace(ask_again=True), Failure(1, NOW + 9, REFUSAL, "mark"), False),
         (EARLY, Failure(1, NOW - 1), False),
         (EARLY, Failure(2, NOW - 1), True),  # two early tries, then the old token serves until late
         (LATE, Failure(2, NOW - 1), False),
@@ -309,7 +308,7 @@ def test_the_third_replacement_in_a_row_has_to_wait_and_each_further_one_longer(
 def test_replacements_are_counted_until_a_token_is_renewed_for_its_age() -> None:
     record, counts = AppRecord(tokens={"app": TokenFacts("old", NOW - 100, NOW + 1700)}), []
     for refused in ("old", "old", None, "old"):
-        request = replace(COLD, refused=refused)
+        request = COLD._replace(refused=refused)
         facts = TokenFacts("old", NOW, NOW + 1800)
         record = transitions.succeeded(record, NOW, request, facts, ())
         counts.append(record.tokens["app"].replacements)
@@ -327,7 +326,7 @@ def test_requests_that_do_not_even_leave_are_tried_again_within_half_a_minute() 
 
 
 def test_the_refusals_of_two_app_secrets_are_remembered_side_by_side() -> None:
-    other = replace(COLD, secret_mark="another mark")
+    other = COLD._replace(secret_mark="another mark")
     record = fail(COLD, AppRecord(), NOW, error=REFUSAL)
     record = fail(other, record, NOW, error=REFUSAL)
     for request in (COLD, other):
@@ -335,7 +334,7 @@ def test_the_refusals_of_two_app_secrets_are_remembered_side_by_side() -> None:
 
 
 def refused_issue(record: AppRecord, scope: str, now: float = NOW) -> AppRecord:
-    request = replace(COLD, scope=scope)
+    request = COLD._replace(scope=scope)
     after, decision = policy.claim(record, now, request, QUOTA)
     assert isinstance(decision, Renew)
     assert after is not None
@@ -344,9 +343,9 @@ def refused_issue(record: AppRecord, scope: str, now: float = NOW) -> AppRecord:
 
 def test_a_refused_app_token_means_the_secret_and_stops_every_scope() -> None:
     record = refused_issue(AppRecord(), "app")
-    other = replace(COLD, scope="channel:1")
+    other = COLD._replace(scope="channel:1")
     assert policy.claim(record, NOW + 1, other, QUOTA)[1] == CachedFailure(record.failures["app|mark"])
-    assert policy.claim(record, NOW + 1, replace(other, secret_mark="corrected"), QUOTA)[1] == Renew(
+    assert policy.claim(record, NOW + 1, other._replace(secret_mark="corrected"), QUOTA)[1] == Renew(
         False, NOW + 1
     )
     assert policy.claim(record, NOW + 301, other, QUOTA)[1] == Renew(False, NOW + 301)
@@ -357,7 +356,7 @@ def test_one_refused_channel_is_that_channel_two_are_the_secret() -> None:
     assert record.secret_refused is None
     record = refused_issue(record, "channel:2", NOW + 1)
     assert record.secret_refused == record.failures["channel:2|mark"]
-    third = replace(COLD, scope="channel:3")
+    third = COLD._replace(scope="channel:3")
     assert policy.claim(record, NOW + 2, third, QUOTA)[1] == CachedFailure(record.failures["channel:2|mark"])
 
 
@@ -369,7 +368,7 @@ def test_a_token_bought_since_shows_that_the_secret_is_good() -> None:
 
 def test_a_refused_secret_does_not_stop_a_refresh_which_does_not_show_it() -> None:
     record = refused_issue(AppRecord(), "app")
-    living = replace(LATE, scope="channel:1")
+    living = LATE._replace(scope="channel:1")
     assert policy.claim(record, NOW + 1, living, QUOTA)[1] == Renew(True, NOW + 1)
 
 
@@ -378,8 +377,8 @@ def test_after_two_refused_refreshes_in_a_row_a_scope_is_only_issued_until_a_ref
     for round_ in range(3):
         now = NOW + 2000 * round_
         held = TokenFacts(f"fp{round_}", now - 1750, now + 50, refresh_refusals=min(round_, 2))
-        record = replace(record, tokens={"app": held})
-        request = replace(LATE, held=held.fingerprint)
+        record = record._replace(tokens={"app": held})
+        request = LATE._replace(held=held.fingerprint)
         after, decision = policy.claim(record, now, request, QUOTA)
         assert decision == Renew(round_ < 2, now)
         assert after is not None

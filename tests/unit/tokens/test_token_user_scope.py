@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import pytest
@@ -39,7 +39,7 @@ def test_without_a_quota_a_request_may_be_sent_at_any_time_unless_the_service_bl
     ledger = Ledger(tuple(Charge(f"c{i}", 1000.0 + i, "user", "issue") for i in range(50)))
     assert ledger.available_at(1001.0, UNLIMITED) == 1001.0
     assert ledger.available_at(1001.0, UNLIMITED, keep_free=3) == 1001.0
-    assert replace(ledger, blocked_until=1234.0).available_at(1001.0, UNLIMITED) == 1234.0
+    assert ledger._replace(blocked_until=1234.0).available_at(1001.0, UNLIMITED) == 1234.0
 
 
 def test_the_ledger_only_holds_requests_on_their_way() -> None:
@@ -89,7 +89,7 @@ def test_a_token_of_a_year_may_be_renewed_in_its_last_73_days(age: float, stage:
 
 
 def test_early_tries_of_a_token_of_a_year_are_an_hour_apart_and_go_on() -> None:
-    request = replace(USER, stage=Stage.EARLY, held="old")
+    request = USER._replace(stage=Stage.EARLY, held="old")
     record = AppRecord(tokens={"user": TokenFacts("old", 0.0, YEAR)})
     now = 300 * DAY
     for count in range(1, 6):
@@ -106,7 +106,7 @@ def test_early_tries_of_a_token_of_a_year_are_an_hour_apart_and_go_on() -> None:
         )
         failure = record.failure_of("user", "mark")
         assert failure is not None
-        assert (failure.count, failure.until) == (count, now + 3600.0)
+        assert (failure.in_a_row, failure.until) == (count, now + 3600.0)
         assert isinstance(policy.claim(record, now + 3599, request, UNLIMITED)[1], CachedFailure)
         now += 3600.0
         assert policy.claim(record, now, request, UNLIMITED)[1] == Renew(refresh=True, requested_at=now)
@@ -125,14 +125,14 @@ def test_early_tries_of_a_token_of_a_year_are_an_hour_apart_and_go_on() -> None:
 def test_a_refresh_token_that_outlives_its_access_token_is_shown(
     changes: dict[str, object], refresh: bool
 ) -> None:
-    request = replace(USER, **changes)  # type: ignore[arg-type]
+    request = USER._replace(**changes)  # type: ignore[arg-type]
     _, decision = policy.claim(AppRecord(), 1000.0, request, UNLIMITED)
     assert decision == Renew(refresh=refresh, requested_at=1000.0)
 
 
 def test_one_that_was_refused_is_not_shown_again() -> None:
     record = AppRecord(failures={"user": Failure(1, 0.0, refresh_refused=True)})
-    _, decision = policy.claim(record, 1000.0, replace(USER, outliving=True), UNLIMITED)
+    _, decision = policy.claim(record, 1000.0, USER._replace(outliving=True), UNLIMITED)
     assert decision == Renew(refresh=False, requested_at=1000.0)
 
 

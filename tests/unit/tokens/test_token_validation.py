@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -235,10 +234,10 @@ def test_a_record_fits_what_the_policy_may_write_and_no_more() -> None:
     assert record is not None
     assert record.fits(now, quota)
     assert not record.fits(now - 1, quota)
-    paused = replace(AppRecord(), outage=Failure(1, now + 4200))
+    paused = AppRecord()._replace(outage=Failure(1, now + 4200))
     assert paused.fits(now, quota)
     assert not paused.fits(now - 1, quota)
-    day = replace(paused, outage=None, ledger=replace(paused.ledger, blocked_until=now + 86_400.0))
+    day = paused._replace(outage=None, ledger=paused.ledger._replace(blocked_until=now + 86_400.0))
     assert not day.fits(now, quota)
     assert day.fits(now, Quota(window_seconds=86_400.0))
 
