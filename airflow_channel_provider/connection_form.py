@@ -31,6 +31,7 @@ class FormField:
     :param default: what the form starts with.
     :param minimum: least valid number.
     :param maximum: greatest valid number.
+    :param pattern: regular expression that a text must match.
     :param secret: whether the form hides what is typed.
     """
 
@@ -43,6 +44,7 @@ class FormField:
     default: str | None = None
     minimum: int | None = None
     maximum: int | None = None
+    pattern: str | None = None
     secret: bool = False
 
     def schema(self) -> dict[str, object]:
@@ -56,6 +58,8 @@ class FormField:
             schema["minimum"] = self.minimum
         if self.maximum is not None:
             schema["maximum"] = self.maximum
+        if self.pattern is not None:
+            schema["pattern"] = self.pattern
         if self.secret:
             schema["format"] = "password"
         return schema
@@ -147,6 +151,14 @@ _WEBHOOK_TOKEN = FormField(
     "The token that Channel Talk shows for a webhook to this Airflow. Empty: no webhook is taken.",
     secret=True,
 )
+_SIGNING_SECRET = FormField(
+    "signing_secret",
+    "Signing key",
+    "Signing key of the app's function endpoint, hexadecimal. Empty: no command of Channel Talk is taken.",
+    # Empty, or what stands for the saved one.
+    pattern=r"^([0-9a-fA-F]{2}){16,}$|^\*{3}$|^$",
+    secret=True,
+)
 _SCHEME = "Scheme (https or http)"
 
 CHANNEL_TALK_FORM = ConnectionForm(
@@ -165,6 +177,7 @@ CHANNEL_TALK_FORM = ConnectionForm(
             "Address of the channel in Channel Desk. If set, tasks that write to a chat link to it.",
         ),
         _WEBHOOK_TOKEN,
+        _SIGNING_SECRET,
         _TIMEOUT,
     ),
     hidden=(),

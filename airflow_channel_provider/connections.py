@@ -154,6 +154,44 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """
+    What a connection to an app says of the calls that Channel Talk sends to it.
+
+    :param signing_key: decoded; not part of the repr. None: no call is taken.
+    :param app_id: App ID, where the connection has one.
+    :param channel_id: the only channel whose calls are taken; None: whichever has the app.
+    :param webhook_token: which the app's webhooks carry, where it has one; not part of the repr.
+    """
+
+    conn_id: str
+    signing_key: bytes | None = field(repr=False)
+    app_id: str | None = None
+    channel_id: str | None = None
+    webhook_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_connection(cls, conn: Connection) -> EndpointSettings:
+        """
+        Read a connection of the type ``channel_talk``.
+
+        :raises ChannelConfigurationError: it is of another type, or its signing key is none.
+        """
+        fields = _Fields(conn)
+        if conn.conn_type != "channel_talk":
+            raise ChannelConfigurationError(
+                f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; an app has the type channel_talk."
+            )
+        return cls(
+            fields.conn_id,
+            fields.signing_key(),
+            fields.text("login", conn.login),
+            fields.extra_text("channel_id"),
+            fields.extra_secret("webhook_token"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class BenllyLogin:
     """
     What a user's access token is fetched with: a client, and either a refresh token or a user's name and password.
@@ -325,6 +363,23 @@ class _Fields:
 
     def extra_secret(self, name: str) -> str | None:
         return self.secret(f"extra {name}", self._extra.get(name))
+
+    def signing_key(self) -> bytes | None:
+        from airflow_channel_provider.contract.signing import signing_key_of
+
+        if self.extra_text("signing_key") is not None:
+            raise self.error(
+                "extra signing_key",
+                "has a name by which Airflow would show it to readers",
+                "save the signing key as signing_secret",
+            )
+        text = self.extra_text("signing_secret")
+        try:
+            return None if text is None else signing_key_of(text)
+        except ValueError as error:
+            raise self.error(
+                "extra signing_secret", str(error), "copy the signing key from the app's settings page"
+            ) from None
 
     def extra_login(self, name: str) -> str | None:
         return self.extra_secret(name) if name in _LOGIN_SECRETS else self.extra_text(name)

@@ -341,9 +341,11 @@ class ChannelTalkHook(ServiceHook):
 
     def _check_connection(self) -> str:
         """Get a token and try it. Costs a token request only if no valid one is stored."""
+        from airflow_channel_provider.connections import EndpointSettings
         from airflow_channel_provider.hooks._connection_test import ConnectionTest
         from airflow_channel_provider.hooks._tokens import TokenUser
 
+        EndpointSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
         self.caller = self.caller or CONNECTION_TEST
         wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
         user = TokenUser(self.manager, wait_seconds=wait_seconds, sleep=self._sleep)

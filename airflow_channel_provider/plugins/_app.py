@@ -1,6 +1,7 @@
 """
-The routes of the page. Each of them asks for a right on connections, since Airflow protects no route of a plugin; the
-one that takes webhooks asks for a token (:mod:`._webhooks`).
+The routes of the page. Each of them asks for a right on connections, since Airflow protects no route of a plugin. The
+one that takes webhooks asks for a token (:mod:`._webhooks`), the function endpoint for a signature
+(:mod:`._functions`).
 
 Reading wants the right to read connections, and shows the apps of those that the reader may read; dropping a token
 wants the right to edit one of the connections that use the app. The latter is a request that no form of another site
@@ -24,8 +25,8 @@ from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.hooks._stores import open_store
-from airflow_channel_provider.plugins import _page, _webhooks
-from airflow_channel_provider.plugins._body import read_body
+from airflow_channel_provider.plugins import _functions, _page, _webhooks
+from airflow_channel_provider.plugins._body import Json, read_body
 from airflow_channel_provider.plugins._report import NO_RIGHT, report
 from airflow_channel_provider.plugins._rights import Rights
 
@@ -40,6 +41,7 @@ MAX_BODY_BYTES = 16_384
 app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
 
 app.include_router(_webhooks.router)
+app.include_router(_functions.router)
 
 _may_read = Depends(requires_access_connection(method="GET"))
 
@@ -73,7 +75,7 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     notice = _NOTICES.get(error.status_code)
     if notice is not None and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_page.notice(*notice), status_code=error.status_code)
-    return _Json({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+    return Json({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
 _NOTICES = {
@@ -94,7 +96,7 @@ def show_page() -> str:
 @app.get("/api/quota", dependencies=[_may_read])
 def show_quota(user: GetUserDep) -> JSONResponse:
     """Return the page's data; 200 as well where the store can't be read, since this server is well."""
-    return _Json(report(Rights(user)))
+    return Json(report(Rights(user)))
 
 
 @app.post("/api/drop-token", dependencies=[_may_read])
@@ -108,7 +110,7 @@ async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
     if not dropped:
         raise HTTPException(404, "There is no such token, or it has been dropped already.")
     log.info("%s dropped the token of scope %r of app %r", user.get_name(), scope, key)
-    return _Json({"dropped": True})
+    return Json({"dropped": True})
 
 
 def _drop(rights: Rights, key: str, scope: str) -> bool:
@@ -142,10 +144,3 @@ def _json_of(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-class _Json(JSONResponse):
-    """Names come from services and stores: half of a surrogate pair in one is escaped, since UTF-8 can't hold it."""
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")

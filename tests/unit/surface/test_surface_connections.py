@@ -7,9 +7,16 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_channel_provider.connection_form import FORMS, ConnectionForm
-from airflow_channel_provider.connections import BenllyLogin, BenllySettings, ChannelTalkSettings
+from airflow_channel_provider.connections import (
+    BenllyLogin,
+    BenllySettings,
+    ChannelTalkSettings,
+    EndpointSettings,
+)
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
+KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2
 CHANNEL_TALK: dict[str, Any] = {"conn_type": "channel_talk", "login": "app-1", "password": "s3cret=="}
 BENLLY: dict[str, Any] = {
     "conn_type": "benlly",
@@ -266,3 +273,34 @@ def outcome(form: ConnectionForm) -> object:
         return read("c")
     except ChannelConfigurationError as error:
         return str(error)
+
+
+@pytest.mark.parametrize(
+    ("extra", "fault"),
+    [
+        ({"signing_secret": "c2VjcmV0"}, "the field extra signing_secret is not hexadecimal; copy"),
+        (
+            {"signing_secret": "0f" * 15},
+            "the field extra signing_secret has fewer than 32 hexadecimal digits",
+        ),
+        ({"signing_key": "0f" * 32}, "the field extra signing_key has a name by which Airflow would show it"),
+    ],
+)
+def test_a_signing_key_that_is_none_is_refused(
+    set_connection: Callable[..., None], extra: dict[str, str], fault: str
+) -> None:
+    set_connection("app", conn_type="channel_talk", password="a-long-secret", extra=extra)
+    with pytest.raises(ChannelConfigurationError) as refused:
+        EndpointSettings.from_connection(BaseHook.get_connection("app"))
+    assert fault in str(refused.value)
+    works, found = ChannelTalkHook("app").test_connection()
+    assert not works
+    assert fault.partition(";")[0].removeprefix("the field ") in found
+    assert not any(value in str(refused.value) for value in extra.values())
+
+
+def test_a_signing_key_is_read_and_shown_to_nobody(set_connection: Callable[..., None]) -> None:
+    set_connection("app", conn_type="channel_talk", password="a-long-secret", extra={"signing_secret": KEY})
+    settings = EndpointSettings.from_connection(BaseHook.get_connection("app"))
+    assert settings.signing_key == bytes.fromhex(KEY)
+    assert repr(settings) == "EndpointSettings(conn_id='app', app_id=None, channel_id=None)"

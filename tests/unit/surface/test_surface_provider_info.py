@@ -111,19 +111,22 @@ def test_a_secret_field_has_no_default_and_hides_what_is_typed() -> None:
     secret = [field for form in FORMS for field in form.fields if field.secret]
     assert [field.name for field in secret] == [
         "webhook_token",
+        "signing_secret",
         "webhook_token",
         "client_secret",
         "user_password",
         "refresh_token",
     ]
     for field in secret:
-        assert field.schema() == {"type": ["string", "null"], "format": "password"}
+        rules = {"pattern": field.pattern} if field.pattern else {}
+        assert field.schema() == {"type": ["string", "null"], "format": "password", **rules}
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.conn_type)
 def test_each_field_accepts_what_the_form_saves(form: ConnectionForm) -> None:
     for field in form.fields:
         valid = field.choices[0] if field.choices else 5 if field.kind == "integer" else "text"
+        valid = "0f" * 32 if field.name == "signing_secret" else valid
         jsonschema.validate(valid, field.schema())
         if field.required:
             with pytest.raises(jsonschema.ValidationError):
