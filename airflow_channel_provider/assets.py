@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.inbound.webhooks import EVENTS, SCHEME
+from airflow_channel_provider.contract.webhooks import EVENTS
+from airflow_channel_provider.inbound.webhooks import SCHEME
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult

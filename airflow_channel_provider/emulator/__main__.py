@@ -49,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="where apps serve their functions, unless the settings say so; registerExtension asks for commands there",
     )
+    parser.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="is told of all events of all channels, besides what the settings say",
+    )
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port there once it listens")
     # Of EmulatorProcess: settings come as a line on stdin, and the end of stdin or of that process ends this one.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
@@ -58,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
 def _read_settings(arguments: argparse.Namespace) -> Settings:
     named = {"contract": arguments.contract, "dialect": arguments.dialect}
     settings = _settings_as_given(arguments).changed({name: value for name, value in named.items() if value})
+    if arguments.webhook is not None:
+        given = {"name": "command line", "url": arguments.webhook}
+        settings = settings.changed({"webhooks": [*settings.webhooks, given]})
     if arguments.function_endpoint is None:
         return settings
     return settings.changed(

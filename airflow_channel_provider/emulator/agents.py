@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.emulator.webhooks import announce_opened
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,6 +33,19 @@ def set_state(chat: JSONObject, state: str, stamp: int) -> None:
     chat.update(state=state, version=chat["version"] + 1, updatedAt=stamp)
     if state in _STAMPS:
         chat[_STAMPS[state]] = stamp
+
+
+def change_state(world: World, chat: JSONObject, state: str, stamp: int) -> None:
+    """
+    Bring a user chat into a state, and tell of it if it is open now and was not before.
+
+    :param chat: changed in place; this and the others as of :func:`set_state`.
+    """
+    was_open = plain_state(str(chat["state"])) == "opened"
+    set_state(chat, state, stamp)
+    channel = world.channels.get(chat["channelId"])
+    if state == "opened" and not was_open and channel is not None:
+        announce_opened(world, channel, chat)
 
 
 def change_chat(world: World, wanted: Mapping[str, JSON]) -> None:
@@ -68,7 +83,7 @@ def close_chat_later(world: World, chat: JSONObject, now: float) -> None:
     """
     after_seconds = world.settings.user_chats_close_after_seconds
     if after_seconds is not None:
-        set_state(chat, "opened", int(now * 1000))
+        change_state(world, chat, "opened", int(now * 1000))
         change_chat(world, {"user_chat_id": chat["id"], "state": "closed", "after_seconds": after_seconds})
 
 
@@ -77,7 +92,7 @@ def _change(world: World, chat_id: JSON, changes: Mapping[str, JSON], moment: fl
     if chat is None:  # the channels were set up anew meanwhile
         return
     if "state" in changes:
-        set_state(chat, changes["state"], stamp)
+        change_state(world, chat, changes["state"], stamp)
     if "assignee_id" in changes:
         chat.update(assigneeId=changes["assignee_id"], version=chat["version"] + 1, updatedAt=stamp)
 

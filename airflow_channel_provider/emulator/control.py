@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
@@ -79,6 +79,28 @@ class EmulatorControl:
         """
         entries: list[JSONObject] = self._send("app_calls", query={"since": since})
         return entries
+
+    def deliveries(self, since: int = 0) -> list[JSONObject]:
+        """
+        Every webhook, and hook of an app, that was sent or is to be sent, oldest first.
+
+        :param since: only those after this number; the ``n`` of the last one that is known.
+        :return: of each: ``n``, ``kind`` (``webhook`` or ``hook``), ``target`` (name of the webhook, id of the app),
+            ``event``, ``url`` without its query, ``made_at``, ``state`` (``waiting``, ``sending``, ``delivered``,
+            ``refused`` or ``blocked``), ``attempts``, ``http_status`` and ``error`` of the last one, ``due_at`` while
+            it waits, and ``ended_at``.
+        """
+        entries: list[JSONObject] = self._send("deliveries", query={"since": since})
+        return entries
+
+    def webhooks(self) -> list[JSONObject]:
+        """
+        The webhooks.
+
+        :return: of each: ``name``, ``channel_id``, ``events``, ``event_form`` and ``blocked_at`` (None: it is not).
+        """
+        found: list[JSONObject] = self._send("webhooks")
+        return found
 
     def messages(self, chat_id: str | None = None) -> list[JSONObject]:
         """
@@ -234,6 +256,31 @@ class EmulatorControl:
         :raises ValueError: no such app, no such URL or no such key.
         """
         self._send("function_endpoint", {"app_id": app_id, "url": url, "signing_key": signing_key})
+
+    def set_webhook(
+        self,
+        name: str,
+        url: str | None,
+        *,
+        token: str | None = None,
+        channel_id: str | None = None,
+        events: Sequence[str] | None = None,
+        event_form: str = "verb",
+    ) -> None:
+        """
+        Let an address be told of what happens; a webhook of the same name is replaced, and no longer blocked.
+
+        :param name: of the webhook.
+        :param url: where it is sent, by POST; None: there is no such webhook any more.
+        :param token: added to the URL as its parameter ``token``.
+        :param channel_id: whose events; None: those of all channels.
+        :param events: such as ``userChat.opened``; None: all.
+        :param event_form: what ``event`` is in a body: ``verb``, as in the vendor's samples, or ``scope``, the name.
+        :raises ValueError: no such URL, event or form.
+        """
+        wanted: JSONObject = {"name": name, "url": url, "token": token, "channel_id": channel_id}
+        wanted |= {"events": None if events is None else list(events), "event_form": event_form}
+        self._send("webhook", wanted)
 
     def open_chat(
         self, channel_id: str, *, user_id: str | None = None, text: str | None = None

@@ -13,6 +13,7 @@ from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.overview import overview
 from airflow_channel_provider.emulator.ready_connections import ready_connections
 from airflow_channel_provider.emulator.seed_data import endpoint_of
+from airflow_channel_provider.emulator.webhooks import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +36,8 @@ class ControlPlane:
             "journal": self._journal,
             "token_requests": lambda query: emulator.journal.token_requests(),
             "app_calls": lambda query: emulator.world.app_calls.since(int(query.get("since", 0))),
+            "deliveries": lambda query: emulator.outbox.listing(int(query.get("since", 0))),
+            "webhooks": lambda query: self._webhooks(),
             "messages": self._messages,
             "commands": self._commands,
             "table": self._table,
@@ -56,6 +59,7 @@ class ControlPlane:
             "configure": self._configure,
             "app_functions": self._app_function,
             "function_endpoint": self._function_endpoint,
+            "webhook": self._set_webhook,
             "user_chats": lambda body: change_chat(emulator.world, body),
             "open_chat": lambda body: self._thing("userChat", open_chat(emulator.world, body)),
             "write_message": lambda body: self._thing("message", write_message(emulator.world, body)),
@@ -181,6 +185,30 @@ class ControlPlane:
     def _function_endpoint(self, body: JSONObject) -> None:
         app: App = self._app(body.get("app_id"))
         app.function_endpoint = endpoint_of({**body, "function_endpoint": body.get("url")})
+
+    def _webhooks(self) -> JSON:
+        return [
+            {
+                "name": webhook.name,
+                "channel_id": webhook.channel_id,
+                "events": sorted(webhook.events),
+                "event_form": webhook.event_form,
+                "blocked_at": self._emulator.outbox.blocked_at(webhook.name),
+            }
+            for webhook in self._emulator.world.webhooks.values()
+        ]
+
+    def _set_webhook(self, body: JSONObject) -> JSON:
+        name = body.get("name")
+        if not isinstance(name, str) or not name:
+            raise ValueError("name must be a non-empty string")
+        webhooks, outbox = self._emulator.world.webhooks, self._emulator.outbox
+        if body.get("url") is None:
+            webhooks.pop(name, None)
+        else:
+            webhooks[name] = Webhook.build({key: value for key, value in body.items() if value is not None})
+        outbox.unblock(name)
+        return self._webhooks()
 
 
 def _object(body: bytes) -> JSONObject:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from airflow_channel_provider.emulator.answers import PendingAnswer
 from airflow_channel_provider.emulator.control_plane import ControlPlane
+from airflow_channel_provider.emulator.outbox import OutboxSender
 from airflow_channel_provider.emulator.service import Emulator
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class EmulatorServer:
         self._control = ControlPlane(self.emulator)
         self._page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
         self._runner: web.ServerRunner | None = None
+        self._sender: OutboxSender | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """
@@ -62,10 +64,14 @@ class EmulatorServer:
         address = self._runner.addresses[0]
         name = f"[{address[0]}]" if ":" in address[0] else address[0]
         self.emulator.url = f"http://{name}:{address[1]}"
+        self._sender = OutboxSender(self.emulator.outbox, self.emulator.clock.now)
+        self._sender.start()
         return self.emulator.url
 
     async def stop(self) -> None:
-        """Stop listening and drop what is open."""
+        """Stop listening and sending, and drop what is open."""
+        if self._sender is not None:
+            self._sender.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

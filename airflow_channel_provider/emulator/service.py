@@ -27,6 +27,7 @@ from airflow_channel_provider.emulator.journal import Journal
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.native import answer_app_function, answer_native, identify, read_call
 from airflow_channel_provider.emulator.open_api import OpenApi
+from airflow_channel_provider.emulator.outbox import Outbox
 from airflow_channel_provider.emulator.request_record import RequestRecord
 from airflow_channel_provider.emulator.settings import Settings
 from airflow_channel_provider.emulator.state import World
@@ -57,6 +58,7 @@ class Emulator:
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         self._initial = settings or Settings()
         self.clock = clock or Clock()
+        self.outbox = Outbox()
         self._client: str | None = None  # whose request is being carried out; there is never more than one
         self._start()
 
@@ -64,7 +66,8 @@ class Emulator:
         self.settings = self._initial
         self.faults = FaultQueue()
         self.journal = Journal()
-        self.world = World(self.settings, self.clock)
+        self.outbox.clear()
+        self.world = World(self.settings, self.clock, self.outbox)
         self.benlly = Benlly(self.settings.benlly)
         self.open_api = OpenApi(self.world)
 
@@ -81,7 +84,12 @@ class Emulator:
         :raises ValueError: no such setting or value.
         """
         self.settings = self.settings.changed(values)
-        self.world.apply(self.settings, rebuild_apps="apps" in values, rebuild_channels="channels" in values)
+        self.world.apply(
+            self.settings,
+            rebuild_apps="apps" in values,
+            rebuild_channels="channels" in values,
+            rebuild_webhooks="webhooks" in values,
+        )
         if "benlly" in values:
             self.benlly.apply(self.settings.benlly)
 

@@ -6,8 +6,10 @@ import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.contract.webhooks import MOST_FAILURES_IN_A_ROW
 from airflow_channel_provider.emulator.answers import EMPTY_ERRORS, ERROR_SHAPES
 from airflow_channel_provider.emulator.dialect import DIALECTS
+from airflow_channel_provider.emulator.outbox import FIRST_PAUSE_SECONDS
 from airflow_channel_provider.emulator.quota import ANCHORS
 from airflow_channel_provider.emulator.seed_data import (
     default_apps,
@@ -15,9 +17,10 @@ from airflow_channel_provider.emulator.seed_data import (
     default_channels,
     endpoint_of,
 )
+from airflow_channel_provider.emulator.webhooks import Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
@@ -52,6 +55,7 @@ _NUMBERS: dict[str, tuple[float, bool]] = {
     "latency_seconds": (0, True),
     "token_latency_seconds": (0, True),
     "user_chats_close_after_seconds": (0, True),
+    "webhook_retry_seconds": (0, False),
 }
 # Longer than anybody waits, and within what a calendar has room for.
 _MOST_SECONDS: dict[str, float] = {
@@ -60,10 +64,17 @@ _MOST_SECONDS: dict[str, float] = {
     "open_api_rate_limit_window_seconds": 1e9,
     "latency_seconds": 86_400,
     "token_latency_seconds": 86_400,
+    "webhook_retry_seconds": 86_400,
 }
 _TEXTS = frozenset({"token_prefix", "not_installed_message"})
-_COUNTS = frozenset({"quota_limit", "rate_limit", "open_api_rate_limit"})
-_MAY_BE_NONE = frozenset({"rate_limit", "user_chats_close_after_seconds"})
+_COUNTS = frozenset({"quota_limit", "rate_limit", "open_api_rate_limit", "webhook_failures_until_blocked"})
+_MAY_BE_NONE = frozenset({"rate_limit", "user_chats_close_after_seconds", "webhook_failures_until_blocked"})
+# What tells the objects of a list apart, and what makes something of one, or raises ValueError.
+_LISTS: dict[str, tuple[str, Callable[[JSONObject], object]]] = {
+    "apps": ("app_id", endpoint_of),
+    "channels": ("id", dict),
+    "webhooks": ("name", Webhook.build),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,9 @@ class Settings:
     apps: list[JSONObject] = field(default_factory=default_apps)
     channels: list[JSONObject] = field(default_factory=default_channels)
     benlly: JSONObject = field(default_factory=default_benlly)
+    webhooks: list[JSONObject] = field(default_factory=list)
+    webhook_retry_seconds: float = FIRST_PAUSE_SECONDS
+    webhook_failures_until_blocked: int | None = MOST_FAILURES_IN_A_ROW
     token_life_seconds: float = 1800
     refresh_token_life_seconds: float = 7 * 86400
     token_prefix: str = ""
@@ -127,7 +141,7 @@ class Settings:
 
     def public(self) -> JSONObject:
         """The plain ones, for people to see: no apps (they hold secrets), no data."""
-        hidden = ("apps", "channels", "benlly", "token_prefix")
+        hidden = ("apps", "channels", "benlly", "webhooks", "token_prefix")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in hidden}
 
 
@@ -144,10 +158,8 @@ def _check(name: str, value: JSON) -> None:
         _check_number(name, value)
     if name in _COUNTS:
         _check_count(name, value)
-    if name == "apps":
-        _check_apps(value)
-    if name == "channels":
-        _check_objects(name, value, "id")
+    if name in _LISTS:
+        _check_list(name, value)
     if name == "benlly" and not isinstance(value, dict):
         raise ValueError("benlly must be an object")
 
@@ -166,10 +178,11 @@ def _check_count(name: str, value: JSON) -> None:
         raise ValueError(f"{name} must be a whole number from 0 up")
 
 
-def _check_apps(value: JSON) -> None:
-    _check_objects("apps", value, "app_id")
-    for app in value:
-        endpoint_of(app)
+def _check_list(name: str, value: JSON) -> None:
+    key, build = _LISTS[name]
+    _check_objects(name, value, key)
+    for item in value:
+        build(item)
 
 
 def _check_objects(name: str, value: JSON, key: str) -> None:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.app_calls import AppCallLog
 from airflow_channel_provider.emulator.clock import Scheduler
+from airflow_channel_provider.emulator.outbox import Outbox
 from airflow_channel_provider.emulator.quota import FixedWindow
 from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, endpoint_of, populate
 from airflow_channel_provider.emulator.tokens import TokenBook, new_secret
+from airflow_channel_provider.emulator.webhooks import Webhook, announce_message, announce_opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_channel_provider.emulator.app_calls import Endpoint
     from airflow_channel_provider.emulator.clock import Clock
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
@@ -117,10 +121,12 @@ class MessageBox:
     Every message, newest last; a repeated requestId in the same chat finds the first one again.
 
     :param kept: how many are remembered; with a message goes the memory of its requestId.
+    :param on_add: is called with each new message.
     """
 
-    def __init__(self, kept: int = MESSAGES_KEPT) -> None:
+    def __init__(self, kept: int = MESSAGES_KEPT, on_add: Callable[[JSONObject], None] | None = None) -> None:
         self._kept = kept
+        self._on_add = on_add
         self._all: deque[JSONObject] = deque()
         self._by_id: dict[str, JSONObject] = {}
         self._by_request: dict[tuple[str, str, str, str], JSONObject] = {}
@@ -148,6 +154,8 @@ class MessageBox:
             gone = self._all.popleft()
             del self._by_id[gone["id"]]
             self._by_request.pop(_request_key(gone), None)
+        if self._on_add is not None:
+            self._on_add(message)
         return message
 
     def get(self, message_id: str) -> JSONObject | None:
@@ -173,13 +181,15 @@ class World:
 
     :param settings: how it starts.
     :param clock: its time.
+    :param outbox: what it tells others goes there.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, outbox: Outbox | None = None) -> None:
         self.clock = clock
+        self.outbox = outbox or Outbox()
         self.settings = settings
         self.tokens = TokenBook()
-        self.messages = MessageBox()
+        self.messages = MessageBox(on_add=lambda message: announce_message(self, message))
         self.scheduler = Scheduler()
         self.app_calls = AppCallLog()
         self.app_answers: dict[tuple[str, str], JSONObject] = {}
@@ -187,11 +197,17 @@ class World:
         self.by_secret: dict[str, App] = {}
         self.strangers: dict[str, FixedWindow] = {}
         self.channels: dict[str, Channel] = {}
+        self.webhooks: dict[str, Webhook] = {}
         self._ids: dict[str, int] = {}
-        self.apply(settings, rebuild_apps=True, rebuild_channels=True)
+        self.apply(settings, rebuild_apps=True, rebuild_channels=True, rebuild_webhooks=True)
 
     def apply(
-        self, settings: Settings, *, rebuild_apps: bool = False, rebuild_channels: bool = False
+        self,
+        settings: Settings,
+        *,
+        rebuild_apps: bool = False,
+        rebuild_channels: bool = False,
+        rebuild_webhooks: bool = False,
     ) -> None:
         """
         Go on under other settings; windows and tokens live on.
@@ -199,6 +215,7 @@ class World:
         :param settings: the new ones.
         :param rebuild_apps: take the apps from them too.
         :param rebuild_channels: take the channels and their data from them too.
+        :param rebuild_webhooks: take the webhooks from them too; none of them is blocked.
         """
         self.settings = settings
         if rebuild_channels:
@@ -207,6 +224,12 @@ class World:
         if rebuild_apps:
             self.apps = {item["app_id"]: self._build_app(item) for item in settings.apps}
             self.by_secret = {app.secret: app for app in self.apps.values()}
+        if rebuild_webhooks:
+            self.webhooks = {item["name"]: Webhook.build(item) for item in settings.webhooks}
+            for name in self.webhooks:
+                self.outbox.unblock(name)
+        self.outbox.first_pause_seconds = settings.webhook_retry_seconds
+        self.outbox.blocks_after = settings.webhook_failures_until_blocked
         self.tokens.life_seconds = settings.token_life_seconds
         self.tokens.refresh_life_seconds = settings.refresh_token_life_seconds
         self.tokens.prefix = settings.token_prefix
@@ -233,6 +256,7 @@ class World:
             **more,
         }
         channel.user_chats[chat["id"]] = chat
+        announce_opened(self, channel, chat)
         return chat
 
     def _build_app(self, given: JSONObject) -> App:

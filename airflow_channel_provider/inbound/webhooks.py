@@ -17,19 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow_channel_provider.contract.webhooks import EVENTS
+
 SCHEME = "channeltalk"
-EVENTS = (
-    "userChat.opened",
-    "message.created.userChat",
-    "message.created.teamChat",
-    "lead.upserted.contact",
-    "lead.upserted.subscription",
-    "lead.deleted",
-    "member.upserted.contact",
-    "member.upserted.subscription",
-    "member.deleted",
-)
-"""The scopes that a webhook can have."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _ID = re.compile(r"[\w.~-]{1,100}", re.ASCII)
@@ -52,7 +42,7 @@ class WebhookEvent:
     """
     One event.
 
-    :param name: one of :data:`EVENTS`.
+    :param name: one of :data:`~airflow_channel_provider.contract.webhooks.EVENTS`.
     :param channel_id: where it happened.
     :param extra: ids, and what else is asked for; texts, numbers and nothing else.
     :param delivery: the same for each delivery of this event.

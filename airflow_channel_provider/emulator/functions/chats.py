@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.agents import plain_state, set_state
+from airflow_channel_provider.emulator.agents import change_state, plain_state
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.functions.base import Function, page
@@ -56,7 +56,7 @@ def _change_state(call: Call) -> JSON:
     state = plain_state(call.text("state"))
     if state not in _STATES:
         raise core_refusal(422, "state must be USER_CHAT_STATE_OPENED, _CLOSED or _SNOOZED")
-    set_state(chat, state, call.stamp)
+    change_state(call.world, chat, state, call.stamp)
     return {"userChat": chat}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.contract.parts import USER_BODY
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.functions.base import Function, merge_masked, page
+from airflow_channel_provider.emulator.webhooks import announce_user
 
 if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
@@ -70,6 +71,7 @@ def add_user(call: Call, profile: JSONObject, kind: str, **more: JSON) -> JSONOb
     }
     user |= {"profile": profile, "tags": [], "blocked": False, "createdAt": call.stamp, **more}
     channel.users[user["id"]] = user
+    announce_user(call.world, channel, user, "upserted.contact")
     return user
 
 
@@ -88,6 +90,8 @@ def _patch(user: JSONObject, call: Call) -> JSONObject:
     user.update({k: v for k, v in patched.items() if k in _PATCHABLE}, updatedAt=call.stamp)
     if isinstance(user.get("profile"), dict) and user["profile"].get("name"):
         user["name"] = user["profile"]["name"]
+    what = "subscription" if any(name.startswith("unsubscribe") for name in body) else "contact"
+    announce_user(call.world, call.channel(), user, f"upserted.{what}")
     return user
 
 
@@ -104,6 +108,7 @@ def _patch_user(call: Call) -> JSON:
 def _delete_user(call: Call) -> JSON:
     user = call.find(call.channel().users, "userId")
     del call.channel().users[user["id"]]
+    announce_user(call.world, call.channel(), user, "deleted")
     return {}
 
 

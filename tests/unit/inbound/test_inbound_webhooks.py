@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.fuzzing import cases
 
 from airflow_channel_provider.assets import sanitize_uri
-from airflow_channel_provider.inbound.webhooks import EVENTS, is_same_token, read_webhook
+from airflow_channel_provider.contract.webhooks import EVENTS
+from airflow_channel_provider.inbound.webhooks import is_same_token, read_webhook
 
 MESSAGE = {
     "id": "m-1",

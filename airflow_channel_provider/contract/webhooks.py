@@ -1,0 +1,17 @@
+"""The webhooks of Channel Talk: which events there are. The vendor's Open API calls them the scopes of a webhook."""
+
+from __future__ import annotations
+
+EVENTS = (
+    "userChat.opened",
+    "message.created.userChat",
+    "message.created.teamChat",
+    "lead.upserted.contact",
+    "lead.upserted.subscription",
+    "lead.deleted",
+    "member.upserted.contact",
+    "member.upserted.subscription",
+    "member.deleted",
+)
+MOST_FAILURES_IN_A_ROW = 100
+"""After so many the service blocks a webhook. Any status from 400 on is a failure."""
