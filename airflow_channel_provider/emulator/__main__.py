@@ -54,6 +54,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="is told of all events of all channels, besides what the settings say",
     )
+    parser.add_argument(
+        "--chats",
+        type=int,
+        metavar="N",
+        help="so many generated chats in the first channel (default: the setting, 0)",
+    )
+    parser.add_argument(
+        "--changes-per-request",
+        type=float,
+        metavar="N",
+        help="so many changes of them with each request of the Open API (default: the setting, 0)",
+    )
     parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port there once it listens")
     # Of EmulatorProcess: settings come as a line on stdin, and the end of stdin or of that process ends this one.
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
@@ -61,11 +73,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read_settings(arguments: argparse.Namespace) -> Settings:
-    named = {"contract": arguments.contract, "dialect": arguments.dialect}
-    settings = _settings_as_given(arguments).changed({name: value for name, value in named.items() if value})
+    named = {
+        "contract": arguments.contract,
+        "dialect": arguments.dialect,
+        "generated_chats": arguments.chats,
+        "changes_per_request": arguments.changes_per_request,
+    }
+    given = {name: value for name, value in named.items() if value is not None}
+    settings = _settings_as_given(arguments).changed(given)
     if arguments.webhook is not None:
-        given = {"name": "command line", "url": arguments.webhook}
-        settings = settings.changed({"webhooks": [*settings.webhooks, given]})
+        webhook = {"name": "command line", "url": arguments.webhook}
+        settings = settings.changed({"webhooks": [*settings.webhooks, webhook]})
     if arguments.function_endpoint is None:
         return settings
     return settings.changed(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
@@ -112,6 +112,32 @@ class EmulatorControl:
         """
         found: list[JSONObject] = self._send("messages", query={"chat_id": chat_id})
         return found
+
+    def open_api_state(self, kind: str, channel_id: str | None = None) -> Iterator[JSONObject]:
+        """
+        All that the Open API would answer now, for a comparison with what was read from it.
+
+        :param kind: ``userChats``, ``messages`` (of user chats) or ``users``.
+        :param channel_id: of which channel; default: the first.
+        :return: each thing once, in its last version, a part at a time.
+        :raises ValueError: no such kind or channel.
+        """
+        start: int | None = 0
+        while start is not None:
+            query = {"kind": kind, "channel_id": channel_id, "start": start}
+            part: JSONObject = self._send("open_api_state", query=query)
+            yield from part["items"]
+            start = part["next"]
+
+    def change_generated(self, count: int = 1, channel_id: str | None = None) -> None:
+        """
+        Let the generated chats go on changing: messages, states, new chats, edits.
+
+        :param count: how many changes, now.
+        :param channel_id: of which channel; default: the first.
+        :raises ValueError: the channel has no generated chats.
+        """
+        self._send("change_generated", {"count": count, "channel_id": channel_id})
 
     def commands(self, app_id: str) -> list[JSONObject]:
         """

@@ -16,11 +16,14 @@ from airflow_channel_provider.emulator.seed_data import endpoint_of
 from airflow_channel_provider.emulator.webhooks import Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.service import Emulator
-    from airflow_channel_provider.emulator.state import App
+    from airflow_channel_provider.emulator.state import App, Channel
+
+# So many generated chats, or users, come in one answer.
+_STATE_PART = 1_000
 
 
 class ControlPlane:
@@ -42,6 +45,7 @@ class ControlPlane:
             "commands": self._commands,
             "table": self._table,
             "tables": self._tables,
+            "open_api_state": self._open_api_state,
             "authorizations": lambda query: emulator.benlly.authorizations(),
             "stats": lambda query: emulator.stats(),
             "faults": lambda query: emulator.faults.listing(),
@@ -66,6 +70,7 @@ class ControlPlane:
             "run_command": lambda body: run_command(emulator.world, body),
             "suggest": lambda body: suggest(emulator.world, body),
             "click_button": lambda body: click_button(emulator.world, body),
+            "change_generated": self._change_generated,
         }
 
     def handle(
@@ -110,6 +115,35 @@ class ControlPlane:
     def _messages(self, query: Mapping[str, str]) -> JSON:
         messages = self._emulator.world.messages.listing(query.get("chat_id"))
         return [write_thing("message", message, self._emulator.settings.dialect) for message in messages]
+
+    def _open_api_state(self, query: Mapping[str, str]) -> JSON:
+        kind, start = query.get("kind", ""), int(query.get("start", 0))
+        channel = self._channel(query.get("channel_id"))
+        items: list[JSON] = []
+        if start == 0:
+            kept = _written_in(self._emulator, channel, kind)
+            items = [write_thing(kind.removesuffix("s"), item, "plain") for item in kept]
+        following = None
+        if channel.generated is not None:
+            made, following = channel.generated.state_part(kind, start, _STATE_PART)
+            items += made
+        return {"items": items, "next": following}
+
+    def _change_generated(self, body: JSONObject) -> JSON:
+        channel, count = self._channel(body.get("channel_id")), body.get("count", 1)
+        if channel.generated is None:
+            raise ValueError(f"channel {channel.id!r} has no generated chats")
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1_000_000:
+            raise ValueError("count must be a whole number from 1 to 1,000,000")
+        channel.generated.live_on(count, self._emulator.clock.now())
+        return {"changes": channel.generated.changes}
+
+    def _channel(self, channel_id: JSON) -> Channel:
+        channels = self._emulator.world.channels
+        found = next(iter(channels.values()), None) if channel_id is None else channels.get(str(channel_id))
+        if found is None:
+            raise ValueError(f"no channel {channel_id!r}")
+        return found
 
     def _commands(self, query: Mapping[str, str]) -> JSON:
         app = self._app(query.get("app_id"))
@@ -209,6 +243,18 @@ class ControlPlane:
             webhooks[name] = Webhook.build({key: value for key, value in body.items() if value is not None})
         outbox.unblock(name)
         return self._webhooks()
+
+
+def _written_in(emulator: Emulator, channel: Channel, kind: str) -> Iterable[JSONObject]:
+    """What is kept of a channel: all that is not generated."""
+    if kind == "userChats":
+        return channel.user_chats.values()
+    if kind == "users":
+        return channel.users.values()
+    if kind == "messages":
+        messages = emulator.world.messages.listing()
+        return (m for m in messages if m["channelId"] == channel.id and m["chatType"] == "userChat")
+    raise ValueError("kind must be one of userChats, messages, users")
 
 
 def _object(body: bytes) -> JSONObject:

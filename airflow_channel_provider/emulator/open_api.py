@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_channel_provider.contract.open_api import Operation
-    from airflow_channel_provider.emulator.jsontypes import JSON
+    from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.request_record import RequestRecord
     from airflow_channel_provider.emulator.state import Channel, World
 
@@ -67,6 +67,10 @@ class OpenApi:
             limits = self._limited(channel, record.at)
             operation, variables = _operation(verb, path)
             parsed_query = parse_qs(query, keep_blank_values=True)
+            if record.forgets_cursor:
+                parsed_query.pop("since", None)
+            if channel.generated is not None:
+                channel.generated.live_on(self._world.settings.changes_per_request, record.at)
             request = OpenApiRequest(
                 self._world, channel, operation, variables, parsed_query, _read(body), record.at
             )
@@ -74,10 +78,31 @@ class OpenApi:
             record.request_id = request.body.get("requestId")
             result = HANDLERS[verb, operation.path](request)
             record.acted, record.repeated = verb != "GET", request.repeated
-            return Answer(200, dump(write_result(result, "plain")), limits)
+            # A page that was put together from texts is one already.
+            written = result if isinstance(result, bytes) else dump(write_result(result, "plain"))
+            return Answer(200, written, limits)
         except RefusedError as refused:
             record.error = refused.message
             return _refusal(refused, limits)
+
+    def refusal(self, fault: str, options: JSONObject, at: float) -> Answer | None:
+        """
+        Refuse a request that a fault hits, in the words of this service; None where the fault has no words of its own.
+
+        :param fault: its name.
+        :param options: of the fault.
+        :param at: epoch seconds.
+        """
+        if fault == "unauthorized":
+            return _refusal(RefusedError(401, "unauthorizedError", "unauthorized"), {})
+        if fault != "rate_limit":
+            return None
+        reset_seconds, limit = options["reset_after_seconds"], self._world.settings.open_api_rate_limit
+        if options["shape"] == "retry_after":
+            headers = {"Retry-After": str(math.ceil(reset_seconds))}
+        else:
+            headers = _limit_headers(limit, 0, at + reset_seconds)
+        return _refusal(_over_the_limit(headers), {})
 
     def _channel_of(self, headers: Mapping[str, str]) -> Channel:
         key, secret = headers.get("x-access-key", ""), headers.get("x-access-secret", "")
@@ -96,14 +121,22 @@ class OpenApi:
         window.limit = settings.open_api_rate_limit
         window.window_seconds = settings.open_api_rate_limit_window_seconds
         allowed = window.hit(at)
-        limits = {
-            "x-ratelimit-limit": str(window.limit),
-            "x-ratelimit-remaining": str(window.remaining(at)),
-            "x-ratelimit-reset": str(math.ceil(window.ends_at(at))),
-        }
+        limits = _limit_headers(window.limit, window.remaining(at), window.ends_at(at))
         if not allowed:
-            raise RefusedError(429, "rateLimitError", "rate limit exceeded", limits)
+            raise _over_the_limit(limits)
         return limits
+
+
+def _limit_headers(limit: int, remaining: int, reset_at: float) -> dict[str, str]:
+    return {
+        "x-ratelimit-limit": str(limit),
+        "x-ratelimit-remaining": str(remaining),
+        "x-ratelimit-reset": str(math.ceil(reset_at)),
+    }
+
+
+def _over_the_limit(headers: Mapping[str, str]) -> RefusedError:
+    return RefusedError(429, "rateLimitError", "rate limit exceeded", headers)
 
 
 def _operation(verb: str, path: str) -> tuple[Operation, dict[str, str]]:

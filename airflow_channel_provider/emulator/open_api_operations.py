@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.agents import plain_state, set_state
+from airflow_channel_provider.emulator.generated_texts import CHAT_TAGS
+from airflow_channel_provider.emulator.jsontypes import load
+from airflow_channel_provider.emulator.open_api_lists import page_of_chats, page_of_messages
 from airflow_channel_provider.emulator.open_api_request import (
     OpenApiRequest,
     RefusedError,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _USER_CHAT_STATES = ("closed", "opened", "snoozed", "queued", "initial", "missed")
 _CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "options")
 _MOST = {"buttons": 2, "files": 10}
+_LONGEST_LOG_MS = 90 * 86_400_000
 
 
 def _by_creation(item: JSONObject) -> tuple[float, str]:
@@ -70,30 +74,34 @@ def _channel(request: OpenApiRequest) -> JSONObject:
     }
 
 
-def _user_chats(request: OpenApiRequest) -> JSONObject:
+def _user_chats(request: OpenApiRequest) -> JSON:
     state = request.text("state") or "opened"
     if state not in _USER_CHAT_STATES:
         raise invalid(f"state must be one of {', '.join(_USER_CHAT_STATES)}")
-    chats = request.channel.user_chats.values()
-    page, following = page_of(
-        request, (chat for chat in chats if plain_state(str(chat["state"])) == state), _by_change
-    )
+    chats = (c for c in request.channel.user_chats.values() if plain_state(str(c["state"])) == state)
+    if request.channel.generated is not None:
+        return page_of_chats(request, chats, state)
+    page, following = page_of(request, chats, _by_change)
     return {**following, "userChats": page, **_people(request, page)}
 
 
 def _user_chat(request: OpenApiRequest) -> JSONObject:
     chat = request.chat()
     people = _people(request, [chat])
-    return {
-        "userChat": chat,
-        "user": next(iter(people["users"]), None),
-        "message": next(iter(people["messages"]), None),
-        "chatTags": [],
-    }
+    user, message = next(iter(people["users"]), None), next(iter(people["messages"]), None)
+    if (generated := request.channel.generated) is not None:
+        user = user or generated.user(str(chat.get("userId")))
+        message = message or (
+            load(text.encode()) if (text := generated.last_message_of(chat["id"])) else None
+        )
+    return {"userChat": chat, "user": user, "message": message, "chatTags": []}
 
 
-def _messages_of(request: OpenApiRequest, chat_id: str) -> JSONObject:
+def _messages_of(request: OpenApiRequest, chat_id: str) -> JSON:
     request.needed("sortOrder")
+    generated = request.channel.generated
+    if generated is not None and (made := generated.messages_of(chat_id)) is not None:
+        return page_of_messages(request, chat_id, made)
     page, following = page_of(request, request.world.messages.listing(chat_id), _by_creation)
     return {**following, "messages": page, "bots": []}
 
@@ -138,10 +146,43 @@ def _groups(request: OpenApiRequest) -> JSONObject:
     return {**following, "groups": page}
 
 
+def _bots(request: OpenApiRequest) -> JSONObject:
+    channel_id = request.channel.id
+    bots = [
+        {"id": f"bot-{channel_id}-{n}", "channelId": channel_id, "name": name, "color": "#123456", "ai": ai}
+        for n, (name, ai) in enumerate((("Bot", False), ("Alf", True)), start=1)
+    ]
+    page, following = _page_ascending(request, bots)
+    return {**following, "bots": page}
+
+
+def _chat_tags(request: OpenApiRequest) -> JSONObject:
+    channel_id = request.channel.id
+    tags = [
+        {"id": f"tag-{channel_id}-{n}", "channelId": channel_id, "key": name, "name": name}
+        for n, name in enumerate(CHAT_TAGS, start=1)
+    ]
+    page, following = _page_ascending(request, tags)
+    return {**following, "chatTags": page}
+
+
+def _calls(request: OpenApiRequest) -> JSON:
+    texts = [request.needed(name) for name in request.operation.required]
+    if not all(text.isdecimal() and len(text) < 16 for text in texts):
+        raise invalid("from and to must be epoch milliseconds")
+    first, end = (int(text) for text in texts)
+    if not 0 <= end - first <= _LONGEST_LOG_MS:
+        raise invalid("from and to must be at most 90 days apart")
+    generated = request.channel.generated
+    return [] if generated is None else generated.calls(first, end)
+
+
 def _user_chats_of_user(request: OpenApiRequest) -> JSONObject:
     request.needed("sortOrder")
     user_id = request.user()["id"]
-    chats = (chat for chat in request.channel.user_chats.values() if chat.get("userId") == user_id)
+    chats = [chat for chat in request.channel.user_chats.values() if chat.get("userId") == user_id]
+    if (generated := request.channel.generated) is not None:
+        chats += generated.chats_of(user_id)
     page, following = page_of(request, chats, _by_change)
     people = _people(request, page)
     return {
@@ -154,7 +195,9 @@ def _user_chats_of_user(request: OpenApiRequest) -> JSONObject:
 def _user_events(request: OpenApiRequest) -> JSONObject:
     request.needed("sortOrder")
     user_id = request.user()["id"]
-    events = (event for event in request.channel.events if event.get("userId") == user_id)
+    events = [event for event in request.channel.events if event.get("userId") == user_id]
+    if (generated := request.channel.generated) is not None:
+        events += generated.events_of(user_id)
     page, following = page_of(request, events, _by_creation)
     return {**following, "events": page}
 
@@ -331,8 +374,8 @@ def _group_id(request: OpenApiRequest) -> str:
 
 HANDLERS: dict[tuple[str, str], Callable[[OpenApiRequest], JSON]] = {
     ("GET", "/channel"): _channel,
-    ("GET", "/bots"): lambda request: {"bots": []},
-    ("GET", "/chat-tags"): lambda request: {"chatTags": []},
+    ("GET", "/bots"): _bots,
+    ("GET", "/chat-tags"): _chat_tags,
     ("GET", "/webhooks"): lambda request: {"webhooks": []},
     ("GET", "/managers"): _managers,
     ("GET", "/managers/{managerId}"): _manager,
@@ -375,5 +418,5 @@ HANDLERS: dict[tuple[str, str], Callable[[OpenApiRequest], JSON]] = {
     ("GET", "/user-chats/{userChatId}/messages"): lambda r: _messages_of(r, r.chat()["id"]),
     ("GET", "/user-chats/{userChatId}/messages/file"): _file,
     ("POST", "/user-chats/{userChatId}/messages"): lambda r: _write_message(r, "userChat", r.chat()),
-    ("GET", "/meet/call/log"): lambda request: [],
+    ("GET", "/meet/call/log"): _calls,
 }

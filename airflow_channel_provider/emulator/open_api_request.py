@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from airflow_channel_provider.contract.open_api import MAX_PAGE_SIZE
+from airflow_channel_provider.emulator.generated import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from airflow_channel_provider.contract.open_api import Operation
+    from airflow_channel_provider.emulator.generated import GeneratedChats
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import Channel, World
 
@@ -77,18 +80,36 @@ class OpenApiRequest:
             raise missing(what)
         return found
 
+    def generated_chats(self) -> GeneratedChats:
+        """The generated chats of the channel, which must have some."""
+        if self.channel.generated is None:
+            raise LookupError("the channel has no generated chats")
+        return self.channel.generated
+
     def chat(self) -> JSONObject:
-        """The user chat of the path."""
+        """The user chat of the path; one that may be changed is no longer a generated one."""
+        generated = self.channel.generated
+        if generated is not None and self.operation.verb == "GET":
+            made = generated.chat(self.path["userChatId"])
+            if made is not None:
+                return made
         return self.find(self.channel.user_chats, "userChatId", "userChat")
 
     def user(self) -> JSONObject:
         """The user of the path, by id or by member ID."""
+        generated = self.channel.generated
         if "memberId" not in self.path:
+            if generated is not None and self.operation.verb == "GET":
+                made = generated.user(self.path["userId"])
+                if made is not None:
+                    return made
             return self.find(self.channel.users, "userId", "user")
         wanted = self.path["memberId"]
         for user in self.channel.users.values():
             if user.get("memberId") == wanted:
                 return user
+        if generated is not None and (made := generated.user_of_member(wanted)) is not None:
+            return made if self.operation.verb == "GET" else self.channel.users[made["id"]]
         raise missing("user")
 
     def group(self) -> JSONObject:
@@ -104,33 +125,41 @@ class OpenApiRequest:
         return found
 
 
-def page_of(
-    request: OpenApiRequest, items: Iterable[JSONObject], place: Callable[[JSONObject], tuple[float, str]]
-) -> tuple[list[JSONObject], JSONObject]:
-    """One page, and the cursor behind it; opaque to whoever reads it."""
+def page_arguments(request: OpenApiRequest) -> tuple[int, bool, Place | None]:
+    """Return how many items are asked for, whether the last ones come first, and behind which place they begin."""
     limit_text = request.text("limit") or str(_DEFAULT_LIMIT)
     if not limit_text.isdecimal() or not 1 <= int(limit_text) <= MAX_PAGE_SIZE:
         raise invalid(f"limit must be from 1 to {MAX_PAGE_SIZE}")
     order = request.text("sortOrder") or "desc"
     if order not in _ORDERS:
         raise invalid(f"sortOrder must be one of {', '.join(_ORDERS)}")
-    falling = order != "asc"
+    since = request.text("since")
+    return int(limit_text), order != "asc", _read_cursor(since) if since else None
+
+
+def page_of(
+    request: OpenApiRequest, items: Iterable[JSONObject], place: Callable[[JSONObject], tuple[float, str]]
+) -> tuple[list[JSONObject], JSONObject]:
+    """One page, and the cursor behind it; opaque to whoever reads it."""
+    limit, falling, beyond = page_arguments(request)
     left = sorted(items, key=place, reverse=falling)
-    if since := request.text("since"):
-        last = _read_cursor(since)
-        left = [item for item in left if (place(item) < last if falling else place(item) > last)]
-    chosen = left[: int(limit_text)]
-    more = len(left) > len(chosen)
-    return chosen, {"next": _write_cursor(place(chosen[-1]))} if more else {}
+    if beyond is not None:
+        left = [item for item in left if (place(item) < beyond if falling else place(item) > beyond)]
+    chosen = left[:limit]
+    return chosen, {"next": write_cursor(place(chosen[-1]))} if len(left) > limit else {}
 
 
-def _write_cursor(place: tuple[float, str]) -> str:
+def write_cursor(place: tuple[float, str]) -> str:
+    """Return the cursor behind a place."""
     return urlsafe_b64encode(f"{place[0]!r}\x00{place[1]}".encode()).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[float, str]:
+def _read_cursor(cursor: str) -> Place:
     try:
         number, item_id = b64decode(cursor, altchars=b"-_", validate=True).decode().split("\x00")
-        return float(number), item_id
+        at = float(number)
     except ValueError:
         raise invalid("since is invalid") from None
+    if not math.isfinite(at):
+        raise invalid("since is invalid")
+    return Place(at, item_id)

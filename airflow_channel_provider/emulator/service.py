@@ -211,6 +211,10 @@ class Emulator:
         else:
             window = self._quota_left_seconds(record)
             delivery = apply_fault_before_call(fault, record, window, self.settings.rate_limit or 100)
+            if record.service == "open_api":
+                delivery.answer = (
+                    self.open_api.refusal(fault.name, fault.options, record.at) or delivery.answer
+                )
         delivery.delay_seconds += self._latency(record)
         record.client = self._client
         self.journal.add(record.entry(delivery.answer, fault.name if fault else None))

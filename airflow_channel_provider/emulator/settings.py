@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.contract.webhooks import MOST_FAILURES_IN_A_ROW
 from airflow_channel_provider.emulator.answers import EMPTY_ERRORS, ERROR_SHAPES
 from airflow_channel_provider.emulator.dialect import DIALECTS
+from airflow_channel_provider.emulator.generated import CHAT_ORDERS
 from airflow_channel_provider.emulator.outbox import FIRST_PAUSE_SECONDS
 from airflow_channel_provider.emulator.quota import ANCHORS
 from airflow_channel_provider.emulator.seed_data import (
@@ -43,6 +45,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "contract": CONTRACTS,
     "quota_refusal_shape": ("token_fetch_fail", "http_429", "http_429_retry_after", "envelope_429"),
     "rate_limit_shape": ("body_epoch", "flat_rfc3339", "header", "retry_after"),
+    "open_api_chat_order": CHAT_ORDERS,
 }
 _BOOLEANS = frozenset({"quota_counts_refused", "proxied_errors"})
 # Smallest value allowed; a name ending in ! must be larger than that.
@@ -56,6 +59,8 @@ _NUMBERS: dict[str, tuple[float, bool]] = {
     "token_latency_seconds": (0, True),
     "user_chats_close_after_seconds": (0, True),
     "webhook_retry_seconds": (0, False),
+    "generated_days": (0, False),
+    "changes_per_request": (0, True),
 }
 # Longer than anybody waits, and within what a calendar has room for.
 _MOST_SECONDS: dict[str, float] = {
@@ -65,9 +70,19 @@ _MOST_SECONDS: dict[str, float] = {
     "latency_seconds": 86_400,
     "token_latency_seconds": 86_400,
     "webhook_retry_seconds": 86_400,
+    "generated_days": 3_650,
+    "changes_per_request": 1_000,
 }
 _TEXTS = frozenset({"token_prefix", "not_installed_message"})
-_COUNTS = frozenset({"quota_limit", "rate_limit", "open_api_rate_limit", "webhook_failures_until_blocked"})
+_COUNTS: dict[str, tuple[int, float]] = {
+    "quota_limit": (0, math.inf),
+    "rate_limit": (0, math.inf),
+    "open_api_rate_limit": (0, math.inf),
+    "webhook_failures_until_blocked": (0, math.inf),
+    "generated_chats": (0, 10_000_000),
+    "generated_messages_per_chat": (1, 100_000),
+    "generated_seed": (0, 1_000_000_000),
+}
 _MAY_BE_NONE = frozenset({"rate_limit", "user_chats_close_after_seconds", "webhook_failures_until_blocked"})
 # What tells the objects of a list apart, and what makes something of one, or raises ValueError.
 _LISTS: dict[str, tuple[str, Callable[[JSONObject], object]]] = {
@@ -114,6 +129,13 @@ class Settings:
     user_chats_close_after_seconds: float | None = None
     latency_seconds: float = 0
     token_latency_seconds: float = 0
+    # Chats of the first channel that are made up when they are asked for, and that change with each request.
+    generated_chats: int = 0
+    generated_messages_per_chat: int = 10
+    generated_days: float = 30
+    generated_seed: int = 1
+    changes_per_request: float = 0
+    open_api_chat_order: str = "updatedAt"
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, JSON] | None = None) -> Settings:
@@ -174,8 +196,10 @@ def _check_number(name: str, value: JSON) -> None:
 
 
 def _check_count(name: str, value: JSON) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} must be a whole number from 0 up")
+    least, most = _COUNTS[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        limit = "up" if most == math.inf else f"to {most:,}"
+        raise ValueError(f"{name} must be a whole number from {least} {limit}")
 
 
 def _check_list(name: str, value: JSON) -> None:

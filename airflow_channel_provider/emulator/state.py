@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.app_calls import AppCallLog
 from airflow_channel_provider.emulator.clock import Scheduler
+from airflow_channel_provider.emulator.generated import GeneratedChats
+from airflow_channel_provider.emulator.generated_numbers import Numbers
 from airflow_channel_provider.emulator.outbox import Outbox
 from airflow_channel_provider.emulator.quota import FixedWindow
 from airflow_channel_provider.emulator.seed_data import DEMO_APP_ID, DEMO_SECRET, endpoint_of, populate
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.settings import Settings
 
 MESSAGES_KEPT = 100_000
+# Settings that make other chats.
+_GENERATION = ("generated_chats", "generated_messages_per_chat", "generated_days", "generated_seed")
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class Channel:
     schemas: dict[str, JSONObject] = field(default_factory=dict)
     event_schemas: dict[str, JSONObject] = field(default_factory=dict)
     events: deque[JSONObject] = field(default_factory=lambda: deque(maxlen=10_000))
+    generated: GeneratedChats | None = None
 
     @classmethod
     def build(cls, given: JSONObject, now: float) -> Channel:
@@ -93,11 +98,61 @@ class Channel:
             user_chats=_by_id(full["user_chats"], {**base, **new_chat_fields(stamp)}),
         )
 
+    def generate(self, settings: Settings, now: float) -> None:
+        """
+        Have generated chats beside the others, in place of those that there were.
+
+        :param settings: how many, and which.
+        :param now: epoch seconds; the newest of them changed last shortly before.
+        """
+        self.generated = None
+        if not settings.generated_chats:
+            return
+        numbers = Numbers(
+            settings.generated_chats,
+            settings.generated_messages_per_chat,
+            settings.generated_seed,
+            end_at_ms=int(now * 1000),
+            span_ms=int(settings.generated_days * 86_400_000),
+        )
+        self.generated = generated = GeneratedChats(self.id, self.managers, numbers)
+        self.user_chats = _Adopting(self.user_chats, generated.chat, generated.take_chat)
+        self.users = _Adopting(self.users, generated.user, generated.take_user)
+
+
+class _Adopting(dict[str, "JSONObject"]):
+    """Things by id; a generated one moves in when it is looked up, since whoever looks it up may change it."""
+
+    def __init__(
+        self,
+        things: dict[str, JSONObject],
+        find: Callable[[str], JSONObject | None],
+        take: Callable[[str], JSONObject | None],
+    ) -> None:
+        super().__init__(things)
+        self._find, self._take = find, take
+
+    def __missing__(self, item_id: str) -> JSONObject:
+        if (found := self._take(str(item_id))) is None:
+            raise KeyError(item_id)
+        self[item_id] = found
+        return found
+
+    def __contains__(self, item_id: object) -> bool:
+        return super().__contains__(item_id) or self._find(str(item_id)) is not None
+
+    def get(self, item_id: str, default: JSON = None) -> JSON:
+        """One thing, or the default."""
+        try:
+            return self[item_id]
+        except KeyError:
+            return default
+
 
 def new_chat_fields(stamp: int) -> JSONObject:
     """What a user chat has besides its ids; ``stamp`` in epoch milliseconds."""
     return {
-        "state": "opened", "assigneeId": None, "managerIds": [], "tags": [], "openedAt": stamp,
+        "state": "opened", "assigneeId": None, "managerIds": [], "tags": [], "openedAt": stamp, "updatedAt": stamp,
         "closedAt": None, "version": 1,
     }  # fmt: skip
 
@@ -130,6 +185,7 @@ class MessageBox:
         self._all: deque[JSONObject] = deque()
         self._by_id: dict[str, JSONObject] = {}
         self._by_request: dict[tuple[str, str, str, str], JSONObject] = {}
+        self._by_chat: dict[str, deque[JSONObject]] = {}
         self.count = 0
 
     def repeated(
@@ -148,12 +204,17 @@ class MessageBox:
         message = {"id": f"msg-{self.count:08d}", **message}
         self._all.append(message)
         self._by_id[message["id"]] = message
+        self._by_chat.setdefault(message["chatId"], deque()).append(message)
         if message.get("requestId"):
             self._by_request[_request_key(message)] = message
         if len(self._all) > self._kept:
             gone = self._all.popleft()
             del self._by_id[gone["id"]]
             self._by_request.pop(_request_key(gone), None)
+            of_chat = self._by_chat[gone["chatId"]]
+            of_chat.popleft()
+            if not of_chat:
+                del self._by_chat[gone["chatId"]]
         if self._on_add is not None:
             self._on_add(message)
         return message
@@ -164,7 +225,7 @@ class MessageBox:
 
     def listing(self, chat_id: str | None = None) -> list[JSONObject]:
         """Messages, oldest first; of one chat if asked."""
-        return [m for m in self._all if chat_id is None or m["chatId"] == chat_id]
+        return list(self._all if chat_id is None else self._by_chat.get(chat_id, ()))
 
     def latest(self, count: int) -> list[JSONObject]:
         """The last messages, oldest first."""
@@ -217,10 +278,16 @@ class World:
         :param rebuild_channels: take the channels and their data from them too.
         :param rebuild_webhooks: take the webhooks from them too; none of them is blocked.
         """
+        generates_anew = rebuild_channels or any(
+            getattr(settings, name) != getattr(self.settings, name) for name in _GENERATION
+        )
         self.settings = settings
+        now = self.clock.now()
         if rebuild_channels:
-            now = self.clock.now()
             self.channels = {item["id"]: Channel.build(item, now) for item in settings.channels}
+        if generates_anew:
+            for channel in list(self.channels.values())[:1]:
+                channel.generate(settings, now)
         if rebuild_apps:
             self.apps = {item["app_id"]: self._build_app(item) for item in settings.apps}
             self.by_secret = {app.secret: app for app in self.apps.values()}
