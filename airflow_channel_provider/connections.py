@@ -10,8 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.connection_form import BODY_ENCODINGS, DEVICES, TIMEOUT_MAX_SECONDS
 from airflow_channel_provider.exceptions import ChannelConfigurationError
@@ -24,7 +23,7 @@ DEFAULT_HOST = "app-store-api.channel.io"
 DEFAULT_OPEN_API_HOST = "api.channel.io"
 _MASK = "***"
 # Nothing that a browser reads in another way: no user before the host, no backslash, space or control.
-_PAGE = re.compile(r"https?://[^\s/?#@\\\x00-\x20]+(?:[/?#][^\s\\\x00-\x20]*)?", re.IGNORECASE)
+_PAGE = r"https?://[^\s/?#@\\\x00-\x20]+(?:[/?#][^\s\\\x00-\x20]*)?"
 
 
 def is_whole(text: str) -> bool:
@@ -36,8 +35,13 @@ def is_whole(text: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelTalkSettings:
+def _without(values: Any, *secrets: str) -> str:
+    """Return the repr of a named tuple without these fields of it."""
+    shown = (f"{name}={value!r}" for name, value in values._asdict().items() if name not in secrets)
+    return f"{type(values).__name__}({', '.join(shown)})"
+
+
+class ChannelTalkSettings(NamedTuple):
     """
     A connection of the type ``channel_talk``.
 
@@ -53,10 +57,13 @@ class ChannelTalkSettings:
     conn_id: str
     base_url: str
     app_id: str | None
-    secret: str = field(repr=False)
+    secret: str
     channel_id: str | None = None
     timeout_seconds: float | None = None
     desk_url: str | None = None
+
+    def __repr__(self) -> str:
+        return _without(self, "secret")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> ChannelTalkSettings:
@@ -82,8 +89,7 @@ class ChannelTalkSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class OpenApiSettings:
+class OpenApiSettings(NamedTuple):
     """
     A connection of the type ``channel_talk_open_api``: one channel.
 
@@ -95,9 +101,12 @@ class OpenApiSettings:
 
     conn_id: str
     base_url: str
-    access_key: str = field(repr=False)
-    access_secret: str = field(repr=False)
+    access_key: str
+    access_secret: str
     timeout_seconds: float | None = None
+
+    def __repr__(self) -> str:
+        return _without(self, "access_key", "access_secret")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> OpenApiSettings:
@@ -125,8 +134,7 @@ class OpenApiSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
+class WebhookSettings(NamedTuple):
     """
     What a connection to Channel Talk says of the webhooks that Airflow takes.
 
@@ -135,8 +143,11 @@ class WebhookSettings:
     """
 
     conn_id: str
-    token: str | None = field(repr=False)
+    token: str | None
     channel_id: str | None = None
+
+    def __repr__(self) -> str:
+        return _without(self, "token")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> WebhookSettings:
@@ -153,8 +164,7 @@ class WebhookSettings:
         return cls(fields.conn_id, fields.extra_secret("webhook_token"), fields.extra_text("channel_id"))
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointSettings:
+class EndpointSettings(NamedTuple):
     """
     What a connection to an app says of the calls that Channel Talk sends to it.
 
@@ -165,10 +175,13 @@ class EndpointSettings:
     """
 
     conn_id: str
-    signing_key: bytes | None = field(repr=False)
+    signing_key: bytes | None
     app_id: str | None = None
     channel_id: str | None = None
-    webhook_token: str | None = field(default=None, repr=False)
+    webhook_token: str | None = None
+
+    def __repr__(self) -> str:
+        return _without(self, "signing_key", "webhook_token")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> EndpointSettings:
@@ -191,8 +204,7 @@ class EndpointSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BenllyLogin:
+class BenllyLogin(NamedTuple):
     """
     What a user's access token is fetched with: a client, and either a refresh token or a user's name and password.
 
@@ -202,10 +214,13 @@ class BenllyLogin:
     """
 
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str
     username: str | None = None
-    user_password: str | None = field(default=None, repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
+    user_password: str | None = None
+    refresh_token: str | None = None
+
+    def __repr__(self) -> str:
+        return _without(self, "client_secret", "user_password", "refresh_token")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -215,8 +230,7 @@ class BenllyLogin:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BenllySettings:
+class BenllySettings(NamedTuple):
     """
     A connection of the type ``benlly``. Either ``access_token`` or ``login`` is set.
 
@@ -231,12 +245,15 @@ class BenllySettings:
 
     conn_id: str
     base_url: str
-    access_token: str | None = field(repr=False)
+    access_token: str | None
     device: str
     udid: str
     body_encoding: str = "form"
     timeout_seconds: float | None = None
     login: BenllyLogin | None = None
+
+    def __repr__(self) -> str:
+        return _without(self, "access_token")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> BenllySettings:
@@ -413,7 +430,7 @@ class _Fields:
         if text is None:
             return None
         # It is shown to whoever may see the task: no password may be in it, and nothing but a page behind it.
-        if not _PAGE.fullmatch(text):
+        if not re.fullmatch(_PAGE, text, re.IGNORECASE):
             raise self.error(
                 "extra desk_url",
                 "is not a web address",

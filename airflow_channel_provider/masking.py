@@ -52,7 +52,7 @@ def mask_credential(secret: str) -> None:
 
     :param secret: an App Secret, a password, a token.
     """
-    from airflow_channel_provider.api.redaction import base64_of
+    from airflow_channel_provider.api.spellings import base64_of
 
     _mask(secret, _spellings_of(secret) | base64_of(secret))
 
@@ -117,7 +117,7 @@ def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
 def _spellings_of(secret: str) -> set[str]:
     if _PLAIN.fullmatch(secret):
         return {secret}  # as most tokens are: there is but one way to write it
-    from airflow_channel_provider.api.redaction import spellings_of
+    from airflow_channel_provider.api.spellings import spellings_of
 
     return spellings_of(secret)
 

@@ -11,11 +11,10 @@ warning of the call. What JSON can't hold is refused in any case. Messages name 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from airflow_channel_provider.connections import is_whole
@@ -40,8 +39,7 @@ WAY_OUT = (
 )
 
 
-@dataclass(frozen=True)
-class PreparedCall:
+class PreparedCall(NamedTuple):
     """
     One call as it will be sent.
 
@@ -55,10 +53,14 @@ class PreparedCall:
 
     method: str
     retry_class: RetryClass
-    params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    params: Mapping[str, Any] = MappingProxyType({})
     channel_id: str | None = None
     request_id: RequestId | None = None
     warnings: Sequence[Violation] = ()
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "params")
+        return f"PreparedCall({', '.join(shown)})"
 
     @property
     def is_repeatable(self) -> bool:
@@ -247,6 +249,8 @@ def check(
 
 def _misspelt(function: NativeFunction, params: Mapping[str, Any], found: Sequence[Violation]) -> str:
     """Return which given names are probably those of absent parameters, such as user_chat_id for userChatId."""
+    from difflib import get_close_matches
+
     absent = {_plain(one.path): one.path for one in found if one.rule.kind == "required"}
     hints = []
     for name in params if absent else ():

@@ -14,7 +14,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -121,7 +120,6 @@ def jitter_seconds(wait_seconds: float, random: Callable[[], float] = random.ran
     return random() * min(most, max(least, wait_seconds * JITTER_SHARE))
 
 
-@dataclass(frozen=True)
 class RetryWait:
     """
     The pause before the next attempt: what the error asks for, else doubling pauses; both with jitter.
@@ -129,9 +127,15 @@ class RetryWait:
     :param max_seconds: longest pause where the error asks for none.
     """
 
-    max_seconds: float
-    now: Callable[[], float] = time.time
-    random: Callable[[], float] = random.random
+    def __init__(
+        self,
+        max_seconds: float,
+        now: Callable[[], float] = time.time,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.max_seconds = max_seconds
+        self.now = now
+        self.random = random
 
     def __call__(self, state: tenacity.RetryCallState) -> float:
         """Return the pause in seconds."""
@@ -159,7 +163,6 @@ class StopBeforeLongWait(tenacity.stop.stop_base):
         return (retry_state.upcoming_sleep if asked is None else asked) > self.limit_seconds
 
 
-@dataclass(frozen=True)
 class CallPolicy:
     """
     How often a call is sent, and how long it waits in between.
@@ -173,22 +176,33 @@ class CallPolicy:
     :param on_repeat: called with the method and the error before the pause of each repetition.
     """
 
-    attempts: int
-    max_wait_seconds: float
-    wait_max_seconds: float
-    log: Log
-    log_level: int = logging.WARNING
-    repeats_rate_limited: bool = True
-    on_repeat: Callable[[str, BaseException | None], None] = lambda method, error: None
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.time
-    random: Callable[[], float] = random.random
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1 or not self.max_wait_seconds >= 0:
+    def __init__(
+        self,
+        attempts: int,
+        max_wait_seconds: float,
+        wait_max_seconds: float,
+        log: Log,
+        log_level: int = logging.WARNING,
+        repeats_rate_limited: bool = True,
+        on_repeat: Callable[[str, BaseException | None], None] = lambda method, error: None,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        if attempts < 1 or not max_wait_seconds >= 0:
             raise ChannelConfigurationError(
                 "call_attempts must be at least 1 and max_wait_seconds at least 0; correct the argument."
             )
+        self.attempts = attempts
+        self.max_wait_seconds = max_wait_seconds
+        self.wait_max_seconds = wait_max_seconds
+        self.log = log
+        self.log_level = log_level
+        self.repeats_rate_limited = repeats_rate_limited
+        self.on_repeat = on_repeat
+        self.sleep = sleep
+        self.now = now
+        self.random = random
 
     def run(self, call: PreparedCall, send: Callable[[], T]) -> T:
         """

@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from airflow_channel_provider.api.benlly import encoded, is_refusal
 from airflow_channel_provider.api.classify import ErrorKind, classify_status, to_error
-from airflow_channel_provider.api.envelope import raise_no_envelope, raise_redirect
 from airflow_channel_provider.api.error_body import from_body
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_json
+from airflow_channel_provider.api.refusals import raise_no_envelope, raise_redirect
 from airflow_channel_provider.api.token_answer import (
     TOKEN_TIMEOUT_SECONDS,
     TokenAnswer,

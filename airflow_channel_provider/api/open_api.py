@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 
 from airflow_channel_provider.api.benlly import is_refusal
 from airflow_channel_provider.api.classify import ErrorKind, classify_status, to_error
-from airflow_channel_provider.api.envelope import raise_no_envelope, raise_redirect
 from airflow_channel_provider.api.error_body import from_body
 from airflow_channel_provider.api.json_body import JSON, refusal_json, to_body, to_json
+from airflow_channel_provider.api.refusals import raise_no_envelope, raise_redirect
 from airflow_channel_provider.api.token_answer import is_header_safe
 from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.contract.open_api import BASE_PATH

@@ -8,16 +8,12 @@ long word of random characters. A text is redacted before it is cut, since half 
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
-from urllib.parse import quote as percent_encode
-from urllib.parse import quote_plus
 
+from airflow_channel_provider.api.spellings import base64_of, spellings_of
 from airflow_channel_provider.api.unescape import (
     UnescapedText,
     comparable_letters,
@@ -60,38 +56,8 @@ _BEARER = re.compile(
 _WORD = re.compile(r"[A-Za-z0-9_+/=.~-]{24,}")
 _WORD_MIN, _WORD_NUMBERS_MIN = 24, 3
 _NUMBER = re.compile(r"[0-9]+")
-_PERCENT = re.compile("%..")
-_URL_ALPHABET = str.maketrans("+/", "-_")
 
 Span = tuple[int, int]
-
-
-def spellings_of(secret: str) -> set[str]:
-    """Return the spellings of a secret in JSON, Python, HTML, forms and the URI of a connection."""
-    spellings = {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        repr(secret)[1:-1],
-    }
-    for spelling in tuple(spellings):
-        percent = percent_encode(spelling, safe="", errors="surrogatepass")
-        spellings |= {percent, _PERCENT.sub(lambda found: found[0].lower(), percent)}
-        spellings |= {percent_encode(spelling, errors="surrogatepass")}
-        spellings |= {quote_plus(spelling, errors="surrogatepass")}
-    return (spellings | {html.escape(secret)}) - {""}
-
-
-def base64_of(secret: str) -> set[str]:
-    """Return the Base64 of a secret for each alignment, without the characters that depend on its surroundings."""
-    content, found = secret.encode("utf-8", "surrogatepass"), set[str]()
-    for before in range(3):
-        encoded = base64.b64encode(bytes(before) + content).decode()
-        # The first characters hold bits of what stands before, and the last one bits of what follows.
-        padding = -(before + len(content)) % 3
-        core = encoded[-(-before * 8 // 6) : len(encoded) - padding - bool(padding)]
-        found |= {core, core.translate(_URL_ALPHABET)}
-    return found
 
 
 def redact(text: str, secrets: Collection[str] = ()) -> str:

@@ -6,19 +6,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from airflow_channel_provider.api.json_body import JSON
 
 TOKEN_TIMEOUT_SECONDS = 12.0
 """Limit of a whole token request: whoever renews for all others must be done, or known to have failed, soon."""
 
-_HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,16384}")
+_HEADER_SAFE = r"[\x21-\x7e]{1,16384}"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenAnswer:
+class TokenAnswer(NamedTuple):
     """
     A valid answer to a token request.
 
@@ -28,14 +26,17 @@ class TokenAnswer:
     :param expires_in_seconds: finite, more than 0; counts from before the request was sent.
     """
 
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
+    access_token: str
+    refresh_token: str
     expires_in_seconds: float
+
+    def __repr__(self) -> str:
+        return f"TokenAnswer(expires_in_seconds={self.expires_in_seconds})"
 
 
 def is_header_safe(value: object) -> TypeGuard[str]:
     """Tell whether a value is a text that a header may hold: not empty, no spaces, ASCII, not too long."""
-    return isinstance(value, str) and _HEADER_SAFE.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_HEADER_SAFE, value) is not None
 
 
 def seconds_of(value: JSON) -> float | None:

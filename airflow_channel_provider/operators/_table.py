@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.arguments import names
@@ -211,7 +210,7 @@ class Upsert:
         call = self._hook.prepare(UPSERT, params, channel_id=self._channel_id)
         # Rows that are found again by their primary key are written again, and stay one row each.
         answer = self._hook.send(
-            replace(call, retry_class=RetryClass.IDEMPOTENT) if self._repeatable else call
+            call._replace(retry_class=RetryClass.IDEMPOTENT) if self._repeatable else call
         )
         accepted = answer.get("acceptedRowCount") if isinstance(answer, Mapping) else None
         if str(accepted) != str(len(rows)):  # an int64, which JSON made of protobuf writes as text

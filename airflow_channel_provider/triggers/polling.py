@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ class Poll:
 
         call = hook.prepare(self.method, self.params, channel_id=self.channel_id)
         # That it only reads is known from the contract, or said by the caller.
-        result = hook.send(replace(call, retry_class=RetryClass.READ))
+        result = hook.send(call._replace(retry_class=RetryClass.READ))
         return fit_for_xcom(self.condition.find(result))
 
     def serialize(self) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from support.fuzzing import cases
 
 from airflow_channel_provider.api.redaction import (
     REDACTED,
-    base64_of,
     quote,
     redact,
     redact_known,
-    spellings_of,
 )
+from airflow_channel_provider.api.spellings import base64_of, spellings_of
 from airflow_channel_provider.api.unescape import DEPTH_LIMIT, unescape
 
 pytestmark = pytest.mark.promise(name="secrets")

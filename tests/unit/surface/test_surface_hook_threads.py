@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,5 +87,5 @@ def test_the_caller_may_know_better_than_the_catalogue(doors: Doors) -> None:
         paced(doors, Gate()).call("upsertAppDataTableRows", params)
     doors.client.script = [ChannelAmbiguousResultError("lost"), {"acceptedRowCount": 1}]
     hook = paced(doors, Gate())
-    call = replace(hook.prepare("upsertAppDataTableRows", params), retry_class=RetryClass.IDEMPOTENT)
+    call = hook.prepare("upsertAppDataTableRows", params)._replace(retry_class=RetryClass.IDEMPOTENT)
     assert hook.send(call) == {"acceptedRowCount": 1}
