@@ -49,12 +49,12 @@ def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
         return parse_json(value) if in_full else json.loads(value, object_pairs_hook=unique_fields)
     except DuplicateFieldError as error:
         raise ChannelConfigurationError(
-            f"{name} {error}, and only one of the two would be read; remove the other."
+            f"{name} {error}. Only one of the two values would be used; remove the other."
         ) from None
     except (ValueError, RecursionError):
         raise ChannelConfigurationError(
-            f"{name} is text that is not JSON, or is nested too deeply; pass a list or mapping, or a template that "
-            "renders to JSON (such as {{ value | tojson }})."
+            f"{name} is text that is not valid JSON, or is nested too deeply. Pass a list or a mapping, or JSON text of "
+            "one; a template renders JSON with the filter tojson, as in {{ value | tojson }}."
         ) from None
 
 
@@ -251,11 +251,11 @@ class _OfAWait(TypedDict, total=False):
     for. Default: the option ``[channel_talk] max_total_wait_seconds``."""
 
 
-class WaitingArguments(AirflowArguments, _OfAnyHook, _OfAWait, total=False):
+class WaitingArguments(_OfAnyHook, _OfAWait, AirflowArguments, total=False):
     """What every operator takes that waits without a worker slot."""
 
 
-class CallArguments(WaitingArguments, _OfTheHook, total=False):
+class CallArguments(_OfTheHook, WaitingArguments, total=False):
     """What every operator of the App Store API takes."""
 
 
@@ -264,7 +264,7 @@ class _OfOpenApi(TypedDict, total=False):
     """Connection of the type ``channel_talk_open_api``. Default: ``channel_talk_open_api_default``. (templated)"""
 
 
-class OpenApiArguments(WaitingArguments, _OfOpenApi, total=False):
+class OpenApiArguments(_OfOpenApi, WaitingArguments, total=False):
     """What every operator of Open API takes."""
 
 
@@ -296,7 +296,7 @@ class _OfAMessage(TypedDict, total=False):
     service writes it once. A run that is cleared keeps the id as well. Default: True."""
 
 
-class MessageArguments(CallArguments, _OfAMessage, total=False):
+class MessageArguments(_OfAMessage, CallArguments, total=False):
     """What the operators that write a message take."""
 
 
@@ -336,7 +336,7 @@ class _OfManyItems(TypedDict, total=False):
     """Seconds between two lines of progress in the log. Default: 10."""
 
 
-class BulkArguments(CallArguments, _OfManyItems, total=False):
+class BulkArguments(_OfManyItems, CallArguments, total=False):
     """What the operators for many items take."""
 
 
@@ -349,5 +349,5 @@ class _OfASensor(_OfTheHook, total=False):
     says when to try again, such as a rate limit, does not count: the sensor waits for it. Default: 10."""
 
 
-class SensorArguments(PokeArguments, _OfASensor, total=False):
+class SensorArguments(_OfASensor, PokeArguments, total=False):
     """What every sensor of Channel Talk takes."""

@@ -57,7 +57,7 @@ class BenllyHook(ServiceHook):
 
     def __init__(
         self,
-        benlly_conn_id: str = default_conn_name,
+        benlly_conn_id: str = "benlly_default",
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,

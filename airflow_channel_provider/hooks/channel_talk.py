@@ -82,7 +82,7 @@ class ChannelTalkHook(ServiceHook):
 
     def __init__(
         self,
-        channel_talk_conn_id: str = default_conn_name,
+        channel_talk_conn_id: str = "channel_talk_default",
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,

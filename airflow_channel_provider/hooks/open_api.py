@@ -79,7 +79,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
 
     def __init__(
         self,
-        channel_talk_open_api_conn_id: str = default_conn_name,
+        channel_talk_open_api_conn_id: str = "channel_talk_open_api_default",
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,

@@ -63,18 +63,18 @@ class WaitingOperator(TemplatesOfTheFile, BaseOperator):
         self.max_total_wait_seconds = max_total_wait_seconds
 
     @abstractmethod
-    def call_service(self, context: Context) -> Any:
+    def _call_service(self, context: Context) -> Any:
         """Make the call and return its result."""
 
-    def request_id(self, context: Context) -> str:
+    def _request_id(self, context: Context) -> str:
         """Return the request id of this task instance's message; each try has the same."""
         return request_ids.for_task(request_ids.task_key(context))
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return type(self).__name__
 
-    def describe_place(self) -> str:
+    def _describe_place(self) -> str:
         """Name for the log where the call acts."""
         return "the connection's service"
 
@@ -90,16 +90,16 @@ class WaitingOperator(TemplatesOfTheFile, BaseOperator):
 
         :param waiting_since: when the first of the waits began (seconds since the epoch).
         """
-        self.log.info("%s: the wait is over", self.describe())
+        self.log.info("%s: the wait is over", self._describe())
         return self._carry_through(context, waiting_since)
 
     def _carry_through(self, context: Context, waiting_since: float | None = None) -> Any:
-        what, where = self.describe(), self.describe_place()
+        what, where = self._describe(), self._describe_place()
         self.log.info("%s: calling, %s", what, where)
         started = time.monotonic()
         try:
             check_mapped_tasks(self, context)
-            result = as_xcom(self, self.call_service(context), context, may_repeat=self._only_reads)
+            result = as_xcom(self, self._call_service(context), context, may_repeat=self._only_reads)
         except ChannelError as error:
             self._wait_for(error, context, waiting_since)
             fail_at_once(error)
@@ -119,7 +119,7 @@ class WaitingOperator(TemplatesOfTheFile, BaseOperator):
         limit = configuration.max_total_wait_seconds() if limit is None else limit
         if tasks.may_wait(error, wait_seconds=wait_seconds, since=since, limit_seconds=limit):
             until = datetime.now(tz=timezone.utc) + timedelta(seconds=wait_seconds)
-            self.log.warning("%s: %s Waiting until %s", self.describe(), error, until.isoformat())
+            self.log.warning("%s: %s Waiting until %s", self._describe(), error, until.isoformat())
             tasks.free_the_slot_for(self, wait_seconds, deferrable=self.deferrable, since=since)
 
 
@@ -139,7 +139,7 @@ class ChannelTalkBaseOperator(WithHook, WaitingOperator):
         self.channel_id = channel_id
         self.channel_talk_conn_id = channel_talk_conn_id
 
-    def describe_place(self) -> str:
+    def _describe_place(self) -> str:
         """Name the channel."""
         return f"channel {self.channel_id}" if self.channel_id else "the connection's default channel"
 
@@ -169,7 +169,7 @@ class OpenApiBaseOperator(WaitingOperator):
             max_wait_seconds=self.max_wait_seconds,
         )
 
-    def describe_place(self) -> str:
+    def _describe_place(self) -> str:
         """Name the connection."""
         return f"connection {self.channel_talk_open_api_conn_id}"
 

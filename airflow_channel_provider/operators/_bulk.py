@@ -119,7 +119,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         self._engine: Engine | None = None
 
     @cached_property
-    def rate_limiter(self) -> RateLimiter:
+    def _rate_limiter(self) -> RateLimiter:
         """The rate limiter of this try; shared by its threads."""
         from airflow_channel_provider.bulk.rate_limiter import RateLimiter
 
@@ -134,24 +134,22 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             self.channel_talk_conn_id,
             call_attempts=self.call_attempts,
             max_wait_seconds=self.max_wait_seconds,
-            rate_limiter=self.rate_limiter,
+            rate_limiter=self._rate_limiter,
         )
 
     @abstractmethod
-    def plan(self, context: Context, source: Source) -> Plan:
+    def _plan(self, context: Context, source: Source) -> Plan:
         """Return what to send for the items of the source."""
 
-    def call_service(self, context: Context) -> dict[str, Any]:
+    def _call_service(self, context: Context) -> dict[str, Any]:
         """Send all items that are not done yet, and return the summary of all tries."""
-        for name in (
-            "rate_limiter",
-            "hook",
-        ):  # a stopped rate limiter of a previous try in this process stays stopped
+        # A rate limiter that a previous try in this process has stopped stays stopped.
+        for name in ("_rate_limiter", "hook"):
             self.__dict__.pop(name, None)
         self._check()
         source = self._source()
         dead_letters = self._dead_letters(context)
-        plan = self.plan(context, source)
+        plan = self._plan(context, source)
         run_state = self._new_run_state(context, plan, dead_letters)
         if run_state.finished:
             self.log.info("%s: a previous try has done all items; nothing is sent again", plan.name)
@@ -184,7 +182,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         self._engine = Engine(
             plan.send,
             run_state,
-            self.rate_limiter,
+            self._rate_limiter,
             limits=self._limits(plan),
             save_before_send=not plan.repeatable,
             queue_of=plan.queue_of,
@@ -239,7 +237,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             return FileCheckpoints(storage_path("dead_letter", self.dead_letter), _owner(context))
         if not repeatable:
             raise ChannelConfigurationError(
-                f"{self.describe()} is not safe to repeat, and this Airflow has no task state store: set dead_letter, "
+                f"{self._describe()} is not safe to repeat, and this Airflow has no task state store: set dead_letter, "
                 "so that the task can save beside it what was sent."
             )
         self.log.warning(
@@ -269,7 +267,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         result = summary(
             plan.name,
             run_state,
-            paused_seconds=self.rate_limiter.paused_seconds,
+            paused_seconds=self._rate_limiter.paused_seconds,
             dead_letter=self.dead_letter or None,
         )
         self.log.info("%s", sentence(result))

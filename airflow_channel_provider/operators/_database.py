@@ -1,4 +1,4 @@
-"""Connections to databases, opened through the hook of their type; what is missing is named with its package."""
+"""Open connections to databases through the hook of their type. An error names the package that is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
-# Of a type whose package is not called like it.
+# The packages that are not named after the connection type.
 _PACKAGES = {
     "gcpbigquery": "google",
     "google_cloud_platform": "google",
@@ -27,8 +27,8 @@ def open_database(conn_id: str) -> Any:
     """
     Open a connection of the Python DB API.
 
-    :param conn_id: of a connection to a database.
-    :raises ChannelConfigurationError: there is none of this name, it leads to no database, or a package is missing.
+    :param conn_id: connection to a database.
+    :raises ChannelConfigurationError: it does not exist, is not a database, or a package is missing.
     :raises ChannelError: the database can't be reached now.
     """
     from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
@@ -37,7 +37,7 @@ def open_database(conn_id: str) -> Any:
         kind = BaseHook.get_connection(conn_id).conn_type or ""
     except AirflowNotFoundException as error:
         raise ChannelConfigurationError(
-            f"sql_conn_id names {conn_id!r}, and there is no such connection; create it, or correct the name."
+            f"There is no connection {conn_id!r} (argument sql_conn_id). Create it, or correct the argument."
         ) from error
     try:
         hook = BaseHook.get_hook(conn_id)
@@ -45,8 +45,8 @@ def open_database(conn_id: str) -> Any:
         raise _package_missing(conn_id, kind, error) from error
     if not hasattr(hook, "get_records"):  # every hook of common.sql has it
         raise ChannelConfigurationError(
-            f"sql_conn_id names {conn_id!r}, a connection of the type {kind!r}, which leads to no database that "
-            "Airflow reads by SQL; name one that does."
+            f"Connection {conn_id!r} (argument sql_conn_id) has the type {kind!r}, which is not a database that Airflow "
+            "can query. Use the connection of a database."
         )
     try:
         return hook.get_conn()
@@ -56,14 +56,15 @@ def open_database(conn_id: str) -> Any:
         raise _package_missing(conn_id, kind, error) from error
     except Exception as error:
         raise ChannelError(
-            f"The database of the connection {conn_id!r} (sql_conn_id) can't be reached ({type(error).__name__}). See "
-            "whether its host, port, login and password are right."
+            f"The database of connection {conn_id!r} (argument sql_conn_id) can't be reached ({type(error).__name__}). "
+            "Check the connection's host, port, login and password."
         ) from error
 
 
 def _package_missing(conn_id: str, kind: str, error: Exception) -> ChannelConfigurationError:
     package = f"apache-airflow-providers-{_PACKAGES.get(kind, kind.replace('_', '-'))}"
     return ChannelConfigurationError(
-        f"sql_conn_id names {conn_id!r}, a connection of the type {kind!r}, whose hook can't be loaded where this task "
-        f"runs ({type(error).__name__}): install its provider there, probably {package}, with its driver."
+        f"Connection {conn_id!r} (argument sql_conn_id) has the type {kind!r}, and the hook of that type can't be "
+        f"loaded on this worker ({type(error).__name__}). Install its provider on the worker, probably {package}, and "
+        "the database driver that it needs."
     )

@@ -57,7 +57,7 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
         self.form = form
         self.deduplicate = deduplicate
 
-    def note_chat(self, address_of: Callable[[str, str], str], chat_id: str) -> None:
+    def _note_chat(self, address_of: Callable[[str, str], str], chat_id: str) -> None:
         """
         Note where the chat can be opened.
 
@@ -66,7 +66,7 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
         desk_url = self.hook.settings.desk_url
         self.chat_url = address_of(desk_url, chat_id) if desk_url else None
 
-    def write(self, method: str, target: Mapping[str, Any], context: Context) -> str | None:
+    def _write(self, method: str, target: Mapping[str, Any], context: Context) -> str | None:
         """
         Write the message and return its id.
 
@@ -79,7 +79,7 @@ class WriteMessageBaseOperator(ChannelTalkBaseOperator):
             method,
             {**target, "dto": message_dto(**content_of(self))},
             channel_id=self.channel_id,
-            request_id=self.request_id(context) if self.deduplicate else None,
+            request_id=self._request_id(context) if self.deduplicate else None,
         )
         found = message_id(self.hook.send(call))
         if found is None:

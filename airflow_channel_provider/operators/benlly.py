@@ -48,7 +48,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
         self.channel_id = channel_id
         self.benlly_conn_id = benlly_conn_id
 
-    def act(self, hook: BenllyHook) -> dict[str, Any]:
+    def _act(self, hook: BenllyHook) -> dict[str, Any]:
         """Send the request and return the answer."""
         raise NotImplementedError
 
@@ -61,7 +61,7 @@ class _ChannelOperator(TemplatesOfTheFile, BaseOperator):
         try:
             check_mapped_tasks(self, context)
             with BenllyHook(self.benlly_conn_id) as hook:
-                data = self.act(hook)
+                data = self._act(hook)
         except ChannelError as error:
             fail_at_once(error)
             raise
@@ -88,6 +88,7 @@ class ChannelAuthorizeOperator(_ChannelOperator):
     :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
     :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. Default:
         :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` decide.
+    :param kwargs: what every operator of Airflow takes.
     """
 
     # The name of the field "token" is one that Airflow redacts in the rendered fields whatever its value.
@@ -113,7 +114,7 @@ class ChannelAuthorizeOperator(_ChannelOperator):
         if isinstance(self.token, str) and self.token:
             mask_secret(self.token)
 
-    def act(self, hook: BenllyHook) -> dict[str, Any]:
+    def _act(self, hook: BenllyHook) -> dict[str, Any]:
         """Authorize the channel."""
         return hook.authorize_channel(self.channel_id, token=self.token)
 
@@ -131,6 +132,6 @@ class ChannelDeauthorizeOperator(_ChannelOperator):
     template_fields: Sequence[str] = ("channel_id", "benlly_conn_id")
     operation = "deauthorize"
 
-    def act(self, hook: BenllyHook) -> dict[str, Any]:
+    def _act(self, hook: BenllyHook) -> dict[str, Any]:
         """Revoke the authorization."""
         return hook.deauthorize_channel(self.channel_id)

@@ -52,6 +52,9 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
     :param concurrency: maximum number of calls at the same time, from 1 to 32.
     :param deduplicate: whether a message gets a request id. False: after a kill it is unknown whether the messages in
         flight were written.
+    :param kwargs: the source (``items``, ``sql`` or ``path``), ``max_failures``, ``dead_letter`` and others, the
+        connection and channel, waits and attempts: the fields of ``BulkArguments``. Also what every operator of Airflow
+        takes.
     """
 
     template_fields: Sequence[str] = ("method", "function_params", *BulkBaseOperator.template_fields)
@@ -79,7 +82,7 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
         self.order_by = order_by
         self.deduplicate = deduplicate
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return self.method
 
@@ -115,7 +118,7 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
             self.function_params, lambda value: self.render_template(value, context, env), arrived
         )
 
-    def plan(self, context: Context, source: Source) -> Plan:
+    def _plan(self, context: Context, source: Source) -> Plan:
         """Return the plan for the calls."""
         from airflow_channel_provider.bulk.items import Items
         from airflow_channel_provider.contract import functions
@@ -159,6 +162,9 @@ class DataTableLoadOperator(BulkBaseOperator):
     :param concurrency: maximum number of calls at the same time, from 1 to 32.
 
     ``items``, ``expected_items`` and ``max_failures`` count rows.
+    :param kwargs: the source (``items``, ``sql`` or ``path``), ``max_failures``, ``dead_letter`` and others, the
+        connection and channel, waits and attempts: the fields of ``BulkArguments``. Also what every operator of Airflow
+        takes.
     """
 
     template_fields: Sequence[str] = (
@@ -186,11 +192,11 @@ class DataTableLoadOperator(BulkBaseOperator):
         self.batch_rows = batch_rows
         self.batch_bytes = batch_bytes
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the work for the log."""
         return f"table {self.table_name}"
 
-    def plan(self, context: Context, source: Source) -> Plan:
+    def _plan(self, context: Context, source: Source) -> Plan:
         """Create or change the table, and return the plan for its batches."""
         from airflow_channel_provider.bulk.sources import Peeked
         from airflow_channel_provider.bulk.tables import Batches, checked_columns, failures_of_rows

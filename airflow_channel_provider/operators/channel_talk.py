@@ -45,6 +45,8 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
         as well; ``{{ params.x }}`` in a template means the DAG's params all the same. (templated)
     :param deduplicate: whether a message gets a request id that is the same in each retry of this task instance, so
         that the service writes it once.
+    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
+        operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = ("method", "function_params", *ChannelTalkBaseOperator.template_fields)
@@ -63,11 +65,11 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
         self.function_params = function_params_of(self, function_params)
         self.deduplicate = deduplicate
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return self.method
 
-    def call_service(self, context: Context) -> Any:
+    def _call_service(self, context: Context) -> Any:
         """Call the function."""
         if self.method in _TOKEN_ANSWERS and self.do_xcom_push:
             raise ChannelConfigurationError(
@@ -79,7 +81,7 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
             self.method,
             params_mapping(self.function_params),
             channel_id=self.channel_id,
-            request_id=self.request_id(context) if self.deduplicate else None,
+            request_id=self._request_id(context) if self.deduplicate else None,
         )
         return self.hook.send(call)
 
@@ -94,6 +96,8 @@ class AppFunctionOperator(ChannelTalkBaseOperator):
     :param function_context: the ``context`` of the call: on whose behalf the function acts. Default: the channel, if
         there is one. (templated)
     :param system_version: version of the function, such as ``v1``. Default: the service's. (templated)
+    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
+        operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = (
@@ -123,11 +127,11 @@ class AppFunctionOperator(ChannelTalkBaseOperator):
         self.function_context = function_context
         self.system_version = system_version
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return f"{self.app_id}/{self.method}"
 
-    def call_service(self, context: Context) -> Any:
+    def _call_service(self, context: Context) -> Any:
         """Call the function."""
         return self.hook.call_app_function(
             self.app_id,
@@ -149,6 +153,8 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
     :param commands: at most 30 commands, see :class:`.commands.Command`: mappings whose texts may be templates, or a
         template that renders to JSON text of such a list. (templated)
     :param app_id: App ID; default: the connection's. (templated)
+    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
+        operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = ("commands", "app_id", *ChannelTalkBaseOperator.template_fields)
@@ -165,11 +171,14 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
         self.commands = commands
         self.app_id = app_id
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return "registerCommands"
 
-    def call_service(self, context: Context) -> list[str]:
+    def _describe_place(self) -> str:
+        return "all channels of the app"
+
+    def _call_service(self, context: Context) -> list[str]:
         """Declare the commands and return their names."""
         commands = _commands(json_value("commands", self.commands))
         params: dict[str, Any] = {"commands": commands}
@@ -188,6 +197,8 @@ class WriteUserChatMessageOperator(WriteMessageBaseOperator):
     Writes one message to a user chat and returns its id.
 
     :param user_chat_id: the user chat. (templated)
+    :param kwargs: the content (``text``, ``markdown``, ``blocks``, ``buttons``, ``files`` and others), the connection
+        and channel, waits and attempts: the fields of ``MessageArguments``. Also what every operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = ("user_chat_id", *WriteMessageBaseOperator.template_fields)
@@ -196,16 +207,16 @@ class WriteUserChatMessageOperator(WriteMessageBaseOperator):
         super().__init__(**kwargs)
         self.user_chat_id = user_chat_id
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return "writeUserChatMessage"
 
-    def call_service(self, context: Context) -> str | None:
+    def _call_service(self, context: Context) -> str | None:
         """Write the message."""
         if not self.user_chat_id:
             raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
-        self.note_chat(user_chat_url, str(self.user_chat_id))
-        return self.write("writeUserChatMessage", {"userChatId": str(self.user_chat_id)}, context)
+        self._note_chat(user_chat_url, str(self.user_chat_id))
+        return self._write("writeUserChatMessage", {"userChatId": str(self.user_chat_id)}, context)
 
 
 class WriteGroupMessageOperator(WriteMessageBaseOperator):
@@ -216,6 +227,8 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
     :param group_name: title or name of the group, instead of ``group_id``; needs one more call. (templated)
     :param root_message_id: the message that starts the thread. Default: no thread. (templated)
     :param broadcast: whether a message in a thread is also shown in the group.
+    :param kwargs: the content (``text``, ``markdown``, ``blocks``, ``buttons``, ``files`` and others), the connection
+        and channel, waits and attempts: the fields of ``MessageArguments``. Also what every operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = (
@@ -240,22 +253,22 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
         self.root_message_id = root_message_id
         self.broadcast = broadcast
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return "writeGroupMessage"
 
-    def call_service(self, context: Context) -> str | None:
+    def _call_service(self, context: Context) -> str | None:
         """Find the group and write the message."""
         if bool(self.group_id) == bool(self.group_name):
             raise ChannelConfigurationError("Give either group_id or group_name.")
         group_id = str(self.group_id or self._look_up(str(self.group_name)))
-        self.note_chat(group_url, group_id)
+        self._note_chat(group_url, group_id)
         target: dict[str, Any] = {"groupId": group_id}
         if self.root_message_id:
             target["rootMessageId"] = str(self.root_message_id)
         if self.broadcast is not None:
             target["broadcast"] = self.broadcast
-        return self.write("writeGroupMessage", target, context)
+        return self._write("writeGroupMessage", target, context)
 
     def _look_up(self, name: str) -> str:
         from airflow_channel_provider.hooks.groups import group_id_of

@@ -46,6 +46,8 @@ class PagedReadOperator(ChannelTalkBaseOperator):
     :param items_field: the field of the function's result that holds the items; default: what is known of the function.
         (templated)
     :param max_xcom_bytes: most that the items may be together, as JSON, without ``path``.
+    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
+        operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = (
@@ -79,11 +81,11 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         self.items_field = items_field
         self.max_xcom_bytes = max_xcom_bytes
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return self.method
 
-    def call_service(self, context: Context) -> Any:
+    def _call_service(self, context: Context) -> Any:
         """Read the list."""
         target = self._target()
         items = self._reported(
@@ -115,7 +117,7 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         from airflow_channel_provider.bulk.files import remove_temporary_files
 
         try_number = int(getattr(context["ti"], "try_number", 1) or 1)
-        marks = [f"{self.request_id(context)}-{number}" for number in range(1, try_number + 1)]
+        marks = [f"{self._request_id(context)}-{number}" for number in range(1, try_number + 1)]
         for mark in marks[:-1]:
             remove_temporary_files(target, mark=mark)
         return {"path": str(self.path), "count": write_json_lines(target, items, mark=marks[-1])}

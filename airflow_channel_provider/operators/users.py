@@ -38,6 +38,8 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
     :param snooze_seconds: how long the chat is snoozed: seconds, at least 60, or a ``timedelta``. Default: the
         service's. (templated)
     :param bot_name: name of the bot that changes the state: 1 to 30 characters without ``@ # $ % : /``. (templated)
+    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
+        operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = (
@@ -63,11 +65,11 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
         self.snooze_seconds = snooze_seconds
         self.bot_name = bot_name
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return "updateUserChatState"
 
-    def call_service(self, context: Context) -> Any:
+    def _call_service(self, context: Context) -> Any:
         """Change the state."""
         from airflow_channel_provider.messages.dto import checked_bot_name
 
@@ -103,6 +105,8 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
     :param unsubscribe_texting: whether the user receives no marketing by text message.
     :param update_mask: paths of the fields to change, as a list or a text with commas. Default: the given fields.
         (templated)
+    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
+        operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = (
@@ -141,11 +145,11 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
         self.unsubscribe_texting = unsubscribe_texting
         self.update_mask = update_mask
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the call for the log."""
         return "upsertMember"
 
-    def call_service(self, context: Context) -> str | None:
+    def _call_service(self, context: Context) -> str | None:
         """Create or change the user."""
         body = self._body()
         mask = _mask(self.update_mask) or _mask_of(body)

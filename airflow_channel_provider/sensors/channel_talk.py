@@ -33,6 +33,8 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
     :param state: ``opened``, ``closed``, ``snoozed``, ``initial``, ``queued``, ``missed``, or ``assigned``, which means
         that a manager is assigned to it; in any case, with or without the service's prefix ``USER_CHAT_STATE_``. A
         list, or JSON text of one, accepts any of its states. (templated)
+    :param kwargs: the connection and channel, and how the sensor waits: the fields of ``SensorArguments``. Also what
+        every sensor of Airflow takes.
     """
 
     template_fields: Sequence[str] = ("user_chat_id", "state", *ChannelTalkBaseSensor.template_fields)
@@ -77,6 +79,8 @@ class NativeFunctionSensor(ChannelTalkBaseSensor):
     :param predicate: a function, or its dotted path. A deferrable sensor needs one that the triggerer can import.
     :param predicate_kwargs: further arguments of that function, or JSON text of them. (templated)
     :param repeatable: whether the function may be called again and again although it is not known to only read.
+    :param kwargs: the connection and channel, and how the sensor waits: the fields of ``SensorArguments``. Also what
+        every sensor of Airflow takes.
     """
 
     template_fields: Sequence[str] = (

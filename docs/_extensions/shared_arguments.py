@@ -52,6 +52,11 @@ def describe(app: Sphinx, what: str, name: str, cls: Any, options: Any, lines: l
     """Write the shared arguments below a class's own."""
     if what != "class" or (group := group_of(cls)) is None or group not in _GROUPS:
         return
+    # An editor shows the sentence in place of what follows here.
+    named = next(
+        (number for number, line in enumerate(lines) if line.startswith(":param kwargs:")), len(lines)
+    )
+    del lines[named:]
     while lines and not lines[-1].strip():
         lines.pop()
     for argument, (kind, text) in arguments(group).items():

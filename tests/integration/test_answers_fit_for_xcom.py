@@ -160,8 +160,8 @@ def test_what_an_operator_of_ones_own_makes_of_an_answer_is_fit_as_well(
     returned: Any, xcom: Any, run: Run, connect: Callable[[Server], None]
 ) -> None:
     class Own(NativeFunctionOperator):
-        def call_service(self, context: Any) -> Any:
-            super().call_service(context)
+        def _call_service(self, context: Any) -> Any:
+            super()._call_service(context)
             return returned
 
     calls: list[str] = []

@@ -47,18 +47,18 @@ def test_a_connection_of_another_type_is_refused(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": conn_type, "host": "127.0.0.1"}))
     said = message()
-    assert f"the type {conn_type!r}, which leads to no database" in said
+    assert f"the type {conn_type!r}, which is not a database" in said
     assert emulator.stats()["calls"] == 0
 
 
 def test_a_connection_that_is_not_there_is_named(emulator: EmulatorProcess) -> None:
-    assert "there is no such connection" in message("nowhere")
+    assert "There is no connection 'nowhere'" in message("nowhere")
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
-        (ImportError("no driver"), ChannelConfigurationError, "with its driver"),
+        (ImportError("no driver"), ChannelConfigurationError, "the database driver that it needs"),
         (OSError("down"), ChannelError, "can't be reached (OSError)"),
         (ValueError("port"), ChannelError, "can't be reached (ValueError)"),
     ],

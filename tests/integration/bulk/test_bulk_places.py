@@ -121,7 +121,7 @@ def test_half_of_a_surrogate_pair_in_an_item_and_its_key_is_sent_and_noted(
 
 def test_an_item_that_is_nested_too_deeply_is_named(emulator: EmulatorProcess, tmp_path: Path) -> None:
     for make in (campaign, load):
-        with pytest.raises(ChannelConfigurationError, match="items is text that is not JSON"):
+        with pytest.raises(ChannelConfigurationError, match="items is text that is not valid JSON"):
             execute(make(items="[" * 100_000))
     path = tmp_path / "rows.jsonl"
     path.write_text('{"n": 1, "chat": "c"}\n' + "[" * 100_000 + "\n", encoding="utf-8")

@@ -58,4 +58,4 @@ def test_a_mapped_task_has_the_params_that_were_fixed_for_all(dag: DAG) -> None:
 
 
 def test_a_table_is_described_by_its_name(dag: DAG) -> None:
-    assert DataTableLoadOperator(task_id="t", table_name="orders").describe() == "table orders"
+    assert DataTableLoadOperator(task_id="t", table_name="orders")._describe() == "table orders"

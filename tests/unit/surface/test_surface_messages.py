@@ -85,7 +85,7 @@ def test_group_message_in_a_thread(doors: Any) -> None:
         ({"text": "x", "user_chat_id": ""}, "user_chat_id"),
         ({"text": "x", "options": [3]}, "A message option must be a name, not int"),
         ({"blocks": {"type": "text"}}, "blocks must be a list, not dict"),
-        ({"blocks": "a text"}, "blocks is text that is not JSON"),
+        ({"blocks": "a text"}, "blocks is text that is not valid JSON"),
         ({"text": "x", "web_page": ["u"]}, "web_page must be a mapping, not list"),
     ],
 )

@@ -139,7 +139,7 @@ def test_up_to_thirty_commands_are_taken(doors: Any, count: int) -> None:
         ([{**COMMAND, "paramDefinitions": [{"name": "a", "type": "text"}]}], r"paramDefinitions\[0\]"),
         (["order"], "Command 1 must be a mapping, not str"),
         ({"name": "x"}, "must be a list, not dict"),
-        ("order", "not JSON"),
+        ("order", "not valid JSON"),
         (None, "must be a list, not NoneType"),
     ],
 )
@@ -171,8 +171,8 @@ def test_native_function_takes_a_mapping_or_json_text(doors: Any, params: Any, e
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ("a text", "not JSON"),
-        ('{"a": 1, "b": {"c": 1, "c": 2}}', "params has the field 'c' twice in one object, and only one"),
+        ("a text", "not valid JSON"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "params has the field 'c' twice in one object. Only one"),
         ("[1]", "mapping"),
         (["a"], "mapping"),
         ({"a": {1, 2}}, "params.a is a set, which JSON can't hold"),

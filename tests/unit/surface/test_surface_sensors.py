@@ -162,7 +162,7 @@ def test_what_a_function_answers_is_waited_for(doors: Any, awaited: Any, found: 
     ("kwargs", "words"),
     [
         ({}, "either expect or predicate"),
-        ({"expect": "{"}, "expect is text that is not JSON"),
+        ({"expect": "{"}, "expect is text that is not valid JSON"),
         ({"expect": '{"a": 1, "a": 2}'}, "expect has the field 'a' twice in one object"),
         ({"predicate": "nowhere.to_be.found"}, "can't be imported"),
         ({"expect": {"a": 1}, "method": "writeUserChatMessage"}, "not known to change nothing"),
