@@ -53,8 +53,8 @@ def json_value(name: str, value: Any, *, in_full: bool = False) -> Any:
         ) from None
     except (ValueError, RecursionError):
         raise ChannelConfigurationError(
-            f"{name} is text that is not valid JSON, or is nested too deeply. Pass a list or a mapping, or JSON text of "
-            "one; a template renders JSON with the filter tojson, as in {{ value | tojson }}."
+            f"{name} is text that is not valid JSON, or is nested too deeply. Pass a list or a mapping, or JSON text "
+            "of one; a template renders JSON with the filter tojson, as in {{ value | tojson }}."
         ) from None
 
 

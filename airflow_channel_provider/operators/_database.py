@@ -45,8 +45,8 @@ def open_database(conn_id: str) -> Any:
         raise _package_missing(conn_id, kind, error) from error
     if not hasattr(hook, "get_records"):  # every hook of common.sql has it
         raise ChannelConfigurationError(
-            f"Connection {conn_id!r} (argument sql_conn_id) has the type {kind!r}, which is not a database that Airflow "
-            "can query. Use the connection of a database."
+            f"Connection {conn_id!r} (argument sql_conn_id) has the type {kind!r}, which is not a database that "
+            "Airflow can query. Use the connection of a database."
         )
     try:
         return hook.get_conn()
