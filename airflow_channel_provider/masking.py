@@ -39,16 +39,16 @@ _known: deque[str] = deque(maxlen=64)
 
 def mask_secret(secret: str) -> None:
     """
-    Hide a secret in everything that this process logs from now on.
+    Mask a secret in everything that this process logs from now on.
 
-    :param secret: a token, as a service gave it.
+    :param secret: a token, as a service returned it.
     """
     _mask(secret, _spellings_of(secret))
 
 
 def mask_credential(secret: str) -> None:
     """
-    Hide a secret of a connection in everything that this process logs, also in the Base64 of an authorization header.
+    Mask a secret of a connection in everything that this process logs, also in the Base64 of an authorization header.
 
     :param secret: an App Secret, a password, a token.
     """
@@ -59,9 +59,9 @@ def mask_credential(secret: str) -> None:
 
 def mask_tokens_in(result: T) -> T:
     """
-    Hide each token that an answer hands out, such as the ``entityToken`` of ``issueEntityToken``; return the answer.
+    Mask each token in an answer, such as the ``entityToken`` of ``issueEntityToken``; return the answer.
 
-    Where a token is an object, the services do not document its fields: all are hidden but ids, types and times.
+    If a token is an object, whose fields the services do not document, all of them are masked but ids, types and times.
     """
     for name, value in result.items() if isinstance(result, Mapping) else ():
         if str(name).lower().endswith("token"):
@@ -93,7 +93,7 @@ def _mask(secret: str, spellings: Iterable[str]) -> None:
     ends = _ends_beside(secret, tuple(_known))
     if secret not in _known:
         _known.append(secret)
-    # Half of a surrogate pair can't travel to the process that writes the log, nor be written there.
+    # Half of a surrogate pair can't be sent to the process that writes the log, nor be written there.
     masked = [text for text in (*spellings, *ends) if len(text) >= SHORTEST and _is_text(text)]
     for mask in _maskers() if not _is_in_task() else _maskers()[:1]:
         mask(masked)
@@ -101,7 +101,7 @@ def _mask(secret: str, spellings: Iterable[str]) -> None:
 
 def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
     """
-    Return what would stay visible of the longer of two secrets, where one is the beginning of the other.
+    If one of two secrets is the beginning of the other, return what would stay visible of the longer one.
 
     Airflow's masker may replace the shorter one first. It does not mask an end of fewer than :data:`SHORTEST`
     characters.
@@ -116,14 +116,14 @@ def _ends_beside(secret: str, others: Iterable[str]) -> set[str]:
 
 def _spellings_of(secret: str) -> set[str]:
     if _PLAIN.fullmatch(secret):
-        return {secret}  # as most tokens are: there is but one way to write it
+        return {secret}  # most tokens are: they have only one spelling
     from airflow_channel_provider.api.spellings import spellings_of
 
     return spellings_of(secret)
 
 
 def _is_in_task() -> bool:
-    """Return whether this process is a task, whose supervisor masks its log, and no server."""
+    """Return whether this process is a task, whose supervisor masks its log, and not a server."""
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     return getattr(runner, "SUPERVISOR_COMMS", None) is not None
 
@@ -133,7 +133,7 @@ def _is_text(text: str) -> bool:
 
 
 def _blotted(value: Any, secrets: tuple[str, ...]) -> Any:
-    """Mask what Airflow's masker does not find in the way it is written here."""
+    """Mask the spellings here that Airflow's masker does not find."""
     from airflow_channel_provider.api.redaction import redact_known
 
     if not secrets:

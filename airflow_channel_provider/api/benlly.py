@@ -216,7 +216,7 @@ def encoded(params: Mapping[str, str], encoding: str) -> tuple[dict[str, str], b
 
 def is_refusal(response: Response, body: JSON, *, may_be_silent: bool = True) -> bool:
     """
-    Tell whether an answer that is no success is a refusal of the service, and not of what stands between.
+    Return whether an answer that is no success is a refusal of the service, and not of what stands between.
 
     :param body: its JSON, where it starts with some.
     :param may_be_silent: whether the status alone may be a refusal.

@@ -91,13 +91,13 @@ _BY_NUMBER = {401: ErrorKind.AUTHENTICATION, 403: ErrorKind.PERMISSION, 429: Err
 
 
 def classify_status(status: int) -> ErrorKind:
-    """Tell what an HTTP status says by itself."""
+    """Return what an HTTP status says by itself."""
     return _BY_NUMBER.get(status, ErrorKind.OTHER)
 
 
 def classify(refusal: Refusal, *, token_request: bool = False, channel_id: str | None = None) -> ErrorKind:
     """
-    Tell what a refusal of Channel Talk is about.
+    Return what a refusal of Channel Talk is about.
 
     :param refusal: dug out.
     :param token_request: whether ``issueToken`` or ``refreshToken`` was refused.
@@ -115,7 +115,7 @@ def classify(refusal: Refusal, *, token_request: bool = False, channel_id: str |
 
 def classify_app_function(refusal: Refusal) -> ErrorKind:
     """
-    Tell what the store refused of a call to an app's own function.
+    Return what the store refused of a call to an app's own function.
 
     :param refusal: as it came, with the status of the answer itself.
     """

@@ -64,7 +64,7 @@ def _object_in(response: Response) -> dict[str, JSON] | None:
 
 
 def _has_result(body: dict[str, JSON]) -> bool:
-    """Tell whether an answer is a success at first sight, as nearly all are; one that says ``success`` is looked at."""
+    """Return whether an answer looks like a success, as nearly all do; a field ``success`` is read as well."""
     result = body.get("result")
     return (
         "result" in body and not body.get("error") and not (isinstance(result, dict) and "success" in result)

@@ -186,7 +186,7 @@ def _beginning(response: Response) -> str:
 
 
 def _is_page(text: str) -> bool:
-    """Tell whether a text is HTML, or XML, which no answer of the service is."""
+    """Return whether a text is HTML, or XML, which no answer of the service is."""
     return text.lstrip("\ufeff \t\r\n").startswith("<")
 
 

@@ -35,7 +35,7 @@ class TokenAnswer(NamedTuple):
 
 
 def is_header_safe(value: object) -> TypeGuard[str]:
-    """Tell whether a value is a text that a header may hold: not empty, no spaces, ASCII, not too long."""
+    """Return whether a value is a text that a header may hold: not empty, no spaces, ASCII, not too long."""
     return isinstance(value, str) and re.fullmatch(_HEADER_SAFE, value) is not None
 
 

@@ -1,18 +1,18 @@
 """
-Sent or not sent is proven, not guessed: nothing has left unless a byte of the request was handed to a
-connected socket.
+A request counts as sent only if a byte of it was handed to a connected socket. This is known, not guessed.
 
-``requests`` and ``urllib3`` report a failed connect and a lost answer by classes that overlap, swallow some
-errors while writing, and apply the connect timeout to writing too. So the connections here report for
-themselves: whatever fails inside ``connect()`` (name, route, proxy tunnel, TLS) leaves as
+``requests`` and ``urllib3`` report a failed connect and a lost answer with error classes that overlap, hide some errors
+while writing, and apply the connect timeout to writing too. So these connections report for themselves: an error inside
+``connect()`` (name, route, proxy tunnel, TLS) becomes :class:`NotConnected`, which neither library catches, and the
+current :class:`Attempt` remembers whether sending began.
 :class:`NotConnected`, which neither library catches, and the current :class:`Attempt` remembers whether
 sending began.
 
-Whatever a server does, an attempt ends: its deadline holds for each single wait, so that an answer that drips byte by
-byte, its head and interim answers before it included, can't stretch it; and only so many bytes are taken off the wire.
+An attempt always ends. Its deadline applies to each single wait, so an answer that arrives byte by byte can't extend
+it, nor can its head or its interim answers. The number of bytes that are read is limited too.
 
-A connection that was idle for long is not used again: firewalls and NAT gateways forget such ones without a word, and
-what is sent on one that is forgotten would be lost, and nobody would know whether it had arrived.
+A connection that was idle for long is not used again. Firewalls and NAT gateways drop such connections silently; a
+request on one would be lost, and nobody would know whether it had arrived.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from urllib3.poolmanager import PoolManager
 
 MOST_IDLE_SECONDS = 30.0
-"""Less than what is usual for what stands between; the shortest that is known of a cloud's is a minute."""
+"""Less than the usual idle timeouts of firewalls and gateways; the shortest one known of a cloud is a minute."""
 
 _POOL_SIZE = 32
 _FIRST_FINAL_STATUS = 200
@@ -48,7 +48,7 @@ class NotConnected(Exception):  # noqa: N818 - a state, not an error of its own;
 
 
 class AnswerTooLong(Exception):  # noqa: N818 - as above; neither library catches it
-    """More bytes came than the attempt takes."""
+    """The answer has more bytes than the attempt accepts."""
 
 
 class Attempt:
@@ -57,7 +57,7 @@ class Attempt:
 
     :param read_timeout_seconds: longest silence while writing and reading.
     :param deadline: monotonic time at which the whole request must be over.
-    :param most_bytes: so many are taken off the wire at most, head and framing included.
+    :param most_bytes: maximum number of bytes that are read, including head and framing.
     """
 
     __slots__ = ("bytes_left", "deadline", "read_timeout_seconds", "response", "sent", "wait_seconds")
@@ -72,7 +72,7 @@ class Attempt:
 
     def timeout_seconds(self) -> float:
         """
-        How long the next wait may last.
+        Return the maximum length of the next wait.
 
         :raises TimeoutError: the deadline has passed.
         """
@@ -83,7 +83,7 @@ class Attempt:
         return min(self.wait_seconds, remaining)
 
     def expired(self) -> bool:
-        """Whether the deadline has passed."""
+        """Return whether the deadline has passed."""
         return time.monotonic() >= self.deadline
 
     def __enter__(self) -> Attempt:
@@ -93,7 +93,7 @@ class Attempt:
     def __exit__(self, kind: object, *_: object) -> None:
         del _current.attempt
         if kind is not None and self.response is not None:
-            # urllib3 leaves one whose headers it can't make sense of, and its socket, to the garbage collector.
+            # If the headers can't be parsed, urllib3 leaves the answer and its socket to the garbage collector.
             self.response.close()
 
 
@@ -105,12 +105,12 @@ _current = _Current()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket within the limits of an attempt; it is what ``http.client`` makes its file of."""
+    """Reads from a socket within the limits of an attempt; ``http.client`` makes its file object from it."""
 
     def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
         self._sock = sock
         self._attempt = attempt
-        self._open = sock.makefile("rb", buffering=0)  # counts as a user of the socket, until it is closed
+        self._open = sock.makefile("rb", buffering=0)  # it counts as a user of the socket until it is closed
 
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -140,14 +140,14 @@ class _Response(http.client.HTTPResponse):
         super().__init__(_BoundedReader(sock, attempt), *args, **kwargs)  # type: ignore[arg-type]
 
     def begin(self, **options: Any) -> None:
-        """Read the head of the answer; every interim one before it is passed over, be it 100 or another."""
+        """Read the head of the answer, and skip each interim answer before it, 100 or another."""
         super().begin(**options)
         while self.status < _FIRST_FINAL_STATUS:
-            # Taken for the answer, it would leave the answer itself to the next request on this connection.
+            # If it were taken for the answer, the next request on this connection would get the real one.
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin(**options)
         if self.headers.defects:
-            # What follows a malformed line is lost, and that may be the header that says where the answer ends.
+            # The headers after a malformed line are lost, and one of them may say where the answer ends.
             raise http.client.HTTPException(_MALFORMED)
 
 
@@ -161,7 +161,7 @@ class _Phased:
 
     @property
     def is_connected(self) -> bool:
-        """Whether it may be used again; the pool closes it otherwise, and connects anew."""
+        """Whether it may be used again; if not, the pool closes it and opens a new one."""
         return super().is_connected and time.monotonic() - self.used_at < MOST_IDLE_SECONDS  # type: ignore[misc]
 
     def getresponse(self) -> Any:
@@ -179,7 +179,7 @@ class _Phased:
         except Exception as error:
             raise NotConnected from error
         finally:
-            # Writing is not connecting: from here on the read timeout counts.
+            # From here on the read timeout applies: writing is not connecting.
             attempt.wait_seconds = attempt.read_timeout_seconds
             attempt.sent = sent_before  # a proxy's CONNECT is not the request
 
@@ -220,17 +220,17 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Verify whoever TLS is spoken with: of a service without it, the proxy before it may be."""
+        """Verify the peer of TLS: for a service without TLS, that may be the proxy before it."""
         super().cert_verify(conn, "https:" if conn.scheme == "https" else url, verify, cert)  # type: ignore[no-untyped-call]
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """Tell a proxy the user and password of its address, which may have letters of any language."""
+        """Send a proxy the user and password of its address; they may contain letters of any language."""
         user, password = get_auth_from_url(proxy)
         login = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
         return {"Proxy-Authorization": f"Basic {login}"} if user else {}
 
     def close(self) -> None:
-        """Close the idle connections now; urllib3 would leave that to the garbage collector."""
+        """Close the idle connections now; urllib3 would leave them to the garbage collector."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - no mapping that could be iterated
                 pool = manager.pools.get(key)
@@ -241,7 +241,7 @@ class _Adapter(HTTPAdapter):
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: Any) -> None:
-        """Nowhere: following, or even preparing to follow, could carry a token to another host."""
+        """Return False: following a redirect, or even preparing to, could carry a token to another host."""
 
 
 def new_session() -> requests.Session:

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 _EXTENSION = b"ARROW:extension:name"
 _INDEX = re.compile(r"__index_level_\d+__")
-"""What pandas calls the numbers of its rows."""
+"""The name that pandas gives to an index of row numbers."""
 _NANOSECONDS = {"day": 86_400_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _DAYS_OF_400_YEARS = 146_097
 _EPOCH = datetime.fromisoformat("1970-01-01")
 
 
 def type_of_arrow(kind: DataType) -> str:
-    """Return the type of column for one of Arrow's."""
+    """Return the column type for a type of Arrow."""
     from pyarrow import types
 
     tests: tuple[tuple[Callable[[Any], bool], str], ...] = (
@@ -74,13 +74,13 @@ def _is_list(kind: DataType) -> bool:
 def _is_any(kind: DataType, *names: str) -> bool:
     from pyarrow import types
 
-    # An older pyarrow lacks some of them.
+    # An older pyarrow lacks some of these types.
     return any(getattr(types, f"is_{name}", bool)(kind) for name in names)
 
 
 def check_schema(schema: Schema, of: object) -> None:
     """
-    Look at the names of the columns, and at those within a column of structs.
+    Check the names of the columns, and of the fields of structs.
 
     :raises ChannelConfigurationError: see :func:`.columns.unique_names`.
     """
@@ -110,9 +110,9 @@ def _check_nested(kind: DataType, of: str) -> None:
 
 def reader_of(frame: Any) -> RecordBatchReader:
     """
-    Return what reads a table that offers Arrow's interchange, without an index that has no name.
+    Return a reader of a table that offers the Arrow interchange, without an index that has no name.
 
-    :raises ChannelConfigurationError: pyarrow is not there, or two columns have one name.
+    :raises ChannelConfigurationError: pyarrow is not installed, or two columns have one name.
     """
     try:
         from pyarrow import RecordBatchReader, schema
@@ -124,12 +124,12 @@ def reader_of(frame: Any) -> RecordBatchReader:
     of = f"The {type(frame).__name__} in items"
     kinds = getattr(frame, "schema", None)
     for name, kind in kinds.items() if isinstance(kinds, Mapping) else ():
-        if str(kind) == "Object":  # Polars gives the place of each in its memory
+        if str(kind) == "Object":  # Polars exports the memory address of each object
             raise _told_as_numbers(name, of, "objects of Python")
     levels = _named_levels(frame, of)
     reader = RecordBatchReader.from_stream(frame)
     check_schema(reader.schema, of)
-    # pandas leaves out an index that is a range, named or not.
+    # pandas leaves out an index that is a range, even if it has a name.
     if not set(levels) <= set(reader.schema.names):
         reader = RecordBatchReader.from_stream(frame.reset_index())
     names = without_index(reader.schema)
@@ -141,11 +141,11 @@ def reader_of(frame: Any) -> RecordBatchReader:
 
 def _named_levels(frame: Any, of: str) -> list[str]:
     """
-    Return the names of the levels of the index that a frame of pandas has, none of another.
+    Return the names of the index levels of a pandas DataFrame; none for another frame.
 
-    A level that says again what a column says, as after ``set_index("id", drop=False)``, is none.
+    A level that repeats a column, as after ``set_index("id", drop=False)``, is not among them.
 
-    :raises ChannelConfigurationError: a level or a column has the name of another; pandas' own error names none.
+    :raises ChannelConfigurationError: a level or a column has the name of another; the error of pandas names none.
     """
     levels = getattr(getattr(frame, "index", None), "names", None)
     if levels is None:
@@ -167,7 +167,7 @@ def _repeats_a_column(frame: Any, level: int, name: object) -> bool:
 
 
 def without_index(schema: Schema) -> list[str]:
-    """Return the names of the columns, without those that pandas makes of the numbers of its rows."""
+    """Return the names of the columns, without the row numbers of pandas."""
     return [name for name in schema.names if not _INDEX.fullmatch(name)]
 
 
@@ -175,8 +175,8 @@ def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:
     """
     Yield the rows of a batch.
 
-    A time or a duration that Python's own can't hold - nanoseconds, the year 10,000 - is the text of ISO 8601; a map
-    whose keys differ is a mapping, wherever it stands; a number of few bytes has the digits that it was written with.
+    A time or a duration that Python's types can't hold (nanoseconds, the year 10,000) becomes text in ISO 8601. A map
+    whose keys differ becomes a mapping at any depth. A float of few bytes keeps the digits that it was written with.
     """
     columns = [_values(column) for column in batch.columns]
     for values in zip(*columns, strict=True):
@@ -196,21 +196,19 @@ def _value(scalar: Any) -> Any:
     if not scalar.is_valid:
         return None
     if not _may_be_cut(scalar.type):
-        with suppress(
-            ValueError, OverflowError, LookupError
-        ):  # the last of a time zone that nobody here knows
+        with suppress(ValueError, OverflowError, LookupError):  # an unknown time zone
             return scalar.as_py()
     return _time_or_parts(scalar)
 
 
 def _told_in_full(column: Any) -> Any:
     """
-    Return a column that pyarrow makes Python's values of without a failure, whatever else is installed.
+    Return a column that pyarrow can convert to Python values without loss or failure, whatever else is installed.
 
-    Where pandas is installed, pyarrow cuts the nanoseconds off a time of day in silence, and takes infinity for a day
-    of 2262; and it takes 24:00 for 00:00, wherever it is.
+    If pandas is installed, pyarrow silently cuts the nanoseconds off a time of day, and takes infinity for a day of
+    2262. It always takes 24:00 for 00:00.
 
-    :raises ValueError: there may be a failure.
+    :raises ValueError: the conversion may fail.
     """
     import pyarrow
 
@@ -249,7 +247,7 @@ def _time_or_parts(scalar: Any) -> Any:
         return _length(nanoseconds)
     if isinstance(scalar, (pyarrow.Time32Scalar, pyarrow.Time64Scalar)):
         return _time_of_day(nanoseconds)
-    # The last moment of the type and the one behind its first are what databases write for infinity.
+    # Databases write the last value of the type, and the one after its first, for infinity.
     if abs(scalar.value) == 2 ** (scalar.type.bit_width - 1) - 1:
         return "infinity" if scalar.value > 0 else "-infinity"
     if isinstance(scalar, pyarrow.TimestampScalar):
@@ -261,7 +259,7 @@ def _unit(kind: DataType) -> str:
     return str(getattr(kind, "unit", "day" if kind.bit_width == 32 else "ms"))
 
 
-# Each is Python's own, and its text where Python has none like that.
+# Each becomes Python's own value, or text if Python has none.
 
 
 def _length(nanoseconds: int) -> timedelta | str:
@@ -274,7 +272,11 @@ def _length(nanoseconds: int) -> timedelta | str:
 def _moment(nanoseconds: int, zone: str | None) -> datetime | str:
     try:
         near = _near(nanoseconds // 1_000, zone)
-    except (ValueError, OverflowError, LookupError):  # too far, or its zone is unknown, and the moment is not
+    except (
+        ValueError,
+        OverflowError,
+        LookupError,
+    ):  # out of range, or the zone is unknown; the point in time is still known
         days, rest = divmod(nanoseconds, _NANOSECONDS["day"])
         return f"{_day_text(days)}T{_clock_text(rest)}{'Z' if zone else ''}"
     if not nanoseconds % 1_000:
@@ -313,7 +315,7 @@ def _clock_text(nanoseconds: int) -> str:
 
 
 def _mender(kind: DataType) -> Callable[[Any], Any] | None:
-    """Return what makes a value of a type the one that is meant; None where it is."""
+    """Return a function that corrects the values of a type; None if they are right."""
     from pyarrow import types
 
     if types.is_float32(kind) or types.is_float16(kind):

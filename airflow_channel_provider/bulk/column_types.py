@@ -1,8 +1,8 @@
 """
-Column types of a data table: the type for a value, and the conversion of a value to a cell.
+Column types of a data table: the type of a value, and the conversion of a value to a cell.
 
-Both are decided here, so that a column and its cells agree. A value is stored as it is or in an equivalent form; a
-value that would lose something fails its row. An error names types, never a value.
+Both are decided here, so that a column and its cells agree. A cell holds the value as it is or in an equivalent form.
+If the conversion would lose something, the row fails. An error names types, never a value.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ LIST_OF_OBJECT = _PREFIX + "LIST_OF_OBJECT"
 
 LISTS = (LIST_OF_STRING, LIST_OF_NUMBER, LIST_OF_OBJECT)
 EMPTY_LIST = "an empty list"
-"""What a value may be beside a type: any of the three lists holds it."""
+"""The type of an empty list: each of the three list types can hold it."""
 
 MOST_EXACT = 2**53
-"""Up to here every whole number is one of JSON's, which most readers take for doubles."""
+"""Up to this number, every whole number is exact in JSON, whose numbers most readers take for doubles."""
 MOST_DIGITS = 16
 _NUMERAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DAY = r"(?P<day>\d{4}-\d\d-\d\d)"
@@ -51,14 +51,14 @@ _WORDS = {
 
 
 class InvalidValueError(ValueError):
-    """A column can't hold a value; the text says why, behind "the value"."""
+    """A column can't hold a value. The text is the reason, written to follow "the value"."""
 
 
 # ---- types
 
 
 def infer_type(value: object) -> str | None:
-    """Return the type of column that a value asks for, :data:`EMPTY_LIST`, or None where it is null."""
+    """Return the column type for a value, :data:`EMPTY_LIST` for an empty list, or None for null."""
     value = to_python(value)
     if value is None or _is_nan(value):
         return None
@@ -90,7 +90,9 @@ def _kind_of_element(value: object) -> str:
 
 
 def common_type(kinds: Iterable[str | None]) -> str:
-    """Return the type of a column that holds values of these types; a mixture is text, and so is nothing at all."""
+    """
+    Return the type of a column that holds values of these types. A mixture is text, and so is a column without values.
+    """
     found = set(kinds) - {None}
     if EMPTY_LIST in found and found & {EMPTY_LIST, *LISTS} == found:
         found = found - {EMPTY_LIST} or {LIST_OF_STRING}
@@ -102,11 +104,12 @@ def common_type(kinds: Iterable[str | None]) -> str:
 
 def cell_converter(kind: str) -> Callable[[object], JSON]:
     """
-    Return what makes a value the cell of a column; it raises :class:`InvalidValueError` where the column can't hold it.
+    Return a function that converts a value to a cell of a column. It raises :class:`InvalidValueError` if the column
+    can't hold the value.
 
-    Null, NaN and what pandas calls missing are null.
+    Null, NaN and missing values of pandas become null.
 
-    :param kind: any spelling of the service's; of a type that is none of them a value stays as JSON holds it.
+    :param kind: the column type in any spelling of the service; with an unknown type, values stay as JSON has them.
     """
     name = _PREFIX + kind.upper().removeprefix(_PREFIX)
     convert, own = _CELLS.get(name, to_json_value), _OWN.get(name)
@@ -128,7 +131,7 @@ def _text(value: object) -> str:
     made = to_json_value(value)
     if isinstance(made, str):
         return made
-    # Infinity is the one number that plain() takes for null.
+    # Infinity is the only number for which plain() returns null.
     return repr(value) if made is None else json.dumps(made, ensure_ascii=False)
 
 
@@ -181,10 +184,10 @@ def _datetime(value: object) -> JSON:
 
 
 def _moment(value: object) -> tuple[str, str, str]:
-    """Return day, time of day and offset as RFC 3339 writes them; the last two may be empty."""
+    """Return day, time of day and offset in the form of RFC 3339; the last two may be empty."""
     if isinstance(value, datetime):
         offset = value.utcoffset()
-        if offset is not None and offset.total_seconds() % 60:  # of a time before time zones were agreed on
+        if offset is not None and offset.total_seconds() % 60:  # from before there were time zones
             value = value.astimezone(timezone.utc)
     if isinstance(value, (datetime, date)):
         value = value.isoformat()
@@ -203,7 +206,7 @@ def _moment(value: object) -> tuple[str, str, str]:
 
 
 def _offset(text: str) -> str:
-    if text in ("", "Z", "z", "UTC"):  # the last of BigQuery and Trino
+    if text in ("", "Z", "z", "UTC"):  # the form of BigQuery and Trino
         return "+00:00" if text else ""
     digits = text[1:].replace(":", "").ljust(4, "0")
     return f"{text[0]}{digits[:2]}:{digits[2:]}"
@@ -219,7 +222,7 @@ def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
             raise InvalidValueError(f"is not a list but {_named(value)}")
         values = map(to_python, value)
         made = [None if inner is None else element(inner) for inner in values]
-        if None in made:  # an empty text is a null as well, where a number or a time is wanted
+        if None in made:  # an empty text is null too in a column of numbers or times
             raise InvalidValueError("is a list that contains null")
         return made
 
@@ -252,7 +255,7 @@ _CELLS: Mapping[str, Callable[[object], JSON]] = {
     LIST_OF_OBJECT: _list_of(_object),
 }
 _OWN = {STRING: str, BOOLEAN: bool}
-"""The class of values that a cell takes as they are."""
+"""The class of values that a cell holds unchanged."""
 
 
 # ---- numbers
@@ -269,7 +272,7 @@ def _is_infinite(value: float | Decimal) -> bool:
 
 
 def _is_exact(value: float | Decimal) -> bool:
-    """Tell whether a number keeps its digits where numbers are doubles; one that is infinite loses none."""
+    """Return whether a reader that uses doubles keeps all digits of a number; infinity loses none."""
     if isinstance(value, int):
         return abs(value) <= MOST_EXACT
     if isinstance(value, float) or value.is_infinite():

@@ -241,7 +241,7 @@ def _is_local(path: ObjectStoragePath) -> bool:
 
 
 def _holds_objects(path: ObjectStoragePath) -> bool:
-    """Tell whether a file is there only when all of it is written: the stores that fsspec reaches by HTTP calls."""
+    """Return whether a file is there only when all of it is written: the stores that fsspec reaches by HTTP calls."""
     from fsspec.asyn import AsyncFileSystem
 
     return not _is_local(path) and isinstance(path.fs, AsyncFileSystem)

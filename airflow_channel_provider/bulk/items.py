@@ -75,7 +75,7 @@ def item_of(value: object) -> object:
 
 
 def is_dead_letter(value: object) -> TypeGuard[Mapping[str, JSON]]:
-    """Tell whether a value is a line of a dead-letter file; the rows of a source may have columns of these names."""
+    """Return whether a value is a line of a dead-letter file; the rows of a source may have columns of these names."""
     if not isinstance(value, Mapping) or DEAD_LETTER not in value:
         return False
     return value.keys() == FIELDS and value[DEAD_LETTER] == FORMAT

@@ -1,7 +1,7 @@
-"""Values of any kind -> what JSON can hold, and text of JSON -> values that have lost no digit.
+"""Converts values of any kind to values that JSON can hold, and parses JSON without losing a digit.
 
-Sources give what their libraries make of a value: of numpy, pandas, Arrow, of a database's driver. Here each becomes
-one that JSON has, in a form that says the same.
+Sources return values of numpy, pandas, Arrow or a database driver. Each is converted to a JSON value with the same
+meaning.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ JSON = Any
 _DOUBLE_BYTES = 8
 _FOREIGN = ("NaTType", "NAType", "MonthDayNano")
 _MOST_DIGITS = 4_300
-"""Of a whole number; Python writes no longer one, and few services read one."""
+"""Maximum number of digits of a whole number; Python converts no longer one to text, and few services read one."""
 _PLAIN = frozenset({str, int, bool})
 
 
 def to_json_value(value: object) -> JSON:
     """
-    Return a value as JSON can hold it.
+    Return a value in a form that JSON can hold.
 
-    What has its values by names, such as a dataclass, becomes an object, a member of an enumeration its value;
-    times and durations become ISO 8601, bytes Base64, a decimal number the number that has the same digits, else text;
-    NaN, infinity and what pandas calls missing become null; anything else becomes its text. A number that was written
-    ``12.50`` is shown like that.
+    An object with named fields, such as a dataclass, becomes an object, and a member of an enumeration its value. Times
+    and durations become ISO 8601, bytes Base64. A decimal number becomes the number with the same digits, or text if
+    there is none. NaN, infinity and missing values of pandas become null. Anything else becomes its text. A number that
+    was written ``12.50`` keeps that form.
     """
     if value is None or value.__class__ in _PLAIN:
         return value
@@ -58,7 +58,7 @@ def to_json_value(value: object) -> JSON:
 
 
 def named_fields(value: object) -> Mapping[str, object] | None:
-    """Return what an object has by names: one of a dataclass, of attrs or of Pydantic, or a tuple with names."""
+    """Return the named fields of an object: of a dataclass, attrs, Pydantic or a named tuple."""
     kind = type(value)
     if kind is dict or kind is str:
         return None
@@ -76,9 +76,9 @@ def named_fields(value: object) -> Mapping[str, object] | None:
 
 def to_python(value: object) -> object:
     """
-    Return Python's own value for one of numpy, pandas or Arrow, None for what those call missing; others as they are.
+    Return Python's own value for one of numpy, pandas or Arrow, None for their missing values; others unchanged.
 
-    A set is a list, in an order that is the same in each process.
+    A set becomes a list, in an order that is the same in each process.
     """
     if isinstance(value, (str, int, float, list, dict)):
         return value
@@ -98,7 +98,7 @@ def to_python(value: object) -> object:
         )
     if kind not in "mM":
         return found.tolist()
-    # Theirs may count nanoseconds, which Python's do not.
+    # Their times may have nanoseconds, which Python's do not.
     return (
         [to_python(inner) for inner in found]
         if getattr(found, "shape", ())
@@ -129,12 +129,12 @@ def _scalar(value: object) -> JSON:
 
 
 def iso_year(year: int) -> str:
-    """Return a year as ISO 8601 writes it: one that has more than four digits, or is negative, has a sign."""
+    """Return a year in the form of ISO 8601: with a sign if it has more than four digits or is negative."""
     return f"{year:04d}" if 0 <= year <= date.max.year else f"{year:+05d}"
 
 
 def iso_duration(nanoseconds: int) -> str:
-    """Return a duration as ISO 8601 writes it, such as ``P1DT2H30M0.5S``; a minus stands in front of all of it."""
+    """Return a duration in the form of ISO 8601, such as ``P1DT2H30M0.5S``; a minus sign stands in front."""
     seconds, fraction = divmod(abs(nanoseconds), 1_000_000_000)
     days, seconds = divmod(seconds, 86_400)
     hours, seconds = divmod(seconds, 3_600)
@@ -148,7 +148,9 @@ def iso_duration(nanoseconds: int) -> str:
 
 
 def iso_interval(months: int, days: int, nanoseconds: int) -> str:
-    """Return an interval of the calendar as ISO 8601 writes it, such as ``P1Y2M3DT4H``; see :func:`iso_duration`."""
+    """
+    Return a calendar interval in the form of ISO 8601, such as ``P1Y2M3DT4H``; its sign as in :func:`iso_duration`.
+    """
     rest = days * 86_400_000_000_000 + nanoseconds
     if not months:
         return iso_duration(rest)
@@ -161,7 +163,7 @@ def iso_interval(months: int, days: int, nanoseconds: int) -> str:
 
 
 def shortest_float(value: float | None, size_bytes: int) -> float | None:
-    """Return the number with the fewest digits that so few bytes hold as this one: 19.99, not 19.989999771118164."""
+    """Return the shortest number that the same few bytes hold: 19.99, not 19.989999771118164."""
     if value is None or not math.isfinite(value) or value.is_integer():
         return value
     size, digits = ("<f", range(6, 9)) if size_bytes == 4 else ("<e", range(3, 5))
@@ -172,7 +174,7 @@ def shortest_float(value: float | None, size_bytes: int) -> float | None:
 
 
 def decimal_to_json(value: Decimal) -> float | str | None:
-    """Return the number of JSON that has the digits of a decimal one; its text where none has, None for NaN."""
+    """Return the JSON number with the digits of a decimal; its text if there is none, None for NaN."""
     if not value.is_finite():
         return None
     if value == value.to_integral_value():
@@ -196,7 +198,7 @@ class _WrittenFloat(float):
 
 
 def _as_written(number: float | str | None, value: Decimal) -> JSON:
-    """Return a number that as a text has the digits that it was written with, as people do in a price."""
+    """Return a number whose text has the digits that it was written with, such as the zeros of a price."""
     digits = format(value, "f")
     if number is None or isinstance(number, str) or digits == str(number):
         return number
@@ -206,18 +208,18 @@ def _as_written(number: float | str | None, value: Decimal) -> JSON:
 
 
 class DuplicateFieldError(ValueError):
-    """A name stands twice in one object; the text completes a sentence that begins with where the object is."""
+    """An object has two fields of one name. The text completes a sentence that begins with the place of the object."""
 
 
 def parse_json(line: str) -> JSON:
     """
-    Return what a line of JSON holds; a number that is no whole one with all of its digits.
+    Return the value of a line of JSON; a number with a fraction keeps all its digits.
 
-    :raises DuplicateFieldError: only one of two values of a field could be read.
-    :raises ValueError: it is no JSON.
+    :raises DuplicateFieldError: an object has two fields of one name.
+    :raises ValueError: it is not JSON.
     """
     text = line.strip(_BLANKS)
-    value, end = _LINES.raw_decode(text)  # what decode() does besides takes a fifth of its time
+    value, end = _LINES.raw_decode(text)  # faster than decode() by a fifth
     if end < len(text):
         raise ValueError
     return value
@@ -242,12 +244,14 @@ def unique_fields(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
 
 
 _BLANKS = " \t\r\n"
-"""What JSON takes for nothing; Python takes more."""
+"""The white space of JSON; Python's strip() removes more."""
 _LINES = json.JSONDecoder(parse_float=_number_of_json, object_pairs_hook=unique_fields)
 
 
 def json_text(value: JSON) -> str:
-    """Return the JSON of what :func:`to_json_value` made; a number has the digits that it was written with."""
+    """
+    Return the JSON text of a value from :func:`to_json_value`; a number keeps the digits that it was written with.
+    """
     if isinstance(value, Mapping):
         fields = (
             f"{json.dumps(str(name), ensure_ascii=False)}: {json_text(inner)}"

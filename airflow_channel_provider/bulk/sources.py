@@ -1,7 +1,7 @@
 """Sources of items: a list, a DataFrame, a file in any store that fsspec reaches, a query. All are streamed.
 
-A source can be read again from its beginning, and yields the same values in the same order while its data is unchanged,
-so that a resumed task can skip what is done.
+A source can be read again from its beginning. While its data is unchanged, it yields the same values in the same order,
+so that a resumed task can skip the finished ones.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class Source(Protocol):
     """A stream of values, and how many there will be."""
 
     def __iter__(self) -> Iterator[object]:
-        """Read it from its beginning."""
+        """Read the values from the beginning."""
 
     @property
     def expected(self) -> int | None:
-        """How many values there are, or seem to be by what was read so far; None if unknown."""
+        """Number of values, or an estimate from the part that was read; None if unknown."""
 
 
 class ListSource:
     """
-    Values that are there already, an XCom for example.
+    Values that are in memory already, such as an XCom.
 
-    :param values: a collection; one that fetches its values as they are asked for will do.
+    :param values: a collection; it may be a lazy one.
     """
 
     def __init__(self, values: Collection[object]) -> None:
@@ -65,9 +65,9 @@ class ListSource:
 
 class FrameSource:
     """
-    The rows of a DataFrame, or of whatever else offers its columns by Arrow's interchange.
+    The rows of a DataFrame, or of another object that offers its columns through the Arrow interchange.
 
-    :param frame: of pandas, Polars, DuckDB, pyarrow; none of them is imported for it but pyarrow.
+    :param frame: of pandas, Polars, DuckDB or pyarrow; only pyarrow is imported for it.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -84,7 +84,7 @@ class FrameSource:
 
     @property
     def expected(self) -> int | None:
-        """How many rows there are, if known."""
+        """Number of rows, if known."""
         return len(self._frame) if hasattr(self._frame, "__len__") else None
 
     def schema(self) -> Schema:
@@ -101,7 +101,7 @@ class FrameSource:
         return reader
 
     def _read(self, part: Callable[[], Any]) -> Any:
-        """Return a part of the frame, None at its end; its library may raise anything."""
+        """Return a part of the frame, None at its end; the frame's library may raise any error."""
         try:
             return part()
         except StopIteration:
@@ -118,12 +118,12 @@ class FrameSource:
 
 def is_frame(value: object) -> bool:
     """
-    Tell whether a value is a table that offers its rows, and no list of values.
+    Return whether a value is a table that offers its rows, and not a list of values.
 
     :raises ChannelConfigurationError: it is a table that does not offer them, or offers them only once.
     """
     kind = type(value)
-    # What has one column has a type, and is a list of its values.
+    # An object with a single column has a type, and is a list of values.
     is_table = hasattr(kind, "columns") or not (hasattr(kind, "dtype") or hasattr(kind, "type"))
     if hasattr(kind, "read_next_batch"):
         raise ChannelConfigurationError(
@@ -144,11 +144,11 @@ class SqlSource:
     """
     The rows of a query, as mappings of column names to values.
 
-    All are read before the first is used, into a file of this host: no database holds an answer open while calls are
-    slow. Where its driver would fetch them all at once, a server-side cursor is used.
+    All rows are read into a local file before the first is used: no database keeps a result open while calls are slow.
+    If the driver would fetch all rows at once, a server-side cursor is used.
 
     :param connect: opens a connection of the Python DB API.
-    :param sql: the query; it should say in which order.
+    :param sql: the query; use ORDER BY, so that a retry finds the same rows.
     :param parameters: of the query.
     """
 
@@ -174,7 +174,7 @@ class SqlSource:
             sql_reader.run_query(connection, self._sql, self._parameters) as cursor,
         ):
             rows = sql_reader.fetch(cursor, ROWS_AT_ONCE)
-            # A cursor on the server may know its columns only now.
+            # A server-side cursor may know its columns only now.
             names = unique_names((column[0] for column in cursor.description or ()), "The query")
             bits = [names[place] for place in sql_reader.bit_columns(connection, cursor.description or ())]
             while rows:
@@ -183,19 +183,19 @@ class SqlSource:
 
     @property
     def expected(self) -> int | None:
-        """How many rows there are, once they are read."""
+        """Number of rows, once they are read."""
         return self._count
 
 
 def _by_name(names: Sequence[str], row: Any, bits: Collection[str] = ()) -> dict[str, object]:
     """
-    Return a row as a mapping, which the connection may have asked its driver for already.
+    Return a row as a mapping; the connection may have asked its driver for mappings already.
 
-    :param bits: columns of whole numbers that come as bytes.
+    :param bits: positions of the columns with whole numbers that come as bytes.
     """
     try:
         if not isinstance(row, (str, bytes)):
-            # A row need not be iterable by its class: those of pyodbc and BigQuery have places.
+            # The class of a row may have no __iter__: rows of pyodbc and BigQuery are read by position.
             values = map(row.__getitem__, names) if isinstance(row, Mapping) else row
             made = dict(zip(names, values, strict=True))
             for name in bits:
@@ -215,10 +215,10 @@ class FileSource:
     The lines of a JSONL file, or the rows of a CSV or Parquet file.
 
     :param path: of the file.
-    :param file_format: one of :data:`FORMATS`; None: as its name says, a compression's suffix apart.
-    :param encoding: of a JSONL or CSV file; None: as the mark at its beginning says, UTF-8 where there is none.
-    :param delimiter: of a CSV file; None: the comma, or the semicolon, tab or bar that its header has in place of it.
-    :raises ChannelConfigurationError: the name says nothing, there is no such format, or it knows no such thing.
+    :param file_format: one of :data:`FORMATS`; None: by the file's name, without the suffix of a compression.
+    :param encoding: of a JSONL or CSV file; None: by the byte order mark, otherwise UTF-8.
+    :param delimiter: of a CSV file; None: the comma, or the semicolon, tab or bar that its header uses instead.
+    :raises ChannelConfigurationError: the format is unknown, or does not have one of these arguments.
     """
 
     def __init__(
@@ -249,12 +249,12 @@ class FileSource:
 
     @property
     def expected(self) -> int | None:
-        """How many rows there are: known of a Parquet file, estimated for others by the share that was read."""
+        """Number of rows: exact for a Parquet file, otherwise estimated from the share that was read."""
         share = self._share() if self._share is not None else 0.0
         return round(self._read_rows / share) if share > 0 else None
 
     def schema(self) -> Schema | None:
-        """Return the columns with their types; None where the format knows none."""
+        """Return the columns with their types; None if the format has none."""
         if self.file_format != "parquet":
             return None
         from airflow_channel_provider.bulk.parquet_reader import ParquetRows
@@ -263,7 +263,7 @@ class FileSource:
             return ParquetRows(self.path, file).schema
 
     def _items_of_json(self) -> Iterator[object]:
-        """Yield the lines, if they are some: one list of all items would be one item."""
+        """Yield the lines; a single line with a list of all items is refused, since it would be one item."""
         values = self._json_lines()
         for first in islice(values, 1):
             rest = list(islice(values, 1)) if isinstance(first, list) else []
@@ -277,7 +277,7 @@ class FileSource:
         yield from values
 
     def _json_lines(self) -> Iterator[object]:
-        # Half of a surrogate pair is one item's matter, and JSON allows it.
+        # JSON allows half of a surrogate pair, and only that item fails.
         errors = "strict" if self._encoding else "surrogatepass"
         with open_input(self.path, self.file_format) as file:
             lines = Lines(self.path, file, encoding=self._encoding, errors=errors)
@@ -323,10 +323,10 @@ def _format_of(name: str) -> str:
 
 class Peeked:
     """
-    A source whose first values were looked at; they are not read twice.
+    A source whose first values were read ahead; they are not read twice.
 
-    :param source: what is looked at.
-    :param count: at so many values.
+    :param source: is read ahead.
+    :param count: maximum number of values to read ahead.
     """
 
     def __init__(self, source: Source, count: int) -> None:
@@ -341,5 +341,5 @@ class Peeked:
 
     @property
     def expected(self) -> int | None:
-        """As the source says."""
+        """Number of values, from the source."""
         return self._source.expected

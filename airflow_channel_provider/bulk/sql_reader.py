@@ -1,10 +1,10 @@
 """Runs a query with any DB API driver, and buffers its rows on the local disk.
 
 No server keeps a result open for hours: MySQL closes one that is not read for ``net_write_timeout``, PostgreSQL an idle
-transaction, and both keep old row versions for as long. So all rows go to a temporary file before the first is used.
-The file has no name and ends with the process; at most a thousand rows are in memory.
+transaction, and both keep old row versions for that long. So all rows are written to a temporary file before the first
+is used. The file has no name and ends with the process. At most a thousand rows are in memory.
 
-Errors of drivers are translated into errors of this provider, with the driver's error as their cause.
+Errors of drivers become errors of this provider, with the driver's error as their cause.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ IN_MEMORY_BYTES = 1 << 20
 _POSTGRES = ("psycopg", "psycopg2")
 _MYSQL = ("pymysql", "MySQLdb")
 _BIT = 16
-"""The type of MySQL whose numbers these drivers hand over as bytes."""
-_NO_CURSOR_FOR_IT = "42601"  # DECLARE takes nothing but a query, and calls the rest wrong syntax
+"""The MySQL type whose numbers these drivers return as bytes."""
+_NO_CURSOR_FOR_IT = "42601"  # DECLARE accepts only a query and reports anything else as a syntax error
 _WRITES_IN_A_QUERY = "0A000"  # WITH ... AS (DELETE ...)
-# As PEP 249 names them. What is no error of the database but of Python came of the parameters.
+# The names of PEP 249. An error of Python instead of the database comes from the parameters.
 _WRONG = ("ProgrammingError", "DataError", "IntegrityError", "NotSupportedError")
 _WRONG_PARAMETERS = (TypeError, ValueError, LookupError)
 _SORTED = (*_WRONG, "OperationalError", "InterfaceError", "InternalError")
 _STATE = re.compile(r"[0-9A-Z]{5}|(?:ORA|DPY)-\d{4,5}")
-# What a driver does not sort into these classes: a wrong query, value or permission, as the database says.
+# Errors that a driver does not put into these classes: a wrong query, value or permission, by the database's own code.
 _WRONG_STATE = re.compile(r"(?:07|22|42)\w{3}|0A000|ORA-009\d\d|ORA-01(?:031|722|8\d\d)")
 _OTHER_ENCODING = ("22021", "22P05")
 
@@ -44,10 +44,10 @@ Parameters = Mapping[str, object] | Collection[object] | None
 @contextmanager
 def sql_errors() -> Iterator[None]:
     """
-    Tell what a driver raises.
+    Translate the errors of a driver.
 
     :raises ChannelConfigurationError: the query is wrong.
-    :raises ChannelError: it may pass.
+    :raises ChannelError: the error may be temporary.
     """
     try:
         yield
@@ -65,7 +65,7 @@ def _described(error: Exception) -> ChannelError:
         return _no_read(named)
     if code in _OTHER_ENCODING or _is_no_text(error):
         return _other_encoding(named)
-    # SQLite calls everything an operational error; its own name for it shows a wrong query (from Python 3.11 on).
+    # SQLite reports everything as an operational error; its own error name shows a wrong query (from Python 3.11 on).
     is_wrong = kinds.intersection(_WRONG) or getattr(error, "sqlite_errorname", None) == "SQLITE_ERROR"
     if is_wrong or (_WRONG_STATE.fullmatch(code) and not kinds.intersection(_SORTED)):
         return ChannelConfigurationError(
@@ -81,12 +81,12 @@ def _described(error: Exception) -> ChannelError:
 
 
 def _code(error: Exception) -> str:
-    """Return the number or the state by which a database names an error; no text, which may hold values."""
+    """Return the number or the state of a database error, and no text, which may contain values."""
     for name in ("sqlstate", "pgcode"):
         if isinstance(found := getattr(error, name, None), str):
             return found
     first = error.args[0] if error.args else None
-    if isinstance(first, Mapping):  # the fields of PostgreSQL's message, of pg8000 and of Redshift
+    if isinstance(first, Mapping):  # the attributes of PostgreSQL's drivers, of pg8000 and of Redshift
         first = first.get("C")
     found = str(getattr(first, "full_code", first))  # Oracle's
     is_of_driver = any(kind.__name__ == "Error" for kind in type(error).__mro__)
@@ -116,9 +116,9 @@ def _other_encoding(named: str) -> ChannelConfigurationError:
 @contextmanager
 def closing(opened: Any) -> Iterator[Any]:
     """
-    Close a connection or a cursor in the end.
+    Close a connection or a cursor at the end.
 
-    Some drivers refuse to close what was not read to its end, which hides what went wrong before.
+    Some drivers refuse to close a result that was not read to its end. That must not hide the first error.
     """
     try:
         yield opened
@@ -132,10 +132,10 @@ def closing(opened: Any) -> Iterator[Any]:
 @contextmanager
 def run_query(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any]:
     """
-    Run a query, and give the cursor that has its rows.
+    Run a query and yield the cursor with its rows.
 
     :param connection: of the Python DB API.
-    :raises ChannelConfigurationError: it gives no rows, or would change some.
+    :raises ChannelConfigurationError: the query returns no rows, or would change some.
     """
     connection = _inner(connection)
     driver = _driver(connection)
@@ -147,7 +147,7 @@ def run_query(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any
     _expect_text(connection, driver)
     cursor, on_server = _run(connection, driver, arguments)
     with closing(cursor):
-        # A cursor on the server may know its columns only when it is read.
+        # A server-side cursor may know its columns only after the first read.
         while not on_server and cursor.description is None:
             if not _next_answer(cursor):
                 raise ChannelConfigurationError("sql returns no rows: its last statement must be a query.")
@@ -160,18 +160,21 @@ def run_query(connection: Any, sql: str, parameters: Parameters) -> Iterator[Any
 
 
 def _inner(connection: Any) -> Any:
-    """Return a connection of its driver, without what SQLAlchemy's pool puts around it."""
+    """Return the driver's connection, without the wrapper of SQLAlchemy's pool."""
     return getattr(connection, "driver_connection", None) or connection
 
 
 def _driver(connection: Any) -> str:
-    """Return the package that a connection is of, whoever has derived from its class or wrapped it."""
+    """Return the name of the driver's package, also for a derived class or a wrapper."""
     packages: list[str] = [kind.__module__.partition(".")[0] for kind in connection.__class__.__mro__]
     return next((name for name in packages if name in (*_POSTGRES, *_MYSQL)), packages[0])
 
 
 def _expect_text(connection: Any, driver: str) -> None:
-    """Read texts as UTF-8 if PostgreSQL has the encoding SQL_ASCII: one driver makes bytes of them, one an error."""
+    """
+    Read texts as UTF-8 if PostgreSQL has the encoding SQL_ASCII, for which one driver returns bytes and another raises
+    an error.
+    """
     if driver not in _POSTGRES or connection.info.parameter_status("client_encoding") != "SQL_ASCII":
         return
     if driver == "psycopg2":
@@ -182,7 +185,7 @@ def _expect_text(connection: Any, driver: str) -> None:
 
 
 def _run(connection: Any, driver: str, arguments: tuple[Any, ...]) -> tuple[Any, bool]:
-    """Run a query by a cursor that does not fetch everything at once, where the driver and the query allow one."""
+    """Run a query, with a cursor that does not fetch all rows at once if the driver and the query allow one."""
     if driver in _POSTGRES and not connection.autocommit:
         try:
             return _ran(connection.cursor("channel_talk_bulk", **_of_tuples(driver)), arguments), True
@@ -216,7 +219,7 @@ def _unbuffered(driver: str) -> tuple[Any, ...]:
 
 
 def _of_tuples(driver: str) -> dict[str, Any]:
-    """Ask for tuples, whatever the connection makes of a row: a mapping has room for one column of a name."""
+    """Ask for tuples even if the connection returns mappings: a mapping can't hold two columns of one name."""
     if driver == "psycopg":
         from psycopg.rows import tuple_row
 
@@ -229,7 +232,7 @@ def _of_tuples(driver: str) -> dict[str, Any]:
 
 
 def _next_answer(cursor: Any) -> bool:
-    """Go to the next list of rows; some drivers know of none."""
+    """Go to the next result set; some drivers have no such method."""
     try:
         return bool(cursor.nextset())
     except Exception as error:
@@ -243,9 +246,9 @@ def _next_answer(cursor: Any) -> bool:
 
 def fetch(cursor: Any, count: int) -> Any:
     """
-    Return some more rows.
+    Return the next rows.
 
-    :raises ChannelConfigurationError: Python has no value for one of theirs.
+    :raises ChannelConfigurationError: Python has no type for one of the values.
     """
     try:
         return cursor.fetchmany(count)
@@ -261,7 +264,7 @@ def fetch(cursor: Any, count: int) -> Any:
 
 
 def bit_columns(connection: Any, description: Iterable[Any]) -> list[int]:
-    """Return the places of the columns whose values are whole numbers and come as bytes."""
+    """Return the positions of the columns whose values are whole numbers and come as bytes."""
     if _driver(_inner(connection)) not in _MYSQL:
         return []
     return [place for place, column in enumerate(description) if column[1] == _BIT]
@@ -273,9 +276,9 @@ def bit_columns(connection: Any, description: Iterable[Any]) -> list[int]:
 @contextmanager
 def buffered(rows: Iterable[object]) -> Iterator[tuple[int, Iterator[object]]]:
     """
-    Read all rows, and give them from a file, with their number.
+    Read all rows into a file, and yield them from it, with their number.
 
-    :raises ChannelError: there is no room for it.
+    :raises ChannelError: the disk has no room for the file.
     """
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
         count = pieces = 0
@@ -315,17 +318,17 @@ def _not_kept() -> ChannelConfigurationError:
 
 
 class _Pickler(pickle.Pickler):
-    """Writes what drivers make of values, also what Python can't copy."""
+    """Pickles the values of drivers, also those that Python can't pickle."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, memoryview):  # bytes of psycopg2
             return bytes, (value.tobytes(),)
-        if isinstance(value, tuple):  # with names for its values, by which it may not be made again
+        if isinstance(value, tuple):  # a named tuple, whose class may not be importable
             own = to_python(value)
             return (tuple, (list(value),)) if own is value else (_itself, (own,))
         if not isinstance(value, type) and callable(
             read := getattr(value, "read", None)
-        ):  # a large object, which ends with its connection
+        ):  # a large object, which can't be read after its connection
             return _itself, (read(),)
         return NotImplemented
 

@@ -1,6 +1,6 @@
 """Columns of a data table, found from the rows of a source, and batches of rows.
 
-The same rows give the same batches, and so the same items, in each try.
+The same rows give the same batches in each try, and so the same items.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Row(NamedTuple):
     """
     A row of a batch.
 
-    :param value: what is sent; of a row that is not, what the source gave.
-    :param key: names it where it gets lost.
-    :param unfit: why the table can't hold it; empty: it can.
+    :param value: the value that is sent; for an unfit row, the value that the source gave.
+    :param key: identifies the row in the dead-letter file.
+    :param unfit: the reason why the table can't hold the row; empty if it can.
     """
 
     value: JSON
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 def columns_of_rows(rows: Iterable[object], primary_key: Sequence[str]) -> list[Column]:
     """
-    Return the columns of the first rows of a source, with the types of their values; a mixture is text.
+    Return the columns of the first rows of a source, with the types of their values. Mixed types become text.
 
     :raises ChannelConfigurationError: no row is a mapping.
     """
@@ -68,8 +68,8 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
     """
     Return the columns of a Parquet file.
 
-    :param rows: its first ones; a number, list or time among them that a column of its type can't hold makes it one of
-        text.
+    :param rows: its first rows. If one of them has a number, list or time that the type of its column can't hold, the
+        column becomes text.
     """
     from airflow_channel_provider.bulk.arrow import type_of_arrow
 
@@ -87,7 +87,7 @@ def columns_of_arrow(schema: Schema, rows: Iterable[object], primary_key: Sequen
 
 
 def _holds(kind: str, rows: Iterable[object], name: str) -> bool:
-    """Tell whether a column of a type holds what some rows have in it."""
+    """Return whether a column of this type can hold the values that some rows have in it."""
     cell = cell_converter(kind)
     try:
         for row in rows:
@@ -115,9 +115,9 @@ def _kinds_of_columns(rows: Iterable[object]) -> dict[str, set[str | None]]:
 
 def merge_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column]) -> list[Column]:
     """
-    Return the columns of a table as they are, and after them those that it lacks, apart from case.
+    Return the present columns of a table, and after them the missing ones. Names are compared without case.
 
-    What the service answers about a column but does not accept, such as an empty field, is left out.
+    Fields that the service returns for a column but does not accept, such as an empty one, are left out.
     """
     known = ColumnNames(column["key"] for column in existing).placed([column["key"] for column in found])
     kept = [
@@ -129,9 +129,9 @@ def merge_columns(existing: Sequence[Mapping[str, JSON]], found: Sequence[Column
 
 def has_columns(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mapping[str, JSON]]) -> bool:
     """
-    Tell whether a table has these columns and no others.
+    Return whether a table has exactly these columns.
 
-    It may know more about each than was asked for, and leaves out what is false or empty.
+    The service may return more fields of a column than were sent, and leaves out fields that are false or empty.
     """
     return [column["key"] for column in existing] == [column["key"] for column in wanted] and all(
         column.get(name) == value or (not value and name not in column)
@@ -142,9 +142,9 @@ def has_columns(existing: Sequence[Mapping[str, JSON]], wanted: Sequence[Mapping
 
 def checked_columns(given: JSON) -> list[Mapping[str, JSON]]:
     """
-    Return the columns that a DAG file, or an XCom, says a table is to have.
+    Return the columns that a DAG file or an XCom gives for a table.
 
-    :raises ChannelConfigurationError: they are no list of mappings, or two have one key.
+    :raises ChannelConfigurationError: it is not a list of mappings, or two have the same key.
     """
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
         raise ChannelConfigurationError(f"columns must be a list, not {type(given).__name__}.")
@@ -162,13 +162,13 @@ def check_names(
     columns: Sequence[Mapping[str, JSON]], rows: Iterable[object], *, free_form: bool
 ) -> Sequence[str]:
     """
-    Look for the columns that a table is to have among those of a source.
+    Look for the table's columns among those of a source.
 
-    :param rows: the first ones of the source.
-    :param free_form: whether a row may leave out what it has no value for, as in JSON; then a column that is declared
-        to be nullable need not be among them.
-    :return: the names of such columns.
-    :raises ChannelConfigurationError: another one is not there.
+    :param rows: the first rows of the source.
+    :param free_form: whether a row may leave out a field that has no value, as in JSON. A column that is declared as
+        nullable may then be missing in all of them.
+    :return: the names of the columns that are missing so.
+    :raises ChannelConfigurationError: another column is missing.
     """
     seen = dict.fromkeys(str(name) for row in rows if isinstance(row, Mapping) for name in row)
     if not seen:
@@ -203,11 +203,11 @@ class Batches:
     The rows of a source in batches, to be read more than once. Each is an item, whose value is a list of :class:`Row`.
 
     :param rows: the source.
-    :param primary_key: names a row; where there is none, its place does.
+    :param primary_key: column that identifies a row; without one, the position of the row does.
     :param columns: of the table, each with ``key`` and ``type``; None: values are sent as they are.
-    :param leave_out: whether what a row has beside them is left out; otherwise such a row is unfit.
-    :param most_rows: of a batch.
-    :param most_bytes: of a batch, as JSON; a single row may be larger.
+    :param leave_out: whether other fields of a row are left out; otherwise a row with other fields is unfit.
+    :param most_rows: maximum number of rows in a batch.
+    :param most_bytes: maximum size of a batch as JSON; a single row may be larger.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class Batches:
         return Row(value, self._key_of(entry.key, value, number), unfit)
 
     def _by_column(self, row: Mapping[str, object], count: int) -> Mapping[str, object]:
-        """Return the values of a row by the columns of the table, and what else it has where that is not left out."""
+        """Return the values of a row by column of the table, and its other fields unless they are left out."""
         if len(row) < count:
             raise InvalidValueError("Two columns have the same name as text.")
         if self._types is None:
@@ -325,5 +325,5 @@ def _item(position: int, batch: Sequence[Row], content: str, *, in_doubt: bool) 
 
 
 def failures_of_rows(error: ChannelError, rows: Iterable[Row]) -> list[FailedItem]:
-    """Describe what an error made of each row."""
+    """Return the failure of each row for an error."""
     return [failed_item(error, row.value, row.key) for row in rows]

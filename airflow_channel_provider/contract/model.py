@@ -109,7 +109,7 @@ class NativeFunction(NamedTuple):
         return self.retry.is_message
 
     def needs(self, name: str) -> bool:
-        """Tell whether it can't do without a parameter."""
+        """Return whether it can't do without a parameter."""
         known = self.params.fields.get(name)
         return known is not None and known.required is not None
 

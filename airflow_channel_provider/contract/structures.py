@@ -131,7 +131,7 @@ class Field(NamedTuple):
 
     def counts(self, violation: Violation, beside: Mapping[str, JSON]) -> bool:
         """
-        Tell whether a rule of the shape counts.
+        Return whether a rule of the shape counts.
 
         :param violation: of the rule.
         :param beside: the object, with its other fields.

@@ -32,10 +32,10 @@ class Reader(Protocol):
     """Whom the page is for."""
 
     def reads(self, connections: Sequence[str]) -> bool:
-        """Tell whether an app that these connections use may be shown."""
+        """Return whether an app that these connections use may be shown."""
 
     def edits(self, connections: Sequence[str]) -> bool:
-        """Tell whether its tokens may be dropped."""
+        """Return whether its tokens may be dropped."""
 
 
 def report(reader: Reader) -> dict[str, Any]:

@@ -31,11 +31,11 @@ class Rights:
         self._known: dict[tuple[ResourceMethod, str], bool] = {}
 
     def reads(self, connections: Sequence[str]) -> bool:
-        """Tell whether the person may read one of these connections."""
+        """Return whether the person may read one of these connections."""
         return self._may("GET", connections)
 
     def edits(self, connections: Sequence[str]) -> bool:
-        """Tell whether the person may edit one of these connections."""
+        """Return whether the person may edit one of these connections."""
         return self._may("PUT", connections)
 
     def _may(self, method: ResourceMethod, connections: Sequence[str]) -> bool:

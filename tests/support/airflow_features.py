@@ -31,7 +31,7 @@ def find(*places: str) -> Any:
 
 
 def has(*places: str) -> bool:
-    """Tell whether this Airflow has one of some places."""
+    """Return whether this Airflow has one of some places."""
     try:
         find(*places)
     except LookupError:

@@ -40,7 +40,7 @@ def of_wtforms() -> dict[str, Any]:
 
 
 def accepts(form: Any, name: str, value: str) -> bool:
-    """Tell whether a form takes a value that somebody types into one of its fields."""
+    """Return whether a form takes a value that somebody types into one of its fields."""
 
     class Typed(dict[str, str]):
         def getlist(self, key: str) -> list[str]:

@@ -42,7 +42,7 @@ class WaitingRun:
         return counted(self.metrics, name)
 
     def saw_all_wait(self) -> bool:
-        """Tell whether for each DAG there was a moment at which all of its tasks waited."""
+        """Return whether for each DAG there was a moment at which all of its tasks waited."""
         return all(
             any(only(states, WAITING[dag_id]) for _, states in self.samples[dag_id]) for dag_id in WAITING
         )
@@ -68,5 +68,5 @@ class WaitingRun:
 
 
 def only(states: Mapping[str, int], state: str) -> bool:
-    """Tell whether all tasks are in one state."""
+    """Return whether all tasks are in one state."""
     return dict(states) == {state: TASKS}

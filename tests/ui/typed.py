@@ -37,7 +37,7 @@ class Typed:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether every field is typed."""
+        """Return whether every field is typed."""
         return "Description" in self.fields[STANDARD]
 
 

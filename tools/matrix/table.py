@@ -1,4 +1,4 @@
-"""Tell what became of the matrix: a table, and below it what failed and what was left out."""
+"""Return what became of the matrix: a table, and below it what failed and what was left out."""
 
 from __future__ import annotations
 

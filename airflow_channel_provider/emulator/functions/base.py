@@ -58,7 +58,7 @@ class Call:
 
     def counts(self, violation: Violation) -> bool:
         """
-        Tell whether a rule that is broken is reason enough to refuse.
+        Return whether a rule that is broken is reason enough to refuse.
 
         :param violation: of the contract.
         """

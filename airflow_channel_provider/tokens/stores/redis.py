@@ -332,7 +332,7 @@ def _text(name: bytes | str) -> str:
 
 
 def _is_of_another_type(error: Exception) -> bool:
-    """Tell whether what stands where our value should be is a list or the like."""
+    """Return whether what stands where our value should be is a list or the like."""
     return str(error).startswith("WRONGTYPE")
 
 

@@ -101,7 +101,7 @@ class Statements:
         return list(self._connection.execute(sa.select(DOCUMENTS.c.name)).scalars())
 
     def has_blobs(self, document: str) -> bool:
-        """Tell whether there is a token beside a document."""
+        """Return whether there is a token beside a document."""
         query = sa.select(TOKENS.c.name).where(TOKENS.c.document == document).limit(1)
         return self._connection.execute(query).first() is not None
 

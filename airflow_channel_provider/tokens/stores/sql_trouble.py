@@ -66,7 +66,7 @@ _UNKNOWN = ('role "', 'database "')
 
 def trouble_of(error: Exception, *, connecting: bool) -> Trouble:
     """
-    Tell what an error means.
+    Return what an error means.
 
     :param connecting: there was no connection yet.
     """
