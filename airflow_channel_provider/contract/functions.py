@@ -1,14 +1,14 @@
 """
-The table of native functions: one row a function.
+The table of native functions: one row per function.
 
-A row reads: its name; the token that it wants; whether it may be sent twice; who names its parameters; those that it
-needs; those that it takes besides; and, for a list, the field that holds the items and how its pages follow each other.
-A parameter stands with its shape, see :mod:`~airflow_channel_provider.contract.parts`; with a source as well, where
-somebody else says that it is needed.
+A row has the name; the token that the function needs; whether it may be sent twice; the source of its parameters; the
+required parameters; the optional ones; and, for a list, the field that holds the items and how its pages follow each
+other. A parameter has a shape (:mod:`~airflow_channel_provider.contract.parts`), and a source of its own if that
+differs.
 
-Functions that the service gained since are callable all the same; they are treated with the greatest caution: any
-token, never repeated, no parameter known. Where the sources disagree on the token, the channel token is assumed; where
-they are unsure whether a repetition is harmless, it is not.
+Functions that are not in the table can be called too. Nothing is assumed about them: any token, never repeated, unknown
+parameters. If the sources disagree on the token, the channel token is used; if they are unsure whether a repetition is
+harmless, the call is not repeated.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _row(
     return NativeFunction(name, scope, retry, record(by, needs, takes, closed=closed), listing)
 
 
-# Parameters that come together.
+# Parameters that are used together.
 _IN_CHANNEL = {"channelId": ID}
 _OF_APP = {"appId": APP_ID}
 _GROUP = {**_IN_CHANNEL, "groupId": ID}
@@ -124,7 +124,7 @@ _ROWS = (
          closed=True),
     _row("createAppDataTableSchema", _APP, _UNSAFE, SCHEMA, {**_TABLE, "columns": COLUMNS}, _KEY, closed=True),
     _row("getAppDataTableSchema", _APP, _READ, SCHEMA, _TABLE, closed=True),
-    # Idempotent for a table with a primary key only, and the call does not show whether there is one.
+    # Idempotent only for a table with a primary key, and the call does not show whether there is one.
     _row("upsertAppDataTableRows", _APP, _UNSAFE, SCHEMA, {**_TABLE, "rows": ROWS}, closed=True),
     _row("checkInstall", _ANY, _READ, OLD_SERVER, {**_IN_CHANNEL, **_OF_APP}),
     _row("registerInstallHook", _APP, _SAME, OLD_SERVER),
@@ -178,7 +178,7 @@ _ROWS = (
          {**_MEDIUM_ID, "useQuickDeploy": FLAG, "showWelcomeMessage": FLAG, "tryOpen": FLAG}),
     _row("searchUserChatsByContact", _CHANNEL, _READ, SDK, {**_MEDIUM, "address": ID}, {**_MEDIUM_ID, **_PAGES},
          _since("userChats")),
-    # The one that names no channel: it is the token's.
+    # The only one without a channel parameter: it uses the token's channel.
     _row("searchUserChatsByMedium", _CHANNEL, _READ, SDK, {"userId": ID, "mediumType": NAME},
          {**_MEDIUM_ID, "mediumTopicKey": TEXT}, _whole("userChats")),
     _row("submitHandlingWorkflowButton", _CHANNEL, _UNSAFE, SDK, _USER_CHAT, {"messageId": TEXT, "buttonId": TEXT}),
@@ -208,19 +208,19 @@ _ROWS = (
 # fmt: on
 
 CATALOGUE: Mapping[str, NativeFunction] = MappingProxyType({row.name: row for row in _ROWS})
-"""Every function that the sources name, by its name."""
+"""Every function of the sources, by name."""
 
 LISTINGS: Mapping[str, Listing] = MappingProxyType(
     {row.name: row.listing for row in _ROWS if row.listing is not None}
 )
-"""How the list-like ones among them list."""
+"""The listings of the functions that list, by name of the function."""
 
 _OPEN = record(OLD_SERVER)
 
 
 def lookup(method: str) -> NativeFunction:
     """
-    Find a function; one that the table does not know is treated with the greatest caution.
+    Return a function; nothing is assumed about one that is not in the table.
 
     :param method: name on the wire, case matters.
     """
@@ -229,5 +229,5 @@ def lookup(method: str) -> NativeFunction:
 
 
 def is_token_request(method: str) -> bool:
-    """Whether the function hands out tokens, and so costs quota: only the token manager may call it."""
+    """Return whether the function issues tokens, and so costs quota: only the token manager may call it."""
     return lookup(method).scope is TokenScope.NONE

@@ -1,4 +1,6 @@
-"""What is known of a native function: which token it wants, whether it may be repeated, what it takes, how it lists."""
+"""What is known about a native function: which token it needs, whether it may be repeated, its parameters, its
+pages.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +13,39 @@ from airflow_channel_provider.contract.structures import Record
 
 
 class RetryClass(Enum):
-    """Whether a call whose fate is unknown may be repeated."""
+    """Whether a call with an unknown outcome may be repeated."""
 
     READ = "read"
     """Changes nothing."""
     IDEMPOTENT = "idempotent"
-    """Writes, but twice leaves the same as once."""
+    """Writes, and a second time has no further effect."""
     REQUEST_ID = "request_id"
-    """A message: only with the same ``dto.requestId``."""
+    """A message: may be repeated with the same ``dto.requestId``."""
     UNSAFE = "unsafe"
-    """Never."""
+    """May never be repeated."""
 
     @property
     def is_harmless(self) -> bool:
-        """Whether twice is the same as once, whatever the call carries."""
+        """Whether a repetition has no further effect, whatever the call contains."""
         return self in (RetryClass.READ, RetryClass.IDEMPOTENT)
 
     @property
     def is_message(self) -> bool:
-        """Whether a request id is what makes twice the same as once."""
+        """Whether a repetition is safe because of the request id."""
         return self is RetryClass.REQUEST_ID
 
 
 class TokenScope(Enum):
-    """Which token a function wants."""
+    """Which token a function needs."""
 
     NONE = "none"
-    """None: it hands them out."""
+    """None: it issues tokens."""
     APP = "app"
-    """The app's own, whatever channel the call is about."""
+    """The app token, whatever the channel of the call."""
     CHANNEL = "channel"
-    """The one of a channel."""
+    """The token of a channel."""
     ANY = "any"
-    """As the caller says."""
+    """Either; the caller decides."""
 
 
 class Paging(Enum):
@@ -56,12 +58,12 @@ class Paging(Enum):
     QUERY = "query"
     """``since`` and ``limit`` are parameters of their own; the answer's ``next`` is the next ``since``."""
     WHOLE = "whole"
-    """One answer holds everything."""
+    """One answer has all items."""
 
 
 class Listing(NamedTuple):
     """
-    What a list-like function answers.
+    The answer of a function that lists.
 
     :param items: field of the result that holds the items.
     :param paging: how one page leads to the next.
@@ -72,7 +74,7 @@ class Listing(NamedTuple):
 
     @property
     def next_field(self) -> str:
-        """Field of the result that leads to the next page."""
+        """Field of the result with the cursor of the next page."""
         return "nextCursor" if self.paging is Paging.CURSOR else "next"
 
 
@@ -83,8 +85,8 @@ class NativeFunction(NamedTuple):
     :param name: the ``method`` on the wire.
     :param scope: token that it needs.
     :param retry: whether it may be repeated.
-    :param params: what it takes.
-    :param listing: how it lists, where it does.
+    :param params: its parameters.
+    :param listing: its pages, if it lists.
     """
 
     name: str
@@ -95,12 +97,12 @@ class NativeFunction(NamedTuple):
 
     @property
     def wants_app_token(self) -> bool:
-        """Whether it takes the app's own token, whatever channel the call is about."""
+        """Whether it needs the app token, whatever the channel of the call."""
         return self.scope is TokenScope.APP
 
     @property
     def wants_channel_token(self) -> bool:
-        """Whether it can't do without a channel."""
+        """Whether it needs a channel."""
         return self.scope is TokenScope.CHANNEL
 
     @property
@@ -109,13 +111,13 @@ class NativeFunction(NamedTuple):
         return self.retry.is_message
 
     def needs(self, name: str) -> bool:
-        """Return whether it can't do without a parameter."""
+        """Return whether a parameter is required."""
         known = self.params.fields.get(name)
         return known is not None and known.required is not None
 
     def violations(self, params: Mapping[str, Any]) -> Sequence[Violation]:
         """
-        Return the rules that a call breaks; none is what a good call costs.
+        Return the rules that a call breaks; a valid call costs nothing more.
 
         :param params: complete.
         """

@@ -1,8 +1,8 @@
 """
-The table of operations of Open API v5: one row an operation.
+The table of operations of Open API v5: one row per operation.
 
-A row reads: verb, path, what it does, whether it may be sent twice, and, for a list, the field that holds the items. A
-path that is not in the table can be called all the same; a GET is then a read, and everything else is never repeated.
+A row has the verb, the path, a summary, whether it may be sent twice, and, for a list, the field that holds the items.
+Other paths can be called too; a GET is then taken for a read, and everything else is never repeated.
 
 Sources: the vendor's OpenAPI document of v5, and the vendor's own client for n8n, whose operations are all here. What
 the document marks as removed (``/user-chats/cases``) is left out.
@@ -30,11 +30,11 @@ class Operation:
     One operation.
 
     :param verb: HTTP method, upper case.
-    :param path: below :data:`BASE_PATH`, with its parts that vary in braces.
+    :param path: below :data:`BASE_PATH`, with its variables in braces.
     :param summary: what it does, for the documentation.
     :param retry: whether a call whose outcome is unknown may be sent again.
     :param items: for a list: the field of the answer that holds the items.
-    :param required: query parameters that it can't do without.
+    :param required: query parameters that it needs.
     """
 
     verb: str
@@ -134,7 +134,7 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 
 def _pattern(path: str) -> re.Pattern[str]:
     parts = _VARIABLE.split(path)
-    # Odd ones are the names of what varies. An @ marks a name, so that an id has none at its beginning.
+    # The parts with an odd index are names of variables. An @ marks a name, so no id begins with it.
     return re.compile(
         "".join(
             f"(?P<{part}>[^/?#@][^/?#]*)" if index % 2 else re.escape(part)
@@ -153,7 +153,7 @@ LISTS: Mapping[str, Operation] = MappingProxyType(
 
 def find_operation(verb: str, path: str) -> tuple[Operation, dict[str, str]] | None:
     """
-    Return the row of a call and what stands in the place of each variable; None for one that the table does not know.
+    Return the row of a call and the value of each variable; None for a path that is not in the table.
 
     :param verb: HTTP method, upper case.
     :param path: below :data:`BASE_PATH`, filled in, without a query.
@@ -165,7 +165,7 @@ def find_operation(verb: str, path: str) -> tuple[Operation, dict[str, str]] | N
 
 
 def operation_of(verb: str, path: str) -> Operation:
-    """Return the row of a call; of one that the table does not know, what is assumed of it, with the path ``other``."""
+    """Return the row of a call; for a path that is not in the table, an assumed row with the path ``other``."""
     if (known := find_operation(verb, path)) is not None:
         return known[0]
     return Operation(verb, "other", "", _READ if verb == "GET" else _UNSAFE)

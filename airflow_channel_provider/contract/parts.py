@@ -1,7 +1,7 @@
 """
-What several functions share, named once: ids, pages, messages, users, commands, tables.
+The shapes that several functions share: ids, pages, messages, users, commands, tables.
 
-Where a limit has a name here, nobody writes its number again: ``BUTTONS.most``.
+A limit that has a name here is written nowhere else as a number: ``BUTTONS.most``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TEXTS = ListOf(TEXT)
 OBJECT = MapOf()
 ID = NAME = Text(least=1)
 APP_ID = Text(least=1, also="appID")
-# Sent as one text with commas, a list, or an object with paths; it names at least one path.
+# Sent as text with commas, a list, or an object with paths; at least one path.
 MASK = Either(
     (Text(CORE, least=1), ListOf(TEXT, CORE, least=1), record(CORE, {"paths": ListOf(TEXT, least=1)}))
 )
@@ -65,7 +65,7 @@ USER_CHAT_STATE = Enumeration(
     unspecified=HACK,
 )
 ALF_TURN_MODE = Enumeration(("SINGLE", "MULTIPLE"), prefix="USER_CHAT_DESIRED_ALF_TURN_MODE_")
-# The server behind has a call of its own to snooze a chat, and only that one has a duration.
+# The server behind has a separate call to snooze a chat, and only that one has a duration.
 SNOOZE = Field(
     Duration(CORE, least_seconds=60, form="to snooze a chat"),
     only_where=("state", f"{USER_CHAT_STATE.prefix}SNOOZED"),
@@ -77,7 +77,7 @@ BOT_NAME = Text(CORE, least=1, most=30, pattern=r"[^@#$%:/]+", form="have none o
 MESSAGE_OPTION = Enumeration(
     (
         "ACT_AS_MANAGER",
-        "ALERT_TO_WRITER",  # of the server behind alone
+        "ALERT_TO_WRITER",  # only of the server behind
         "DISPLAY_AS_CHANNEL",
         "DO_NOT_POST",
         "DO_NOT_SEARCH",
@@ -95,16 +95,16 @@ MESSAGE_STATE = Enumeration(("SENDING", "SENT", "FAILED", "REMOVED"), prefix="ME
 MESSAGE_COLOR = Enumeration(
     ("COBALT", "GREEN", "ORANGE", "RED", "BLACK", "PINK", "PURPLE"), prefix="MESSAGE_COLOR_VARIANT_"
 )
-# The sources show an action in three shapes, and none says which of them is taken: with one of three names for what it
-# does, or with a type and either attributes or fields of its own.
+# The sources show an action in three shapes, and none says which one is accepted: with one of three names for the
+# action, or with a type and either attributes or fields of its own.
 ACTION = record(SDK, one_of=("type", "webAction", "commandAction", "wamAction"))
 BUTTON_TITLE = Text(least=1, most=30)
 BUTTON = record(HACK, {"title": BUTTON_TITLE, "action": ACTION}, {"colorVariant": MESSAGE_COLOR})
 BUTTONS = ListOf(BUTTON, HACK, most=2)
 FILE = record(HACK, {"url": ID, "mime": ID, "fileName": ID})
-# The protos of the server behind take 10 files, of another shape, where a message is made.
+# The protos of the server behind accept 10 files, of another shape, in a new message.
 FILES = ListOf(FILE, HACK, most=30, advised=10)
-# Not all that one type of block may have: the service's models leave blocks open.
+# Not every field of a type of block is listed: the service's models leave blocks open.
 BLOCK = record(
     SDK,
     {"type": Enumeration(("text", "code", "bullets"), CORE)},
@@ -183,7 +183,7 @@ COMMAND = record(
     closed=True,
 )
 COMMANDS = ListOf(COMMAND, COMMAND_SCHEMA, most=30)
-# What an app answers when the service asks it for its commands and for its functions.
+# The answer of an app when the service asks for its commands and functions.
 DECLARED_COMMANDS = record(COMMAND_SCHEMA, {"commands": COMMANDS}, closed=True)
 DECLARED_FUNCTIONS = record(
     SDK,
@@ -191,7 +191,7 @@ DECLARED_FUNCTIONS = record(
     {"success": FLAG, "errorMessage": TEXT},
 )
 
-# What an app answers when a command is run, and when the service asks what a parameter may be.
+# The answer of an app when a command is run, and when the service asks for suggestions for a parameter.
 COMMAND_RESULT = record(COMMAND_SCHEMA, {"type": NAME}, {"attributes": OBJECT}, closed=True)
 SUGGESTIONS = record(
     COMMAND_SCHEMA,

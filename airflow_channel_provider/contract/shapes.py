@@ -2,9 +2,9 @@
 Shapes of JSON values: what a parameter may be, and what of it is wrong. Pure; values are described by their type and
 size and never repeated.
 
-A shape is data with rules: a newcomer reads them, the documentation lists them, and tests make the calls that break
-them. :meth:`Shape.check` returns nothing for a value that fits, which is all that a good call costs. What holds other
-shapes is in :mod:`~airflow_channel_provider.contract.structures`.
+A shape is data: people read its rules, the documentation lists them, and tests make calls that break them.
+:meth:`Shape.check` returns nothing for a valid value, so a valid call costs little. Shapes that contain other shapes
+are in :mod:`~airflow_channel_provider.contract.structures`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Rule(NamedTuple):
     One rule for a value.
 
     :param kind: required, type, length, count, advice, range, pattern, name, specified, unknown or one_of.
-    :param text: what it demands, as the end of a sentence that begins with the path.
-    :param source: who says so.
+    :param text: the rule, as the end of a sentence that begins with the path.
+    :param source: the source of the rule.
     """
 
     kind: str
@@ -36,9 +36,9 @@ class Violation(NamedTuple):
     """
     A rule that a value breaks.
 
-    :param rule: which.
-    :param found: type or size of what is there, never the value.
-    :param path: where, such as ``columns[0].type``.
+    :param rule: the rule.
+    :param found: type or size of the value, never the value.
+    :param path: the place, such as ``columns[0].type``.
     """
 
     rule: Rule
@@ -46,7 +46,7 @@ class Violation(NamedTuple):
     path: str = ""
 
     def under(self, outer: str) -> Violation:
-        """The same, seen from one level further out."""
+        """Return the same violation with a longer path."""
         dot = "." if self.path and not self.path.startswith("[") else ""
         return self._replace(path=f"{outer}{dot}{self.path}")
 
@@ -56,22 +56,22 @@ class Violation(NamedTuple):
 
 class Shape:
     """
-    What a value may be.
+    The rules for a value.
 
-    :param by: who sets its limits; None: who names the parameter.
+    :param by: the source of its limits; None: the source of the parameter.
     """
 
     words = "a value"
-    """What it is called, with its article."""
+    """Its name in a sentence, with an article."""
 
     def __init__(self, by: Source | None = None) -> None:
         self.by = by
 
     def check(self, value: JSON, by: Source) -> Sequence[Violation]:
         """
-        Return what is wrong with a value.
+        Return the violations of a value.
 
-        :param value: what is given; what is absent is not checked.
+        :param value: the value; an absent one is not checked.
         :param by: who names the parameter, and so its type.
         """
         if not self.fits(value):
@@ -80,7 +80,7 @@ class Shape:
 
     def rules(self, by: Source) -> Sequence[Rule]:
         """
-        Return all rules for the value itself; those for what it holds are theirs.
+        Return all rules for the value itself, without those for its parts.
 
         :param by: who names the parameter, and so its type.
         """
@@ -99,11 +99,11 @@ class Shape:
         return ()
 
     def beyond(self, value: JSON, by: Source) -> Sequence[Violation]:
-        """Return those of them that it breaks."""
+        """Return the rules of :meth:`limits` that a value breaks."""
         return ()
 
     def is_absent(self, value: JSON) -> bool:
-        """Return whether a value is as good as none."""
+        """Return whether a value counts as absent."""
         return value is None
 
     def broken(self, kind: str, by: Source, found: str) -> Sequence[Violation]:
@@ -115,11 +115,11 @@ class Text(Shape):
     """
     A text.
 
-    :param least: fewest characters; from 1 on, a required text of spaces is as good as none.
-    :param most: most characters.
-    :param pattern: what all of it must match.
+    :param least: minimum number of characters; from 1 on, a required text of spaces counts as absent.
+    :param most: maximum number of characters.
+    :param pattern: the whole text must match it.
     :param form: the pattern in words, as the end of "must".
-    :param also: another spelling of the parameter's name that the service takes.
+    :param also: another spelling of the parameter's name that the service accepts.
     """
 
     words = "a text"
@@ -167,12 +167,12 @@ class Text(Shape):
 
 class Enumeration(Shape):
     """
-    One of some names, spelt exactly so.
+    One of several names, in exactly this spelling.
 
-    :param names: what the service knows.
-    :param prefix: what each of them begins with.
-    :param numbers: the same as numbers, where the service takes them.
-    :param unspecified: who refuses the name ``UNSPECIFIED``, which each enumeration of a proto has.
+    :param names: the names that the service knows.
+    :param prefix: the prefix of each name.
+    :param numbers: the same as numbers, if the service accepts them.
+    :param unspecified: the source that refuses the name ``UNSPECIFIED``, which each enumeration of a proto has.
     """
 
     words = "a name"
@@ -194,7 +194,7 @@ class Enumeration(Shape):
 
     @property
     def spelt(self) -> tuple[str, ...]:
-        """The names as they are sent."""
+        """The names as they are sent, with their prefix."""
         return tuple(self.prefix + name for name in self.names)
 
     def fits(self, value: JSON) -> bool:
@@ -269,10 +269,10 @@ class Flag(Shape):
 
 class Duration(Shape):
     """
-    A length of time: ``{"seconds": 90, "nanos": 0}``, or a text such as ``90s``.
+    A duration: ``{"seconds": 90, "nanos": 0}``, or a text such as ``90s``.
 
-    :param least_seconds: shortest.
-    :param form: for what, as the end of that sentence.
+    :param least_seconds: minimum.
+    :param form: what it is for, as the end of the rule's sentence.
     """
 
     words = 'a duration, such as {"seconds": 90} or "90s"'
@@ -304,7 +304,7 @@ _COUNT = r"-?\d{1,12}"
 
 
 def seconds_of(value: JSON) -> float | None:
-    """Return a duration in seconds, None where it is none."""
+    """Return a duration in seconds; None if it is not one."""
     if isinstance(value, str):
         return float(value[:-1]) if re.fullmatch(_SECONDS, value, re.ASCII) else None
     if not is_object(value):
@@ -343,12 +343,12 @@ def type_of(value: JSON) -> str:
 
 
 def extent(least: float | None, most: float | None) -> str:
-    """Say between which limits something is."""
+    """Return limits in words."""
     if most is None:
         return f"at least {least:g}"
     return f"at most {most:g}" if not least else f"{least:g} to {most:g}"
 
 
 def plural(noun: str, number: int) -> str:
-    """Return the noun as it stands after that number."""
+    """Return the noun in the form that follows a number."""
     return noun if number == 1 else f"{noun}s"

@@ -1,4 +1,4 @@
-"""Shapes that hold others: lists, objects, and one of several. Pure, as those that they hold."""
+"""Shapes that contain others: lists, objects, and one of several. Pure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ListOf(Shape):
     """
     A list.
 
-    :param of: what each of its items is.
-    :param least: fewest items.
-    :param most: most items.
-    :param advised: number of items above which it is not sure that the service takes them.
+    :param of: shape of each item.
+    :param least: minimum number of items.
+    :param most: maximum number of items.
+    :param advised: number of items above which the service may refuse.
     """
 
     words = "a list"
@@ -72,9 +72,9 @@ class ListOf(Shape):
 
 class MapOf(Shape):
     """
-    An object with whatever keys, such as languages.
+    An object with any keys, such as languages.
 
-    :param of: what each of its values is; None: whatever JSON holds.
+    :param of: shape of each value; None: any JSON.
     """
 
     words = "an object"
@@ -97,7 +97,7 @@ class Either(Shape):
     """
     One of several shapes, distinguished by their types.
 
-    :param shapes: which.
+    :param shapes: the shapes.
     """
 
     def __init__(self, shapes: tuple[Shape, ...]) -> None:
@@ -120,9 +120,9 @@ class Field(NamedTuple):
     """
     A parameter, or a field of an object.
 
-    :param shape: what it may be.
-    :param required: who says that it must be there; None: nobody.
-    :param only_where: another field, and the value of it with which the limits of this one count; None: always.
+    :param shape: shape of its value.
+    :param required: the source that requires it; None: it is optional.
+    :param only_where: another field and its value: only then do the limits of this one apply; None: always.
     """
 
     shape: Shape
@@ -131,7 +131,7 @@ class Field(NamedTuple):
 
     def counts(self, violation: Violation, beside: Mapping[str, JSON]) -> bool:
         """
-        Return whether a rule of the shape counts.
+        Return whether a rule of the shape applies.
 
         :param violation: of the rule.
         :param beside: the object, with its other fields.
@@ -143,14 +143,14 @@ class Field(NamedTuple):
 
     def rules(self, by: Source) -> Sequence[Rule]:
         """
-        Return all rules for it, that it is required among them.
+        Return all rules for it, also the one that it is required.
 
-        :param by: who names it.
+        :param by: the source of the field.
         """
         rules = self.shape.rules(by)
         if self.required is None:
             return rules
-        # A text that is too short is as good as none, where one is required.
+        # A required text that is too short counts as absent.
         covered = isinstance(self.shape, Text) and self.shape.most is None
         kept = [rule for rule in rules if rule.kind != "length" or not covered]
         return [Rule("required", "is required", self.required), *kept]
@@ -160,7 +160,7 @@ class Record(Shape):
     """
     An object whose fields are known; see :func:`record`.
 
-    :param by: who names the fields.
+    :param by: the source of the fields.
     :param fields: by name.
     :param closed: whether it may have no other fields.
     :param one_of: fields of which exactly one has to be filled.
@@ -183,7 +183,7 @@ class Record(Shape):
         self.one_of: Final = one_of
 
     def __getitem__(self, name: str) -> Shape:
-        """What one of its fields may be."""
+        """Return the shape of a field."""
         return self.fields[name].shape
 
     def fits(self, value: JSON) -> bool:
@@ -202,7 +202,7 @@ class Record(Shape):
             if known.required is not None and shape.is_absent(item):
                 absent = "is absent" if item is None else "is empty"
                 found.append(Violation(known.rules(by)[0], absent, name))
-            # A schema takes no null for what is optional; elsewhere it is the same as nothing.
+            # A schema refuses null for an optional field; elsewhere null is the same as absent.
             elif (item is not None or (name in value and by.strength is Strength.SCHEMA)) and (
                 inner := shape.check(item, by)
             ):
@@ -233,9 +233,9 @@ def record(
     """
     Declare an object.
 
-    :param by: who names its fields, and which of them are needed.
-    :param needs: the fields that must be there; with who says so, where that is somebody else.
-    :param takes: the fields that may be there.
+    :param by: the source of its fields, and of which are required.
+    :param needs: the required fields; with a source of their own, if it is another.
+    :param takes: the optional fields.
     :param closed: whether it may have no other fields.
     :param one_of: fields of which exactly one has to be filled.
     """

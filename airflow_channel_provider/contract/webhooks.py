@@ -1,4 +1,4 @@
-"""The webhooks of Channel Talk: which events there are. The vendor's Open API calls them the scopes of a webhook."""
+"""The events of Channel Talk's webhooks. The vendor's Open API calls them the scopes of a webhook."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ EVENTS = (
     "member.deleted",
 )
 MOST_FAILURES_IN_A_ROW = 100
-"""After so many the service blocks a webhook. Any status from 400 on is a failure."""
+"""After this number of failures the service blocks a webhook. Any status from 400 on is a failure."""

@@ -3,9 +3,9 @@ The routes of the page. Each of them asks for a right on connections, since Airf
 one that takes webhooks asks for a token (:mod:`._webhooks`), the function endpoint for a signature
 (:mod:`._functions`).
 
-Reading wants the right to read connections, and shows the apps of those that the reader may read; dropping a token
-wants the right to edit one of the connections that use the app. The latter is a request that no form of another site
-can make, since Airflow's session travels in a cookie. Nothing that a token could be had from is ever read here.
+The page needs the right to read connections, and shows the apps whose connections the reader may read. To drop a token,
+a person needs the right to edit one of the connections that use the app. That request can't come from a form of another
+site, since Airflow's session is in a cookie. Nothing that contains a token is read here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 16_384
 
-# Its own documentation would be public as well.
+# FastAPI's own documentation pages would be public.
 app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
 
 app.include_router(_webhooks.router)
@@ -47,7 +47,7 @@ _may_read = Depends(requires_access_connection(method="GET"))
 
 
 def hide_query(scope: Scope) -> None:
-    """Take the query of a webhook out of a request, since it holds the token and servers log what they find there."""
+    """Remove the query of a webhook from a request: it contains the token, and servers log the query."""
     path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
     if scope["type"] == "http" and path.startswith(_webhooks.PATH):
         query = scope.get("query_string", b"").decode("utf-8", "replace")
@@ -64,7 +64,7 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
 
 @app.exception_handler(Exception)
 def _failed(request: Request, error: Exception) -> Response:
-    """Answer an unexpected error with its class alone; the server logs the rest."""
+    """Answer an unexpected error with only its class; the server logs the rest."""
     detail = f"The page failed with {type(error).__name__}; the log of the api-server says more."
     return JSONResponse({"detail": detail}, status_code=500, headers=_page.headers())
 
@@ -95,7 +95,7 @@ def show_page() -> str:
 
 @app.get("/api/quota", dependencies=[_may_read])
 def show_quota(user: GetUserDep) -> JSONResponse:
-    """Return the page's data; 200 as well where the store can't be read, since this server is well."""
+    """Return the page's data; with status 200 also if the store can't be read, since this server is well."""
     return Json(report(Rights(user)))
 
 
@@ -116,7 +116,7 @@ async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
 def _drop(rights: Rights, key: str, scope: str) -> bool:
     store = open_store(configuration.store())
     connections = _overviews.connections_of(store, key)
-    # Whoever may not see an app learns nothing of it, not even that it is there.
+    # A person who may not see an app does not learn that it exists.
     if connections is None or not rights.reads(connections):
         return False
     if not rights.edits(connections):
@@ -125,7 +125,7 @@ def _drop(rights: Rights, key: str, scope: str) -> bool:
 
 
 async def _asked(request: Request) -> tuple[str, str]:
-    """Read the app and the scope of a request that no form of another site can make."""
+    """Read the app and the scope from a request that no form of another site can send."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "Send application/json.")
     if request.headers.get("x-requested-with") != _page.REQUESTED_WITH:

@@ -1,4 +1,4 @@
-"""Stores an event of Channel Talk as an event of the assets with its URI, once however often it is delivered."""
+"""Stores an event of Channel Talk as an asset event, once however often it is delivered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 REMEMBERED = timedelta(minutes=10)
-"""A delivery that comes again within this time is the same event."""
+"""A repeated delivery within this time is the same event."""
 
 
 def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:
@@ -23,7 +23,7 @@ def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:
     Add an asset event to each asset that a DAG has with this URI.
 
     :param session: of the metadata database; the caller commits.
-    :return: how many were added: none where no DAG has such an asset, or where the event was there before.
+    :return: how many were added: 0 if no DAG has such an asset, or if the event was stored before.
     """
     uri = asset_uri(event.channel_id, event.name)
     count = 0

@@ -1,8 +1,8 @@
 """
-The page for people: one HTML file with its own style and script, and the headers that let nothing else run in it.
+The page: one HTML file with its own style and script, and headers that allow no other script.
 
-The policy names the style and the scripts by their hashes, so no text that found its way into the page could become one
-of them; and nothing is loaded from elsewhere.
+The policy names the style and the scripts by their hashes, so text in the page's data can't become one of them. Nothing
+is loaded from another host.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def page() -> str:
 
 
 def notice(title: str, text: str) -> str:
-    """Return a page, dressed like the other one, that says why there is none."""
+    """Return a page in the same style that says why the other one is not shown."""
     style, theme = _blocks("style")[0], _blocks("script")[0]
     return _NOTICE.format(title=html.escape(title), text=html.escape(text), style=style, theme=theme)
 

@@ -1,5 +1,5 @@
 """
-The data of the page, documented in ``docs/page.md``: what the configured store holds, or why it can't be read.
+The data of the page, documented in ``docs/page.md``: the content of the configured store, or why it can't be read.
 
 Never raises: an error of the store becomes a sentence, and an unexpected error the name of its class.
 """
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
-    """Whom the page is for."""
+    """The person who looks at the page."""
 
     def reads(self, connections: Sequence[str]) -> bool:
         """Return whether an app that these connections use may be shown."""

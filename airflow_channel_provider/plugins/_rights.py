@@ -1,8 +1,8 @@
 """
-What one person may do with an app: what they may do with one of the connections that use it.
+The rights of one person on an app: those on any of the connections that use it.
 
-Airflow's auth manager is asked for each connection, with its team where Airflow has teams. An app that no connection is
-known of is a matter of whoever has the right to all of them.
+Airflow's auth manager is asked for each connection, with its team if Airflow has teams. An app without a known
+connection needs the right to all connections.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class Rights:
     """
-    Of one person, for one request: each connection is asked for once.
+    The rights of one person during one request: each connection is asked for once.
 
     :param user: who asks.
     """

@@ -1,9 +1,9 @@
 """
 The route that Channel Talk sends webhooks to: ``POST /channel-talk/webhooks/{connection id}?token=...``.
 
-It asks for the token of the connection and for nothing else: no session and no cookie counts here, and this route
-reaches nothing else of Airflow. An event becomes an asset event in one transaction: an answer of 200 means that it is
-stored. When the database is away, the answer is 503 and the sender tries again.
+It needs the token of the connection and nothing else: sessions and cookies are ignored, and this route reaches nothing
+else of Airflow. An event becomes an asset event in one transaction: an answer of 200 means that it is stored. If the
+database is down, the answer is 503 and the sender tries again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PATH = "/webhooks/"
 TOKEN = "channel_talk.webhook_query"  # noqa: S105 - the name of a place
-"""Key of the request's scope that holds its query, which access logs would write down where it came."""
+"""Key of the request's scope that holds its query; an access log would write it down at its usual place."""
 
 MAX_BODY_BYTES = 2**20
 RETRY_AFTER_SECONDS = 30
@@ -53,7 +53,7 @@ def _take(conn_id: str, query: dict[str, str], body: bytes) -> Response:
         with create_session() as session:
             session.execute(text("SELECT 1"))  # the look-up of a connection hides an outage of the database
             settings = _settings(conn_id)
-            # One comparison in any case, so that the time reveals nothing about the connection.
+            # Always one comparison, so that the time reveals nothing about the connection.
             is_same = is_same_token(query.get("token", ""), (settings and settings.token) or "")
             if settings is None or not settings.token or not is_same:
                 log.warning(
@@ -71,7 +71,7 @@ def _take(conn_id: str, query: dict[str, str], body: bytes) -> Response:
 
 
 def _settings(conn_id: str) -> WebhookSettings | None:
-    """Return what the connection says of webhooks; None where it says nothing, or is not there."""
+    """Return the webhook settings of the connection; None if it has none or does not exist."""
     from airflow.models.connection import Connection
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 

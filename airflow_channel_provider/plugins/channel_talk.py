@@ -1,8 +1,8 @@
 """
 The page *Channel Talk* in the Browse menu of Airflow's UI, and the preloading of modules in the scheduler.
 
-Every process of Airflow imports its plugins, so this module is light: the web application is imported by the server
-that gets the first request for it. An Airflow without pages of plugins (before 3.1) gets none.
+Every process of Airflow imports its plugins, so this module is light: only the server that gets the first request
+imports the web application. An Airflow without pages of plugins (before 3.1) gets none.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Where the record and the tokens live; what a store promises is in :mod:`.base`."""
+"""Where the record and the tokens are stored; :mod:`.base` says what a store promises."""

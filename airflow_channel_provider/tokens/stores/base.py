@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 ASIDE_SECONDS = 7 * 86_400.0
 ASIDE_BYTES = 60_000
-"""So long, and where there is little room so much, is kept of what could not be read, for people to look at."""
+"""How long, and in small stores how many bytes of, an unreadable document is kept for people to look at."""
 
 
 class Snapshot(NamedTuple):
     """
     The document at one moment.
 
-    :param state: as it was written last; None where there is none.
+    :param state: the last state that was written; None if there is none.
     :param now: the store's clock, seconds.
-    :param lost: there was a document once, and it is gone or unreadable, or its state is not to be believed.
+    :param lost: there was a document once, and it is gone or unreadable, or its state can't be true.
     """
 
     state: dict[str, Any] | None
@@ -37,29 +37,29 @@ class Snapshot(NamedTuple):
 
 
 class Anew(dict[str, Any]):
-    """A state that takes the place of one that is not to be believed: its store sets that one aside."""
+    """A state that replaces one that can't be true; the store sets the old one aside."""
 
 
 Change = Callable[[Snapshot], tuple[dict[str, Any] | None, T]]
-"""A pure function from what is there to (what is to be written, or None for nothing; what to return)."""
+"""A pure function from the snapshot to (the state to write, or None for no change; the value to return)."""
 
 
 class HostLock(Enum):
     """Whether another living process of this host is renewing."""
 
     OURS = "ours"
-    """None is, and this one may."""
+    """No other process is; this one may."""
     TAKEN = "taken"
-    """Another one is."""
+    """Another process is."""
     UNKNOWN = "unknown"
-    """The store can't see it."""
+    """The store does not know."""
 
 
 class CachedToken(NamedTuple):
     """
-    A token that this process may use without looking.
+    A token that this process may use without reading the store.
 
-    :param use_until: for so long (:data:`..clock.steady`).
+    :param use_until: until when, by :data:`..clock.steady`.
     :param ends_at: when the token itself ends, by the same clock; if the store is down, it is used until then.
     """
 
@@ -73,11 +73,12 @@ class TokenStore(Protocol):
     Where the tokens and the ledger live. Names of documents and blobs are of letters, digits, ``-`` and ``_``.
 
     :ivar address: as configured; for messages.
-    :ivar host: names this host towards the other users of the store, the same for all processes of one boot. Who gets
+    :ivar host: identifies this host in the document, the same for all processes of one boot. A process that gets
         :attr:`HostLock.OURS` takes over a lease of the same host at once.
-    :ivar poll_seconds: first and longest pause between two looks at a token that another process is renewing.
-    :ivar margin_seconds: how far its clock may be behind when a task acts by it; charges are held longer by as much.
-    :ivar local_cache: what this process remembers, by app and scope.
+        :attr:`HostLock.OURS` takes over a lease of the same host at once.
+    :ivar poll_seconds: first and longest pause between two reads of a token that another process is renewing.
+    :ivar margin_seconds: how far its clock may be behind when a task uses it; charges are held that much longer.
+    :ivar local_cache: the tokens that this process remembers, by app and scope.
     """
 
     address: str
@@ -87,34 +88,34 @@ class TokenStore(Protocol):
     local_cache: dict[str, CachedToken]
 
     def load(self, document: str) -> Snapshot:
-        """Look at a document, without waiting for anyone."""
+        """Read a document, without waiting for another process, not even for one inside :meth:`update`."""
 
     def update(self, document: str, change: Change[T]) -> T:
         """
         Change a document atomically and durably. If ``change`` raises, nothing is written, and its error is raised.
 
         :raises ChannelConfigurationError: the store can't work as configured.
-        :raises ChannelNotSentError: the store is in trouble that may pass.
+        :raises ChannelNotSentError: the store has a temporary problem.
         """
 
     def documents(self) -> Collection[str]:
-        """Name the documents that there are, for people to look at; no decision asks for them."""
+        """Return the names of the documents, to show them to people; no decision uses them."""
 
     def read_blob(self, document: str, name: str) -> bytes | None:
-        """Read a sealed token; None where there is none."""
+        """Read a sealed token; None if there is none."""
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """Replace a sealed token as a whole; it may be dropped after ``keep_seconds``."""
+        """Replace a sealed token as a whole; the store may drop it after ``keep_seconds``."""
 
     def drop_blob(self, document: str, name: str) -> None:
-        """Let a sealed token be no more; it may be gone already."""
+        """Remove a sealed token, if it is still there."""
 
     def host_lock(self, document: str, scope: str) -> AbstractContextManager[HostLock]:
         """
-        Show that this process is renewing a scope, for as long as it lives.
+        Hold a lock that shows, as long as this process lives, that it is renewing a scope.
 
-        A store without a way to see the death of a process answers UNKNOWN, and the lease has to run out.
+        A store that can't see the death of a process returns UNKNOWN, and the lease has to end by itself.
         """
 
     def rest(self) -> None:
-        """Take note that this process needs the store no more for a while: give back what is scarce."""
+        """Release scarce resources, since this process does not need the store for a while."""

@@ -1,7 +1,7 @@
 """
 A bucket as a token store needs it: get and put of small objects, under conditions, and what each error means.
 
-A request is sent once; whether it is repeated is for the store to say. Keys are ``<prefix>/<name>``.
+A request is sent once; the store decides whether it is repeated. Keys are ``<prefix>/<name>``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from airflow_channel_provider.tokens.validation import MOST_BYTES
 CLIENT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5.0,
     "read_timeout": 5.0,
-    # A conditional PUT that the client repeats by itself would meet its own effect, and report a conflict.
+    # A conditional PUT that the client repeats by itself would meet its own effect and report a conflict.
     "retries": {"total_max_attempts": 1},
 }
 """Of botocore's ``Config``, for the client of a bucket."""
@@ -39,13 +39,13 @@ _PERMISSIONS = {"read": "GetObject", "write": "PutObject", "list": "ListBucket"}
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    What a bucket has in the place of an object.
+    What a bucket returns for a key.
 
     :param date: of the server, whole seconds.
     :param endpoint: address of the server.
-    :param etag: None where there is no object.
-    :param content: at most one byte more than a document may have.
-    :param forbidden: there is none, or this identity may not read it.
+    :param etag: None if there is no object.
+    :param content: at most one byte more than the maximum size of a document.
+    :param forbidden: there is no object, or this identity may not read it.
     """
 
     date: float
@@ -57,11 +57,12 @@ class Answer:
 
 class Bucket:
     """
-    See the module. Each method raises :class:`.ChannelNotSentError` for trouble that may pass, and
+    Reads and writes small objects. Each method raises :class:`.ChannelNotSentError` for a temporary problem, and
+    :class:`.ChannelConfigurationError` for one that somebody has to correct.
     :class:`.ChannelConfigurationError` for what somebody has to correct.
 
-    :param connect: makes a client of ``boto3`` for S3 with :data:`CLIENT_OPTIONS`; called when the bucket is first
-        used, and again after a fork or an error.
+    :param connect: makes a ``boto3`` client of S3 with :data:`CLIENT_OPTIONS`; called when the bucket is first used,
+        and again after a fork or an error.
     :param name: of the bucket.
     :param prefix: of the keys, without a slash at its end; may be empty.
     :param address: of the store; for messages.
@@ -79,7 +80,7 @@ class Bucket:
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
-        # Not closed and not forgotten: its connections are the parent's.
+        # It is neither closed nor released: its connections belong to the parent.
         self._inherited, self._client = self._client or self._inherited, None
 
     def get(self, name: str) -> Answer:
@@ -92,7 +93,7 @@ class Bucket:
             try:
                 answer = client.get_object(Bucket=self._name, Key=self._prefix + name)
             except ClientError as error:
-                # Without the permission to list, a key that does not exist is answered as forbidden.
+                # Without the permission to list, S3 reports a missing key as forbidden.
                 if _code(error) not in ("NoSuchKey", "AccessDenied") or error.operation_name != "GetObject":
                     raise
                 return Answer(self._date(error.response), endpoint, forbidden=_code(error) == "AccessDenied")
@@ -103,7 +104,7 @@ class Bucket:
         Write an object.
 
         :param condition: ``IfNoneMatch="*"`` to create it, ``IfMatch=etag`` to replace one.
-        :return: its ETag; None where the condition did not hold, or another write was in the way.
+        :return: its ETag; None if the condition did not hold, or another write came first.
         """
         from botocore.exceptions import ClientError, ParamValidationError
 
@@ -163,7 +164,7 @@ class Bucket:
         )
 
     def trouble(self, reason: str) -> ChannelNotSentError:
-        """Return the error for trouble that may pass."""
+        """Return the error for a temporary problem."""
         return ChannelNotSentError(
             f"The token store {self._address} can't be used now: {reason} No token request was sent."
         )

@@ -1,14 +1,12 @@
 """
-How a document is written down, the same in every store: its format by name, the store's clock, the state.
+The format of a document, the same in every store: the name of the format, the store's clock, the state.
 
-What does not parse, or is of another format, is no document of ours: its store counts it as lost, never as a reason to
-crash. No two documents are alike: a writer whose answer was lost knows its own, and takes no other's for it. Where the
-store has no clock of its own, the host's seconds since boot are written down too and carry the time on, so that
-stepping the host's clock grants no extra request.
+Content that does not parse, or has another format, counts as a lost document and never causes a crash. No two documents
+are equal: a writer whose answer was lost recognises its own. If the store has no clock of its own, the document also
+has the host's seconds since boot. They carry the time on, so that a change of the host's clock allows no extra request.
 
-A clock that can't be believed is the one thing that would hurt for ever: time stands still until it has caught up with
-what was written far ahead of it, and no charge comes to an end. Such a document is lost too, but its state is handed
-on, since the charges in it may have been spent all the same.
+A time that is far in the future would do harm for ever: the store's clock would stand still until then, and no charge
+would end. Such a document counts as lost too, but its state is returned, since the charges in it may be real.
 """
 
 from __future__ import annotations
@@ -28,18 +26,18 @@ FORMAT = "airflow-channel-provider/1"
 
 def pack(state: Mapping[str, Any], now: float, *, looked_at: float | None = None) -> bytes:
     """
-    Write a document that can be read again: its history, which nobody has looked at, is left out where it would stop
-    that.
+    Return the document as text. The history, which is only for people, is left out if the document would become too
+    large to be read again.
 
     :param now: the store's clock, seconds.
-    :param looked_at: seconds since boot at that moment, where the store has no clock of its own.
+    :param looked_at: seconds since boot at that moment, if the store has no clock of its own.
     """
     steady = {"boot": None, "steady": 0.0} if looked_at is None else {"boot": boot_id(), "steady": looked_at}
     clock, nonce = {**steady, "now": now}, os.urandom(8).hex()
     envelope = {"format": FORMAT, "nonce": nonce, "clock": clock, "state": state}
     try:
         return _ENCODER.encode(envelope).encode()
-    except (ValueError, RecursionError):  # 1e999, say, which is read as infinite
+    except (ValueError, RecursionError):  # such as 1e999, which is read as infinite
         return _ENCODER.encode({**envelope, "state": {**state, "history": ()}}).encode()
 
 
@@ -49,9 +47,9 @@ def read(
     """
     Read a document.
 
-    :param content: None where something stands in its place that can't be read at all.
-    :param clock: the store's own clock, seconds; None: it has none, and goes by the host's.
-    :param looked_at: seconds since boot of this host, where hosts write down theirs.
+    :param content: None if there is something that can't be read at all.
+    :param clock: the store's own clock, seconds; None: it has none and uses the host's.
+    :param looked_at: seconds since boot of this host, if documents have them.
     """
     wall = time.time() if clock is None else clock
     try:

@@ -1,5 +1,5 @@
 """
-Tokens in files: one directory serves every process of one host. The default.
+Tokens in files: one directory serves all processes of one host. This is the default.
 
 Four kinds of file per app, all 0600 in a directory of mode 0700:
 
@@ -8,8 +8,8 @@ Four kinds of file per app, all 0600 in a directory of mode 0700:
 ``<app>.*.lock``        empty; kernel locks on them end with their process, so a ``kill -9`` blocks no one
 ``<app>.*.unreadable``  what stood in the place of one of them and was none of ours, kept for a week
 
-The clock is wall time carried on by the seconds since boot: stepping the host's clock grants no extra request.
-Kernel locks are not to be trusted on network file systems.
+The clock is wall time, continued by the seconds since boot: a change of the host's clock allows no extra request.
+Kernel locks are not reliable on network file systems.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _LOCK_PATIENCE_SECONDS = 10.0
 _STRAY_SECONDS = {".token": 86_400.0, ".tmp": 86_400.0, ".unreadable": ASIDE_SECONDS}
 _CONFIGURATION_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
 _FOREIGN_ERRNOS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
-"""What stands where our file should be is a link, a directory, a pipe or a socket."""
+"""A link, a directory, a pipe or a socket is in the place of the file."""
 
-# A lock belongs to the open file, which a forked child shares: without this it would outlive a killed holder.
+# A lock belongs to the open file, which a forked child shares: without this, the lock would outlive a killed holder.
 _held_fds: set[int] = set()
 
 
@@ -69,7 +69,7 @@ class FileStore:
     """
     A store in a directory, for all processes of one host.
 
-    :param directory: created with mode 0700 when first written to.
+    :param directory: created with mode 0700 at the first write.
     :param address: as configured; for messages.
     """
 
@@ -102,7 +102,9 @@ class FileStore:
     def documents(self) -> Collection[str]:
         with self._honest_errors("read"):
             try:
-                paths = list(self._directory.iterdir())  # glob() finds nothing where it may not look
+                paths = list(
+                    self._directory.iterdir()
+                )  # glob() finds nothing in a directory that it may not read
             except FileNotFoundError:
                 return []
             return [path.stem for path in paths if path.suffix == ".json"]
@@ -131,7 +133,7 @@ class FileStore:
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """A kernel lock, so it goes out with its process."""
+        """A kernel lock, which ends with its process."""
         label = hashlib.sha256(scope.encode()).hexdigest()[:12]
         with self._honest_errors("written"):
             self._make_directory()
@@ -142,7 +144,7 @@ class FileStore:
             _close_lock(fd)
 
     def rest(self) -> None:
-        """Nothing is held open between two calls."""
+        """Nothing to release: no file stays open between two calls."""
 
     # ---------------------------------------------------------------------------------------- document and clock
 
@@ -184,7 +186,7 @@ class FileStore:
         if mine and not mode & 0o077:
             return
         if mine and not any(self._directory.iterdir()):
-            self._directory.chmod(0o700)  # made by hand for this store, with the usual umask
+            self._directory.chmod(0o700)  # made by hand, with the usual umask
             return
         log.warning(
             "The directory %s of the token store %s. What is in it is sealed, but who may write there can make the "
@@ -208,7 +210,7 @@ class FileStore:
         return fd
 
     def _replace(self, path: Path, content: bytes, *, keep_seconds: float = 0.0) -> None:
-        """Put a file in place as a whole; its time of modification says until when it must be kept."""
+        """Replace a file as a whole; its time of modification says until when it must be kept."""
         temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(temporary, flags, 0o600)
@@ -227,18 +229,21 @@ class FileStore:
         _sync_directory(self._directory)
 
     def _set_aside(self, path: Path) -> None:
-        """Keep what is none of ours for people; a file stays in its place too, and is lost until it is replaced."""
+        """
+        Keep a copy of unknown content for people to look at; the file stays in its place until it is replaced, and
+        counts as lost.
+        """
         found = path.lstat()
         aside = path.with_name(f"{path.name}.{found.st_ino:x}.unreadable")
         if not stat.S_ISREG(found.st_mode):
             os.replace(path, aside)
             return
-        with contextlib.suppress(OSError):  # it is there already, or the file system knows no links
+        with contextlib.suppress(OSError):  # it exists already, or the file system has no hard links
             os.link(path, aside)
-            os.utime(aside)  # it is kept from now on
+            os.utime(aside)  # the time that it is kept begins now
 
     def _sweep(self) -> None:
-        """Drop sealed tokens that are long over, whosever they are, and what interrupted writers left behind."""
+        """Remove sealed tokens of any app that ended long ago, and files that interrupted writers left behind."""
         for path in self._directory.iterdir():
             if path.suffix in _STRAY_SECONDS:
                 with contextlib.suppress(OSError):
@@ -281,7 +286,7 @@ class FileStore:
 
 
 class _Found(NamedTuple):
-    """A document as read, when by the host's own clock, and whether there is anything in its place."""
+    """A document as read, when it was read by the host's clock, and whether there is a file in its place."""
 
     snapshot: Snapshot
     looked_at: float
@@ -289,9 +294,9 @@ class _Found(NamedTuple):
 
 
 def _read(path: str) -> bytes | None:
-    """Read a file that is ours; of one that is too large to be, no more than shows that."""
+    """Read a file of this store; of one that is too large, only enough to see that."""
     try:
-        # Without O_NONBLOCK a pipe in this place would be waited for.
+        # Without O_NONBLOCK, the call would wait for a writer if the file is a pipe.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
@@ -299,7 +304,7 @@ def _read(path: str) -> bytes | None:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        chunks, left = [], min(found.st_size, MOST_BYTES + 1)  # a file is replaced, and never grows
+        chunks, left = [], min(found.st_size, MOST_BYTES + 1)  # files are replaced and never grow
         while left > 0 and (chunk := os.read(fd, left)):
             chunks.append(chunk)
             left -= len(chunk)
@@ -325,8 +330,8 @@ def _try_lock(fd: int) -> bool:
 
 
 def _close_lock(fd: int) -> None:
-    # A forked child has forgotten its copies, so only the process that took the lock comes here; it unlocks, since a
-    # child that was forked between opening and remembering may share the file still.
+    # A forked child has closed its copies, so only the process that took the lock comes here. It unlocks, since a child
+    # that was forked between opening and registering may still share the file.
     if fd in _held_fds:
         _held_fds.discard(fd)
         with contextlib.suppress(OSError):

@@ -1,4 +1,6 @@
-"""Tokens of this process alone: for tests and single-process work. Each task process would spend its own request."""
+"""Tokens in the memory of one process: for tests and single-process work. Each task process would send its own token
+request.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ T = TypeVar("T")
 
 class MemoryStore:
     """
-    A store in a dictionary, safe among threads.
+    A store in a dictionary; safe for threads.
 
     :param clock: its clock, seconds.
     """
@@ -66,8 +68,8 @@ class MemoryStore:
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """Threads do not die unseen: whoever holds a lease here gives it back."""
+        """A thread does not die unseen: it releases its lease itself."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""

@@ -1,18 +1,17 @@
 """
-Tokens in a bucket of S3 or a server of its kind: it serves every process of every host, with nothing more to run.
+Tokens in a bucket of S3 or a compatible server: it serves all processes of all hosts, without another server.
 
-One object per app, ``<app>.json``, has two lines: the document, and the sealed tokens with the names of the last
-writes. So a task with a living token costs one GET. ``<app>.unreadable`` is what stood in its place and was none of
-ours.
+One object per app, ``<app>.json``, has two lines: the document, and the sealed tokens with the nonces of the last
+writes. So a task with a living token costs one GET. ``<app>.unreadable`` is unknown content that was in its place.
 
-``update`` is compare-and-swap by conditional PUT: ``If-None-Match: *`` creates, ``If-Match`` replaces. An ETag comes
-from the content, so each write carries a nonce, and no content ever comes back. A write whose answer was lost is
-recognized by its nonce in what is read next. A server that ignores the conditions is refused before anything relies
-on them.
+``update`` is compare-and-swap with a conditional PUT: ``If-None-Match: *`` creates, ``If-Match`` replaces. An ETag
+comes from the content, so each write has a nonce, and no content ever repeats. A write whose answer was lost is
+recognised by its nonce at the next read. A server that ignores the conditions is refused before anything depends on
+them.
 
-The clock is the ``Date`` of the answers, in whole seconds. An answer that took more than 5 s is asked for anew, so that
-a time is at most 6 s old; charges are held longer by as much. A ``Date`` that jumps is believed when the next answer
-agrees.
+The clock is the ``Date`` of the answers, in whole seconds. If an answer took more than 5 s, the request is sent again,
+so that a time is at most 6 s old; charges are held that much longer. A ``Date`` that jumps is accepted when the next
+answer agrees.
 """
 
 from __future__ import annotations
@@ -59,13 +58,13 @@ class ObjectStore:
     """
 
     poll_seconds = (0.1, 2.0)
-    margin_seconds = _SLOW_SECONDS + 1.0  # its dates are whole seconds
+    margin_seconds = _SLOW_SECONDS + 1.0  # its dates have whole seconds
 
     def __init__(
         self, connect: Callable[[], Any], bucket: str, prefix: str = "", *, address: str = "s3://"
     ) -> None:
         self.address = address
-        self.host = "any"  # a lease is never taken for a dead one's: there is no host lock
+        self.host = "any"  # without a host lock, a lease is never taken over early
         self.local_cache: dict[str, CachedToken] = {}
         self._bucket = Bucket(connect, bucket, prefix, address)
         self._clock = _Clock()
@@ -73,7 +72,7 @@ class ObjectStore:
         self._remembered = threading.local()
 
     def load(self, document: str) -> Snapshot:
-        """A token that is read next comes from the same object."""
+        """Read the document; the token that is read next comes from the same object."""
         found = self._read(document)
         self._remembered.last = (document, steady(), found)
         return found.snapshot
@@ -91,7 +90,7 @@ class ObjectStore:
         return self._replace(document, written)
 
     def documents(self) -> Collection[str]:
-        """The only thing that needs the permission to list."""
+        """Return the names of the documents; only this needs the permission to list."""
         return [name.removesuffix(".json") for name in self._bucket.names() if name.endswith(".json")]
 
     def read_blob(self, document: str, name: str) -> bytes | None:
@@ -104,7 +103,7 @@ class ObjectStore:
         return None if token is None else token.content
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """Drops those of the same app that are long over."""
+        """Write a sealed token, and drop those of the same app that ended long ago."""
 
         def written(found: _Found) -> tuple[bytes | None, dict[str, _Sealed], None]:
             now = found.snapshot.now
@@ -123,11 +122,11 @@ class ObjectStore:
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """Nothing sees a process die, so the lease has to run out."""
+        """The death of a process can't be seen, so the lease has to end by itself."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """An idle connection costs nothing."""
+        """Nothing to release: an idle connection costs nothing."""
         self._remembered.last = None
 
     # ---------------------------------------------------------------------------------------- compare and swap
@@ -136,7 +135,7 @@ class ObjectStore:
         self, document: str, change: Callable[[_Found], tuple[bytes | None, dict[str, _Sealed], T]]
     ) -> T:
         """
-        Replace the object of a document by what a change makes of it, once, whoever else writes.
+        Replace the object of a document once, whoever else writes.
 
         :param change: returns the first line, or None to write nothing; the tokens; and what to return.
         """
@@ -146,12 +145,12 @@ class ObjectStore:
         for number, pause in enumerate(_pauses()):
             found = self._read(document)
             if nonce := next((nonce for nonce in found.nonces if nonce in results), None):
-                return results[nonce]  # only the answer was lost
+                return results[nonce]  # written, only the answer was lost
             try:
                 line, tokens, result = change(found)
                 if line is None:
                     return result
-                # Who has just made the object is likely to be checking the server at this moment.
+                # The process that has just created the object is probably checking the server now.
                 wait = found.is_new and number < _TRIES
                 ready = None if wait else self._checked_to_write(document, found)
                 if ready is not None:
@@ -176,9 +175,10 @@ class ObjectStore:
 
     def _checked_to_write(self, document: str, found: _Found) -> _Found | None:
         """
-        See that the server heeds conditions that can't hold: once for each document, which says so from then on.
+        Check that the server refuses a condition that can't hold: once for each document, which then says that it was
+        checked.
 
-        :return: what is to be replaced: an empty object where there was none; None where somebody else was faster.
+        :return: the object to replace, an empty one if there was none; None if another process was faster.
         :raises ChannelConfigurationError: it ignores them.
         """
         answer = found.answer
@@ -186,7 +186,7 @@ class ObjectStore:
             content, _ = found.followed_by(b"", {})
             etag = self._put(document, content, found)
             if answer.forbidden and (etag is None or self._bucket.get(f"{document}.json").forbidden):
-                raise self._bucket.forbidden("read")  # it is there, and can't be read
+                raise self._bucket.forbidden("read")  # it exists and can't be read
             if etag is None:
                 return None
             found = _Found(replace(answer, etag=etag, content=content), found.snapshot.now)
@@ -202,7 +202,7 @@ class ObjectStore:
         return found
 
     def _read(self, document: str) -> _Found:
-        """Return the object of a document, by a clock that is believed."""
+        """Return the object of a document, with a date that is plausible."""
         trouble: ChannelNotSentError | None = None
         give_up_at = steady() + _READ_PATIENCE_SECONDS
         for number in range(_TRIES + 1):
@@ -234,7 +234,7 @@ class _Clock:
 
     def believes(self, date: float) -> bool:
         """
-        Whether a date goes on from those before, or from the one that was not believed.
+        Return whether a date continues the dates before it, or the one that was rejected.
 
         The first is compared with the host's clock.
         """
@@ -248,7 +248,7 @@ class _Clock:
         return True
 
     def now(self, date: float) -> float:
-        """Return the time of a date that is believed; never earlier than before, unless that was far off."""
+        """Return the time for a date that is plausible; never earlier than before, unless that was far off."""
         self._latest = max(date, self._latest if self._latest <= date + AHEAD_SECONDS else 0.0)
         return self._latest
 
@@ -262,14 +262,14 @@ class _Sealed:
 @dataclass(slots=True)
 class _Found:
     """
-    What was read of a document.
+    A document as read.
 
     :param now: by the store's clock.
 
-    :ivar line: the document as it was written; empty where there is none.
-    :ivar nonces: of the last writes.
-    :ivar checked: this server has been seen to heed conditions.
-    :ivar is_new: nothing but the empty object has been written.
+    :ivar line: the document as it was written; empty if there is none.
+    :ivar nonces: those of the last writes.
+    :ivar checked: this server was seen to respect conditions.
+    :ivar is_new: only the empty object has been written so far.
     """
 
     answer: Answer
@@ -300,9 +300,9 @@ class _Found:
 
     def followed_by(self, line: bytes, tokens: Mapping[str, _Sealed]) -> tuple[bytes, str]:
         """
-        Return what is to be written in its place, and the nonce of that write.
+        Return the content to write in its place, and the nonce of that write.
 
-        It says that the server heeds conditions, unless it is the very first.
+        The content says that the server respects conditions, except at the very first write.
         """
         nonce = os.urandom(8).hex()
         rest = {

@@ -1,7 +1,7 @@
 """
 Tokens in Redis or Valkey: one server, or one cluster, serves every process of every host.
 
-Four kinds of key per app, and one for all; their hash tag keeps them on one node of a cluster:
+Four kinds of key per app, and one for all apps; their hash tag keeps them on one node of a cluster:
 
 ``channel_talk:{<app>}:document``      the document; never expires, so a server that evicts only what expires keeps it
 ``channel_talk:{<app>}:token:<name>``  one sealed token; expires with it
@@ -9,12 +9,12 @@ Four kinds of key per app, and one for all; their hash tag keeps them on one nod
 ``channel_talk:{<app>}:unreadable``    what stood in the place of the document and was none of ours; lasts a week
 ``channel_talk:documents``             names the documents, for people to look at: a scan of a large server takes long
 
-``update`` is WATCH, GET, MULTI, SET, EXEC; the clock is the server's ``TIME``. What a server forgets when it restarts,
-this store can't know: only append-only persistence keeps the count of token requests. A server without the document
-that has run for less than a window may have forgotten it, and then the document counts as lost.
+``update`` is WATCH, GET, MULTI, SET, EXEC; the clock is the server's ``TIME``. The store can't know what a server
+forgets at a restart: only append-only persistence keeps the count of token requests. If a server runs for less than a
+window and has no document, it may have forgotten one, and the document counts as lost.
 
-Where the client finds its master by sentinels, each change waits until a replica has it too, and trouble is waited out
-for as long as a failover takes.
+If the client finds its master through sentinels, each change waits until a replica has it too, and a problem is waited
+out for as long as a failover takes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RedisStore:
     """
     A store in Redis.
 
-    :param connect: makes a client; called when the store is first used, and again after a fork or an error.
+    :param connect: makes a client; called at the first use, and again after a fork or an error.
     :param address: as configured; for messages.
     :param window_seconds: window of the quota; a server younger than that may have forgotten a document.
     """
@@ -80,7 +80,7 @@ class RedisStore:
         window_seconds: float = 1800.0,
     ) -> None:
         self.address = address
-        self.host = "any"  # a lease is never taken for a dead one's: there is no host lock
+        self.host = "any"  # without a host lock, a lease is never taken over early
         self.local_cache: dict[str, CachedToken] = {}
         self._connect = connect
         self._window_seconds = window_seconds
@@ -92,7 +92,7 @@ class RedisStore:
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
-        # Not closed and not forgotten: its connections are the parent's.
+        # It is neither closed nor released: its connections belong to the parent.
         self._inherited, self._client = self._client, None
 
     def load(self, document: str) -> Snapshot:
@@ -120,7 +120,7 @@ class RedisStore:
             pipe.watch(key)  # type: ignore[no-untyped-call]
             content, snapshot = self._watched(document, pipe)
             if written and content == written:
-                return result  # it had been written; only the answer was lost
+                return result  # it was written, only the answer was lost
             state, result = change(snapshot)
             if state is not None:
                 if content is None:
@@ -190,11 +190,11 @@ class RedisStore:
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """The server does not see a process die, so the lease has to run out."""
+        """The server does not see the death of a process, so the lease has to end by itself."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """An idle connection costs a Redis server next to nothing."""
+        """Nothing to release: an idle connection costs a Redis server almost nothing."""
 
     # ---------------------------------------------------------------------------------------- document and clock
 
@@ -215,7 +215,7 @@ class RedisStore:
         return document_format.read(None if isinstance(content, Exception) else content, clock=now)
 
     def _list(self, document: str) -> None:
-        """Name a new document in the index; what stands in the place of the index is set aside."""
+        """Add a new document to the index; unknown content in the place of the index is set aside."""
         node = self._node(_INDEX)
         try:
             node.sadd(_INDEX, document)
@@ -227,21 +227,19 @@ class RedisStore:
             node.sadd(_INDEX, document, *self._scanned())
 
     def _scanned(self) -> list[str]:
-        """Look through the whole server for documents: slow, and only done where the index is gone."""
+        """Scan the whole server for documents; slow, and only done if the index is gone."""
         client, ends = self._client, _key("*", "document").split("*")
         found = client.scan_iter(match=_key("*", "document"), count=1000) if client is not None else ()
         return [_text(key)[len(ends[0]) : -len(ends[1])] for key in found]
 
     def _without(self, document: str, now: float) -> Snapshot:
-        """Tell a new app from one whose document is lost."""
+        """Return the snapshot for a missing document: of a new app, or of one whose document is lost."""
         from redis.exceptions import ResponseError
 
         node = self._node(_key(document, "document"))
         lost = bool(node.exists(_key(document, "tokens")))
         if not lost:
-            with contextlib.suppress(
-                ResponseError
-            ):  # INFO may be forbidden; then nothing is known of a restart
+            with contextlib.suppress(ResponseError):  # INFO may be forbidden; then a restart can't be seen
                 lost = float(node.info("server")["uptime_in_seconds"]) < self._window_seconds
         return Snapshot(None, now, lost=lost)
 
@@ -254,7 +252,7 @@ class RedisStore:
     # ---------------------------------------------------------------------------------------- client
 
     def _patiently(self, work: Callable[[], T]) -> T:
-        """Do something; behind sentinels, wait until there is a master again."""
+        """Run a function; behind sentinels, wait until there is a master again."""
         began_at, pause = steady(), _FAILOVER_PAUSE_SECONDS
         while True:
             try:
@@ -267,11 +265,11 @@ class RedisStore:
             pause = min(pause * 1.5, _FAILOVER_PAUSE_MAX_SECONDS)
 
     def _execute(self, pipe: Pipeline) -> None:
-        """Execute a transaction; behind sentinels, see that a replica has it."""
+        """Execute a transaction; behind sentinels, check that a replica has it."""
         pipe.execute()
         if not self._failover:
             return
-        # Replicas get writes in their order: one that has the later one has this one too.
+        # Replicas get writes in order: a replica that has the later one has this one too.
         with self._node(_ACKNOWLEDGED).pipeline(transaction=False) as after:
             after.set(_ACKNOWLEDGED, b"1", ex=_MARK_SECONDS)
             after.execute_command("WAIT", 1, int(_ACKNOWLEDGED_SECONDS * 1000))  # type: ignore[no-untyped-call]
@@ -285,7 +283,7 @@ class RedisStore:
             )
 
     def _node(self, key: str) -> Redis:
-        """Return the client of the server that has a key: in a cluster the clock must be asked of that one."""
+        """Return the client of the server that has a key; in a cluster, that server must be asked for the time."""
         with self._lock:
             if self._client is None:
                 self._client = self._connect()
@@ -299,7 +297,7 @@ class RedisStore:
         for name in (
             "socket_timeout",
             "socket_connect_timeout",
-        ):  # before redis-py 8 it waits for ever by default
+        ):  # before redis-py 8 the default is to wait for ever
             if kwargs.get(name) is None:
                 kwargs[name] = _ANSWER_SECONDS
         return client
@@ -332,12 +330,12 @@ def _text(name: bytes | str) -> str:
 
 
 def _is_of_another_type(error: Exception) -> bool:
-    """Return whether what stands where our value should be is a list or the like."""
+    """Return whether the key has a value of another type, such as a list."""
     return str(error).startswith("WRONGTYPE")
 
 
 def _described(error: Exception, address: str) -> ChannelError | None:
-    """Return what to raise instead of an error of the client; None where it is none of its."""
+    """Return the error to raise for an error of the client; None if it is not one of the client's."""
     from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 
     if not isinstance(error, (RedisError, OSError)):

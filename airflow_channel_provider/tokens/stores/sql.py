@@ -1,11 +1,11 @@
 """
-Tokens in a database: PostgreSQL, MySQL (MariaDB) or SQLite serves every process that reaches it.
+Tokens in a database: PostgreSQL, MySQL (MariaDB) or SQLite serves all processes that reach it.
 
-A document is a row with a version: ``update`` reads it and replaces it *where the version is still the same*, each in a
-statement of its own that commits by itself. So no transaction is ever open while a token request is on its way, and
-none can roll a charge back. The clock is the server's; SQLite, which has none, goes by the host's seconds since boot.
+A document is a row with a version. ``update`` reads it and replaces it *if the version is still the same*; each
+statement commits by itself. So no transaction is open during a token request, and no rollback can undo a charge. The
+clock is the server's; SQLite has none, so the host's seconds since boot are used.
 
-A process has at most one connection to the database, keeps it while it works on a token, and gives it back then.
+A process has at most one connection to the database; it releases the connection when it has a token.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SqlStore:
     """
     A store in a database.
 
-    :param target: looks up which one; called when the store is first used, and again after a fork or an error.
+    :param target: returns the database; called at the first use, and again after a fork or an error.
     :param address: as configured; for messages.
     """
 
@@ -54,7 +54,7 @@ class SqlStore:
 
     def __init__(self, target: Callable[[], SqlTarget], *, address: str = "sql://") -> None:
         self.address = address
-        self.host = "any"  # a lease is never taken for a dead one's: there is no host lock
+        self.host = "any"  # without a host lock, a lease is never taken over early
         self.local_cache: dict[str, CachedToken] = {}
         self._target = target
         self._lock = threading.RLock()
@@ -64,7 +64,7 @@ class SqlStore:
 
     def _start_anew(self) -> None:
         self._lock = threading.RLock()
-        # Not closed and not forgotten: its connection is the parent's.
+        # It is neither closed nor released: its connection belongs to the parent.
         self._inherited, self._opened = self._opened or self._inherited, None
 
     def load(self, document: str) -> Snapshot:
@@ -78,7 +78,7 @@ class SqlStore:
             nonlocal written, result
             row = _Row(session, document)
             if written and row.body == written:
-                return True  # it had been written; only the answer was lost
+                return True  # it was written, only the answer was lost
             state, result = change(row.snapshot)
             if state is None:
                 return True
@@ -116,11 +116,11 @@ class SqlStore:
 
     @contextlib.contextmanager
     def host_lock(self, document: str, scope: str) -> Iterator[HostLock]:
-        """The server does not see a process die, so the lease has to run out."""
+        """The server does not see the death of a process, so the lease has to end by itself."""
         yield HostLock.UNKNOWN
 
     def rest(self) -> None:
-        """Hundreds of tasks that only wait must not hold a connection each."""
+        """Release the connection: hundreds of tasks that only wait must not hold one each."""
         with self._lock:
             if self._opened is not None:
                 self._opened.disconnect()
@@ -142,7 +142,7 @@ class SqlStore:
 
 
 class _Row:
-    """A document as read, by a session's present connection."""
+    """A document as read through the present connection of a session."""
 
     def __init__(self, session: SqlSession, document: str) -> None:
         clock, self.version, self.body = session.statements.read_document(document)

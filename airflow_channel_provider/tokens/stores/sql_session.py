@@ -1,8 +1,8 @@
 """
-One connection of a process to a database: made when needed, made again when it is dead, given back when idle.
+The one connection of a process to a database: opened when needed, reopened when dead, released when idle.
 
-Every statement commits by itself. Connecting is tried again with jitter, for half a minute where the server has too
-many clients: hundreds of tasks that start together take turns.
+Every statement commits by itself. A failed connect is tried again with jitter; for half a minute if the server has too
+many clients, so that hundreds of tasks that start together take turns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
 _PATIENCE_SECONDS = {
-    # While it lasts, the caller of this process waits: long where waiting is the remedy, short in an outage.
+    # How long the caller waits: long if waiting helps, short in an outage.
     Trouble.CROWDED: 30.0,
     Trouble.CONTENDED: 10.0,
     Trouble.DISCONNECTED: 2.0,
@@ -53,7 +53,7 @@ _PYTHON_MYSQL = {
     "write_timeout": _ANSWER_SECONDS,
 }
 _CONNECT_ARGUMENTS: dict[str, dict[str, Any]] = {
-    # A pooler such as PgBouncer gives each statement to another server: none may be prepared on one.
+    # A pooler such as PgBouncer may send each statement to another server, so none may be prepared.
     "psycopg": {**_LIBPQ, "prepare_threshold": None},
     "psycopg2": _LIBPQ,
     "pymysql": _PYTHON_MYSQL,
@@ -65,9 +65,9 @@ _CONNECT_ARGUMENTS: dict[str, dict[str, Any]] = {
 @dataclass(frozen=True, slots=True)
 class SqlTarget:
     """
-    Where the database is.
+    The address of the database.
 
-    :param url: SQLAlchemy's address of it; holds a password.
+    :param url: for SQLAlchemy; contains a password.
     :param connect_arguments: for the driver, such as those of TLS.
     """
 
@@ -77,7 +77,7 @@ class SqlTarget:
 
 class SqlSession:
     """
-    See the module. Not safe among threads: its store locks.
+    Runs statements over one connection. Not safe for threads: its store locks.
 
     :param target: the database; nothing is opened yet.
     :param address: as configured; for messages.
@@ -91,18 +91,18 @@ class SqlSession:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection at the moment."""
+        """Whether there is a connection now."""
         return self._connection is not None
 
     @property
     def statements(self) -> Statements:
-        """What may be said through the connection; only within :meth:`run`."""
+        """The statements of the present connection; only inside :meth:`run`."""
         if self._connection is None:
             raise RuntimeError("not connected")
         return Statements(self._connection)
 
     def disconnect(self) -> None:
-        """Give the connection back."""
+        """Release the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(Exception):
@@ -110,11 +110,11 @@ class SqlSession:
 
     def run(self, work: Callable[[], T]) -> T:
         """
-        Do something with the connection; once more, from the start, where the trouble is one that passes.
+        Run a function with the connection, and again from its start after a temporary problem.
 
-        :param work: may be repeated.
+        :param work: the function; may be called more than once.
         """
-        # Each kind of trouble has its own time: the tables may be missing after a long wait for a connection.
+        # Each kind of trouble has its own time limit: the tables may be missing after a long wait for a connection.
         since: dict[Trouble, float] = {}
         pause = _PAUSE_SECONDS
         while True:
@@ -135,7 +135,7 @@ class SqlSession:
             pause = min(pause * 1.5, _PAUSE_MAX_SECONDS)
 
     def _make_tables(self) -> None:
-        """Make what is missing; others may be at it too, so only being forbidden to is an error."""
+        """Create the missing tables. Other processes may do the same, so only a missing permission is an error."""
         if self._connection is None:
             return
         try:

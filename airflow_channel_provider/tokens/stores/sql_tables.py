@@ -1,5 +1,5 @@
 """
-The two tables of a store in a database, and the few statements on them: each is atomic and commits by itself.
+The two tables of a store in a database, and the few statements on them; each is atomic and commits by itself.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ TOKENS = sa.Table(
 )
 
 CLOCKS: dict[str, sa.ColumnElement[Any]] = {
-    # Local time would stand still or jump when summer time ends; the time of a transaction would stand still in it.
+    # Local time jumps when summer time begins or ends; the time of a transaction stands still in it.
     "postgresql": sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float(53)),
     "mysql": sa.literal_column("timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) / 1000000e0"),
     "sqlite": sa.null(),
 }
-"""The server's clock in seconds, by SQLAlchemy's name of the database; null where it has none."""
+"""The server's clock in seconds, by SQLAlchemy's name of the database; null if it has none."""
 
 STRAY_SECONDS = 86_400.0
 _MOST_VERSIONS = 2**62
@@ -52,9 +52,9 @@ _BLOB_QUERY = sa.select(TOKENS.c.sealed).where(
 
 @lru_cache
 def _document_query(dialect: str) -> sa.Select[Any]:
-    """Ask for the clock and, where there is one, the document, at the same moment."""
+    """Query the clock and, if there is one, the document, at the same moment."""
     present = sa.select(sa.literal_column("1").label("one")).subquery("present")
-    # SQLite lets a text hold any bytes and then fails to read it.
+    # SQLite accepts any bytes in a text and then fails to read it.
     body = sa.cast(DOCUMENTS.c.body, sa.LargeBinary) if dialect == "sqlite" else DOCUMENTS.c.body
     return sa.select(CLOCKS[dialect].label("clock"), DOCUMENTS.c.version, body.label("body")).select_from(
         present.outerjoin(DOCUMENTS, DOCUMENTS.c.name == sa.bindparam("document"))
@@ -73,7 +73,7 @@ class Statements:
         self._clock = CLOCKS[connection.dialect.name]
 
     def read_document(self, document: str) -> tuple[float | None, int | None, bytes | None]:
-        """Return the server's clock, and version and body of a document; None where there is none."""
+        """Return the server's clock, and version and body of a document; None if there is none."""
         query = _document_query(self._connection.dialect.name)
         clock, version, body = self._connection.execute(query, {"document": document}).one()
         content = body.encode() if isinstance(body, str) else body
@@ -81,10 +81,10 @@ class Statements:
 
     def write_document(self, document: str, seen_version: int | None, body: str) -> bool:
         """
-        Replace a document that is still the one that was read.
+        Replace a document, if it is still the one that was read.
 
         :param seen_version: its version then; None: there was none.
-        :return: False where somebody else was faster.
+        :return: False if another process was faster.
         """
         if seen_version is None:
             values = {"name": document, "version": 1, "body": body}
@@ -97,11 +97,11 @@ class Statements:
         return self._connection.execute(change).rowcount == 1
 
     def document_names(self) -> list[str]:
-        """Name the documents that there are."""
+        """Return the names of the documents."""
         return list(self._connection.execute(sa.select(DOCUMENTS.c.name)).scalars())
 
     def has_blobs(self, document: str) -> bool:
-        """Return whether there is a token beside a document."""
+        """Return whether a document has sealed tokens."""
         query = sa.select(TOKENS.c.name).where(TOKENS.c.document == document).limit(1)
         return self._connection.execute(query).first() is not None
 
@@ -111,7 +111,7 @@ class Statements:
         return None if sealed is None else bytes(sealed)
 
     def write_blob(self, document: str, name: str, blob: bytes, keep_seconds: float) -> None:
-        """Replace a sealed token, and drop those of its app that are long over."""
+        """Replace a sealed token, and drop those of its app that ended long ago."""
         now = self._connection.execute(sa.select(self._clock)).scalar()
         now = time.time() if now is None else float(now)
         values = {"sealed": blob, "drop_at": now + keep_seconds}
@@ -119,7 +119,7 @@ class Statements:
         if self._connection.execute(change).rowcount == 0 and not self._inserted(
             TOKENS, {"document": document, "name": name, **values}
         ):
-            self._connection.execute(change)  # somebody inserted it in between
+            self._connection.execute(change)  # another process inserted it in between
         stray = (TOKENS.c.document == document) & (TOKENS.c.drop_at < now - STRAY_SECONDS)
         self._connection.execute(sa.delete(TOKENS).where(stray))
 

@@ -1,6 +1,6 @@
 """
-What an error of a database means for a store. Each database and driver says it in its own way: by SQLSTATE, by number,
-or only in words.
+What an error of a database means for a store. Each database and driver reports it in its own way: with SQLSTATE, a
+number, or only in words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 class Trouble(Enum):
-    """What is to be done about it."""
+    """How the store reacts."""
 
     CROWDED = "the server has too many clients: wait"
     CONTENDED = "another statement was in the way: once more"
@@ -66,7 +66,7 @@ _UNKNOWN = ('role "', 'database "')
 
 def trouble_of(error: Exception, *, connecting: bool) -> Trouble:
     """
-    Return what an error means.
+    Return the kind of an error.
 
     :param connecting: there was no connection yet.
     """
@@ -89,7 +89,7 @@ def trouble_of(error: Exception, *, connecting: bool) -> Trouble:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the driver's own words as one sentence, without the statement and its values."""
+    """Return the driver's message as one sentence, without the statement and its values."""
     original = error.orig if isinstance(error, DBAPIError) else error
     words = " ".join(str(original).split())
     return f"{words.rstrip('.') or type(original).__name__}."
