@@ -83,7 +83,8 @@ def close_chat_later(world: World, chat: JSONObject, now: float) -> None:
     """
     after_seconds = world.settings.user_chats_close_after_seconds
     if after_seconds is not None:
-        change_state(world, chat, "opened", int(now * 1000))
+        # An app's message is no reason to tell of an open chat: whoever answers chats that open would never end.
+        set_state(chat, "opened", int(now * 1000))
         change_chat(world, {"user_chat_id": chat["id"], "state": "closed", "after_seconds": after_seconds})
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.agents import change_chat
 from airflow_channel_provider.emulator.answers import Answer, PendingAnswer
+from airflow_channel_provider.emulator.chat_view import chat_view
 from airflow_channel_provider.emulator.commands import click_button, run_command, suggest
 from airflow_channel_provider.emulator.conversation import open_chat, write_message
 from airflow_channel_provider.emulator.dialect import write_thing
@@ -52,6 +53,7 @@ class ControlPlane:
             "settings": lambda query: emulator.settings.public(),
             "connections": lambda query: ready_connections(emulator),
             "overview": lambda query: overview(emulator),
+            "conversation": lambda query: chat_view(emulator, query),
         }
         self._writes: dict[str, Callable[[JSONObject], JSON]] = {
             "inject": self._inject,

@@ -71,7 +71,7 @@ def _chats(emulator: Emulator) -> list[JSONObject]:
                 continue
             found[key] = _chat_head(emulator, key, channel.name if channel else key[0])
         if len(found[key]["messages"]) < _PER_CHAT:
-            found[key]["messages"].insert(0, _message(message, _name(channel, message)))
+            found[key]["messages"].insert(0, _message(message, writer_name(channel, message)))
     return list(found.values())
 
 
@@ -93,7 +93,8 @@ def _chat_head(emulator: Emulator, key: tuple[str, str, str], channel_name: str)
     return {**head, "title": title, "state": state, "messages": []}
 
 
-def _name(channel: Channel | None, message: JSONObject) -> str:
+def writer_name(channel: Channel | None, message: JSONObject) -> str:
+    """The name of who wrote a message; the id where there is none."""
     people = {} if channel is None else channel.users if message["personType"] == "user" else channel.managers
     return str(people.get(message["personId"], {}).get("name") or message["personId"])
 
@@ -104,14 +105,15 @@ def _message(message: JSONObject, writer: str) -> JSONObject:
         "at": message["createdAt"] / 1000,
         "writer_type": message["personType"],
         "writer": writer,
-        "text": _text(message)[:_TEXT_SHOWN],
+        "text": message_text(message)[:_TEXT_SHOWN],
         "buttons": [str(button.get("title", "")) for button in message.get("buttons", [])],
         "files": [str(file.get("fileName", "")) for file in message.get("files", [])],
         "request_id": message.get("requestId"),
     }
 
 
-def _text(message: JSONObject) -> str:
+def message_text(message: JSONObject) -> str:
+    """The text of a message without its markup, whichever way it was written."""
     if message.get("plainText"):
         return str(message["plainText"])
     return "\n".join(_block(block, 0) for block in message.get("blocks") or [])

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 # An answer echoes what callers wrote; no browser is to take it for anything but what it says it is.
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 # Nothing is loaded from elsewhere, and nothing that a caller wrote can run.
-_PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    **_NOSNIFF,
+_POLICY = "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_INLINE = f"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; {_POLICY}"
+_OWN = f"default-src 'none'; script-src 'self'; style-src 'self'; {_POLICY}"
+# What a browser is shown: file, type and policy by path.
+_PAGES = {
+    "/": ("page.html", "text/html", _INLINE),
+    "/chat": ("chat.html", "text/html", _OWN),
+    "/chat.js": ("chat.js", "text/javascript", _OWN),
+    "/chat.css": ("chat.css", "text/css", _OWN),
 }
 _MOST_BODY_BYTES = 64 * 2**20
 
@@ -43,7 +47,10 @@ class EmulatorServer:
     def __init__(self, emulator: Emulator | None = None) -> None:
         self.emulator = emulator or Emulator()
         self._control = ControlPlane(self.emulator)
-        self._page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+        folder = files(__package__)
+        self._pages = {
+            path: folder.joinpath(name).read_text(encoding="utf-8") for path, (name, _, _) in _PAGES.items()
+        }
         self._runner: web.ServerRunner | None = None
         self._sender: OutboxSender | None = None
 
@@ -78,7 +85,7 @@ class EmulatorServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
-        if path == "/" or path.startswith("/_emulator"):
+        if path in _PAGES or path.startswith("/_emulator"):
             return await self._local(request, path)
         body = await _read(request)
         if body is None:
@@ -96,11 +103,11 @@ class EmulatorServer:
         return _response(delivery.answer)
 
     async def _local(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        """The page and the control plane: only for this machine, and not by way of a name that points at it."""
+        """The pages and the control plane: only for this machine, and not by way of a name that points at it."""
         if not _is_loopback(request):
             return web.json_response({"error": "only from this machine"}, status=403, headers=_NOSNIFF)
-        if path == "/":
-            return web.Response(text=self._page, content_type="text/html", headers=_PAGE_HEADERS)
+        if path in _PAGES:
+            return self._page(path)
         body = await _read(request)
         if body is None:
             return web.json_response({"error": "the body is too large"}, status=413, headers=_NOSNIFF)
@@ -108,6 +115,11 @@ class EmulatorServer:
         while isinstance(answer, PendingAnswer):
             answer = answer.conclude(await asyncio.to_thread(answer.find_out))
         return _response(answer)
+
+    def _page(self, path: str) -> web.Response:
+        _, content_type, policy = _PAGES[path]
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy, **_NOSNIFF}
+        return web.Response(text=self._pages[path], content_type=content_type, headers=headers)
 
 
 def _client(request: web.BaseRequest) -> str | None:

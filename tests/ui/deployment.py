@@ -52,13 +52,19 @@ class UiAirflow(Demo):
         self.rest.log_in("admin", self.home.passwords["admin"])
         self.wait_for_dags()
 
-    def emulator_settings(self) -> dict[str, object]:
+    def emulator_settings(self) -> dict[str, JSON]:
         """Return the demo's settings with more channels, and with a second app."""
-        app = {"secret": self.canaries.app_secret, "permissions": None, "channels": CHANNELS}
-        other = {**app, "app_id": WRONG_APP_ID, "secret": f"{self.canaries.app_secret}2"}
+        settings = super().emulator_settings()
+        app = {**settings["apps"][0], "channels": CHANNELS}
+        other = {
+            "app_id": WRONG_APP_ID,
+            "secret": f"{self.canaries.app_secret}2",
+            "permissions": None,
+            "channels": CHANNELS,
+        }
         return {
-            **super().emulator_settings(),
-            "apps": [{**app, "app_id": DEMO_APP_ID}, other],
+            **settings,
+            "apps": [app, other],
             "channels": [{"id": channel_id} for channel_id in CHANNELS],
             "quota_refusal_shape": "http_429_retry_after",
         }

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from airflow_channel_provider.emulator.seed_data import default_apps, default_benlly
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator.jsontypes import JSONObject
 
 BENLLY_CLIENT_ID, BENLLY_USER = "7", "mina"
 
@@ -26,6 +30,8 @@ class Canaries:
     :param token_prefix: what every access token and refresh token of the emulator starts with.
     :param client_secret: of the Benlly client, for which a user logs in.
     :param user_password: of that user.
+    :param signing_key: of the App Store's calls to the app, in hexadecimal.
+    :param webhook_token: of the webhooks.
     :param push_token: of the notification service, for Benlly channels of the type ``push_notification``.
     """
 
@@ -34,6 +40,8 @@ class Canaries:
     benlly_token: str = field(default_factory=lambda: _canary("Benlly"), repr=False)
     client_secret: str = field(default_factory=lambda: _canary("Client"), repr=False)
     user_password: str = field(default_factory=lambda: _canary("Password"), repr=False)
+    signing_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    webhook_token: str = field(default_factory=lambda: _canary("Webhook"), repr=False)
     push_token: str = field(default_factory=lambda: _canary("Push"), repr=False)
 
     def named(self) -> dict[str, str]:
@@ -44,10 +52,12 @@ class Canaries:
             "Benlly access token": self.benlly_token,
             "Benlly client secret": self.client_secret,
             "Benlly user's password": self.user_password,
+            "signing key": self.signing_key,
+            "webhook token": self.webhook_token,
             "push token": self.push_token,
         }
 
-    def emulator_settings(self) -> dict[str, object]:
+    def emulator_settings(self) -> JSONObject:
         """Return the settings with which the emulator knows them; everything else has its default."""
         return {
             "apps": [{**app, "secret": self.app_secret} for app in default_apps()],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tools.demo.canaries import Canaries
 
 DEFAULT_CHANNEL = "ch-1"
+INBOUND_CONNECTION = "channel_talk_default"
 
 
 def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
@@ -28,11 +29,11 @@ def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
     url = urlsplit(emulator_url)
     address: JSONObject = {"host": url.hostname, "port": url.port, "schema": url.scheme}
     channel_talk: JSONObject = {
-        "connection_id": "channel_talk_default",
+        "connection_id": INBOUND_CONNECTION,
         "conn_type": "channel_talk",
         "login": DEMO_APP_ID,
         "password": canaries.app_secret,
-        "extra": json.dumps({"channel_id": DEFAULT_CHANNEL}),
+        "extra": json.dumps({"channel_id": DEFAULT_CHANNEL, **_inbound(canaries)}),
         **address,
     }
     phone: JSONObject = {
@@ -56,6 +57,11 @@ def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
     return [channel_talk, phone, tablet, push_service]
 
 
+def _inbound(canaries: Canaries) -> JSONObject:
+    """Return what the App Store shows that it is itself with."""
+    return {"signing_key": canaries.signing_key, "webhook_token": canaries.webhook_token}
+
+
 def _login(canaries: Canaries) -> JSONObject:
     """Return what the access token of a user is fetched with."""
     return {
@@ -63,6 +69,24 @@ def _login(canaries: Canaries) -> JSONObject:
         "client_secret": canaries.client_secret,
         "username": BENLLY_USER,
         "user_password": canaries.user_password,
+    }
+
+
+def inbound_settings(api_url: str, canaries: Canaries) -> JSONObject:
+    """
+    Return what the emulator has to know to send webhooks and calls to Airflow.
+
+    :param api_url: of the api-server.
+    :return: ``app``, fields of the setting of an app, and ``webhooks``, the setting.
+    """
+    plugin = f"{api_url}/channel-talk"
+    webhook = {"name": "airflow", "url": f"{plugin}/webhooks/{INBOUND_CONNECTION}"}
+    return {
+        "app": {
+            "function_endpoint": f"{plugin}/functions/{INBOUND_CONNECTION}",
+            "signing_key": canaries.signing_key,
+        },
+        "webhooks": [{**webhook, "token": canaries.webhook_token, "channel_id": DEFAULT_CHANNEL}],
     }
 
 

@@ -72,7 +72,7 @@ class LocalAirflow:
         self.progress.step("stopping everything that was started")
         self._stack.close()
 
-    def emulator_settings(self) -> dict[str, object]:
+    def emulator_settings(self) -> JSONObject:
         """Return what the emulator is started with."""
         return self.canaries.emulator_settings()
 

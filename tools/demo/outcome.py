@@ -17,12 +17,16 @@ JSON = Any
 TOKEN_METHODS = frozenset({"issueToken", "refreshToken"})
 
 
-def tasks_of(instances: Iterable[Mapping[str, JSON]], run_id: str) -> list[Task]:
-    """Return the task instances of our runs, out of Airflow's answer."""
+def tasks_of(instances: Iterable[Mapping[str, JSON]], run_ids: Mapping[str, str]) -> list[Task]:
+    """
+    Return the task instances of our runs, out of Airflow's answer.
+
+    :param run_ids: by DAG id.
+    """
     return [
         Task(
             dag_id=instance["dag_id"],
-            run_id=run_id,
+            run_id=instance["dag_run_id"],
             task_id=instance["task_id"],
             map_index=instance["map_index"],
             try_number=instance["try_number"],
@@ -31,7 +35,7 @@ def tasks_of(instances: Iterable[Mapping[str, JSON]], run_id: str) -> list[Task]
             duration_seconds=instance["duration"],
         )
         for instance in instances
-        if instance["dag_run_id"] == run_id
+        if run_ids.get(instance["dag_id"]) == instance["dag_run_id"]
     ]
 
 

@@ -26,7 +26,14 @@ TEXT_WIDTH = 72
 def report(result: DemoResult, logs: Path) -> str:
     """Return everything that a person wants to know about a run."""
     return "\n".join(
-        [*_dags(result), *_effects(result), *_tokens(result), *_failures(result, logs), *_verdict(result)]
+        [
+            *_dags(result),
+            *_stories(result),
+            *_effects(result),
+            *_tokens(result),
+            *_failures(result, logs),
+            *_verdict(result),
+        ]
     )
 
 
@@ -50,6 +57,14 @@ def _in_order(tasks: Sequence[Task]) -> list[Task]:
         key = (task.dag_id, task.task_id)
         first[key] = min(first.get(key, LAST), task.started_at or LAST)
     return sorted(tasks, key=lambda t: (t.dag_id, first[t.dag_id, t.task_id], t.task_id, t.map_index))
+
+
+def _stories(result: DemoResult) -> Iterator[str]:
+    if result.stories:
+        yield "\nConversations"
+    for story in result.stories:
+        yield f"  {story.title}{': !! ' + story.problem if story.problem else ''}"
+        yield from (f"    {line}" for line in story.lines)
 
 
 def _effects(result: DemoResult) -> Iterator[str]:

@@ -77,6 +77,10 @@ class AirflowRest:
         """Return the DAG ids, each with the file that it comes from."""
         return {dag["dag_id"]: dag["fileloc"] for dag in self._pages("GET", "/api/v2/dags", "dags")}
 
+    def unpause(self, dag_id: str) -> None:
+        """Switch a DAG on."""
+        self._ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, JSON] | None = None) -> None:
         """
         Unpause a DAG and start a run of it, as of now, which is what the form in the UI proposes.
@@ -84,7 +88,7 @@ class AirflowRest:
         :param conf: values for the DAG's params.
         """
         now = datetime.now(timezone.utc).isoformat()
-        self._ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+        self.unpause(dag_id)
         run = {"dag_run_id": run_id, "logical_date": now, "conf": dict(conf or {})}
         self._ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", run)
 

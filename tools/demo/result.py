@@ -70,6 +70,21 @@ class Effects:
 
 
 @dataclass(frozen=True)
+class Story:
+    """
+    What people in Channel Talk did, and what came of it.
+
+    :param title: in a few words.
+    :param lines: one thing that happened each.
+    :param problem: what went wrong; None: nothing.
+    """
+
+    title: str
+    lines: Sequence[str] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class DemoResult:
     """Everything that is known when the last task has ended."""
 
@@ -77,6 +92,7 @@ class DemoResult:
     tasks: Sequence[Task]
     token_uses: Sequence[TokenUse]
     effects: Effects
+    stories: Sequence[Story] = ()
     import_errors: Sequence[tuple[str, str]] = ()
     listeners: frozenset[tuple[str, int]] = field(default_factory=frozenset)
 
@@ -97,6 +113,7 @@ class DemoResult:
         problems += [f"{task.dag_id}: {task.name} is {task.state}" for task in self.failed_tasks()]
         if not any(task.state == "success" for task in self.tasks):
             problems.append("nothing ran")
+        problems += [f"{story.title}: {story.problem}" for story in self.stories if story.problem]
         if not self.token_uses:
             problems.append("no token was asked for")
         problems += [

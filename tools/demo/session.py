@@ -17,13 +17,14 @@ import requests
 from airflow_channel_provider.emulator import DEMO_APP_ID
 from tools.demo import components
 from tools.demo.airflow_home import AirflowHome
-from tools.demo.connections import warehouse
+from tools.demo.connections import inbound_settings, warehouse
 from tools.demo.environment import USER
 from tools.demo.local_airflow import LocalAirflow
 from tools.demo.outcome import effects_at, tasks_of, token_uses
 from tools.demo.ports import free_port
 from tools.demo.rest import RestError
 from tools.demo.result import DemoResult, tally
+from tools.demo.scenarios import SCENARIOS
 from tools.demo.waits import POLL_SECONDS
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSONObject
     from tools.demo.progress import Progress
+    from tools.demo.result import Task
+    from tools.demo.scenarios import Scenario
 
 # Somebody is at the desk, so that an example which waits for that comes to its end.
 DESK = {"user_chats_close_after_seconds": 10}
@@ -82,10 +85,15 @@ class Demo(LocalAirflow):
         self.start_timeout_seconds = options.start_timeout_seconds
         self.run_id = f"demo-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}"
         self._run_states: dict[str, str] = {}
+        self._run_ids: dict[str, str | None] = {}
+        self._scenarios: list[Scenario] = []
 
-    def emulator_settings(self) -> dict[str, object]:
+    def emulator_settings(self) -> JSONObject:
         """Return what the emulator is started with."""
-        return {**super().emulator_settings(), **DESK}
+        settings = super().emulator_settings()
+        inbound = inbound_settings(self.home.api_url, self.canaries)
+        apps = [{**app, **inbound["app"]} for app in settings["apps"]]
+        return {**settings, **DESK, "apps": apps, "webhooks": inbound["webhooks"]}
 
     def connections(self) -> Iterable[JSONObject]:
         """Return the connections that the example DAGs name."""
@@ -100,16 +108,15 @@ class Demo(LocalAirflow):
         self.add_connections()
         self.wait_for_dags()
         import_errors = self.rest.import_errors()
-        for dag_id in sorted(self.rest.dags()):
-            self.rest.trigger(dag_id, self.run_id)
-            self._run_states[dag_id] = "queued"
+        self._start_all(self.run_id)
         self.progress.step(f"started {', '.join(self._run_states) or 'no DAG'}")
         self._follow()
         return DemoResult(
             run_states=self._run_states,
-            tasks=tasks_of(self.rest.task_instances(), self.run_id),
+            tasks=self._tasks(),
             token_uses=token_uses(self.emulator),
             effects=effects_at(self.emulator, DEMO_APP_ID),
+            stories=[scenario.story() for scenario in self._scenarios],
             import_errors=import_errors,
             listeners=frozenset(components.listening_addresses(components.own_processes())),
         )
@@ -120,17 +127,38 @@ class Demo(LocalAirflow):
             until = time.monotonic() + ROUND_SECONDS
             while time.monotonic() < until:
                 self.components.check()
+                self._act()
                 time.sleep(1)
             self._run_again(f"{self.run_id}-{number}")
 
     def _run_again(self, run_id: str) -> None:
         try:
             self.log_in()  # the last one may have run out
-            for dag_id in sorted(self.rest.dags()):
-                self.rest.trigger(dag_id, run_id)
+            self._start_all(run_id)
         except (RestError, requests.RequestException) as error:
             # Whoever looks on may have deleted or changed anything: that ends nothing.
             self.progress.step(f"the DAGs were not all started again: {error}")
+
+    def _start_all(self, run_id: str) -> None:
+        """Start a run of each DAG: as its scenario says, or by hand where it has none."""
+        dag_ids = sorted(self.rest.dags())
+        self._scenarios = [scenario(self) for scenario in SCENARIOS if scenario.dag_id in dag_ids]
+        scenarios = {scenario.dag_id: scenario for scenario in self._scenarios}
+        for dag_id in dag_ids:
+            if dag_id in scenarios:
+                self._run_ids[dag_id] = scenarios[dag_id].start(run_id)
+            else:
+                self.rest.trigger(dag_id, run_id)
+                self._run_ids[dag_id] = run_id
+            self._run_states[dag_id] = "queued"
+
+    def _act(self) -> None:
+        for scenario in self._scenarios:
+            scenario.act()
+
+    def _tasks(self) -> list[Task]:
+        run_ids = {dag_id: run_id for dag_id, run_id in self._run_ids.items() if run_id is not None}
+        return tasks_of(self.rest.task_instances(), run_ids)
 
     def _unparsed(self) -> str | None:
         known = {*self.rest.dags().values(), *(file for file, _ in self.rest.import_errors())}
@@ -142,8 +170,9 @@ class Demo(LocalAirflow):
         until = time.monotonic() + self.options.run_timeout_seconds
         while running := self._look():
             self.components.check()
-            tasks = tasks_of(self.rest.task_instances(), self.run_id)
-            self.progress.update(f"{len(running)} of {len(self._run_states)} DAGs running: {tally(tasks)}")
+            self._act()
+            running_now = f"{len(running)} of {len(self._run_states)} DAGs running"
+            self.progress.update(f"{running_now}: {tally(self._tasks())}")
             if time.monotonic() > until:
                 return
             time.sleep(POLL_SECONDS)
@@ -151,7 +180,9 @@ class Demo(LocalAirflow):
     def _look(self) -> list[str]:
         """Take in the states of the runs, tell about each that has ended, and return those that still run."""
         for (dag_id, run_id), state in self.rest.run_states().items():
-            if run_id == self.run_id and self._run_states[dag_id] != state:
+            if self._run_ids.get(dag_id, "") is None:
+                self._run_ids[dag_id] = run_id
+            if self._run_ids.get(dag_id) == run_id and self._run_states[dag_id] != state:
                 self._run_states[dag_id] = state
                 if state in ("success", "failed"):
                     self.progress.step(f"{dag_id}: {state}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,16 +156,17 @@ def test_the_overview_holds_no_secret(make_driver: type[Driver]) -> None:
     assert "CANARY" not in json.dumps(overview(driver.emulator))
 
 
-def test_the_page_needs_nothing_from_outside_and_writes_no_html() -> None:
-    page = EmulatorServer()._page
-    assert page.startswith("<!doctype html>")
-    for outside in (
-        '<link rel="stylesheet',
-        " src=",
-        "@import",
-        "innerHTML",
-        "insertAdjacentHTML",
-        "document.write",
-    ):
+@pytest.mark.parametrize("path", ["/", "/chat", "/chat.js", "/chat.css"])
+def test_a_page_needs_nothing_from_outside_and_writes_no_html(path: str) -> None:
+    page = EmulatorServer()._pages[path]
+    for outside in ("@import", "innerHTML", "insertAdjacentHTML", "document.write", "https://", "eval("):
         assert outside not in page
-    assert "https://" not in page
+    own = re.findall(r'<(?:link rel="stylesheet" href|script src)="([^"]*)"', page)
+    assert own == (["/chat.css", "/chat.js"] if path == "/chat" else [])
+
+
+def test_the_pages_are_whole_documents() -> None:
+    for path in ("/", "/chat"):
+        assert EmulatorServer()._pages[path].startswith("<!doctype html>")
+    # Nothing of the page of conversations is inline, so that its policy can forbid it.
+    assert not re.search(r"<style|<script>| style=| on[a-z]+=", EmulatorServer()._pages["/chat"])

@@ -176,6 +176,7 @@ READS = st.tuples(
             "faults",
             "settings",
             "overview",
+            "conversation",
         ]
     ),
     QUERIES,
@@ -250,7 +251,7 @@ def test_any_requests_in_any_order_are_answered(make_driver: type[Driver], steps
     driver = make_driver()
     for step in steps:
         carry_out(driver, step)
-    for read in ("journal", "overview", "settings", "stats", "messages"):
+    for read in ("journal", "overview", "settings", "stats", "messages", "conversation"):
         carry_out(driver, ("read", read, {}))
     errors = [str(entry["error"]) for entry in driver.emulator.journal.since()]
     assert [error for error in errors if error.startswith("internal error")] == []

@@ -1,0 +1,10 @@
+"""What people do in Channel Talk while the demo runs, a module each. A scenario is played where its DAG is there."""
+
+from __future__ import annotations
+
+from tools.demo.scenarios.base import Scenario
+from tools.demo.scenarios.new_chat import NewChat
+
+__all__ = ["SCENARIOS", "Scenario"]
+
+SCENARIOS: tuple[type[Scenario], ...] = (NewChat,)
