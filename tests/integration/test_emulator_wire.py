@@ -415,7 +415,9 @@ def test_a_connection_is_kept_open(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("name", ["evil.example:80", "evil.example", "10.0.0.1:8765"])
-@pytest.mark.parametrize("path", ["/", "/chat", "/chat.js", "/chat.css", "/_emulator/journal", "/_emulator/conversation"])
+@pytest.mark.parametrize(
+    "path", ["/", "/chat", "/chat.js", "/chat.css", "/_emulator/journal", "/_emulator/conversation"]
+)
 def test_a_foreign_name_for_this_machine_sees_nothing(caller: Caller, name: str, path: str) -> None:
     answer = caller.session.get(caller.emulator.url + path, headers={"Host": name}, timeout=10)
     assert (answer.status_code, answer.json()) == (403, {"error": "only from this machine"})
