@@ -1,5 +1,5 @@
 # Needs python3 (>= 3.10, with venv) and make; everything else is installed into .venv.
-# Nothing here depends on an activated environment or on the caller's AIRFLOW_* variables.
+# Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-sensors test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
@@ -16,7 +16,7 @@ BUILD_TESTS := tests/package/test_package_build.py
 # PACKAGE_OPTIONS of test-package: `--ignore` of the build tests, say, where `make test` has run them.
 PACKAGE_OPTIONS ?=
 
-unexport $(filter AIRFLOW%,$(.VARIABLES)) PYTHONPATH PYTHONHOME VIRTUAL_ENV
+unexport $(filter AIRFLOW%,$(.VARIABLES)) PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
