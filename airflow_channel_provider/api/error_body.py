@@ -23,7 +23,7 @@ _HTML_STATUS = re.compile(r"<title>\s{0,20}(?:HTTP Status |Error |HTTP )?([45]\d
 _TEXT_KEYS = ("message", "error_description", "errorMessage", "detail")
 _ERROR_CODES = ("commonErrorCode", "operationErrorCode")
 _SAID_OF_NOTHING = ("language",)
-"""What an error has that is none."""
+"""Texts of an error that mean no error."""
 _SERVICE_KEYS = {"status", "type", *_ERROR_CODES}
 _ERROR_KEYS = {*_SERVICE_KEYS, "errors", "error", "message", "error_description", "code"}
 _STATUS_BY_COMMON_CODE = {
@@ -39,7 +39,7 @@ _DEPTH_LIMIT = 4
 _TEXTS_LIMIT = 20
 _WIDTH_LIMIT = 100
 _TEXT_CHARACTERS = 2**17
-"""More than quoting looks at, so that the cut here can't lay half a secret bare there."""
+"""More than a quotation has, so that the cut here can't leave half a secret visible there."""
 _CODE_DIGITS = 15
 
 
@@ -53,7 +53,7 @@ class Refusal:
     :param type: of the error envelope or body, may be empty.
     :param text: may be empty; at most :data:`_TEXT_CHARACTERS` characters.
     :param evidence: the decoded body that may name a reset.
-    :param in_envelope: said by an ``error`` envelope, not by the status of a plain body.
+    :param in_envelope: from an ``error`` envelope, not from the status of a plain body.
     :param quoted: quotes the answer of an upstream service.
     :param token_answer: quotes an answer of the token service.
     :param explained: the quoted answer has a status.
@@ -207,14 +207,14 @@ def _texts(value: JSON, depth: int) -> Iterator[str]:
 
 
 def _details(body: dict[str, JSON]) -> list[str]:
-    """What is wrong with which field, a text each."""
+    """Return a text for each invalid field."""
     details = body.get("details")
     found = details[:_WIDTH_LIMIT] if isinstance(details, list) else ()
     return [text for detail in found if isinstance(detail, dict) and (text := _detail(detail))]
 
 
 def _detail(detail: dict[str, JSON]) -> str:
-    """Where, what and by which rule: all of a detail but its value."""
+    """Return all of a detail but its value: field, problem and rule."""
     index, rule = detail.get("index"), _text(detail.get("protoConstraint"))
     is_place = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 10**_CODE_DIGITS
     place = ".".join(filter(None, (_text(detail.get("model")), _text(detail.get("field")))))
@@ -223,7 +223,7 @@ def _detail(detail: dict[str, JSON]) -> str:
 
 
 def _type(body: dict[str, JSON]) -> str:
-    """Return the kind of an error, in whichever field it is named."""
+    """Return the kind of an error, from any of the fields that may hold it."""
     named = (_text(body.get(key)) for key in ("type", *_ERROR_CODES))
     return next((name for name in named if name and not name.endswith("_UNSPECIFIED")), "")
 
@@ -239,7 +239,7 @@ def _text(value: JSON) -> str:
 
 
 def _code(value: JSON) -> int | str | None:
-    """None for what means "no error"; a number that is no code but something else is a text."""
+    """Return the code of an error, None if it means "no error"; a number that is not a code becomes text."""
     if isinstance(value, str):
         text = _text(value)
         return text if text not in ("", "0") else None

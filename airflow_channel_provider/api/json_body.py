@@ -1,9 +1,9 @@
 """
-JSON in and out: what leaves is always valid JSON, what comes in is either a value or a ``ValueError``.
+Reads and writes JSON: the output is always valid JSON, the input is a value or a ``ValueError``.
 
-``NaN`` and ``Infinity`` are refused in both directions: they are no JSON, and a downstream reader would
-choke on them. A number too large for a float, such as ``1e999``, would become one and is refused as well.
-So is a document nested without a limit, on which a reader that recurses would choke.
+``NaN`` and ``Infinity`` are refused in both directions: they are not JSON, and a reader would fail on them. A number
+too large for a float, such as ``1e999``, would become infinity and is refused too. So is a document nested too deeply,
+on which a recursive reader would fail.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def _finite(digits: str) -> float:
     raise ValueError(msg)
 
 
-# What has no fraction and no exponent costs nothing more than without this.
+# A number without fraction and exponent costs nothing more.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _BOM = b"\xef\xbb\xbf"
 
 MAX_DEPTH = 100
-"""Objects and lists within each other, the outermost included; far more than any answer has, and far fewer than stop a
-reader that recurses."""
+"""Maximum nesting, including the outermost value; far more than any answer has, and far less than a recursive reader
+can take."""
 _REFUSAL_BYTES = 2**20
 _TOO_DEEP = "nested too deeply"
 
@@ -115,9 +115,9 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 
 def unwritable(value: JSON) -> tuple[str, str] | None:
     """
-    Return what JSON can't hold of a value: where, and why. Types, never values: they may be anybody's data.
+    Return the place in a value that JSON can't hold, and why. It names types, never values, which may be personal data.
 
-    :return: the path below the value and the end of a sentence about it; None: all of it can be written.
+    :return: the path below the value and the end of a sentence about it; None: all of it is valid.
     :raises RecursionError: nested too deeply, or in a circle.
     """
     if value.__class__ in _PLAIN:
@@ -143,6 +143,6 @@ def _unwritable_leaf(value: JSON) -> tuple[str, str] | None:
     if isinstance(value, (str, int)):
         return None
     kind = type(value).__name__
-    if kind.endswith("Undefined"):  # Jinja's own, where values are rendered to what they are
+    if kind.endswith("Undefined"):  # Jinja's own, if templates are rendered to Python values
         return "", "is undefined, its template names what is not there"
     return "", f"is a {kind}, which JSON can't hold"

@@ -208,7 +208,7 @@ def _looks(view: UnescapedText) -> Iterator[Span]:
 
 
 def _is_random(word: str) -> bool:
-    """Tell a random word from a name or an id: small and big letters, and digits here and there between them."""
+    """Return whether a word looks random, unlike a name or an id: lower and upper case letters mixed with digits."""
     return (
         len(word) >= _WORD_MIN
         and not word.isupper()

@@ -1,7 +1,7 @@
 """Reads the rows of a Parquet file in small batches, with little memory, however large its row groups are.
 
-Reading a large row group row by row would hold a page and a dictionary of every column. So its columns are decoded one
-after the other into a temporary file.
+Reading a large row group row by row would hold a page and a dictionary of every column in memory. So its columns are
+decoded one after the other into a temporary file.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 1_000
 BYTES_AT_ONCE = 2**20
-"""How much of a file is made rows at once, by what its row groups say of their size."""
+"""Size of the part of a file that becomes rows at once, by the sizes in its row groups."""
 AT_ONE_GO_BYTES = 2**21
-"""A row group of no more than that, unpacked, is read with all of its columns at once."""
+"""A row group up to this size, uncompressed, is read with all of its columns at once."""
 IN_MEMORY_BYTES = 2**20
-"""So much of a row group that is unpacked aside is not in a file."""
+"""Size up to which the decoded columns of a row group stay in memory."""
 READ_AHEAD_BYTES = 2**19
-"""How much is asked of the store at once."""
+"""Size of one read from the store."""
 COLUMN_BYTES = 2**16
-"""How much is read of a column at once."""
+"""Size of one read of a column."""
 
 
 class ParquetRows:
@@ -53,7 +53,7 @@ class ParquetRows:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return int(self._parquet.metadata.num_rows)
 
     @property
@@ -103,7 +103,7 @@ class ParquetRows:
         return read
 
     def _laid_out(self, group: int, at_once: int) -> Iterator[RecordBatch]:
-        """Yield the same as :meth:`_batches`, having unpacked one column at a time."""
+        """Yield the same as :meth:`_batches`, after decoding one column at a time."""
         from pyarrow import RecordBatch, default_memory_pool
 
         schema = self.schema
@@ -111,7 +111,7 @@ class ParquetRows:
             laid_out = Columns(file, self._path)
             for field in schema:
                 laid_out.add(field, self._batches(group, at_once, [field.name]))
-                default_memory_pool().release_unused()  # pages are of this one, and it keeps what was freed
+                default_memory_pool().release_unused()  # pages come from this one, and it keeps freed memory
             for columns in laid_out.parts():
                 yield RecordBatch.from_arrays(columns, schema.names)
 
@@ -136,7 +136,7 @@ class ParquetRows:
 
 class Columns:
     """
-    The columns of a row group, one behind the other in a file.
+    The columns of a row group, one after the other in a file.
 
     :param file: of this host.
     :param path: whose row group it is.
@@ -153,7 +153,7 @@ class Columns:
 
         stream = pyarrow.ipc.new_stream(pyarrow.PythonFile(self._file, mode="w"), pyarrow.schema([field]))
         for batch in batches:
-            column = batch.select([field.name])  # a field of a struct may have this path as well
+            column = batch.select([field.name])  # a field of a struct may have the same path
             with self._room():
                 stream.write_batch(column)
         with self._room():
@@ -163,7 +163,7 @@ class Columns:
 
     def parts(self) -> Iterator[list[Array]]:
         """
-        Yield some values of each column, of all of them as many, and some more.
+        Yield the next values of each column, the same number of each.
 
         :raises ValueError: one of them has fewer than the others.
         """
@@ -171,7 +171,7 @@ class Columns:
         rests: list[Array | tuple[()]] = [next(column, ()) for column in columns]
         while length := min(map(len, rests), default=0):
             yield [rest[:length] for rest in rests]
-            # Where its dictionary changes, a column comes in other pieces than the others do.
+            # When its dictionary changes, a column comes in other pieces than the others.
             rests = [
                 rest[length:] if len(rest) > length else next(column, ())
                 for rest, column in zip(rests, columns, strict=True)
@@ -205,11 +205,11 @@ def _parquet_file(file: InputFile) -> Any:
             "Parquet files are read with pyarrow, which is not installed where this task runs: pip install "
             f"'airflow-channel-provider[parquet]' ({error})."
         ) from error
-    # The pool that pyarrow prefers keeps what was freed, which is as much again as all that a reader holds.
+    # The pool that pyarrow prefers keeps freed memory, as much again as the reader holds.
     usual = pyarrow.default_memory_pool()
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     try:
-        # Counted in nanoseconds, as pyarrow does with what Spark and Impala write, the year 9999 would be 1816.
+        # In nanoseconds, which pyarrow uses for files of Spark and Impala, the year 9999 would become 1816.
         return ParquetFile(
             io.BufferedReader(file, READ_AHEAD_BYTES),
             buffer_size=COLUMN_BYTES,
@@ -225,7 +225,7 @@ def _parquet_file(file: InputFile) -> Any:
 
 
 def _columns_of_intervals(schema: Any) -> list[str]:
-    """Return the columns of a type that pyarrow takes for bytes; DuckDB writes it."""
+    """Return the columns of intervals, which pyarrow takes for bytes; DuckDB writes them."""
     columns = map(schema.column, range(len(schema)))
     return [
         column.name

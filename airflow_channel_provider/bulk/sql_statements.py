@@ -20,9 +20,9 @@ _ESCAPING = (
     "pyhive",
     "snowflake",
 )
-"""Drivers of databases in whose texts a quote may stand after a backslash."""
+"""Drivers of databases in which a backslash escapes a quote in a text."""
 
-# What changes data where a statement begins with it, and by what follows where it may be a name as well.
+# Words that change data at the beginning of a statement, and the words that follow if they may be names as well.
 _FIRST = (
     *("ALTER", "COPY", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "MERGE", "RENAME", "REPLACE", "REVOKE"),
     *("TRUNCATE", "UPDATE", "UPSERT"),
@@ -45,7 +45,9 @@ _OF_THE_SESSION = ("#", "@", "PG_TEMP")
 _BEFORE_A_COLUMN = ("SELECT", "DISTINCT", "ALL", "AS", *",.=<>+-*/%|:[")
 
 _COMMENT = r"--[^\n]*|/\*.*?\*/"
-_COMMENT_OF_MYSQL = r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!).*?\*/|/\*M?!\d*|\*/"  # it runs what is in some
+_COMMENT_OF_MYSQL = (
+    r"--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!).*?\*/|/\*M?!\d*|\*/"  # some databases run code in it
+)
 _QUOTED = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""
 _QUOTED_ESCAPING = r"'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\""
 _QUOTED_ANYWHERE = r"\b[Ee]'(?:[^'\\]|''|\\.)*'|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"
@@ -53,7 +55,7 @@ _QUOTED_ANYWHERE = r"\b[Ee]'(?:[^'\\]|''|\\.)*'|`[^`]*`|\$(?P<tag>\w*)\$.*?\$(?P
 
 def is_empty(sql: str, driver: str) -> bool:
     """
-    Return whether there is no statement in it.
+    Return whether the text has no statement.
 
     :param driver: the package of the connection.
     """
@@ -62,9 +64,9 @@ def is_empty(sql: str, driver: str) -> bool:
 
 def find_change(sql: str, driver: str) -> str | None:
     """
-    Return what changes data, by the word that it is known by; None where nothing does.
+    Return the word of the statement that changes data; None if there is none.
 
-    :param driver: the package of the connection: databases differ in what is a text and what a comment.
+    :param driver: package of the connection: databases differ in their literals and comments.
     """
     if not _SUSPECT.search(sql):
         return None

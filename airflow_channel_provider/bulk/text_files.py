@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.input_file import InputFile
 
 MAX_ITEM_BYTES = 32 * 2**20
-"""The largest line of a JSONL file, or row of another one; the service takes far less in one call."""
+"""Maximum size of a line of a JSONL file, or of a row of another one; the service accepts far less in one call."""
 READ_AHEAD_BYTES = 4 * 2**20
 BLOCK_BYTES = 2**16
 BOM = "\ufeff"
@@ -44,17 +44,17 @@ _NO_TEXTS = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
     (b"Obj\x01", "Avro"),
 )
-"""What files begin with that are taken for texts in an unknown encoding otherwise."""
+"""Beginnings of files that would otherwise be taken for text in an unknown encoding."""
 
 _MARK_BYTES = 4
-"""The longest of them; what is read first is no less, where there is as much."""
+"""The longest of them; the first read has at least this size, if the file has."""
 
 
 def checked_encoding(name: str | None) -> str | None:
     """
-    Return the name of an encoding as it is.
+    Return the name of an encoding unchanged.
 
-    :raises ChannelConfigurationError: Python knows none of this name.
+    :raises ChannelConfigurationError: Python has no encoding of this name.
     """
     if name is not None:
         try:
@@ -67,12 +67,12 @@ def checked_encoding(name: str | None) -> str | None:
 
 
 def split_at_line_feeds(text: str) -> list[str]:
-    """Return the lines of a text without their ends, and behind them what no line feed follows."""
+    """Return the lines of a text without their ends, and after them the part without a line feed."""
     return text.split("\n")
 
 
 def split_with_ends(text: str) -> list[str]:
-    """Return the lines of a text with whatever ends them, and behind them what no end follows."""
+    """Return the lines of a text with their ends, and after them the part without an end."""
     found = io.StringIO(text, newline="").readlines()
     if found and found[-1][-1] in "\r\n":
         found.append("")
@@ -83,11 +83,11 @@ class Lines:
     """
     Reads lines in blocks, and limits their length.
 
-    :param path: of the file; its suffix says how it is compressed.
+    :param path: of the file; its suffix names the compression.
     :param file: as it is stored.
-    :param encoding: None: as the mark at its beginning says, UTF-8 where there is none.
-    :param split: returns the lines of a text, and behind them what has no end yet.
-    :param errors: what becomes of bytes that are no text, as the codecs have it.
+    :param encoding: None: by the byte order mark, otherwise UTF-8.
+    :param split: returns the lines of a text, and after them the part without an end.
+    :param errors: how bytes that are not text are handled, by its name in codecs.
     """
 
     def __init__(
@@ -109,16 +109,16 @@ class Lines:
 
     @property
     def share(self) -> float:
-        """How much of the file was read, beneath its compression; 1 where its size is not known."""
+        """Share of the stored file that was read; 1 if its size is unknown."""
         if not self._size_bytes or self._stored.closed:
             return 1.0
         return min(1.0, self._stored.tell() / self._size_bytes)
 
     def blocks(self) -> Iterator[list[str]]:
         """
-        Yield some lines, and some more; :attr:`count` is how many there were before them.
+        Yield the lines in lists; :attr:`count` is the number of lines before the present list.
 
-        :raises ChannelConfigurationError: there is a line that is none.
+        :raises ChannelConfigurationError: a line is too long or is not text.
         """
         pieces: list[str] = []
         for text in self._texts():
@@ -165,7 +165,7 @@ class Lines:
                 before = error.object[: error.start].decode(encoding, "ignore")
                 yield before
                 raise self.wrong(self._is_no_text(), self.count + 1) from error
-            if not is_begun:  # some tools write a mark in front of one that is there already
+            if not is_begun:  # some tools write a mark before an existing one
                 text = text.lstrip(BOM)
                 is_begun = bool(text)
             yield text
@@ -189,7 +189,7 @@ class Lines:
         return "is not valid UTF-8; set encoding, such as cp949"
 
     def _bytes(self) -> Iterator[bytes]:
-        """Yield the file unpacked, and nothing in the end."""
+        """Yield the decompressed file, and nothing at its end."""
         size = min(BLOCK_BYTES, MAX_ITEM_BYTES)
         try:
             stream = io.BufferedReader(decompressed(self._stored, self.path.name), size)
@@ -214,16 +214,16 @@ _DELIMITERS = (",", ";", "\t", "|")
 _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 _SAID_BY_EXCEL = re.compile(r"\"?sep=(.)\"?\r?\n?", re.IGNORECASE)
 _NULL = "\\N"
-"""How MySQL, Snowflake, Hive and the like write null, and nobody a text."""
+"""How MySQL, Snowflake, Hive and others write null; nobody writes a text like that."""
 _END = "\x1a"
-"""What old programs write behind the last row."""
+"""What old programs write after the last row."""
 _MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
 _MOST_HEADER_LINES = 100
 
 
 def checked_delimiter(delimiter: str | None) -> str | None:
     """
-    Return a delimiter as it is.
+    Return a delimiter unchanged.
 
     :raises ChannelConfigurationError: it can't be one.
     """
@@ -253,7 +253,7 @@ class CsvRows:
         self._usual = 0
 
     def __iter__(self) -> Iterator[dict[str, str | None]]:
-        # The limit of a row is ours; that of a field is one of this process, and only ever raised.
+        # The limit of a row is ours; the limit of a field is one of the process, and is only raised.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_ITEM_BYTES))
         texts = chain.from_iterable(self._blocks())
         header = self._header(texts)
@@ -263,7 +263,7 @@ class CsvRows:
         reader = csv.reader(chain(header, texts), delimiter=delimiter, strict=True)
         try:
             names = self._names(next(reader), reader.line_num)
-            # A row that is looked at more closely takes longer.
+            # Only these rows are checked field by field, which takes longer.
             self._usual = 0 if self._has_nulls or len(names) == 1 else len(names)
             for fields in reader:
                 self._settled = reader.line_num
@@ -276,11 +276,11 @@ class CsvRows:
 
     @property
     def _line(self) -> int:
-        """The line that the last row ended with."""
+        """Number of the line at which the last row ended."""
         return self._skipped + self._settled
 
     def _blocks(self) -> Iterator[list[str]]:
-        """Yield the lines; where a row does not end, no more of them than one item may be."""
+        """Yield the lines; of a row that does not end, no more than the maximum size of an item."""
         held = 0
         for block in self._lines.blocks():
             before = self._lines.count
@@ -294,7 +294,7 @@ class CsvRows:
                 )
 
     def _header(self, texts: Iterator[str]) -> list[str]:
-        """Return the lines of the header, several where a name has several; none: the file has none."""
+        """Return the lines of the header, several if a name has several; an empty list if the file has none."""
         for text in texts:
             said = _SAID_BY_EXCEL.fullmatch(text)
             if said is not None and not self._skipped:
@@ -321,7 +321,7 @@ class CsvRows:
             raise self._lines.wrong("is HTML or XML, not CSV", self._skipped + 1)
 
     def _delimiter_of(self, header: str) -> str:
-        """Return the comma, or that of the others which the header has in its place."""
+        """Return the delimiter that the header uses: the comma, or another one."""
         bare = _QUOTED.sub("", header)
         found = [delimiter for delimiter in _DELIMITERS if delimiter in bare]
         if len(found) > 1:
@@ -332,13 +332,13 @@ class CsvRows:
         return found[0] if found else ","
 
     def _names(self, header: list[str], lines: int) -> list[str]:
-        while header and not header[-1]:  # a delimiter behind the last name
+        while header and not header[-1]:  # a delimiter after the last name
             header.pop()
         self._settled = lines
         return unique_names(header, self._lines.path)
 
     def _fitted(self, names: list[str], texts: list[str]) -> dict[str, str | None]:
-        """Return a row that has nulls, or fewer fields than the header, or more: what it lacks is null."""
+        """Return a row with nulls, or with fewer or more fields than the header; missing fields are null."""
         fields = [None if text == _NULL else text for text in texts]
         if len(fields) == len(names):
             return dict(zip(names, fields))  # noqa: B905

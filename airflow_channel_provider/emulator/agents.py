@@ -37,7 +37,7 @@ def set_state(chat: JSONObject, state: str, stamp: int) -> None:
 
 def change_state(world: World, chat: JSONObject, state: str, stamp: int) -> None:
     """
-    Bring a user chat into a state, and tell of it if it is open now and was not before.
+    Bring a user chat into a state, and announce it if it is open now and was not before.
 
     :param chat: changed in place; this and the others as of :func:`set_state`.
     """
@@ -76,7 +76,7 @@ def change_chat(world: World, wanted: Mapping[str, JSON]) -> None:
 
 def close_chat_later(world: World, chat: JSONObject, now: float) -> None:
     """
-    Let an agent deal with a message, where the settings say so: the chat is open, and closed some time later.
+    Let an agent handle a message, if the settings say so: the chat is open now, and closed some time later.
 
     :param chat: the user chat that the message is in.
     :param now: epoch seconds.
@@ -90,7 +90,7 @@ def close_chat_later(world: World, chat: JSONObject, now: float) -> None:
 
 def _change(world: World, chat_id: JSON, changes: Mapping[str, JSON], moment: float) -> None:
     chat, stamp = _find(world, chat_id), int(moment * 1000)
-    if chat is None:  # the channels were set up anew meanwhile
+    if chat is None:  # the channels were replaced meanwhile
         return
     if "state" in changes:
         change_state(world, chat, changes["state"], stamp)

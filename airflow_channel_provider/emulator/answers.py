@@ -1,9 +1,9 @@
-"""What goes out: answers and refusals in the shapes of the service. Pure: bytes, a status and headers.
+"""Answers and refusals in the shapes of the service. Pure: bytes, a status and headers.
 
-Success is ``{"result": …}``, with an empty error beside it or, of a token request, without an envelope. A refusal by a
-native function is HTTP 200 with an ``error`` object; what the core API behind it said travels as text inside that
-message. Everything that never reached a function answers with its HTTP status and ``{status, type, language, errors}``.
-So does the core API refuse, or else with a code of its own: ``{status, commonErrorCode, message}``.
+Success is ``{"result": …}`` with an empty error beside it, or, for a token request, a body without an envelope. A
+refusal of a native function is HTTP 200 with an ``error`` object; the answer of the core API behind it is text in that
+message. A request that reached no function is answered with its HTTP status and ``{status, type, language, errors}``.
+The core API refuses in the same way, or with a code of its own: ``{status, commonErrorCode, message}``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class _NoResult:
-    """A function that answers nothing: its envelope has no ``result`` key."""
+    """The result of a function without one: its envelope has no ``result`` key."""
 
 
 NO_RESULT = _NoResult()
-# What a success carries besides its result, by shape.
+# The fields of a success besides its result, by shape.
 EMPTY_ERRORS: dict[str, JSONObject] = {
     "seed": {},
     "live": {},
@@ -59,10 +59,10 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class PendingAnswer:
     """
-    What can't be answered before something outside of the emulator is known.
+    An answer that depends on something outside of the emulator.
 
-    :param find_out: finds it out, in whatever thread; it touches nothing of the emulator.
-    :param conclude: what follows from it, where calls are carried out.
+    :param find_out: finds it out, in any thread; it does not touch the emulator.
+    :param conclude: makes the answer from it, in the emulator's thread.
     """
 
     find_out: Callable[[], JSON]
@@ -72,10 +72,10 @@ class PendingAnswer:
 @dataclass(slots=True)
 class Delivery:
     """
-    How an answer goes out.
+    How an answer is sent.
 
     :param answer: None: the connection is dropped.
-    :param delay_seconds: it goes out so much later.
+    :param delay_seconds: how long it is held back.
     :param cut: the connection is dropped in the middle of it.
     :param pending: it can't be answered yet.
     """
@@ -88,7 +88,7 @@ class Delivery:
 
 class RefusalError(Exception):
     """
-    The service does not do what it was asked to.
+    The service refuses a request.
 
     :param message: its text.
     :param via: ``store`` (the App Store itself), ``core`` (proxied from the core API) or ``http`` (no envelope).

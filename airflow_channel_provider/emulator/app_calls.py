@@ -1,7 +1,7 @@
 """Calls from the App Store to an app: one signed PUT each, to the endpoint where the app serves its functions.
 
-A call touches nothing of the emulator, so that it can wait in a thread of its own while the emulator goes on. What
-became of it is noted afterwards in the :class:`AppCallLog`.
+A call does not touch the emulator, so it can wait in a thread of its own while the emulator goes on. Its outcome is
+noted afterwards in the :class:`AppCallLog`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HEX = re.compile(r"([0-9a-fA-F]{2})+")
 
 
 class AppCallError(Exception):
-    """An app was not reached, or did not answer as an app does; the message says which."""
+    """An app was not reached, or its answer is not one of an app; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class AppCall:
 @dataclass(frozen=True, slots=True)
 class AppAnswer:
     """
-    What an app made of a call.
+    The outcome of a call to an app.
 
     :param call: which.
     :param http_status: None: no answer came.
@@ -173,7 +173,7 @@ def read_result(method: str, status: int, answer: bytes) -> JSON:
 
 
 def _in_words(error: JSON) -> str:
-    """What an app says of its refusal, in whichever of the two forms that the vendor's kits have."""
+    """Return an app's reason for a refusal, in either form of the vendor's kits."""
     error = error if isinstance(error, dict) else {}
     texts = [error[name] for name in ("message", "error") if isinstance(error.get(name), str)]
     return f": {texts[0][:_SHOWN_CHARACTERS]}" if texts else ""

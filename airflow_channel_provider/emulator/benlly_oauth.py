@@ -20,7 +20,7 @@ TOKEN_LIFE_SECONDS = 31_536_000
 
 class BenllyRefusedError(Exception):
     """
-    Benlly does not do what it was asked to.
+    Benlly refuses a request.
 
     :param status: HTTP status.
     :param message: for people.
@@ -65,7 +65,7 @@ class UserTokens:
 
     def apply(self, settings: JSONObject) -> None:
         """
-        Take clients, users and lives from the settings; tokens and users that there are stay.
+        Take clients, users and lives from the settings; present tokens and users stay.
 
         :param settings: ``access_tokens`` (lasting ones, each of a user of its own), ``clients`` (``id``, ``secret``;
             none: any), ``users`` (``client_id``, ``username``, ``password``), ``token_life_seconds``,
@@ -82,7 +82,7 @@ class UserTokens:
         self._prefix = str(settings.get("token_prefix", ""))
 
     def user_of(self, token: str, now: float) -> str | None:
-        """Tell whose token it is; None where it is unknown, over or ended."""
+        """Return the user of a token; None if it is unknown, expired or revoked."""
         known = self._access.get(token)
         alive = known is not None and (known.ends_at is None or now < known.ends_at)
         return known.user if known is not None and alive else None

@@ -14,7 +14,7 @@ MOST_AHEAD_SECONDS = 1e10
 
 class Clock:
     """
-    Tells the time for token lives, windows, stamps and the journal.
+    The time for token lives, windows, stamps and the journal.
 
     :param source: gives epoch seconds; a test passes its own.
     """

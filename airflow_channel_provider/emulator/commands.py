@@ -208,7 +208,7 @@ def _run(world: World, use: Use, arguments: JSONObject) -> PendingAnswer:
 
 
 def _take_result(world: World, use: Use, answer: AppAnswer) -> JSONObject:
-    """Show in the chat what the app says, or tell why it says nothing."""
+    """Show the app's answer in the chat, or say why there is none."""
     now = world.clock.now()
     error = _noted(world, answer, COMMAND_RESULT, now)
     if error is not None:

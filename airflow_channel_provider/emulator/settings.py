@@ -84,7 +84,7 @@ _COUNTS: dict[str, tuple[int, float]] = {
     "generated_seed": (0, 1_000_000_000),
 }
 _MAY_BE_NONE = frozenset({"rate_limit", "user_chats_close_after_seconds", "webhook_failures_until_blocked"})
-# What tells the objects of a list apart, and what makes something of one, or raises ValueError.
+# What distinguishes the objects of a list, and what makes one of a setting, or raises ValueError.
 _LISTS: dict[str, tuple[str, Callable[[JSONObject], object]]] = {
     "apps": ("app_id", endpoint_of),
     "channels": ("id", dict),
