@@ -16,23 +16,14 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.request import getproxies
 
-import requests
-import requests.utils
-from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPHeaderDict
 
 from airflow_channel_provider import __version__
 from airflow_channel_provider.api.base_url import normalise_base_url
 from airflow_channel_provider.api.response_body import read_body, too_large
-from airflow_channel_provider.api.transport_errors import (
-    UNREADABLE,
-    host_and_port,
-    is_refused_handshake,
-    lost_answer_error,
-    not_sent_error,
-    proxy_login_error,
-)
-from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
+from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, Connections
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelError,
@@ -43,6 +34,8 @@ from airflow_channel_provider.exceptions import (
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from urllib3.response import BaseHTTPResponse
+
 USER_AGENT = f"airflow-channel-provider/{__version__}"
 TOTAL_TIMEOUT_FACTOR = 10
 """A request may take so many times its read timeout altogether: by default 300 seconds, enough for the largest answer
@@ -52,7 +45,7 @@ _HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Enco
 _HEAD_BYTES = 2**20
 _PROXY_LOGIN = 407
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_BAD_HEADER = re.compile(r"[^\x20-\x7e]")
+_BAD_HEADER = r"[^\x20-\x7e]"
 
 
 class Response(NamedTuple):
@@ -60,7 +53,7 @@ class Response(NamedTuple):
     An answer, whatever its status.
 
     :param status: HTTP status.
-    :param headers: case-insensitive.
+    :param headers: case-insensitive; several of one name are one, with commas.
     :param body: complete and decompressed.
     """
 
@@ -131,17 +124,26 @@ class Transport:
         if total_timeout_seconds is None:
             total_timeout_seconds = self._read_timeout_seconds * TOTAL_TIMEOUT_FACTOR
         deadline = time.monotonic() + total_timeout_seconds
-        request = self._prepare(http_method, path, body, headers, operation)
+        fields = self._complete(headers, body, operation)
         with Attempt(self._read_timeout_seconds, deadline, self._max_wire_bytes) as attempt:
-            answer: requests.Response | None = None
+            answer: BaseHTTPResponse | None = None
             try:
-                answer = self._exchange(self._open(), request, attempt, operation)
+                remaining_seconds = deadline - time.monotonic()
+                answer = self._open().send(
+                    http_method,
+                    path,
+                    body=body,
+                    headers=fields,
+                    connect_timeout_seconds=min(self._connect_timeout_seconds, remaining_seconds),
+                    read_timeout_seconds=self._read_timeout_seconds,
+                )
+                self._check_login(answer, operation)
                 content = read_body(answer, attempt, operation=operation, most_bytes=self._max_answer_bytes)
-                return Response(answer.status_code, answer.headers, content)
+                return Response(answer.status, HTTPHeaderDict(answer.headers.itermerged()), content)
             except (ChannelResponseError, ChannelNotSentError):
                 raise
             except AnswerTooLong as error:
-                status = None if answer is None else answer.status_code
+                status = None if answer is None else answer.status
                 raise too_large(operation, status, self._max_answer_bytes) from error
             except Exception as error:
                 raise self._failure(error, operation, attempt) from error
@@ -149,80 +151,70 @@ class Transport:
                 # Gives the connection back when the answer was read to its end, closes it otherwise.
                 if answer is not None:
                     answer.close()
+                    answer.release_conn()
 
-    def _prepare(
-        self, http_method: str, path: str, body: bytes | None, headers: Mapping[str, str], operation: str
-    ) -> requests.PreparedRequest:
+    @staticmethod
+    def _complete(headers: Mapping[str, str], body: bytes | None, operation: str) -> dict[str, str]:
         for name, value in headers.items():
-            if _BAD_HEADER.search(value):
+            if re.search(_BAD_HEADER, value):
                 raise ChannelConfigurationError(
                     f"{operation} was not sent: the value for the header {name} holds a character that no header may "
                     "hold (a line break, a control or a non-ASCII character).",
                     method=operation,
                 )
-        request = requests.PreparedRequest()
-        request.method = http_method
-        request.url = self.base_url + path
-        request.headers = CaseInsensitiveDict(_HEADERS)
-        request.headers.update(headers)
-        request.headers["Content-Length"] = str(len(body or b""))
-        request.body = body
-        return request
+        return {**_HEADERS, **headers, "Content-Length": str(len(body or b""))}
 
-    def _open(self) -> _ProcessSession:
+    def _open(self) -> Connections:
         session = self._session
         # A forked child must not write into its parent's connections.
-        if session is None or session.pid != os.getpid():
+        if session is None or session.connections is None or session.pid != os.getpid():
             with self._opening:
                 session = self._session
                 if session is None or session.pid != os.getpid():
                     session = self._session = _ProcessSession(self.base_url)
-        return session
+                return session.open()
+        return session.connections
 
-    def _exchange(
-        self, session: _ProcessSession, request: requests.PreparedRequest, attempt: Attempt, operation: str
-    ) -> requests.Response:
-        remaining_seconds = attempt.deadline - time.monotonic()
-        answer = session.http.send(
-            request,
-            stream=True,
-            timeout=(min(self._connect_timeout_seconds, remaining_seconds), self._read_timeout_seconds),
-            verify=session.verify,
-            cert=None,
-            proxies=session.proxies,
-            allow_redirects=False,
-        )
-        if answer.status_code == _PROXY_LOGIN:
-            answer.close()
+    # The words for what went wrong are imported when something has.
+
+    def _check_login(self, answer: BaseHTTPResponse, operation: str) -> None:
+        if answer.status == _PROXY_LOGIN:
+            from airflow_channel_provider.api.transport_errors import proxy_login_error
+
             raise proxy_login_error(operation=operation, target=self._target())
-        return answer
 
     def _failure(self, error: Exception, operation: str, attempt: Attempt) -> ChannelError:
+        from airflow_channel_provider.api.transport_errors import (
+            is_refused_handshake,
+            lost_answer_error,
+            not_sent_error,
+        )
+
         target = self._target()
         if attempt.sent and not is_refused_handshake(error):
             return lost_answer_error(error, operation=operation, target=target, attempt=attempt)
-        bundle, proxy = (
-            (self._session.bundle, self._session.proxy) if self._session is not None else ("", None)
-        )
+        session = self._session
         return not_sent_error(
             error,
             operation=operation,
             target=target,
             attempt=attempt,
-            bundle=bundle,
-            proxy=proxy,
+            bundle=session.bundle if session is not None else "",
+            proxy=session.proxy_name if session is not None else None,
         )
 
     def _target(self) -> str:
+        from airflow_channel_provider.api.transport_errors import UNREADABLE, host_and_port
+
         name = host_and_port(self.base_url)
-        proxy = self._session.proxy if self._session is not None else None
+        proxy = self._session.proxy_name if self._session is not None else None
         return f"{name} (through the proxy {proxy})" if proxy not in (None, UNREADABLE) else name
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         session, self._session = self._session, None
-        if session is not None and session.pid == os.getpid():
-            session.http.close()
+        if session is not None and session.connections is not None and session.pid == os.getpid():
+            session.connections.close()
 
     def __enter__(self) -> Transport:
         return self
@@ -234,14 +226,31 @@ class Transport:
 
 
 class _ProcessSession:
-    """The session of one process, with the proxy and certificate settings of its environment."""
+    """
+    The connections of one process, with the proxy and certificate settings of its environment.
+
+    :ivar proxy_name: host and port of the proxy; None where there is none.
+    :ivar bundle: variable and path of the certificate authorities that the environment names; empty where it does not.
+    """
 
     def __init__(self, base_url: str) -> None:
         self.pid = os.getpid()
-        self.proxies = requests.utils.get_environ_proxies(base_url, no_proxy=None)
-        proxy = requests.utils.select_proxy(base_url, self.proxies)
-        self.proxy = host_and_port(proxy) if proxy else None
+        self.connections: Connections | None = None
+        self.proxy_name: str | None = None
+        self._base_url = base_url
+        self._proxy: str | None = None
+        if getproxies().keys() - {"no"}:
+            from airflow_channel_provider.api.proxies import proxy_before
+            from airflow_channel_provider.api.transport_errors import host_and_port
+
+            self._proxy = proxy_before(base_url)
+            self.proxy_name = host_and_port(self._proxy) if self._proxy else None
         variable = next((name for name in _BUNDLES if os.environ.get(name)), "")
-        self.verify = os.environ[variable] if variable else True
-        self.bundle = f"{variable} ({self.verify})" if variable else ""
-        self.http = new_session()
+        self._bundle = os.environ[variable] if variable else None
+        self.bundle = f"{variable} ({self._bundle})" if variable else ""
+
+    def open(self) -> Connections:
+        """Return the connections; only one thread does so at a time."""
+        if self.connections is None:
+            self.connections = Connections(self._base_url, proxy=self._proxy or None, bundle=self._bundle)
+        return self.connections
