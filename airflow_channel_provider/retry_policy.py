@@ -11,10 +11,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
@@ -72,8 +71,7 @@ class Action(Enum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """
     What to do with the task, and why.
 

@@ -13,10 +13,16 @@ import resource
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from typing import Any
 
+# What the scheduler, its workers and the supervisors of their tasks have imported.
 import airflow.executors.local_executor
 import airflow.jobs.scheduler_job_runner
+import airflow.sdk.definitions.connection
+import airflow.sdk.execution_time.cache
+import airflow.sdk.execution_time.supervisor
 import airflow.sdk.execution_time.task_runner  # noqa: F401
 from airflow.providers_manager import ProvidersManager
 
@@ -42,6 +48,22 @@ def ours() -> None:
     ChannelTalkHook().call("getChannel", channel_id="ch-1")
 
 
+class Instance:
+    """As much of a task instance as an operator asks for."""
+
+    dag_id, task_id, run_id, map_index = "d", "t", "r", -1
+
+
+def operator() -> None:
+    from airflow_channel_provider.operators.channel_talk import NativeFunctionOperator
+
+    context: Any = {"ti": Instance()}
+    NativeFunctionOperator(task_id="t", method="getChannel", channel_id="ch-1").execute(context)
+
+
+CALLS = (nothing, bare, ours, operator)
+
+
 def start(call: Callable[[], None], writer: int) -> int:
     if child := os.fork():
         return child
@@ -50,6 +72,8 @@ def start(call: Callable[[], None], writer: int) -> int:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         os.write(writer, f"{(usage.ru_utime + usage.ru_stime) * 1e3:.3f}\n".encode())
         os._exit(0)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)
 
@@ -73,9 +97,9 @@ def main(mode: str) -> None:
         import airflow_channel_provider.preload  # noqa: F401
     gc.freeze()  # as the executors do
     milliseconds_of(ours)
-    costs: dict[str, list[float]] = {call.__name__: [] for call in (nothing, bare, ours)}
+    costs: dict[str, list[float]] = {call.__name__: [] for call in CALLS}
     for _ in range(ROUNDS):
-        for call in (nothing, bare, ours):
+        for call in CALLS:
             costs[call.__name__] += milliseconds_of(call)
     began = time.monotonic()
     milliseconds_of(ours, AT_ONCE)
