@@ -1,5 +1,5 @@
 """
-How one caller gets a token: read the stored one, ask the policy, renew it or wait for the process that does.
+How one caller gets a token where none that is fresh is stored: ask the policy, renew it or wait for who does.
 
 No lock and no transaction of the store is held while a request is under way: the charge is durable before the request
 is sent, so a process that dies on the way loses no count.
@@ -10,53 +10,27 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from typing import NamedTuple
 
 from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError
 from airflow_channel_provider.tokens import errors, policy
 from airflow_channel_provider.tokens.context import TokenContext
+from airflow_channel_provider.tokens.look import OLD_TOKEN_SECONDS, View, look, use
 from airflow_channel_provider.tokens.policy import (
     AlreadyRenewed,
     Decision,
     Renew,
     RenewalInProgress,
     RenewalRequest,
-    Stage,
 )
 from airflow_channel_provider.tokens.repository import RecordSnapshot
-from airflow_channel_provider.tokens.stores.base import CachedToken, HostLock
+from airflow_channel_provider.tokens.stages import Stage
+from airflow_channel_provider.tokens.stores.base import HostLock
 from airflow_channel_provider.tokens.types import Token, TokenEvent, TokenEventKind
 
 log = logging.getLogger(__name__)
 
-CACHE_SECONDS = 1800.0
-"""The longest time without a look at the store, however long a token lives: a person may have dropped it."""
-
-OLD_TOKEN_SECONDS = 5.0
-"""How long a process uses an old token, which another one has to renew, before it looks again."""
-
 HOST_LOCK_SECONDS = 0.3
 """How often a waiting process looks whether the one that renews still lives."""
-
-
-class _View(NamedTuple):
-    """
-    What one look at the store shows.
-
-    :param token: the stored token, alive or not; None if there is none that may be used.
-    :param refreshable: a pair whose refresh token may be sent though its access token can't be used.
-    :param fresh_seconds: how long the token need not be renewed.
-    """
-
-    snapshot: RecordSnapshot
-    token: Token | None
-    stage: Stage
-    refreshable: Token | None
-    fresh_seconds: float = 0.0
-
-    @property
-    def living_token(self) -> Token | None:
-        return None if self.stage is Stage.EXPIRED else self.token
 
 
 class _Waiting:
@@ -108,42 +82,26 @@ class TokenAcquisition:
         # The refresh token was refused, and the credentials are tried.
         self._sends_credentials = False
 
-    def run(self) -> Token:
+    def run(self, view: View) -> Token:
         """
         Return a token that lives.
 
+        :param view: what the store shows.
         :raises ChannelError: see :meth:`.manager.TokenManager.get`.
         """
         try:
-            while True:
-                token = self._attempt(self._look())
-                if token is not None:
-                    return token
+            while (token := self._attempt(view)) is None:
+                view = look(self.context, self.scope, self.rejected)
+            return token
         finally:
             if self._waiting.seconds > 0:
                 waited = TokenEvent(TokenEventKind.WAITED, self.scope, seconds=self._waiting.seconds)
                 self.context.on_event(waited)
 
-    def _look(self) -> _View:
-        repository = self.context.repository
-        snapshot = repository.snapshot()
-        pair = repository.read_token(self.scope)
-        record, refreshable = snapshot.record, pair if self.context.service.refresh_outlives else None
-        if (
-            pair is None
-            or pair.fingerprint == self.rejected
-            or record.is_dropped(self.scope, pair.fingerprint)
-        ):
-            return _View(snapshot, None, Stage.EXPIRED, refreshable)
-        scopes = record.scopes_in_use(snapshot.now, repository.quota)
-        stage = policy.stage_of(pair.issued_at, pair.expires_at, snapshot.now, scopes=scopes)
-        fresh_seconds = pair.expires_at - snapshot.now - policy.early_seconds(pair.life_seconds, scopes)
-        return _View(snapshot, pair, stage, refreshable, fresh_seconds)
-
-    def _attempt(self, view: _View) -> Token | None:
+    def _attempt(self, view: View) -> Token | None:
         """Return a token to use; None to look again."""
         if view.token is not None and view.stage is Stage.FRESH:
-            return self._use(view.token, view.fresh_seconds, view.snapshot)
+            return use(self.context, view.token, view.fresh_seconds, view.snapshot)
         try:
             result = self._claim(view)
         except ChannelError as error:
@@ -157,7 +115,7 @@ class TokenAcquisition:
                 return None
             raise
         if isinstance(result, Token):
-            return self._use(result, result.life_seconds / 2, view.snapshot)
+            return use(self.context, result, result.life_seconds / 2, view.snapshot)
         return self._follow(result, view)
 
     def _may_try_again(self, error: ChannelError) -> bool:
@@ -171,7 +129,7 @@ class TokenAcquisition:
 
     # ------------------------------------------------------------------------------------------------ renewing
 
-    def _claim(self, view: _View) -> Token | Decision:
+    def _claim(self, view: View) -> Token | Decision:
         """Renew the token if the policy lets this process do so; otherwise return the decision."""
         repository, clock, waiting = self.context.repository, self.context.clock, self._waiting
         snapshot = view.snapshot
@@ -204,7 +162,7 @@ class TokenAcquisition:
         self._waiting.since = self._waiting.since or now
         return now - self._waiting.since > policy.LEASE_SECONDS
 
-    def _request(self, view: _View, host_lock: HostLock) -> RenewalRequest:
+    def _request(self, view: View, host_lock: HostLock) -> RenewalRequest:
         repository = self.context.repository
         return RenewalRequest(
             scope=self.scope,
@@ -222,7 +180,7 @@ class TokenAcquisition:
             asked_by=self.context.asked_by(),
         )
 
-    def _reason(self, view: _View) -> str:
+    def _reason(self, view: View) -> str:
         if self.rejected is not None:
             return "the service refused the last token"
         token, now = view.token, view.snapshot.now
@@ -234,7 +192,7 @@ class TokenAcquisition:
             return f"the last token expired {now - token.expires_at:.0f} s ago"
         return f"the last token ends in {token.expires_at - now:.0f} s"
 
-    def _renew(self, decision: Renew, request: RenewalRequest, claimed: RecordSnapshot, view: _View) -> Token:
+    def _renew(self, decision: Renew, request: RenewalRequest, claimed: RecordSnapshot, view: View) -> Token:
         # Imported for token requests alone: most tasks find a token that is there.
         from airflow_channel_provider.tokens.renewal import Renewal
 
@@ -277,7 +235,7 @@ class TokenAcquisition:
 
     # ------------------------------------------------------------------------------------------------ using, waiting
 
-    def _follow(self, decision: Decision, view: _View) -> Token | None:
+    def _follow(self, decision: Decision, view: View) -> Token | None:
         """Return a token to use in spite of the decision, None to look again; otherwise raise."""
         if isinstance(decision, AlreadyRenewed):
             announced_twice = self._announced == decision.fingerprint
@@ -300,11 +258,6 @@ class TokenAcquisition:
         waiting.pause_seconds = min(waiting.pause_seconds * 1.5, context.repository.store.poll_seconds[1])
 
     def _use_old(self, token: Token, snapshot: RecordSnapshot) -> Token:
-        return self._use(token, min(OLD_TOKEN_SECONDS, (token.expires_at - snapshot.now) / 2), snapshot)
-
-    def _use(self, token: Token, seconds: float, snapshot: RecordSnapshot) -> Token:
-        """Let this process use a token for a while without looking at the store."""
-        use_until = self.context.clock() + min(seconds, CACHE_SECONDS)
-        cached = CachedToken(token, use_until, ends_at=snapshot.host_time(token.expires_at))
-        self.context.repository.cache_token(cached)
-        return token
+        return use(
+            self.context, token, min(OLD_TOKEN_SECONDS, (token.expires_at - snapshot.now) / 2), snapshot
+        )

@@ -8,21 +8,15 @@ often than its history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from airflow_channel_provider.tokens import validation
+from airflow_channel_provider.tokens.record import KEPT_ROWS, History, Row
 
 KEPT_SECONDS = 86_400.0
-KEPT_ROWS = 500
-"""A day has 480 granted requests at most; those that could not be sent come on top."""
-
 TEXT_LENGTH = 160
 """Of each text in a row, so that the record stays small however long the name of a task is."""
-
-Row = Sequence[Any]
-History = tuple[Row, ...]
 
 
 class Outcome(Enum):

@@ -7,17 +7,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
-from airflow_channel_provider.tokens import policy
-from airflow_channel_provider.tokens.acquire import OLD_TOKEN_SECONDS, TokenAcquisition
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.context import TokenContext
-from airflow_channel_provider.tokens.policy import Stage
-from airflow_channel_provider.tokens.repository import TokenRepository, wall_time_in
+from airflow_channel_provider.tokens.look import OLD_TOKEN_SECONDS, look, use
+from airflow_channel_provider.tokens.repository import TokenRepository
+from airflow_channel_provider.tokens.stages import Stage, stage_of
 from airflow_channel_provider.tokens.stores.base import CachedToken, TokenStore
 from airflow_channel_provider.tokens.types import (
     CHANNEL_TALK,
@@ -28,32 +26,13 @@ from airflow_channel_provider.tokens.types import (
     scope_of,
 )
 
+if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.overview import AppStatus
+
 log = logging.getLogger(__name__)
 
 SCOPE_LENGTH = 500
 """Of the name of a scope: it stands in the record many times."""
-
-
-class ScopeStatus(NamedTuple):
-    """The token of one scope."""
-
-    scope: str
-    age_seconds: float
-    remaining_seconds: float
-
-
-class AppStatus(NamedTuple):
-    """
-    The quota of one app.
-
-    :param blocked_until: the service refused; no request is sent before then (aware UTC).
-    """
-
-    charges_used: int
-    charges_left: int
-    limit: int
-    blocked_until: datetime | None
-    scopes: tuple[ScopeStatus, ...]
 
 
 class TokenManager:
@@ -143,7 +122,14 @@ class TokenManager:
         self._check_scope(scope)
         try:
             give_up_at = clock() + wait_seconds
-            return TokenAcquisition(self.context, scope, channel_id, rejected, ask_again, give_up_at).run()
+            view = look(self.context, scope, rejected)
+            if view.token is not None and view.stage is Stage.FRESH:
+                return use(self.context, view.token, view.fresh_seconds, view.snapshot)
+            # Most tasks find a fresh token; the way to another one is imported by the others alone.
+            from airflow_channel_provider.tokens.acquire import TokenAcquisition
+
+            acquisition = TokenAcquisition(self.context, scope, channel_id, rejected, ask_again, give_up_at)
+            return acquisition.run(view)
         except ChannelNotSentError as error:
             if cached is None or cached.ends_at <= clock() or cached.token.fingerprint == rejected:
                 raise
@@ -178,7 +164,7 @@ class TokenManager:
         snapshot, token = self.repository.snapshot(), self.repository.read_token(scope)
         if token is None or snapshot.record.is_dropped(scope, token.fingerprint):
             return None
-        stage = policy.stage_of(token.issued_at, token.expires_at, snapshot.now)
+        stage = stage_of(token.issued_at, token.expires_at, snapshot.now)
         return None if stage is Stage.EXPIRED else token
 
     def age_seconds(self, token: Token) -> float:
@@ -191,16 +177,7 @@ class TokenManager:
 
     def status(self) -> AppStatus:
         """Return the state of the quota and of the tokens; never sends a request."""
-        snapshot, quota = self.repository.snapshot(), self.repository.quota
-        ledger, now = snapshot.record.ledger, snapshot.now
-        return AppStatus(
-            charges_used=len(ledger.live(now, quota)),
-            charges_left=ledger.left(now, quota),
-            limit=quota.limit,
-            blocked_until=wall_time_in(ledger.blocked_until - now) if ledger.blocked_until > now else None,
-            scopes=tuple(
-                ScopeStatus(scope, now - facts.issued_at, facts.expires_at - now)
-                for scope, facts in sorted(snapshot.record.tokens.items())
-                if facts.expires_at > now
-            ),
-        )
+        from airflow_channel_provider.tokens.overview import status_of
+
+        snapshot = self.repository.snapshot()
+        return status_of(snapshot.record, snapshot.now, self.repository.quota)

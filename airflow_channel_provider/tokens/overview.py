@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Charge, Quota
 from airflow_channel_provider.tokens.history import parse_requests
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
+from airflow_channel_provider.tokens.repository import wall_time_in
+from airflow_channel_provider.tokens.stages import early_seconds, late_seconds, stage_of
 
 SAFE_SCOPES = 8
 """The most scopes, used all day, that never wait for the quota; measured, see the page on the quota."""
@@ -210,11 +211,11 @@ class _Describer:
         if facts.dropped:
             return "dropped"
         scopes = self.record.scopes_in_use(self.now, self.quota)
-        return policy.stage_of(facts.issued_at, facts.expires_at, self.now, scopes=scopes).value
+        return stage_of(facts.issued_at, facts.expires_at, self.now, scopes=scopes).value
 
     def _renewal_at(self, facts: TokenFacts) -> float:
         scopes = self.record.scopes_in_use(self.now, self.quota)
-        return facts.expires_at - policy.early_seconds(facts.expires_at - facts.issued_at, scopes)
+        return facts.expires_at - early_seconds(facts.expires_at - facts.issued_at, scopes)
 
     def _problem(self, failure: Failure) -> str:
         times = "once" if failure.in_a_row == 1 else f"{failure.in_a_row} times in a row"
@@ -302,7 +303,7 @@ class _Describer:
 
 
 def _late_at(facts: TokenFacts) -> float:
-    return facts.expires_at - policy.late_seconds(facts.expires_at - facts.issued_at)
+    return facts.expires_at - late_seconds(facts.expires_at - facts.issued_at)
 
 
 def _crowd(in_use: int) -> str:
@@ -328,3 +329,41 @@ def _plain(value: Any) -> Any:
     # Not asdict(), which copies every value: a busy store has 10,000 requests.
     found = {name: getattr(value, name) for name in value.__slots__}
     return {name: item if type(item) in _PLAIN else _plain(item) for name, item in found.items()}
+
+
+class ScopeStatus(NamedTuple):
+    """The token of one scope."""
+
+    scope: str
+    age_seconds: float
+    remaining_seconds: float
+
+
+class AppStatus(NamedTuple):
+    """
+    The quota of one app.
+
+    :param blocked_until: the service refused; no request is sent before then (aware UTC).
+    """
+
+    charges_used: int
+    charges_left: int
+    limit: int
+    blocked_until: datetime | None
+    scopes: tuple[ScopeStatus, ...]
+
+
+def status_of(record: AppRecord, now: float, quota: Quota) -> AppStatus:
+    """Return the state of the quota and of the tokens in few numbers."""
+    ledger = record.ledger
+    return AppStatus(
+        charges_used=len(ledger.live(now, quota)),
+        charges_left=ledger.left(now, quota),
+        limit=quota.limit,
+        blocked_until=wall_time_in(ledger.blocked_until - now) if ledger.blocked_until > now else None,
+        scopes=tuple(
+            ScopeStatus(scope, now - facts.issued_at, facts.expires_at - now)
+            for scope, facts in sorted(record.tokens.items())
+            if facts.expires_at > now
+        ),
+    )

@@ -7,21 +7,16 @@ been charged for the request in the same step, and must end it with one of the :
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage, stage_of
 
 LEASE_SECONDS = 20.0
 """Longer than a whole token request, so that no process takes over from one that still works."""
 
-EARLY_SHARE = 0.2
-EARLY_FLOOR_SHARE = 120 / 1800
-LATE_SHARE = 0.1
-LATE_SECONDS = 60.0
 EARLY_TRIES = 2
-FULL_EARLY_SCOPES, FLOOR_EARLY_SCOPES = 6, 9
 
 REFRESH_REFUSALS = 2
 """After so many refused refreshes in a row a scope is only issued: each of them costs a request for nothing."""
@@ -30,46 +25,6 @@ REPLACEMENTS = 2
 REFUSED_AGAIN_SECONDS = 300.0
 REFUSED_AGAIN_MAX_SECONDS = 1800.0
 """After so many replacements in a row a refused token is kept for so long before it is replaced once more."""
-
-
-class Stage(Enum):
-    """What the age of a token asks for."""
-
-    FRESH = "fresh"
-    EARLY = "early"
-    LATE = "late"
-    EXPIRED = "expired"
-
-
-def early_seconds(life_seconds: float, scopes: int) -> float:
-    """
-    Return how long before its end a token may be renewed.
-
-    The last 20 % of its life for up to 6 scopes; less as more of them share the quota, down to 120 s of 1,800 from 9
-    scopes on, since a longer lead means more requests a window.
-    """
-    room = (FLOOR_EARLY_SCOPES - scopes) / (FLOOR_EARLY_SCOPES - FULL_EARLY_SCOPES)
-    share = EARLY_FLOOR_SHARE + (EARLY_SHARE - EARLY_FLOOR_SHARE) * min(1.0, max(0.0, room))
-    return life_seconds * share
-
-
-def late_seconds(life_seconds: float) -> float:
-    """Return how long before its end a token must be renewed: 60 s, or a tenth of a short life."""
-    return min(LATE_SECONDS, LATE_SHARE * life_seconds)
-
-
-def stage_of(issued_at: float, expires_at: float, now: float, *, scopes: int = 1) -> Stage:
-    """
-    Return what a token's age asks for.
-
-    :param scopes: how many scopes share the quota.
-    """
-    life, left = expires_at - issued_at, expires_at - now
-    if left <= 0 or left > life + LEASE_SECONDS:  # the second: issued in the future, by another clock
-        return Stage.EXPIRED
-    if left <= late_seconds(life):
-        return Stage.LATE
-    return Stage.EARLY if left <= early_seconds(life, scopes) else Stage.FRESH
 
 
 class RenewalRequest(NamedTuple):

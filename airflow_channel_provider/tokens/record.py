@@ -8,18 +8,24 @@ spent. Its name and its history, which only people read, are repaired instead. W
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.history import KEPT_ROWS, History
 from airflow_channel_provider.tokens.types import CHANNEL_TALK
 
 T = TypeVar("T")
 
 FORMAT = 1
+
+Row = Sequence[Any]
+History = tuple[Row, ...]
+"""Token requests as plain values; the module :mod:`.history` reads and writes them."""
+
+KEPT_ROWS = 500
+"""A day has 480 granted requests at most; those that could not be sent come on top."""
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 

@@ -8,16 +8,18 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from airflow_channel_provider.tokens import history, policy, validation
+from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Ledger, Quota
 from airflow_channel_provider.tokens.clock import steady
-from airflow_channel_provider.tokens.policy import Decision, Renew, RenewalRequest
 from airflow_channel_provider.tokens.record import AppName, AppRecord
 from airflow_channel_provider.tokens.seal import Sealer, app_key
 from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, HostLock, Snapshot, TokenStore
 from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, Token
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.policy import Decision, Renew, RenewalRequest
 
 log = logging.getLogger(__name__)
 
@@ -131,11 +133,12 @@ class TokenRepository:
 
     def claim(self, request: RenewalRequest) -> tuple[Decision, RecordSnapshot]:
         """Let the policy decide about a renewal; if it decides to renew, the charge is durable on return."""
+        from airflow_channel_provider.tokens import policy
 
         def apply(stored: Snapshot) -> tuple[dict[str, Any] | None, tuple[Decision, RecordSnapshot]]:
             before = read_record(stored, self.quota, self._clock())
             after, decision = policy.claim(before.record, before.now, request, self.quota)
-            if after is not None and isinstance(decision, Renew):
+            if after is not None and isinstance(decision, policy.Renew):
                 after = self._with_request(after, request, decision)
             written = after or (before.record if before.lost else None)
             snapshot = before._replace(record=after or before.record)
@@ -177,6 +180,8 @@ class TokenRepository:
 
     def _with_request(self, record: AppRecord, request: RenewalRequest, decision: Renew) -> AppRecord:
         """Add the request that is about to be sent to the history."""
+        from airflow_channel_provider.tokens import history
+
         sent = history.TokenRequest(
             request.owner,
             decision.requested_at,

@@ -13,8 +13,9 @@ from typing import Any
 
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Charge, Quota
-from airflow_channel_provider.tokens.policy import RenewalRequest, Stage, early_seconds
+from airflow_channel_provider.tokens.policy import RenewalRequest
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage, early_seconds
 from airflow_channel_provider.tokens.types import APP_SCOPE
 from airflow_channel_provider.tokens.validation import increment
 

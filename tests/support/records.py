@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from airflow_channel_provider.tokens import history
 from airflow_channel_provider.tokens.budget import Charge, Ledger
 from airflow_channel_provider.tokens.history import Outcome, TokenRequest
-from airflow_channel_provider.tokens.record import AppName, AppRecord, TokenFacts
+from airflow_channel_provider.tokens.record import AppName, AppRecord, History, TokenFacts
 from airflow_channel_provider.tokens.stores.base import Snapshot, TokenStore
 
 LIFE_SECONDS = 1800.0
@@ -58,9 +58,9 @@ def app_record(
     return record._replace(ledger=Ledger(charges), history=a_day(now, scopes, requests))
 
 
-def a_day(now: float, scopes: list[str], requests: int) -> history.History:
+def a_day(now: float, scopes: list[str], requests: int) -> History:
     """Tell of so many token requests, spread over the last day; every 40th one is refused."""
-    rows: history.History = ()
+    rows: History = ()
     for i in range(requests):
         at, scope = now - 86_000 * (1 - (i + 1) / (requests + 1)), scopes[i % len(scopes)]
         kind, why = (

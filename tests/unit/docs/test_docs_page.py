@@ -13,7 +13,7 @@ from support import markdown
 from support.records import Anybody
 
 from airflow_channel_provider.plugins import _page, _report, channel_talk
-from airflow_channel_provider.tokens import history
+from airflow_channel_provider.tokens import history, record
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.history import Outcome, TokenRequest
 from airflow_channel_provider.tokens.overview import (
@@ -23,8 +23,8 @@ from airflow_channel_provider.tokens.overview import (
     TimelineEntry,
     overview_of,
 )
-from airflow_channel_provider.tokens.policy import Stage
 from airflow_channel_provider.tokens.record import AppName, AppRecord, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage
 
 if TYPE_CHECKING:
     import pytest
@@ -94,7 +94,7 @@ def test_states_and_outcomes_are_all_of_them() -> None:
 
 def test_so_many_requests_are_kept() -> None:
     text = " ".join(DOCS.split())
-    assert f"keeps {history.KEPT_ROWS} of them for each app." in text
+    assert f"keeps {record.KEPT_ROWS} of them for each app." in text
 
 
 def test_addresses_and_the_header_are_those_of_the_routes() -> None:

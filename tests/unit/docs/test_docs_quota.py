@@ -9,7 +9,7 @@ from support import markdown
 from support.token_service import busiest_window
 from unit.tokens.test_token_day import Day
 
-from airflow_channel_provider.tokens import policy
+from airflow_channel_provider.tokens import stages
 
 SECTION = markdown.section(markdown.page("quota.md"), "## How soon a token is renewed")
 
@@ -19,7 +19,7 @@ def test_a_simulated_day_costs_what_is_said(row: list[str], caplog: pytest.LogCa
     # The lines of a day take longer than the day.
     caplog.set_level(logging.ERROR, logger="airflow_channel_provider")
     scopes, requests, most = int(row[0]), int(row[2]), int(row[3])
-    assert row[1] == f"{policy.early_seconds(1800, scopes):.0f} s"
+    assert row[1] == f"{stages.early_seconds(1800, scopes):.0f} s"
     day = Day(scopes, "first").run()
     assert len(day.service.log) == pytest.approx(requests, rel=0.05)
     assert busiest_window(day.service.times()) <= most <= 10

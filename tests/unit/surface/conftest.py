@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.budget import Quota
-from airflow_channel_provider.tokens.manager import AppStatus
+from airflow_channel_provider.tokens.overview import AppStatus
 from airflow_channel_provider.tokens.types import Token, scope_of
 
 SECRET = "c2VjcmV0LW9mLXRoZS1hcHA=="

@@ -14,7 +14,8 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.policy import LEASE_SECONDS, RenewalRequest, Stage
+from airflow_channel_provider.tokens.policy import LEASE_SECONDS, RenewalRequest
+from airflow_channel_provider.tokens.stages import Stage
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
 

@@ -17,15 +17,15 @@ from airflow_channel_provider.exceptions import (
 from airflow_channel_provider.tokens import history
 from airflow_channel_provider.tokens.history import KEPT_SECONDS, Outcome, TokenRequest
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.record import MAX_CONNECTIONS, AppName, AppRecord
+from airflow_channel_provider.tokens.record import MAX_CONNECTIONS, AppName, AppRecord, History
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
 NOW = 100_000.0
 SENT = TokenRequest("id-1", NOW, "app", "issue", "no token is stored", "dag.task, try 1, run r")
 
 
-def rows(*requests: TokenRequest, **options: int) -> history.History:
-    found: history.History = ()
+def rows(*requests: TokenRequest, **options: int) -> History:
+    found: History = ()
     for request in requests:
         found = history.add_request(found, request, **options)
     return found

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.token_service import busiest_window
 
-from airflow_channel_provider.tokens import policy, transitions
+from airflow_channel_provider.tokens import policy, stages, transitions
 from airflow_channel_provider.tokens.budget import Charge, Quota
-from airflow_channel_provider.tokens.policy import Renew, RenewalRequest, Stage
+from airflow_channel_provider.tokens.policy import Renew, RenewalRequest
 from airflow_channel_provider.tokens.record import AppRecord, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage
 
 QUOTA = Quota()
 SCOPES = ("app", "channel:1", "channel:2", "channel:3")
@@ -66,7 +67,7 @@ class Processes(RuleBasedStateMachine):
         self, scope: str, alone: bool, ask_again: bool, refused: bool, arrives_after: float
     ) -> None:
         facts = self.record.tokens.get(scope)
-        stage = policy.stage_of(facts.issued_at, facts.expires_at, self.now) if facts else Stage.EXPIRED
+        stage = stages.stage_of(facts.issued_at, facts.expires_at, self.now) if facts else Stage.EXPIRED
         if stage is Stage.FRESH and not refused:
             return
         alone = alone and not any(f.request.scope == scope for f in self.flying)

@@ -14,7 +14,8 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 from airflow_channel_provider.tokens.budget import Quota
-from airflow_channel_provider.tokens.policy import RenewalRequest, Stage
+from airflow_channel_provider.tokens.policy import RenewalRequest
+from airflow_channel_provider.tokens.stages import Stage
 from airflow_channel_provider.tokens.types import Token
 
 if TYPE_CHECKING:

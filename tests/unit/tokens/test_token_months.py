@@ -10,8 +10,9 @@ from support.token_service import busiest_window
 
 from airflow_channel_provider.tokens import policy, transitions
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.policy import CachedFailure, QuotaExhausted, Renew, RenewalRequest, Stage
+from airflow_channel_provider.tokens.policy import CachedFailure, QuotaExhausted, Renew, RenewalRequest
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage
 from airflow_channel_provider.tokens.validation import MOST_COUNTED
 
 pytestmark = pytest.mark.promise(name="quota")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_channel_provider.tokens import policy, transitions
+from airflow_channel_provider.tokens import policy, stages, transitions
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.policy import (
     AlreadyRenewed,
@@ -15,9 +15,9 @@ from airflow_channel_provider.tokens.policy import (
     Renew,
     RenewalInProgress,
     RenewalRequest,
-    Stage,
 )
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage
 
 QUOTA = Quota()
 NOW = 10_000.0
@@ -53,7 +53,7 @@ def spent(count: int, *, at: float = NOW - 100) -> Ledger:
     ],
 )
 def test_what_the_age_of_a_token_asks_for(age: float, scopes: int, stage: Stage) -> None:
-    assert policy.stage_of(NOW, NOW + 1800, NOW + age, scopes=scopes) is stage
+    assert stages.stage_of(NOW, NOW + 1800, NOW + age, scopes=scopes) is stage
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_what_the_age_of_a_token_asks_for(age: float, scopes: int, stage: Stage)
     [(7.9, Stage.FRESH), (8, Stage.EARLY), (9, Stage.LATE), (10, Stage.EXPIRED)],
 )
 def test_a_short_life_has_windows_in_proportion(age: float, stage: Stage) -> None:
-    assert policy.stage_of(NOW, NOW + 10, NOW + age) is stage
+    assert stages.stage_of(NOW, NOW + 10, NOW + age) is stage
 
 
 @given(st.floats(1, 1e6), st.floats(0, 2), st.integers(1, 50))
 def test_a_token_never_gets_younger(life: float, share: float, scopes: int) -> None:
     order = list(Stage)
-    earlier = policy.stage_of(0, life, life * share, scopes=scopes)
-    later = policy.stage_of(0, life, life * share + 1, scopes=scopes)
+    earlier = stages.stage_of(0, life, life * share, scopes=scopes)
+    later = stages.stage_of(0, life, life * share + 1, scopes=scopes)
     assert order.index(later) >= order.index(earlier)
 
 

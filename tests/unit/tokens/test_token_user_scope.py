@@ -16,12 +16,13 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelRateLimitError,
 )
-from airflow_channel_provider.tokens import policy, transitions
+from airflow_channel_provider.tokens import policy, stages, transitions
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.overview import overview_of
-from airflow_channel_provider.tokens.policy import CachedFailure, Renew, RenewalRequest, Stage
+from airflow_channel_provider.tokens.policy import CachedFailure, Renew, RenewalRequest
 from airflow_channel_provider.tokens.record import AppName, AppRecord, Failure, TokenFacts
+from airflow_channel_provider.tokens.stages import Stage
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 from airflow_channel_provider.tokens.types import BENLLY
 
@@ -85,7 +86,7 @@ def test_a_refusal_for_too_many_requests_is_waited_out(
     ],
 )
 def test_a_token_of_a_year_may_be_renewed_in_its_last_73_days(age: float, stage: Stage) -> None:
-    assert policy.stage_of(1000.0, 1000.0 + YEAR, 1000.0 + age) is stage
+    assert stages.stage_of(1000.0, 1000.0 + YEAR, 1000.0 + age) is stage
 
 
 def test_early_tries_of_a_token_of_a_year_are_an_hour_apart_and_go_on() -> None:
