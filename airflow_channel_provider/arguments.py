@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import DAG, Context, ObjectStoragePath, TaskGroup
+    from airflow.providers.common.compat.sdk import DAG, BaseNotifier, Context, ObjectStoragePath, TaskGroup
     from airflow.sdk import RetryPolicy
+    from airflow.sdk.execution_time.hitl import HITLUser
 
     Callback = Callable[[Context], None]
     Callbacks = Callback | list[Callback] | None
@@ -205,6 +206,28 @@ class AirflowArguments(_TaskArguments, total=False):
     logger_name: str | None
     allow_nested_operators: bool
     render_template_as_native_obj: bool | None
+
+
+class _OfAQuestion(TypedDict, total=False):
+    body: str | None
+    """What is needed to decide, in Markdown. (templated)"""
+    defaults: str | list[str] | None
+    """The option that is taken when ``response_timeout`` is over. Default: the task fails then."""
+    notifiers: Sequence[BaseNotifier] | BaseNotifier | None
+    """Further notifiers that are called when the question is asked."""
+    assigned_users: HITLUser | list[HITLUser] | None
+    """Who may answer: users of Airflow, each with ``id`` and ``name``. Default: whoever may in Airflow."""
+    response_timeout: timedelta | None
+    """How long the task waits for an answer. Default: for ever. Before Airflow's standard provider 1.13 give
+    ``execution_timeout``."""
+    fail_on_reject: bool
+    """Whether a rejection fails the task. Default: False, what follows is skipped."""
+    ignore_downstream_trigger_rules: bool
+    """Whether a rejection skips all that follows, whatever its trigger rules. Default: False."""
+
+
+class QuestionArguments(AirflowArguments, _OfAQuestion, total=False):
+    """What a task that asks people takes of Airflow."""
 
 
 class PokeArguments(AirflowArguments, total=False):

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider import configuration
+from airflow_channel_provider.hooks.threads import SUFFIX as THREADS
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.budget import Quota
@@ -52,8 +53,8 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
     quota = _quota(store)
     try:
         for key in store.documents():
-            if not is_name(key, _KEY_LENGTH):
-                continue  # no document of ours
+            if not is_name(key, _KEY_LENGTH) or key.endswith(THREADS):
+                continue  # no record of an app
             snapshot = store.load(key)
             if snapshot.state is not None or snapshot.lost:  # otherwise it is gone since it was listed
                 yield _overview_of(key, snapshot, quota, (store.address, key))

@@ -8,10 +8,10 @@ neither its state nor an exception. What is missing is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
@@ -30,6 +30,40 @@ _HEADLINES = {
     "skipped": "Task skipped",
     "up_for_retry": "Task failed and will be tried again",
 }
+_WELL = frozenset({_HEADLINES["success"], _HEADLINES["skipped"]})
+_UNWELL = frozenset({FAILED, FAILED_WITH_TRIES_LEFT, _HEADLINES["up_for_retry"]})
+
+
+class Link(NamedTuple):
+    """
+    A button, or a link in the text.
+
+    :param title: in words; plain text.
+    """
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class InThread:
+    """
+    Where in a thread an event is told; one that neither begins nor ends a thread goes on with it, or else begins it.
+
+    :param key: the same for all events of one thread.
+    :param begins: whether it is the first of its thread whatever was before.
+    :param ends: whether it is the last.
+    :param only_to_end: whether it is told only where there is a thread.
+    :param broadcast: whether a reply is shown in the group as well.
+    :param of_question: whether the thread is that of a question, of which each notifier has its own.
+    """
+
+    key: tuple[object, ...]
+    begins: bool = False
+    ends: bool = False
+    only_to_end: bool = False
+    broadcast: bool = False
+    of_question: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +76,10 @@ class Event:
     :param url: of the log or the run, if this Airflow knows its own address.
     :param key: the same each time the callback runs for this event.
     :param subject: the task or run, in words.
+    :param body: blocks below the headline.
+    :param buttons: in place of the one that opens ``url``.
+    :param links: shown below the facts.
+    :param thread: the thread that it belongs to; None: it belongs to none.
     """
 
     headline: str
@@ -50,6 +88,10 @@ class Event:
     url: str | None
     key: tuple[object, ...]
     subject: str
+    body: tuple[Mapping[str, Any], ...] = ()
+    buttons: tuple[Link, ...] = ()
+    links: tuple[Link, ...] = ()
+    thread: InThread | None = None
 
 
 class NoExceptionKnownError(Exception):
@@ -74,32 +116,78 @@ def event_of(context: Mapping[str, Any]) -> Event:
 
 def blocks_of(event: Event) -> list[dict[str, Any]]:
     """Return an event as the blocks of a message."""
-    facts = [
-        {"type": "text", "value": f"{name}: {markup.bold(markup.escape(value))}"}
-        for name, value in event.facts
-    ]
+    facts = [_text(f"{name}: {markup.bold(markup.escape(value))}") for name, value in event.facts]
     blocks: list[dict[str, Any]] = [
-        {"type": "text", "value": markup.bold(markup.escape(event.headline))},
-        {"type": "bullets", "blocks": facts},
+        _text(markup.bold(markup.escape(event.headline))),
+        *map(dict, event.body),
+        *_bullets(facts),
     ]
-    return [*blocks, {"type": "code", "value": event.error}] if event.error else blocks
+    blocks += [{"type": "code", "value": event.error}] if event.error else []
+    return [*blocks, *blocks_of_links(event.links)]
+
+
+def blocks_of_links(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """Return links as blocks of a message."""
+    return _bullets([_text(markup.link(url, markup.escape(title))) for title, url in links])
 
 
 def buttons_of(event: Event) -> list[dict[str, Any]]:
-    """Return the button that leads to an event's log or run, where there is one."""
+    """Return an event's buttons: its own, or the one that leads to its log or run, where there is one."""
     from airflow_channel_provider.messages.attachments import is_web_url
 
+    if event.buttons:
+        return [link._asdict() for link in event.buttons]
     return [{"title": "Open in Airflow", "url": event.url}] if is_web_url(event.url) else []
+
+
+def _bullets(texts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "bullets", "blocks": texts}] if texts else []
+
+
+def _text(value: str) -> dict[str, Any]:
+    return {"type": "text", "value": value}
 
 
 def _of_a_task(context: Mapping[str, Any]) -> Event:
     ti, error = context["ti"], context.get("exception")
-    headline = _headline(ti, _word(getattr(ti, "state", None)))
-    task = ti.task_id if _map_index(ti) < 0 else f"{ti.task_id}[{ti.map_index}]"
-    facts = {"DAG": ti.dag_id, "Task": task, "Run": ti.run_id, "Try": _tries(ti), "Duration": _duration(ti)}
-    key = (ti.dag_id, ti.run_id, ti.task_id, _map_index(ti), getattr(ti, "try_number", None), headline)
-    subject = f"{ti.dag_id}.{task}, try {getattr(ti, 'try_number', None)}, run {ti.run_id}"
-    return Event(headline, _facts(facts), _error_line(error), _url_of_a_log(ti), key, subject)
+    headline = _headline(ti, word_of(getattr(ti, "state", None)))
+    facts = {**names_of(ti), "Try": _tries(ti), "Duration": _duration(ti)}
+    return Event(
+        headline,
+        facts_of(facts),
+        error_line(error),
+        _url_of_a_log(ti),
+        key_of(ti, headline),
+        subject_of(ti),
+        thread=_thread_of(ti, headline),
+    )
+
+
+def names_of(ti: Any) -> dict[str, object]:
+    """Return what names a task instance, as facts."""
+    return {"DAG": ti.dag_id, "Task": _task_name(ti), "Run": ti.run_id}
+
+
+def key_of(ti: Any, *event: object) -> tuple[object, ...]:
+    """Return the key of an event of one try of a task instance."""
+    return (ti.dag_id, ti.run_id, ti.task_id, map_index(ti), getattr(ti, "try_number", None), *event)
+
+
+def subject_of(ti: Any) -> str:
+    """Name one try of a task instance in words."""
+    return f"{ti.dag_id}.{_task_name(ti)}, try {getattr(ti, 'try_number', None)}, run {ti.run_id}"
+
+
+def _task_name(ti: Any) -> str:
+    return str(ti.task_id) if map_index(ti) < 0 else f"{ti.task_id}[{ti.map_index}]"
+
+
+def _thread_of(ti: Any, headline: str) -> InThread | None:
+    """Return the place of an event among the alerts of a task instance: a failure begins or continues it."""
+    key = ("alerts", ti.dag_id, ti.run_id, ti.task_id, map_index(ti))
+    if headline in _WELL:
+        return InThread(key, ends=True, only_to_end=True)
+    return InThread(key, broadcast=headline == FAILED) if headline in _UNWELL else None
 
 
 def _headline(ti: Any, state: str) -> str:
@@ -113,12 +201,14 @@ def _of_a_dag_run(context: Mapping[str, Any]) -> Event:
     run, dag = context.get("dag_run"), context.get("dag")
     dag_id = getattr(run, "dag_id", None) or getattr(dag, "dag_id", None)
     run_id = context.get("run_id") or getattr(run, "run_id", None)
-    state = _word(getattr(run, "state", None))
+    state = word_of(getattr(run, "state", None))
     reason = str(context.get("reason") or "")
     headline = f"DAG run: {state or reason or 'ended'}"
     facts = {"DAG": dag_id, "Run": run_id, "Reason": reason}
     key = (dag_id, run_id, getattr(run, "clear_number", None), state, reason)
-    return Event(headline, _facts(facts), None, _url_of_a_run(dag_id, run_id), key, f"{dag_id}, run {run_id}")
+    return Event(
+        headline, facts_of(facts), None, _url_of_a_run(dag_id, run_id), key, f"{dag_id}, run {run_id}"
+    )
 
 
 def _of_a_deadline(context: Mapping[str, Any]) -> Event:
@@ -132,27 +222,31 @@ def _of_a_deadline(context: Mapping[str, Any]) -> Event:
     }
     key = (dag_id, run_id, deadline.get("id"))
     url = _url_of_a_run(dag_id, run_id)
-    return Event("Deadline missed", _facts(facts), None, url, key, f"{dag_id}, run {run_id}")
+    return Event("Deadline missed", facts_of(facts), None, url, key, f"{dag_id}, run {run_id}")
 
 
 def _data(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _word(state: object) -> str:
+def word_of(state: object) -> str:
+    """Return the name of a state, empty where there is none."""
     return "" if state is None else str(getattr(state, "value", state))
 
 
-def _map_index(ti: Any) -> int:
+def map_index(ti: Any) -> int:
+    """Return the map index of a task instance, -1 of one that is not mapped."""
     index = getattr(ti, "map_index", None)
     return -1 if index is None else int(index)
 
 
-def _facts(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def facts_of(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return facts as they are shown: masked, those without a value left out."""
     return tuple((name, redacted(str(value))) for name, value in facts.items() if value not in (None, ""))
 
 
-def _error_line(error: object) -> str | None:
+def error_line(error: object) -> str | None:
+    """Return class and first line of an error, masked."""
     if error is None or error == "":
         return None
     # Masked before it is cut: a part of a secret is none that the masker knows.
@@ -187,22 +281,23 @@ def _duration(ti: Any) -> str | None:
 
 def _url_of_a_log(ti: Any) -> str | None:
     # Without a configured address, Airflow would link to localhost.
-    if not _base_url():
+    if not base_url():
         return None
     # Airflow 3.0 does not know where its logs are shown.
     return getattr(ti, "log_url", None) or _url_of_a_run(ti.dag_id, ti.run_id)
 
 
 def _url_of_a_run(dag_id: str | None, run_id: str | None) -> str | None:
-    base_url = _base_url()
-    if not (base_url and dag_id and run_id):
+    base = base_url()
+    if not (base and dag_id and run_id):
         return None
-    return f"{base_url.rstrip('/')}/dags/{_quoted(dag_id)}/runs/{_quoted(run_id)}"
+    return f"{base.rstrip('/')}/dags/{_quoted(dag_id)}/runs/{_quoted(run_id)}"
 
 
 def _quoted(name: str) -> str:
     return quote(name, safe="", errors="replace")
 
 
-def _base_url() -> str:
+def base_url() -> str:
+    """Return where Airflow's UI is, as far as it has been configured."""
     return str(conf.get("api", "base_url", fallback="") or "")

@@ -1,7 +1,8 @@
 """Notifier for Channel Talk.
 
 A failed alert never affects the task or DAG run that it is about: every error becomes one line in the log. An alert is
-one message however often its callback runs. Secrets that Airflow's masker knows are masked in it.
+one message however often its callback runs. Secrets that Airflow's masker knows are masked in it. What follows on an
+earlier message, such as the answer to a question, is a reply in its thread.
 """
 
 from __future__ import annotations
@@ -21,19 +22,24 @@ from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_channel_provider import request_ids
 from airflow_channel_provider.arguments import CONTENT_FIELDS, content_of
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
+from airflow_channel_provider.hooks.threads import Thread
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.notifications._event import (
     Event,
     NoExceptionKnownError,
     blocks_of,
+    blocks_of_links,
     buttons_of,
     event_of,
     text_of,
+    word_of,
 )
+from airflow_channel_provider.notifications._question import asks, outcome_of, question_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from typing_extensions import Unpack
 
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -45,6 +51,8 @@ T = TypeVar("T")
 CALL_ATTEMPTS = 3
 # Longest single wait for a token or a rate limit.
 MAX_WAIT_SECONDS = 5.0
+# How the service refuses a reply to a message that it does not have.
+_ROOT_REFUSED = (400, 404, 422)
 _CONTENT = ("text", "markdown", "blocks", "files", "web_page", "form")
 
 
@@ -62,6 +70,10 @@ class ChannelTalkNotifier(BaseNotifier):
     of a deadline alert. Without content of its own, or if that can't be rendered, the message describes the event:
     DAG, task, run, try, duration, class and first line of the error, and, if ``[api] base_url`` is set, a button that
     opens the log. It never fails a task: an error is logged as a warning.
+
+    Among the ``notifiers`` of a task that asks people (``ApprovalOperator`` and the like, Airflow 3.1 or newer), it
+    shows the question: subject, body, options, who is asked and until when, and if ``[api] base_url`` is set, buttons
+    that open the form with an option chosen. A reply in the thread says who decided what, or that nobody did in time.
 
     :param group_id: the group. (templated)
     :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
@@ -81,6 +93,9 @@ class ChannelTalkNotifier(BaseNotifier):
     :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
     :param max_total_wait_seconds: how long the callback waits for the service altogether, in seconds; then it returns
         and the message may or may not be sent.
+    :param thread: whether the alerts about a task instance are one thread: its first failure begins the thread, the
+        failures of later tries and the recovery are replies, and a success without a failure before is no message.
+        In a user chat, which has no threads, they are messages.
     """
 
     template_fields: Sequence[str] = (
@@ -91,6 +106,8 @@ class ChannelTalkNotifier(BaseNotifier):
         "channel_id",
         "channel_talk_conn_id",
     )
+    _call_attempts: int | None = CALL_ATTEMPTS
+    _max_wait_seconds: float | None = MAX_WAIT_SECONDS
 
     def __init__(
         self,
@@ -112,6 +129,7 @@ class ChannelTalkNotifier(BaseNotifier):
         channel_id: str | None = None,
         channel_talk_conn_id: str = "channel_talk_default",
         max_total_wait_seconds: float = 20.0,
+        thread: bool = False,
         **kwargs: Unpack[ContextArgument],
     ) -> None:
         super().__init__(**kwargs)
@@ -132,7 +150,9 @@ class ChannelTalkNotifier(BaseNotifier):
         self.channel_id = channel_id
         self.channel_talk_conn_id = channel_talk_conn_id
         self.max_total_wait_seconds = max_total_wait_seconds
+        self.thread = thread
         self._written_as: str | None = None
+        self._original: ChannelTalkNotifier = self
 
     def __call__(self, *args: Any) -> None:
         """
@@ -154,7 +174,22 @@ class ChannelTalkNotifier(BaseNotifier):
         :param context: of the callback.
         """
         with self._harmless():
-            self._deliver(event_of(context))
+            self._tell(context)
+
+    def notify_outcome(self, ti: RuntimeTaskInstance, error: BaseException | None = None) -> None:
+        """
+        Reply to the question of a task what became of it, once the task has ended.
+
+        :param ti: the task instance as its worker has it; the notifier is among the ``notifiers`` of its task.
+        :param error: what the task failed with.
+        """
+        with self._harmless():
+            event = outcome_of(ti, error)
+            if event is not None:
+                copied = self._copy()
+                copied._leave_content_out()  # noqa: SLF001 - a copy of this one
+                copied.render_template_fields(ti.get_template_context())
+                copied._deliver(event)  # noqa: SLF001
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -182,10 +217,22 @@ class ChannelTalkNotifier(BaseNotifier):
                 _text(error),
             )
             rendered = self._copy()
-            for name in (*_CONTENT, "buttons"):
-                setattr(rendered, name, None)
+            rendered._leave_content_out()  # noqa: SLF001 - a copy of this one
             rendered.render_template_fields(known)
         return rendered
+
+    def _leave_content_out(self) -> None:
+        for name in (*_CONTENT, "buttons"):
+            setattr(self, name, None)
+
+    def _tell(self, context: Context) -> None:
+        self._deliver(question_of(context) if self._is_asking(context) else event_of(context))
+
+    def _is_asking(self, context: Context) -> bool:
+        """Return whether a task that asks people has called this notifier, and not one of its callbacks."""
+        task: Any = context.get("task")
+        is_asked = asks(task) and any(one is self._original for one in task.notifiers)
+        return is_asked and word_of(getattr(context["ti"], "state", None)) == "running"
 
     def get_template_env(self, dag: Any = None) -> Any:
         """Return what renders; ``dag.test()`` of Airflow 3 gives the callback of a DAG one that has no templates."""
@@ -212,17 +259,19 @@ class ChannelTalkNotifier(BaseNotifier):
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.messages.dto import message_dto
 
-        dto = message_dto(**self._content(event))
+        dto = self._with_ways_to_answer(message_dto(**self._content(event)), event)
         hook = ChannelTalkHook(
             self.channel_talk_conn_id,
-            call_attempts=CALL_ATTEMPTS,
-            max_wait_seconds=MAX_WAIT_SECONDS,
+            call_attempts=self._call_attempts,
+            max_wait_seconds=self._max_wait_seconds,
             caller=f"an alert of {event.subject}",
         )
         # The first look-up of a connection in a triggerer takes seconds; they do not count as waiting for the service.
         _ = hook.settings
-        written = run_within(self.max_total_wait_seconds, lambda: self._write(hook, dto, event))
-        self.log.info("The alert was sent: message %s", written)
+        self._in_time(lambda: self._write(hook, dto, event))
+
+    def _in_time(self, work: Callable[[], None]) -> None:
+        run_within(self.max_total_wait_seconds, work)
 
     def _content(self, event: Event) -> dict[str, Any]:
         content: dict[str, Any] = _masked(content_of(self))
@@ -231,19 +280,76 @@ class ChannelTalkNotifier(BaseNotifier):
             content["buttons"] = content["buttons"] or buttons_of(event)
         return content
 
+    def _with_ways_to_answer(self, dto: dict[str, Any], event: Event) -> dict[str, Any]:
+        """Return a message with ways to answer its question, where it has words and buttons of its own."""
+        from airflow_channel_provider.messages.attachments import message_button
+
+        if not event.buttons or "buttons" in dto:
+            return dto
+        blocks = [*dto.get("blocks", ()), *blocks_of_links(event.links)]
+        buttons = [message_button(button) for button in buttons_of(event)]
+        return {**dto, "buttons": buttons, **({"blocks": blocks} if blocks else {})}
+
+    def _identity(self) -> str:
+        return self._written_as or self._fingerprint()
+
     def _request_id(self, event: Event) -> str:
-        return request_ids.for_event("alert", *event.key, self._written_as or self._fingerprint())
+        return request_ids.for_event("alert", *event.key, self._identity())
 
-    def _write(self, hook: ChannelTalkHook, dto: Mapping[str, Any], event: Event) -> str | None:
-        from airflow_channel_provider.messages.dto import message_id
-
+    def _write(self, hook: ChannelTalkHook, dto: Mapping[str, Any], event: Event) -> None:
         with hook:
             method, target = self._target(hook)
-            params = {**target, "dto": dto}
-            call = hook.prepare(
-                method, params, channel_id=self.channel_id, request_id=self._request_id(event)
+            place = event.thread if event.thread and (self.thread or event.thread.of_question) else None
+            if place is None:
+                self._send(hook, method, {**target, "dto": dto}, event)
+                return
+            whose = (self._identity(),) if place.of_question else ()
+            thread = Thread(hook, *place.key, *target.values(), *whose)
+            root = None if place.begins else thread.root()
+            if place.only_to_end and root is None:
+                self.log.info("Nothing was sent: no earlier message is waiting for this one")
+                return
+            written = self._send(hook, method, {**target, "dto": dto}, event, root=root)
+            if place.ends:
+                thread.close()
+            elif root is None and written is not None:
+                thread.open(written)
+
+    def _send(
+        self,
+        hook: ChannelTalkHook,
+        method: str,
+        params: dict[str, Any],
+        event: Event,
+        *,
+        root: str | None = None,
+    ) -> str | None:
+        """
+        Write the message and return its id.
+
+        :param root: the message that it replies to; if the service refuses that, it is no reply.
+        """
+        from airflow_channel_provider.messages.dto import message_id
+
+        def call(given: Mapping[str, Any]) -> str | None:
+            prepared = hook.prepare(
+                method, given, channel_id=self.channel_id, request_id=self._request_id(event)
             )
-            return message_id(hook.send(call))
+            return message_id(hook.send(prepared))
+
+        if root is None or "groupId" not in params:
+            written = call(params)
+        else:
+            broadcast = {"broadcast": True} if event.thread and event.thread.broadcast else {}
+            try:
+                written = call({**params, "rootMessageId": root, **broadcast})
+            except ChannelRequestError as error:
+                if error.http_status not in _ROOT_REFUSED:
+                    raise
+                self.log.warning("The message that this one replies to may be gone: %s", _text(error))
+                written = call(params)
+        self.log.info("The alert was sent: message %s", written)
+        return written
 
     def _target(self, hook: ChannelTalkHook) -> tuple[str, dict[str, str]]:
         if sum(map(bool, (self.group_id, self.group_name, self.user_chat_id))) != 1:

@@ -20,6 +20,7 @@ from support.airflow_features import (
     DAG_BAG,
     DEADLINES,
     PROVIDER_COMMANDS,
+    QUESTIONS,
     RETRY_POLICY,
     needs,
 )
@@ -77,7 +78,9 @@ def executed(operator: Any) -> Any:
 
 def test_there_is_a_test_for_each_snippet() -> None:
     assert set(RUN) == {
+        "alert_thread",
         "app_function_operator",
+        "ask_where",
         "benlly_hook",
         "bulk_params",
         "channel_talk_hook",
@@ -176,6 +179,30 @@ def test_dag_with_a_deadline_alert(emulator: EmulatorThread) -> None:
     assert asyncio.run(fire()) == ["running", "success"]
     (message,) = emulator.messages("group-ch-1-1")
     assert message["blocks"][0]["value"] == "<b>Deadline missed</b>"
+
+
+@needs(*QUESTIONS)
+def test_dag_that_asks_where(emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/airflow")
+    (task,) = run("ask_where")["dag"].tasks
+    (notifier,) = task.notifiers
+    notifier({"task": task, "ti": SimpleNamespace(**TASK, state="running")})
+    (message,) = emulator.messages("group-ch-1-1")
+    assert message["blocks"][0]["value"] == "<b>Where to?</b>"
+    assert [button["title"] for button in message["buttons"]] == ["Seoul", "Busan"]
+    assert "Jeju" in message["blocks"][-1]["blocks"][0]["value"]
+
+
+def test_dag_with_its_alerts_in_a_thread(emulator: EmulatorThread) -> None:
+    (task,) = run("alert_thread")["dag"].tasks
+    for try_number, callbacks, state in (
+        (1, task.on_retry_callback, "up_for_retry"),
+        (2, task.on_success_callback, "success"),
+    ):
+        (callback,) = callbacks if isinstance(callbacks, list) else [callbacks]
+        callback({"ti": SimpleNamespace(**{**TASK, "try_number": try_number}, state=state)})
+    failure, recovery = emulator.messages("group-ch-1-1")
+    assert recovery["rootMessageId"] == failure["id"]
 
 
 def test_params_of_bulk_calls_made_by_a_callable(emulator: EmulatorThread) -> None:

@@ -15,7 +15,9 @@ from tools.matrix import pythons
 from tools.matrix.environment import PythonEnvironment
 from tools.matrix.versions import AirflowVersion
 
-EXAMPLES = sorted((ROOT / "dags_examples").glob("*.py"))
+EXAMPLES = sorted(
+    path for path in (ROOT / "dags_examples").glob("*.py") if path.stem not in example_runs.NEED_A_SCHEDULER
+)
 
 
 @pytest.fixture(scope="module")

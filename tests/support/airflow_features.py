@@ -90,6 +90,10 @@ PROVIDER_COMMANDS = (
     "airflow.providers_manager:ProvidersManager.initialize_providers_cli_command",
     "Before Airflow 3.2 there are no commands of providers.",
 )
+QUESTIONS = (
+    "airflow.sdk.execution_time.hitl:upsert_hitl_detail",
+    "Before Airflow 3.1 a task can't ask people.",
+)
 DEADLINES = (
     "airflow.sdk.definitions.callback:AsyncCallback",
     "Before Airflow 3.2 a DAG has no such deadlines.",

@@ -35,14 +35,21 @@ class AirflowHome:
     :param dags_folder: where the DAGs are.
     :param api_port: port of the api-server on 127.0.0.1.
     :param users: who may log in; each is called by its role.
+    :param base_path: path below which the api-server serves everything, such as ``/airflow``.
     """
 
     def __init__(
-        self, path: Path, *, dags_folder: Path, api_port: int, users: Sequence[str] = (USER,)
+        self,
+        path: Path,
+        *,
+        dags_folder: Path,
+        api_port: int,
+        users: Sequence[str] = (USER,),
+        base_path: str = "",
     ) -> None:
         self.path = path
         self.dags_folder = dags_folder
-        self.api_url = f"http://127.0.0.1:{api_port}"
+        self.api_url = f"http://127.0.0.1:{api_port}{base_path}"
         self.api_port = api_port
         self.passwords = {user: secrets.token_urlsafe(12) for user in users}
         self.logs = path / "logs"
@@ -77,7 +84,7 @@ class AirflowHome:
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.logs / "dag_processor"),
             "CHANNEL_TALK__STORE": f"file://{self.tokens}",
             **self._keys.settings(),
-            **api_settings(self.api_port),
+            **api_settings(self.api_port, self.api_url),
         }
         return airflow_environment(self.path, settings)
 

@@ -56,9 +56,13 @@ def airflow_environment(home: Path, settings: Mapping[str, str]) -> dict[str, st
     }
 
 
-def api_settings(port: int) -> dict[str, str]:
-    """Return where the api-server listens and is found, on 127.0.0.1 only."""
-    url = f"http://127.0.0.1:{port}"
+def api_settings(port: int, url: str | None = None) -> dict[str, str]:
+    """
+    Return where the api-server listens and is found, on 127.0.0.1 only.
+
+    :param url: of the api-server, its path included; default: without one.
+    """
+    url = url or f"http://127.0.0.1:{port}"
     return {
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),

@@ -42,7 +42,7 @@ def tasks_of(instances: Iterable[Mapping[str, JSON]], run_ids: Mapping[str, str]
 def effects_at(emulator: EmulatorControl, app_id: str) -> Effects:
     """Return what the services were made to do."""
     return Effects(
-        messages=[(message["chatId"], _text(message)) for message in emulator.messages()],
+        messages=[(message["chatId"], text_of(message)) for message in emulator.messages()],
         commands=[str(command["name"]) for command in emulator.commands(app_id)],
         authorizations=sorted((entry["channel_id"], entry["udid"]) for entry in emulator.authorizations()),
         tables=[(table["table_name"], table["rows"]) for table in emulator.tables(app_id)],
@@ -65,7 +65,8 @@ def token_uses(emulator: EmulatorControl) -> list[TokenUse]:
     ]
 
 
-def _text(message: Mapping[str, JSON]) -> str:
+def text_of(message: Mapping[str, JSON]) -> str:
+    """Return what a message says."""
     return str(message.get("plainText") or " ".join(_texts(message.get("blocks") or [])))
 
 

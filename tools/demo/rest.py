@@ -8,7 +8,7 @@ or a file, so that what is found of them afterwards was left by the provider.
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
@@ -25,6 +25,18 @@ PAUSE_SECONDS = 1.0
 
 class RestError(Exception):
     """Airflow refused something that the demo asked for."""
+
+
+class Question(NamedTuple):
+    """What a task asks people, and nobody has answered yet."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    subject: str
+    options: tuple[str, ...]
+    state: str
 
 
 class AirflowRest:
@@ -116,10 +128,39 @@ class AirflowRest:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self._ask("GET", f"{path}?deserialize=true", None)["value"]
 
-    def _pages(self, http_method: str, path: str, key: str) -> Iterator[JSON]:
+    def scheduler_heartbeat(self) -> datetime | None:
+        """Return when the scheduler last showed that it lives."""
+        told = self._ask("GET", "/api/v2/monitor/health", None)["scheduler"]["latest_scheduler_heartbeat"]
+        return datetime.fromisoformat(told) if told else None
+
+    def open_questions(self, run_id: str = "~") -> list[Question]:
+        """
+        Return what tasks ask.
+
+        :param run_id: of the runs that are called so.
+        """
+        path = f"/api/v2/dags/~/dagRuns/{run_id}/hitlDetails"
+        found = self._pages("GET", path, "hitl_details", query="&response_received=false")
+        return [
+            Question(
+                *(detail["task_instance"][name] for name in ("dag_id", "dag_run_id", "task_id", "map_index")),
+                detail["subject"],
+                tuple(detail["options"]),
+                str(detail["task_instance"]["state"]),
+            )
+            for detail in found
+        ]
+
+    def answer(self, question: Question, *options: str, filled_in: Mapping[str, JSON] | None = None) -> None:
+        """Answer a question, as the form in the UI does."""
+        dag_id, run_id, task_id, map_index, *_ = question
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
+        self._ask("PATCH", path, {"chosen_options": options, "params_input": dict(filled_in or {})})
+
+    def _pages(self, http_method: str, path: str, key: str, *, query: str = "") -> Iterator[JSON]:
         offset = 0
         while True:
-            page = self._ask(http_method, f"{path}?limit={PAGE}&offset={offset}", None)
+            page = self._ask(http_method, f"{path}?limit={PAGE}&offset={offset}{query}", None)
             yield from page[key]
             offset += PAGE
             if offset >= page["total_entries"]:

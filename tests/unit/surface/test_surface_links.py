@@ -4,18 +4,20 @@ import contextlib
 import json
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
 from airflow_channel_provider.connections import ChannelTalkSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.get_provider_info import get_provider_info
-from airflow_channel_provider.links import OpenChatLink, group_url, user_chat_url
+from airflow_channel_provider.links import OpenChatLink, answer_url, group_url, user_chat_url
 from airflow_channel_provider.operators.channel_talk import (
     NativeFunctionOperator,
     WriteGroupMessageOperator,
     WriteUserChatMessageOperator,
 )
+from airflow_channel_provider.request_ids import TaskKey
 
 WRITTEN = {"message": {"id": "message-1"}}
 CONTEXT: Any = {
@@ -124,3 +126,60 @@ def test_an_id_that_no_address_can_hold_breaks_no_link() -> None:
 
 def test_link_is_declared() -> None:
     assert get_provider_info()["extra-links"] == [f"{OpenChatLink.__module__}.{OpenChatLink.__qualname__}"]
+
+
+# The form of a task that waits for an answer
+
+KEY = TaskKey("d", "t", "r", -1)
+BASE = "https://airflow.example.com"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key", "expected"),
+    [
+        (BASE, KEY, f"{BASE}/dags/d/runs/r/tasks/t/required_actions"),
+        (f"{BASE}/", KEY, f"{BASE}/dags/d/runs/r/tasks/t/required_actions"),
+        (f"{BASE}/airflow", KEY, f"{BASE}/airflow/dags/d/runs/r/tasks/t/required_actions"),
+        (f"{BASE}/a/b/", KEY, f"{BASE}/a/b/dags/d/runs/r/tasks/t/required_actions"),
+        (BASE, KEY._replace(map_index=0), f"{BASE}/dags/d/runs/r/tasks/t/mapped/0/required_actions"),
+        (BASE, KEY._replace(task_id="group.t"), f"{BASE}/dags/d/runs/r/tasks/group.t/required_actions"),
+        (
+            BASE,
+            KEY._replace(run_id="manual__2026-01-01T00:00:00+00:00"),
+            f"{BASE}/dags/d/runs/manual__2026-01-01T00%3A00%3A00%2B00%3A00/tasks/t/required_actions",
+        ),
+        (BASE, KEY._replace(run_id="a/b?c#d"), f"{BASE}/dags/d/runs/a%2Fb%3Fc%23d/tasks/t/required_actions"),
+    ],
+)
+def test_the_form_of_a_task_is_below_the_path_of_airflow(base_url: str, key: TaskKey, expected: str) -> None:
+    assert answer_url(base_url, key) == expected
+
+
+def test_the_address_of_a_form_names_the_option_in_json() -> None:
+    form = f"{BASE}/dags/d/runs/r/tasks/t/required_actions"
+    assert answer_url(BASE, KEY, option="Approve") == f"{form}?_options=%5B%22Approve%22%5D"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "Approve",
+        "",
+        " ",
+        "50 %",
+        "%41",
+        "%5B%22",
+        "a+b & c=d?#",
+        "'\"\\",
+        "승인",
+        "👍",
+        "line\nbreak",
+        "</script>",
+    ],
+)
+def test_an_option_is_read_as_it_is_whether_the_form_decodes_it_once_or_twice(option: str) -> None:
+    query = urlsplit(answer_url(BASE, KEY, option=option)).query
+    assert query.isascii()
+    ((name, once),) = parse_qsl(query, strict_parsing=True)
+    assert name == "_options"
+    assert json.loads(once) == json.loads(unquote(once)) == [option]

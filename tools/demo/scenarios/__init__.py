@@ -1,10 +1,11 @@
-"""What people do in Channel Talk while the demo runs, a module each. A scenario is played where its DAG is there."""
+"""What people do in Channel Talk and in Airflow while the demo runs, a module each. A scenario is played where its DAG is there."""
 
 from __future__ import annotations
 
+from tools.demo.scenarios.approval import Approval
 from tools.demo.scenarios.base import Scenario
 from tools.demo.scenarios.new_chat import NewChat
 
 __all__ = ["SCENARIOS", "Scenario"]
 
-SCENARIOS: tuple[type[Scenario], ...] = (NewChat,)
+SCENARIOS: tuple[type[Scenario], ...] = (Approval, NewChat)

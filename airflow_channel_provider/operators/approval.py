@@ -1,0 +1,150 @@
+"""
+An operator that asks a team chat for approval, and waits for the answer without a worker slot (Airflow 3.1 or newer).
+
+The question is Airflow's own: it is stored, answered and audited there, by Airflow's users and their permissions. The
+chat gets a message with the ways to answer it, and a reply with the answer. Nothing of Airflow has to be reachable
+from Channel Talk; only the people who answer have to reach Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
+from airflow_channel_provider.retry_policy import fail_at_once
+from airflow_channel_provider.tasks import DEFAULT_RETRY_POLICY, policy_argument
+from airflow_channel_provider.templates import TemplatesOfTheFile
+
+try:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+except Exception:  # before Airflow 3.1 the module is not there, or says on import what it needs
+    ApprovalOperator = None  # type: ignore[assignment, misc]
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+    from airflow.sdk import RetryPolicy
+    from typing_extensions import Unpack
+
+    from airflow_channel_provider.arguments import QuestionArguments
+
+    _Approval = ApprovalOperator
+else:
+    _Approval = ApprovalOperator or BaseOperator
+
+__all__ = ["AskApprovalOperator"]
+
+
+class _Question(ChannelTalkNotifier):
+    """The notifier of one task: it takes values in place of templates, and an error when it asks is the task's."""
+
+    _call_attempts = None  # those of a task
+    _max_wait_seconds = None
+
+    def __call__(self, *args: Any) -> None:
+        self._tell(args[0])
+
+    def render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is a template here: the task has rendered its own."""
+
+    def _in_time(self, work: Callable[[], None]) -> None:
+        work()
+
+
+class AskApprovalOperator(TemplatesOfTheFile, _Approval):
+    """
+    Asks a group or a user chat for approval, waits, and goes on when a person has approved it in Airflow.
+
+    It is Airflow's ``ApprovalOperator``, and takes its arguments. The message shows subject, body, who is asked and
+    until when, and has a button for each option that opens Airflow's form; a reply says who decided what. What follows
+    a rejection is skipped. Unlike an alert, a question that can't be written fails the task, since nobody would answer
+    it. The task returns Airflow's result: ``chosen_options``, ``params_input``, ``responded_at`` and
+    ``responded_by_user``.
+
+    Before Airflow 3.1 it can't be created.
+
+    :param subject: what is asked, in one line. (templated)
+    :param group_id: the group. (templated)
+    :param group_name: title or name of the group, instead of ``group_id``; needs one more call. (templated)
+    :param user_chat_id: the user chat, instead of a group. (templated)
+    :param bot_name: name of the sender. (templated)
+    :param private: whether only managers see the messages, in a user chat.
+    :param silent: whether the messages notify nobody; ``manager`` or ``user``: not that side.
+    :param channel_id: the channel to act in; default: the connection's. (templated)
+    :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
+    :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. None: only
+        ``retries`` and ``retry_delay`` decide.
+    """
+
+    template_fields: Sequence[str] = (
+        "subject",
+        "body",
+        "group_id",
+        "group_name",
+        "user_chat_id",
+        "bot_name",
+        "channel_id",
+        "channel_talk_conn_id",
+    )
+    template_fields_renderers = {"body": "md"}
+    ui_color = "#e4e1ff"
+
+    def __init__(
+        self,
+        *,
+        subject: str,
+        group_id: str | None = None,
+        group_name: str | None = None,
+        user_chat_id: str | None = None,
+        bot_name: str | None = "Airflow",
+        private: bool = False,
+        silent: bool | str = False,
+        channel_id: str | None = None,
+        channel_talk_conn_id: str = "channel_talk_default",
+        retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
+        **kwargs: Unpack[QuestionArguments],
+    ) -> None:
+        if ApprovalOperator is None:
+            raise ChannelConfigurationError(
+                "AskApprovalOperator needs Airflow 3.1 or newer with the package apache-airflow-providers-standard: "
+                "before, a task of Airflow can't ask people."
+            )
+        arguments: dict[str, Any] = {**policy_argument(retry_policy), **kwargs}
+        super().__init__(subject=subject, **arguments)
+        self.group_id = group_id
+        self.group_name = group_name
+        self.user_chat_id = user_chat_id
+        self.bot_name = bot_name
+        self.private = private
+        self.silent = silent
+        self.channel_id = channel_id
+        self.channel_talk_conn_id = channel_talk_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Store the question, write the message, and wait."""
+        self.notifiers = [*self.notifiers, self._question()]
+        try:
+            return super().execute(context)
+        except ChannelError as error:
+            fail_at_once(error)
+            raise
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on with the answer; the reply is written when the task has ended."""
+        self.notifiers = [*self.notifiers, self._question()]
+        return super().execute_complete(context, event)
+
+    def _question(self) -> ChannelTalkNotifier:
+        return _Question(
+            group_id=self.group_id,
+            group_name=self.group_name,
+            user_chat_id=self.user_chat_id,
+            bot_name=self.bot_name,
+            private=self.private,
+            silent=self.silent,
+            channel_id=self.channel_id,
+            channel_talk_conn_id=self.channel_talk_conn_id,
+        )
