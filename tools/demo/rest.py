@@ -72,6 +72,10 @@ class AirflowRest:
         answer = self._ask("POST", "/auth/token", {"username": user, "password": password})
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
+    def headers(self) -> dict[str, str]:
+        """Return what shows who is logged in."""
+        return {"Authorization": str(self._session.headers["Authorization"])}
+
     def add_connection(self, connection: Mapping[str, JSON]) -> None:
         """Create a connection."""
         self._ask("POST", "/api/v2/connections", connection)

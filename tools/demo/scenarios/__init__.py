@@ -1,4 +1,4 @@
-"""What people do in Channel Talk and in Airflow while the demo runs, a module each. A scenario is played where its DAG is there."""
+"""What people do in Channel Talk and in Airflow while the demo runs. A scenario is played where its DAG is there."""
 
 from __future__ import annotations
 
