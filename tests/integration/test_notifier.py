@@ -445,8 +445,10 @@ def as_retried(run: Run, *states: str, **kwargs: Any) -> None:
     """Run the tries of one task, which end as ``states`` say; each has the same notifier for its callbacks."""
     for number, state in enumerate(states, start=1):
         with DAG("d", schedule=None):
-            callbacks = {f"on_{kind}_callback": alert(**kwargs) for kind in ("success", "failure", "retry")}
-            kind = Succeeds if state == "success" else Fails
+            callbacks: Any = {
+                f"on_{kind}_callback": alert(**kwargs) for kind in ("success", "failure", "retry")
+            }
+            kind: Any = Succeeds if state == "success" else Fails
             tries = {"try_number": number, "max_tries": number if state == "up_for_retry" else number - 1}
             assert run(kind(task_id="t", **callbacks), **tries).state == state
 

@@ -35,7 +35,7 @@ def below() -> Iterator[Approving]:
         def are_asked() -> bool:
             approving.messages = approving.emulator.messages()
             titles = [one["buttons"][0]["title"] for one in approving.messages if "buttons" in one]
-            return sum(title != "Open in Airflow" for title in titles) == QUESTIONS
+            return len([title for title in titles if title != "Open in Airflow"]) == QUESTIONS
 
         approving.wait_until("all questions are asked", are_asked)
         yield approving

@@ -13,27 +13,31 @@ from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotif
 from airflow_channel_provider.operators.approval import AskApprovalOperator
 
 LIMIT = timedelta(seconds=15)
-GROUP = {"group_name": "Support"}
-alert = ChannelTalkNotifier(**GROUP, thread=True)
+GROUP = "Support"
+alert = ChannelTalkNotifier(group_name=GROUP, thread=True)
 
 with DAG("approving", schedule=None, catchup=False):
-    AskApprovalOperator(task_id="approved", subject="Approve?", **GROUP) >> EmptyOperator(task_id="go_on")
-    AskApprovalOperator(task_id="rejected", subject="Reject?", **GROUP) >> EmptyOperator(task_id="skipped")
-    AskApprovalOperator(task_id="late", subject="Late?", response_timeout=LIMIT, **GROUP)
-    AskApprovalOperator.partial(task_id="mapped", **GROUP).expand(subject=["First?", "Second?"])
+    AskApprovalOperator(task_id="approved", subject="Approve?", group_name=GROUP) >> EmptyOperator(
+        task_id="go_on"
+    )
+    AskApprovalOperator(task_id="rejected", subject="Reject?", group_name=GROUP) >> EmptyOperator(
+        task_id="skipped"
+    )
+    AskApprovalOperator(task_id="late", subject="Late?", response_timeout=LIMIT, group_name=GROUP)
+    AskApprovalOperator.partial(task_id="mapped", group_name=GROUP).expand(subject=["First?", "Second?"])
     HITLOperator(
         task_id="default",
         subject="Where?",
         options=["Seoul", "Busan", "Jeju"],
         defaults="Jeju",
         response_timeout=LIMIT,
-        notifiers=ChannelTalkNotifier(**GROUP),
+        notifiers=ChannelTalkNotifier(group_name=GROUP),
     )
     HITLBranchOperator(
         task_id="branch",
         subject="Which way?",
         options=["left", "right"],
-        notifiers=ChannelTalkNotifier(**GROUP),
+        notifiers=ChannelTalkNotifier(group_name=GROUP),
     ) >> [EmptyOperator(task_id="left"), EmptyOperator(task_id="right")]
 
     @task(
