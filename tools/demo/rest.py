@@ -147,12 +147,16 @@ class AirflowRest:
         found = self._pages("GET", path, "hitl_details", query="&response_received=false")
         return [
             Question(
-                *(detail["task_instance"][name] for name in ("dag_id", "dag_run_id", "task_id", "map_index")),
-                detail["subject"],
-                tuple(detail["options"]),
-                str(detail["task_instance"]["state"]),
+                dag_id=task["dag_id"],
+                run_id=task["dag_run_id"],
+                task_id=task["task_id"],
+                map_index=task["map_index"],
+                subject=detail["subject"],
+                options=tuple(detail["options"]),
+                state=str(task["state"]),
             )
             for detail in found
+            for task in [detail["task_instance"]]
         ]
 
     def answer(self, question: Question, *options: str, filled_in: Mapping[str, JSON] | None = None) -> None:
