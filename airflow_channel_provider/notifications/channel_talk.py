@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_channel_provider import request_ids
-from airflow_channel_provider.arguments import CONTENT_FIELDS, content_of
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
 from airflow_channel_provider.hooks.threads import Thread
 from airflow_channel_provider.masking import redacted
@@ -36,6 +35,7 @@ from airflow_channel_provider.notifications._event import (
     word_of,
 )
 from airflow_channel_provider.notifications._question import asks, outcome_of, question_of
+from airflow_channel_provider.rendered import CONTENT_FIELDS, content_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, request_ids
-from airflow_channel_provider.arguments import json_value, storage_path
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.rendered import json_value, storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.arguments import names
 from airflow_channel_provider.bulk.column_names import ColumnNames, unique_names
 from airflow_channel_provider.bulk.items import item_of
 from airflow_channel_provider.bulk.outcomes import FailedItem, is_fatal, is_item_error
@@ -34,6 +33,7 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
     ChannelResponseError,
 )
+from airflow_channel_provider.rendered import names
 from airflow_channel_provider.retry import is_outcome_unclear
 
 if TYPE_CHECKING:

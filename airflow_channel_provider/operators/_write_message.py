@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.arguments import CONTENT_FIELDS, content_of
 from airflow_channel_provider.links import OpenChatLink
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.rendered import CONTENT_FIELDS, content_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

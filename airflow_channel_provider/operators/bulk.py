@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider import request_ids
-from airflow_channel_provider.arguments import json_value
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelConfigurationError,
     ChannelError,
 )
 from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
+from airflow_channel_provider.rendered import json_value
 from airflow_channel_provider.tasks import function_params_of
 
 if TYPE_CHECKING:

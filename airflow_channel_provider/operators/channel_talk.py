@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.arguments import json_value, params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.links import group_url, user_chat_url
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
+from airflow_channel_provider.rendered import json_value, params_mapping
 from airflow_channel_provider.tasks import function_params_of
 
 if TYPE_CHECKING:

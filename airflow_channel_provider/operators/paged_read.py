@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.arguments import params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.rendered import params_mapping
 from airflow_channel_provider.tasks import function_params_of
 from airflow_channel_provider.xcom import utf8
 
@@ -106,8 +106,8 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         """Return the file to write, checked before anything is asked for; None where the items are returned."""
         if not self.path:
             return None
-        from airflow_channel_provider.arguments import storage_path
         from airflow_channel_provider.bulk.files import check_place
+        from airflow_channel_provider.rendered import storage_path
 
         target = storage_path("path", self.path)
         check_place(target, argument="path")

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.arguments import json_value, names
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.rendered import json_value, names
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

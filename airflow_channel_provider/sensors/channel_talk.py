@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.arguments import json_value, names, params_mapping
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.rendered import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
 from airflow_channel_provider.tasks import function_params_of
 from airflow_channel_provider.triggers import conditions

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from airflow_channel_provider.arguments import storage_path
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.rendered import storage_path
 
 
 @pytest.mark.parametrize(
