@@ -1,4 +1,4 @@
-"""The settings in a connection, validated once and frozen.
+"""The settings in a connection, validated once and immutable: those of Channel Talk, and how any fields are read.
 
 A field counts as unset if it holds what the connection form leaves in an empty field: nothing, null, an empty string, 0
 or the mask ``***``. Every error names the connection, the field and the remedy, and never a value that could be secret.
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.connection_form import BODY_ENCODINGS, DEVICES, TIMEOUT_MAX_SECONDS
+from airflow_channel_provider.connection_form import TIMEOUT_MAX_SECONDS
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import SHORTEST
 
@@ -35,7 +35,7 @@ def is_whole(text: str) -> bool:
     return True
 
 
-def _without(values: Any, *secrets: str) -> str:
+def without(values: Any, *secrets: str) -> str:
     """Return the repr of a named tuple without these fields of it."""
     shown = (f"{name}={value!r}" for name, value in values._asdict().items() if name not in secrets)
     return f"{type(values).__name__}({', '.join(shown)})"
@@ -63,7 +63,7 @@ class ChannelTalkSettings(NamedTuple):
     desk_url: str | None = None
 
     def __repr__(self) -> str:
-        return _without(self, "secret")
+        return without(self, "secret")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> ChannelTalkSettings:
@@ -72,7 +72,7 @@ class ChannelTalkSettings(NamedTuple):
 
         :raises ChannelConfigurationError: where the secret is missing or a field is invalid.
         """
-        fields = _Fields(conn)
+        fields = Fields(conn)
         secret = fields.secret("password", conn.password)
         if secret is None:
             raise fields.error(
@@ -106,7 +106,7 @@ class OpenApiSettings(NamedTuple):
     timeout_seconds: float | None = None
 
     def __repr__(self) -> str:
-        return _without(self, "access_key", "access_secret")
+        return without(self, "access_key", "access_secret")
 
     @classmethod
     def from_connection(cls, conn: Connection) -> OpenApiSettings:
@@ -115,7 +115,7 @@ class OpenApiSettings(NamedTuple):
 
         :raises ChannelConfigurationError: where a key is missing or a field is invalid.
         """
-        fields = _Fields(conn)
+        fields = Fields(conn)
         keys = {}
         for name, what in (("login", "access key"), ("password", "access secret")):
             keys[name] = fields.secret(name, getattr(conn, name))
@@ -134,199 +134,7 @@ class OpenApiSettings(NamedTuple):
         )
 
 
-class WebhookSettings(NamedTuple):
-    """
-    What a connection to Channel Talk says of the webhooks that Airflow takes.
-
-    :param token: which they carry; not part of the repr. None: none is taken.
-    :param channel_id: the only channel whose webhooks are taken; None: whichever they name.
-    """
-
-    conn_id: str
-    token: str | None
-    channel_id: str | None = None
-
-    def __repr__(self) -> str:
-        return _without(self, "token")
-
-    @classmethod
-    def from_connection(cls, conn: Connection) -> WebhookSettings:
-        """
-        Read a connection of the type ``channel_talk`` or ``channel_talk_open_api``.
-
-        :raises ChannelConfigurationError: it is of another type, or the token is too short.
-        """
-        fields = _Fields(conn)
-        if conn.conn_type not in ("channel_talk", "channel_talk_open_api"):
-            raise ChannelConfigurationError(
-                f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; webhooks belong to Channel Talk."
-            )
-        return cls(fields.conn_id, fields.extra_secret("webhook_token"), fields.extra_text("channel_id"))
-
-
-class EndpointSettings(NamedTuple):
-    """
-    What a connection to an app says of the calls that Channel Talk sends to it.
-
-    :param signing_key: decoded; not part of the repr. None: no call is taken.
-    :param app_id: App ID, where the connection has one.
-    :param channel_id: the only channel whose calls are taken; None: whichever has the app.
-    :param webhook_token: which the app's webhooks carry, where it has one; not part of the repr.
-    """
-
-    conn_id: str
-    signing_key: bytes | None
-    app_id: str | None = None
-    channel_id: str | None = None
-    webhook_token: str | None = None
-
-    def __repr__(self) -> str:
-        return _without(self, "signing_key", "webhook_token")
-
-    @classmethod
-    def from_connection(cls, conn: Connection) -> EndpointSettings:
-        """
-        Read a connection of the type ``channel_talk``.
-
-        :raises ChannelConfigurationError: it is of another type, or its signing key is none.
-        """
-        fields = _Fields(conn)
-        if conn.conn_type != "channel_talk":
-            raise ChannelConfigurationError(
-                f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; an app has the type channel_talk."
-            )
-        return cls(
-            fields.conn_id,
-            fields.signing_key(),
-            fields.text("login", conn.login),
-            fields.extra_text("channel_id"),
-            fields.extra_secret("webhook_token"),
-        )
-
-
-class BenllyLogin(NamedTuple):
-    """
-    What a user's access token is fetched with: a client, and either a refresh token or a user's name and password.
-
-    :param client_id: of the client that the developer registered.
-    :param client_secret: not part of the repr, like the other secrets.
-    :param refresh_token: None where there are name and password.
-    """
-
-    client_id: str
-    client_secret: str
-    username: str | None = None
-    user_password: str | None = None
-    refresh_token: str | None = None
-
-    def __repr__(self) -> str:
-        return _without(self, "client_secret", "user_password", "refresh_token")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Everything that must be masked."""
-        return tuple(
-            secret for secret in (self.client_secret, self.user_password, self.refresh_token) if secret
-        )
-
-
-class BenllySettings(NamedTuple):
-    """
-    A connection of the type ``benlly``. Either ``access_token`` or ``login`` is set.
-
-    :param base_url: ``https://host[:port]``.
-    :param access_token: the user's access token, where the connection has one; not part of the repr.
-    :param device: one of :data:`~airflow_channel_provider.connection_form.DEVICES`.
-    :param udid: the device's unique id, stable per device.
-    :param body_encoding: ``form`` or ``json``.
-    :param timeout_seconds: as for :class:`ChannelTalkSettings`.
-    :param login: what access tokens are fetched with.
-    """
-
-    conn_id: str
-    base_url: str
-    access_token: str | None
-    device: str
-    udid: str
-    body_encoding: str = "form"
-    timeout_seconds: float | None = None
-    login: BenllyLogin | None = None
-
-    def __repr__(self) -> str:
-        return _without(self, "access_token")
-
-    @classmethod
-    def from_connection(cls, conn: Connection) -> BenllySettings:
-        """
-        Read a connection.
-
-        :raises ChannelConfigurationError: where a required field is missing or one is invalid.
-        """
-        fields = _Fields(conn)
-        access_token = fields.secret("password", conn.password)
-        login = _benlly_login(fields, access_token)
-        udid = fields.extra_text("udid")
-        if udid is None:
-            raise fields.error(
-                "extra udid", "is missing", "choose a unique id for the device once and keep it"
-            )
-        return cls(
-            conn_id=fields.conn_id,
-            base_url=fields.base_url(default_host=None),
-            access_token=access_token,
-            device=fields.choice("device", DEVICES, default=None),
-            udid=udid,
-            body_encoding=fields.choice("body_encoding", BODY_ENCODINGS, default="form"),
-            timeout_seconds=fields.timeout_seconds(),
-            login=login,
-        )
-
-
-_LOGIN_FIELDS = ("client_id", "client_secret", "username", "user_password", "refresh_token")
-_LOGIN_SECRETS = ("client_secret", "user_password", "refresh_token")
-_WAYS = "client_id, client_secret and either refresh_token, or username and user_password"
-
-
-def _benlly_login(fields: _Fields, access_token: str | None) -> BenllyLogin | None:
-    """Read the one way to an access token; None where the connection has the token itself."""
-    given = {name: value for name in _LOGIN_FIELDS if (value := fields.extra_login(name)) is not None}
-    if access_token is not None and given:
-        raise fields.error(
-            "password",
-            f"holds an access token though the extra has {', '.join(given)}",
-            "clear one of the two, since only one is used; to test another host or port, save the connection first",
-        )
-    if access_token is None and not given:
-        raise fields.error(
-            "password",
-            "has no access token",
-            f"save the user's access token here, or fill in {_WAYS} in the extra",
-        )
-    if not given:
-        return None
-    _check_login(fields, given)
-    return BenllyLogin(**given)
-
-
-def _check_login(fields: _Fields, given: Mapping[str, str]) -> None:
-    by_name = "username" in given or "user_password" in given
-    if by_name and "refresh_token" in given:
-        raise fields.error(
-            "extra refresh_token",
-            "is given beside username or user_password",
-            "clear one of the two; either is enough",
-        )
-    if not by_name and "refresh_token" not in given:
-        raise fields.error(
-            "extra refresh_token", "is missing", "fill it in, or username and user_password instead"
-        )
-    wanted = ("client_id", "client_secret", *(("username", "user_password") if by_name else ()))
-    for name in wanted:
-        if name not in given:
-            raise fields.error(f"extra {name}", "is missing", f"fill it in; a token is fetched with {_WAYS}")
-
-
-class _Fields:
+class Fields:
     """The fields of a connection, None where unset, and errors that name the connection."""
 
     def __init__(self, conn: Connection) -> None:
@@ -349,9 +157,11 @@ class _Fields:
         return extra
 
     def error(self, name: str, fault: str, remedy: str) -> ChannelConfigurationError:
+        """Return the error about a field."""
         return ChannelConfigurationError(f"Connection {self.conn_id!r}: the field {name} {fault}; {remedy}.")
 
     def text(self, name: str, value: object) -> str | None:
+        """Return a text, or a number as text."""
         if value is None or value == 0:
             return None
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -366,6 +176,7 @@ class _Fields:
         return None if text in ("", "0", _MASK) else text
 
     def secret(self, name: str, value: object) -> str | None:
+        """Return a secret; one that Airflow would not mask is an error."""
         text = self.text(name, value)
         if text is not None and len(text) < SHORTEST:
             raise self.error(
@@ -376,12 +187,15 @@ class _Fields:
         return text
 
     def extra_text(self, name: str) -> str | None:
+        """Return a text of the extra."""
         return self.text(f"extra {name}", self._extra.get(name))
 
     def extra_secret(self, name: str) -> str | None:
+        """Return a secret of the extra."""
         return self.secret(f"extra {name}", self._extra.get(name))
 
     def signing_key(self) -> bytes | None:
+        """Return the signing key of an app, decoded."""
         from airflow_channel_provider.contract.signing import signing_key_of
 
         if self.extra_text("signing_key") is not None:
@@ -398,10 +212,8 @@ class _Fields:
                 "extra signing_secret", str(error), "copy the signing key from the app's settings page"
             ) from None
 
-    def extra_login(self, name: str) -> str | None:
-        return self.extra_secret(name) if name in _LOGIN_SECRETS else self.extra_text(name)
-
     def choice(self, name: str, choices: tuple[str, ...], *, default: str | None) -> str:
+        """Return one of several words of the extra; no default: it must be there."""
         value = self.extra_text(name)
         value = default if value is None else value.lower()
         if value is None or value not in choices:
@@ -410,6 +222,7 @@ class _Fields:
         return value
 
     def timeout_seconds(self) -> float | None:
+        """Return how long to wait for an answer, in seconds."""
         text = self.extra_text("timeout")
         if text is None:
             return None
@@ -426,6 +239,7 @@ class _Fields:
         return seconds
 
     def desk_url(self) -> str | None:
+        """Return the address of the channel in Channel Desk, without a slash at its end."""
         text = self.extra_text("desk_url")
         if text is None:
             return None
@@ -439,6 +253,7 @@ class _Fields:
         return text.rstrip("/")
 
     def base_url(self, *, default_host: str | None) -> str:
+        """Return the address of the service, ``https://host[:port]``; no default: the host must be there."""
         from airflow_channel_provider.api.base_url import normalise_base_url
 
         host = self.text("host", self._conn.host) or default_host

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "channel_talk"
 TAG_LENGTH = 100
-_UNFIT_FOR_A_TAG = re.compile(r"[^\w.-]", re.ASCII)
+_UNFIT_FOR_A_TAG = r"[^\w.-]"
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (ChannelRateLimitError, "rate_limit"),
@@ -112,7 +112,13 @@ def _count(name: str, tags: dict[str, str], count: int = 1) -> None:
 
 
 def _fit(tags: dict[str, str]) -> dict[str, str]:
-    return {name: _UNFIT_FOR_A_TAG.sub("_", value)[:TAG_LENGTH] for name, value in tags.items()}
+    return {name: _fit_value(value)[:TAG_LENGTH] for name, value in tags.items()}
+
+
+def _fit_value(value: str) -> str:
+    if value.isascii() and value.isidentifier():  # as the names of functions and errors are
+        return value
+    return re.sub(_UNFIT_FOR_A_TAG, "_", value, flags=re.ASCII)
 
 
 def _safely(send: Callable[[Statistics], object]) -> None:

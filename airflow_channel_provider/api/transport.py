@@ -11,7 +11,6 @@ No answer costs more than its limits, whatever the service sends: each request h
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -45,7 +44,6 @@ _HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Enco
 _HEAD_BYTES = 2**20
 _PROXY_LOGIN = 407
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_BAD_HEADER = r"[^\x20-\x7e]"
 
 
 class Response(NamedTuple):
@@ -156,7 +154,7 @@ class Transport:
     @staticmethod
     def _complete(headers: Mapping[str, str], body: bytes | None, operation: str) -> dict[str, str]:
         for name, value in headers.items():
-            if re.search(_BAD_HEADER, value):
+            if not (value.isascii() and value.isprintable()):
                 raise ChannelConfigurationError(
                     f"{operation} was not sent: the value for the header {name} holds a character that no header may "
                     "hold (a line break, a control or a non-ASCII character).",

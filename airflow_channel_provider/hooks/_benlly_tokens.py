@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
     from airflow_channel_provider.api.token_answer import TokenAnswer
-    from airflow_channel_provider.connections import BenllyLogin
+    from airflow_channel_provider.benlly_connection import BenllyLogin
 
 SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**25}
 """Cost of one guess at a password: 16 MiB, and 50 to 100 ms of one core. A change loses the stored tokens."""

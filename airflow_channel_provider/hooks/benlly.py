@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, metrics
+from airflow_channel_provider.benlly_connection import BenllyLogin, BenllySettings
 from airflow_channel_provider.connection_form import BENLLY_FORM, ConnectionForm
-from airflow_channel_provider.connections import BenllyLogin, BenllySettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks._base import (
     CONNECTION_TEST,

@@ -341,9 +341,9 @@ class ChannelTalkHook(ServiceHook):
 
     def _check_connection(self) -> str:
         """Get a token and try it. Costs a token request only if no valid one is stored."""
-        from airflow_channel_provider.connections import EndpointSettings
         from airflow_channel_provider.hooks._connection_test import ConnectionTest
         from airflow_channel_provider.hooks._tokens import TokenUser
+        from airflow_channel_provider.inbound_connections import EndpointSettings
 
         EndpointSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
         self.caller = self.caller or CONNECTION_TEST

@@ -19,10 +19,10 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_channel_provider.connections import EndpointSettings
 from airflow_channel_provider.contract.signing import SIGNATURE_HEADER, is_signed
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.inbound import function_call as calls
+from airflow_channel_provider.inbound_connections import EndpointSettings
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins._body import Json, read_body
 

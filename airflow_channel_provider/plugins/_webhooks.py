@@ -20,9 +20,9 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_channel_provider.connections import WebhookSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.inbound.webhooks import is_same_token, read_webhook
+from airflow_channel_provider.inbound_connections import WebhookSettings
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins import _asset_events
 from airflow_channel_provider.plugins._body import read_body

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _MAGIC = b"CTT1"
-_BLOB_NAME = re.compile(r"[0-9a-f]{32}")
+_BLOB_NAME = r"[0-9a-f]{32}"
 _NONCE_BYTES = 12
 
 
@@ -37,7 +37,7 @@ def app_key(base_url: str, app_id: str | None, secret: str) -> str:
 
 def is_blob_name(value: object) -> bool:
     """Return whether a value is a name by :meth:`Sealer.blob_name`, and so a file or a key of ours and no other."""
-    return isinstance(value, str) and _BLOB_NAME.fullmatch(value) is not None
+    return isinstance(value, str) and re.fullmatch(_BLOB_NAME, value) is not None
 
 
 class Sealer:

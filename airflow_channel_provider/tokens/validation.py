@@ -32,7 +32,7 @@ ERROR_TEXT_LENGTH = 500
 _FURTHEST_SECONDS = 32_503_680_000.0  # the year 3000, and as far before 1970
 _MOST_CODE = 10**15
 _NUMBERS, _WHOLE, _FLAGS = frozenset({float, int}), frozenset({int}), frozenset({bool})
-_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_NO_TEXT = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+"
 
 
 def is_time(value: object) -> TypeGuard[float]:
@@ -127,7 +127,7 @@ def repaired(value: object, length: int) -> str:
     if not isinstance(value, str):
         return ""
     if not value.isprintable():
-        value = _NO_TEXT.sub(" ", value[: 4 * length]).encode(errors="replace").decode()
+        value = re.sub(_NO_TEXT, " ", value[: 4 * length]).encode(errors="replace").decode()
     return value if len(value) <= length else f"{value[: length - 1]}…"
 
 

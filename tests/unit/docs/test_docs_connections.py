@@ -14,12 +14,8 @@ from support.airflow_features import PROVIDER_COMMANDS, needs
 from unit.docs.test_docs_commands import airflow_arguments, that_begin
 
 from airflow_channel_provider import connection_form
-from airflow_channel_provider.connections import (
-    BenllyLogin,
-    BenllySettings,
-    ChannelTalkSettings,
-    OpenApiSettings,
-)
+from airflow_channel_provider.benlly_connection import BenllyLogin, BenllySettings
+from airflow_channel_provider.connections import ChannelTalkSettings, OpenApiSettings
 
 PAGE = markdown.page("connections.md")
 

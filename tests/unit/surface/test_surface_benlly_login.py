@@ -14,7 +14,7 @@ from support.benlly_client import FakeBenllyClient
 from unit.surface.conftest import FakeManager
 
 from airflow_channel_provider.api.token_answer import TokenAnswer
-from airflow_channel_provider.connections import BenllyLogin
+from airflow_channel_provider.benlly_connection import BenllyLogin
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelAuthenticationError,

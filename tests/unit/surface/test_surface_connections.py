@@ -6,15 +6,12 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_channel_provider.benlly_connection import BenllyLogin, BenllySettings
 from airflow_channel_provider.connection_form import FORMS, ConnectionForm
-from airflow_channel_provider.connections import (
-    BenllyLogin,
-    BenllySettings,
-    ChannelTalkSettings,
-    EndpointSettings,
-)
+from airflow_channel_provider.connections import ChannelTalkSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.inbound_connections import EndpointSettings
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2
 CHANNEL_TALK: dict[str, Any] = {"conn_type": "channel_talk", "login": "app-1", "password": "s3cret=="}

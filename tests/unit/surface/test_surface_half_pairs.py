@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from airflow_channel_provider.connections import BenllySettings, ChannelTalkSettings, is_whole
+from airflow_channel_provider.benlly_connection import BenllySettings
+from airflow_channel_provider.connections import ChannelTalkSettings, is_whole
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
 from airflow_channel_provider.hooks.benlly import BenllyHook
