@@ -1,1 +1,1 @@
-"""What a developer of this provider runs; nothing of it is shipped."""
+"""Programs for the developers of this provider; none of them is shipped."""

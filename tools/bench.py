@@ -1,9 +1,9 @@
 """
-Run every benchmark: each script in tests/benchmarks is one, and prints its own figures.
+Run the benchmarks: each script in tests/benchmarks is one, and prints its own figures.
 
     python tools/bench.py [NAME...]
 
-It exits with 1 when one of them failed, or when there was none.
+It exits with 1 if one of them failed or there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "benchmarks"
-# The same that pytest is told, so that both find the same helpers.
+# The same paths that pytest uses, so that both find the same helpers.
 PACKAGES = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 
 sys.path.insert(0, str(ROOT))
@@ -27,14 +27,14 @@ def scripts(names: list[str]) -> list[Path]:
     """
     Return the benchmarks.
 
-    :param names: stems of files; all of them where none is given.
+    :param names: stems of files; default: all.
     """
     found = [path for path in sorted(FOLDER.glob("*.py")) if not path.name.startswith(("_", "conftest"))]
     return [path for path in found if not names or path.stem in names]
 
 
 def run(script: Path) -> bool:
-    """Run one benchmark in an Airflow home of its own; tell whether it worked."""
+    """Run one benchmark in an Airflow home of its own; return whether it worked."""
     from tools.demo.environment import clean_environment
 
     print(f"==== {script.stem} ".ljust(78, "="), flush=True)
@@ -51,7 +51,7 @@ def run(script: Path) -> bool:
 
 
 def main(names: list[str]) -> int:
-    """Run them all, also after one has failed."""
+    """Run all of them, also after one has failed."""
     results = [run(script) for script in scripts(names)]
     if not results:
         print(f"no benchmark in {FOLDER}", file=sys.stderr)

@@ -100,7 +100,7 @@ def _rules(field: Field, by: Source) -> str:
 
 
 def _limits(shape: Shape, by: Source) -> Iterator[Rule]:
-    """Yield the rules of a value and of its items that stand in no table of their own."""
+    """Yield the rules of a value and of its items that have no table of their own."""
     of = shape.by or by
     if isinstance(shape, Record):
         return
@@ -127,7 +127,7 @@ PAGES: dict[str, Callable[[], str]] = {"functions.md": tables, "reading.md": lis
 
 
 def page(name: str) -> str:
-    """Return a page as it has to be."""
+    """Return a page with its present tables."""
     before, _, rest = DOCS.joinpath(name).read_text(encoding="utf-8").partition(BEGIN)
     return f"{before}{BEGIN}\n{PAGES[name]()}\n{END}{rest.partition(END)[2]}"
 

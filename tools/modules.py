@@ -1,4 +1,4 @@
-"""The modules of the package, found where they lie and not imported."""
+"""The modules of the package, found in its folders without importing them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "airflow_channel_provider"
 
 SURFACE = ("hooks", "operators", "sensors", "triggers", "notifications", "plugins")
-"""What DAG files import and what Airflow loads, as far as it is there."""
+"""The folders that DAG files import and Airflow loads."""
 INSIDES = ("contract", "api", "tokens", "messages", "bulk", "emulator")
-"""Rooms that DAG files do not import."""
+"""Folders that DAG files do not import."""
 PUBLIC = (
     PACKAGE,
     *(f"{PACKAGE}.{name}" for name in ("exceptions", "retry_policy", "emulator", "emulator.pytest_plugin")),
     f"{PACKAGE}.operators.commands",
 )
-"""What users import beside the modules that the provider's metadata names."""
+"""Modules that users import beside those of the provider's metadata."""
 
 
 def path_of(module: str) -> Path:
@@ -32,7 +32,7 @@ def modules(*rooms: str) -> list[str]:
     """
     Return the modules of the package.
 
-    :param rooms: names of its folders; all of them where none is given.
+    :param rooms: names of its folders; default: all.
     """
     found = []
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):

@@ -1,8 +1,8 @@
 """
-``provider.yaml``, by which Airflow's own tools know a provider: ``python -m tools.provider_yaml`` writes it anew.
+``provider.yaml``, which Airflow's own tools read: ``python -m tools.provider_yaml`` writes it.
 
-Nothing in it is written by hand: it is the metadata that Airflow reads at start, and what only authors state, which is
-known from the changelog.
+Nothing in it is written by hand: it is the metadata that Airflow reads at start, and the fields for authors, which come
+from the changelog.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEADER = "# Written by `make generated`; change get_provider_info.py instead.\n"
 
 
 def metadata() -> dict[str, object]:
-    """Return the metadata of ``get_provider_info`` with what the schema for authors wants beside it."""
+    """Return the metadata of ``get_provider_info`` with the fields that the schema for authors adds."""
     released = releases(CHANGELOG.read_text(encoding="utf-8"))
     older = [release.version for release in released if release.version != __version__]
     return {
@@ -33,7 +33,7 @@ def metadata() -> dict[str, object]:
 
 
 def text() -> str:
-    """Return what the file holds."""
+    """Return the content of the file."""
     return HEADER + yaml.safe_dump(metadata(), sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -1,9 +1,9 @@
 """
-The names that users of the package may rely on, one a line: ``python -m tools.public_names`` writes them down anew.
+The names that users of the package may rely on, one per line: ``python -m tools.public_names`` writes the list.
 
-They are those in ``__all__`` of the public modules (:func:`tools.modules.public_modules`); all else is internal.
+They are the names in ``__all__`` of the public modules (:func:`tools.modules.public_modules`); all others are internal.
 
-A line that goes, or changes, is a breaking change.
+To remove or change a line is a breaking change.
 """
 
 from __future__ import annotations

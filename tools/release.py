@@ -1,12 +1,12 @@
 """
-What a release takes from the changelog.
+Makes a release from the changelog.
 
     python -m tools.release prepare 0.2.0    set the version, and date the section "Unreleased" with today
     python -m tools.release check v0.2.0     fail unless a tag fits the version and a dated section
     python -m tools.release notes            write the newest section to standard output
     python -m tools.release epoch            write the day of the newest section, in seconds since 1970
 
-Invariant: the version stands in the package alone, the day in the changelog alone; everything else is made from them.
+Invariant: the version is only in the package, the day only in the changelog; everything else is made from them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Release:
     A dated section of the changelog.
 
     :param day: when it was released (``YYYY-MM-DD``).
-    :param notes: what stands under the heading.
+    :param notes: the text under the heading.
     """
 
     version: str
@@ -75,7 +75,7 @@ def dated(changelog: str, version: str, day: str) -> str:
     """
     Return the changelog with the section "Unreleased" turned into one of a version, and a new empty one above.
 
-    :raises ReleaseError: the version is none, or was released, or nothing is unreleased.
+    :raises ReleaseError: the version is not valid or was released already, or nothing is unreleased.
     """
     if not _VERSION.fullmatch(version):
         raise ReleaseError(f"{version!r} is no version: write it like 0.2.0 or 0.2.0rc1.")
@@ -89,7 +89,7 @@ def dated(changelog: str, version: str, day: str) -> str:
 
 def check(changelog: str, version: str, tag: str) -> None:
     """
-    Compare a tag with what would be released.
+    Compare a tag with the release that would be made.
 
     :raises ReleaseError: they differ.
     """
@@ -102,7 +102,7 @@ def check(changelog: str, version: str, tag: str) -> None:
 
 
 def prepare(version: str) -> None:
-    """Write version and changelog anew."""
+    """Write the version and the changelog."""
     today = datetime.now(timezone.utc).date()
     changelog = dated(CHANGELOG.read_text(encoding="utf-8"), version, today.isoformat())
     source = VERSION_FILE.read_text(encoding="utf-8")
@@ -111,7 +111,7 @@ def prepare(version: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Do what the arguments say."""
+    """Run one of the commands."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.release", description="Prepare and check a release."
     )

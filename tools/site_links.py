@@ -1,8 +1,8 @@
 """
-Follow every link inside a built site: ``python tools/site_links.py FOLDER``.
+Check every link inside a built site: ``python tools/site_links.py FOLDER``.
 
-A link is one of ``href`` and ``src`` that leads to no other host. It has to lead to a file of the folder and, where it
-names one, to an element with that id.
+A link is a ``href`` or ``src`` to the same site. It must lead to a file of the folder and, if it names one, to an
+element with that id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass
 class Page(HTMLParser):
-    """What one page offers and where it leads."""
+    """The anchors and links of a page."""
 
     anchors: set[str] = field(default_factory=set)
     links: set[str] = field(default_factory=set)
@@ -72,7 +72,7 @@ def _leads_somewhere(folder: Path, site: dict[Path, Page], path: Path, link: str
 
 
 def main(folder: str) -> int:
-    """Print what is broken, and how much was looked at."""
+    """Print the broken links and the number of links that were checked."""
     site, lost = pages(Path(folder)), broken(Path(folder))
     for line in lost:
         print(f"leads nowhere: {line}")

@@ -1,5 +1,5 @@
 """
-Run one step of `make test` under a heading, and tell how long it took.
+Run one step of `make test` under a heading, and print how long it took.
 
     python tools/step.py HEADING COMMAND...
 

@@ -58,6 +58,39 @@ def test_a_change_that_writes_nothing_or_fails_leaves_all_as_it_was(backend: Bac
     assert add_one(store) == 2
 
 
+@pytest.mark.parametrize("dies", [False, True], ids=["hangs", "dies"])
+def test_a_reader_never_waits_for_a_writer(shared: Backend, *, dies: bool) -> None:
+    write(shared.store(), {"n": 1})
+    inside, entered = os.pipe()
+    released, release = os.pipe()
+
+    def hang(snapshot: Snapshot) -> tuple[None, None]:
+        os.write(entered, b".")
+        os.read(released, 1)
+        return None, None
+
+    writer = fork(lambda: shared.store().update("doc", hang))
+    assert os.read(inside, 1) == b"."
+    if dies:
+        writer.kill()
+        writer.join()
+    assert shared.store().load("doc").state == {"n": 1}
+    if not dies:
+        os.write(release, b".")
+        writer.join()
+    assert add_one(shared.store()) == 2
+    for end in (inside, entered, released, release):
+        os.close(end)
+
+
+def test_a_thread_that_reads_never_waits_for_one_that_writes(backend: Backend) -> None:
+    store = backend.store()
+    write(store, {"n": 1})
+    reader = backend.store()
+    found = store.update("doc", lambda snapshot: (None, reader.load("doc")))
+    assert found.state == {"n": 1}
+
+
 def test_no_change_of_50_processes_is_lost(shared: Backend) -> None:
     def add_twice(i: int) -> list[int]:
         store = shared.store()

@@ -1,4 +1,4 @@
-"""Every store, as the tests of what all of them promise see it: how a process opens it, and how it can be spoiled."""
+"""The stores as the conformance tests use them: how a process opens a store, and how its content can be damaged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def last_moment() -> None:
-    """What a process does before it dies, where a test has something in mind."""
+    """What a process does before it dies; a test may replace it."""
 
 
 def die(*args: object, **options: object) -> Any:
@@ -46,9 +46,9 @@ class Backend:
     """
     One kind of store.
 
-    :ivar shared: among processes, not only among threads.
-    :ivar sees_death: a dead process is replaced at once; otherwise its lease has to run out.
-    :ivar clock_step_seconds: how far its clock goes at once.
+    :ivar shared: processes share it, not only threads.
+    :ivar sees_death: another process takes over from a dead one at once; otherwise its lease has to end first.
+    :ivar clock_step_seconds: resolution of its clock.
     """
 
     shared = True
@@ -67,7 +67,7 @@ class Backend:
         raise NotImplementedError
 
     def rest(self) -> None:
-        """Give back what this process holds."""
+        """Release what this process holds."""
         for store in self._opened:
             store.rest()
 
@@ -79,28 +79,28 @@ class Backend:
         raise NotImplementedError
 
     def set_aside(self, document: str) -> bytes | None:
-        """Read what was found in place of a document and could not be true."""
+        """Read the content that was set aside because it could not be a document."""
         return self.store().read_blob(document, "unreadable")
 
     def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
         """
-        Return what the option ``store`` says, and the connection that it names.
+        Return the value of the option ``store``, and the connection that it names.
 
         :param conn_id: for that connection.
-        :return: the connection as the fields of Airflow's REST API; empty: none is needed.
+        :return: the connection in the form of Airflow's REST API; empty if none is needed.
         """
         raise NotImplementedError
 
     def overwrite(self, document: str, content: str) -> None:
-        """Put something else in place of a document."""
+        """Replace the stored document by other content."""
         raise NotImplementedError
 
     def lose(self, document: str) -> None:
-        """Drop a document and leave its tokens."""
+        """Remove a document and leave its tokens."""
         raise NotImplementedError
 
     def die_half_written(self, task: TokenManager) -> None:
-        """Let a task die in the middle of storing its token."""
+        """Kill a task while it stores its token."""
         raise NotImplementedError
 
 

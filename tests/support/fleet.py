@@ -1,4 +1,4 @@
-"""Many processes at once, as Airflow makes them: forked, released together, each with nothing but the shared store."""
+"""Many processes at once, as Airflow makes them: forked, released together, each with only the shared store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ APP_ID, SECRET = "demo-app", "ZW11bGF0b3ItZGVtby1zZQ=="
 
 
 def manager(url: str, store: TokenStore, *, secret: str = SECRET, quota: Quota | None = None) -> TokenManager:
-    """What a task process has: a client of its own over a store that all share."""
+    """The token manager of a task process: with a client of its own, over the shared store."""
     client = ChannelTalkClient(Transport(url))
     return TokenManager(
         base_url=url,
@@ -49,7 +49,7 @@ def file_manager(
 
 @dataclass
 class Child:
-    """A forked process and what came of it."""
+    """A forked process and its result."""
 
     pid: int
     reader: int
@@ -103,14 +103,14 @@ def fork(work: Callable[[], Any], *, gate: int | None = None) -> Child:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this process when its parent is gone, however that went (Linux)."""
+    """Let the kernel kill this process when its parent ends (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @dataclass
 class Outcome:
-    """Of one run of many processes."""
+    """The results of one run of many processes."""
 
     results: list[Any]
     seconds: float
@@ -126,7 +126,8 @@ def together(count: int, work: Callable[[int], Any]) -> Outcome:
         children = [fork(_closing(opener, work, index), gate=gate) for index in range(count)]
     os.close(gate)
     began = time.monotonic()
-    # Every child holds a copy of the opener until it runs; so one byte each, not the end of the pipe, releases them.
+    # Every child holds a copy of the opener until it runs, so closing the pipe would not release them: one byte each
+    # does.
     os.write(opener, b"." * count)
     results = [child.join() for child in children]
     os.close(opener)

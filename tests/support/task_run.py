@@ -27,7 +27,7 @@ SOME_ID = UUID("00000000-0000-4000-8000-000000000000")
 
 
 class Supervisor:
-    """The other end of the task runner: records what it is told, knows nothing unless a subclass does."""
+    """The other end of the task runner: records its messages, and has no answers unless a subclass has."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -46,13 +46,13 @@ class Supervisor:
         return [msg for msg in self.told if isinstance(msg, kind)]
 
     def masked(self) -> set[str]:
-        """Each text that was told in order to be masked."""
+        """Each text that was sent to be masked."""
         values = [msg.value for msg in self.of(MaskSecret)]
         texts = [one for value in values for one in (value if isinstance(value, list) else [value])]
         return {text for text in texts if isinstance(text, str)}
 
     def visible(self) -> str:
-        """Everything but what was told in order to be masked."""
+        """Everything but the texts that were sent to be masked."""
         return "\n".join(msg.model_dump_json() for msg in self.told if not isinstance(msg, MaskSecret))
 
 
@@ -72,7 +72,7 @@ class Outcome:
 
     @property
     def link(self) -> Any:
-        """What Airflow keeps of the operator's link once the task has ended."""
+        """The operator's link as Airflow stores it when the task has ended."""
         return next(msg.value for msg in self.supervisor.of(SetXCom) if msg.key == OpenChatLink().xcom_key)
 
     @property

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UI_PORT, UI_EMULATOR_PORT = 8080, 8765
-# One who may do everything, and one who may not see connections.
+# One user with all rights, and one who may not see connections.
 UI_USERS = (USER, "viewer")
 PAGE_PATH = "/plugin/channel-talk"
 
 
 class Interrupted(BaseException):
-    """A signal asked us to stop. No Exception: nothing may swallow it."""
+    """A signal asked to stop. It is not an Exception, so that nothing catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -43,7 +43,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Turn the first signal into Interrupted and ignore the next ones: by then we are stopping already."""
+    """Turn the first signal into Interrupted and ignore the next ones, since the demo is stopping already."""
 
     def interrupt(number: int, _: object) -> None:
         for name in SIGNALS:
@@ -75,7 +75,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def addresses(demo: Demo) -> str:
-    """Return where to look at what runs."""
+    """Return the addresses of the pages to look at."""
     log_ins = (f"\n  log in as {user:<8}password {word}" for user, word in demo.home.passwords.items())
     return "".join(
         [
@@ -89,7 +89,7 @@ def addresses(demo: Demo) -> str:
 
 
 def run(options: Options, progress: Progress, *, ui: bool) -> int:
-    """Run the demo, tell about it, and return the exit status."""
+    """Run the demo, print its report, and return the exit status."""
     with Demo(options, progress) as demo:
         result = demo.run()
         progress.say(report(result, demo.home.logs))
@@ -101,7 +101,7 @@ def run(options: Options, progress: Progress, *, ui: bool) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo as the command line says."""
+    """Run the demo with the arguments of the command line."""
     wanted = parse(arguments)
     options = Options(
         home=wanted.home.resolve(),

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class DemoSetupError(Exception):
-    """The demo could not be brought up; the message tells what to look at."""
+    """The demo could not be started; the message says what to look at."""
 
 
 class AirflowHome:
     """
-    A directory that one Airflow lives in.
+    The home of one Airflow.
 
     :param path: made when missing; everything below it belongs to the demo.
     :param dags_folder: where the DAGs are.
@@ -64,11 +64,11 @@ class AirflowHome:
 
     @property
     def password(self) -> str:
-        """Of the user who may do everything."""
+        """The password of the user with all rights."""
         return self.passwords[USER]
 
     def environment(self) -> dict[str, str]:
-        """Return what every process of this Airflow is started with. It holds no secret of the services."""
+        """Return the environment of every process of this Airflow. It has no secret of the services."""
         settings = {
             "CORE__DAGS_FOLDER": str(self.dags_folder),
             "CORE__EXECUTOR": "LocalExecutor",
@@ -89,7 +89,7 @@ class AirflowHome:
         return airflow_environment(self.path, settings)
 
     def prepare(self) -> None:
-        """Throw the last run away and lay out an empty Airflow."""
+        """Remove the last run and prepare an empty Airflow."""
         for directory in (self.logs, self.output, self.tokens):
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(mode=0o700)
@@ -123,7 +123,7 @@ class AirflowHome:
         if migrated.returncode:
             raise DemoSetupError(f"the metadata database could not be made; see {output}")
         with sqlite3.connect(self.database) as connection:
-            # One file that can be copied: whatever is still in the write-ahead log goes into the database.
+            # To get one file that can be copied, the write-ahead log is moved into the database.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
         self.database.replace(self._pristine)

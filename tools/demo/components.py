@@ -63,7 +63,7 @@ def own_processes() -> Iterator[psutil.Process]:
 
 
 def listening_addresses(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
-    """Return (address, port) of every TCP socket that one of the processes listens on."""
+    """Return (address, port) of every TCP socket on which one of the processes listens."""
     found = set()
     for process in processes:
         with contextlib.suppress(psutil.Error):

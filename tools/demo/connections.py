@@ -22,7 +22,7 @@ INBOUND_CONNECTION = "channel_talk_default"
 
 def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
     """
-    Return them as the REST API takes them.
+    Return them in the form of the REST API.
 
     :param emulator_url: of the emulator, which is both services.
     """
@@ -58,12 +58,12 @@ def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
 
 
 def _inbound(canaries: Canaries) -> JSONObject:
-    """Return what the App Store shows that it is itself with."""
+    """Return the keys that prove requests of the App Store."""
     return {"signing_key": canaries.signing_key, "webhook_token": canaries.webhook_token}
 
 
 def _login(canaries: Canaries) -> JSONObject:
-    """Return what the access token of a user is fetched with."""
+    """Return the credentials for the access token of a user."""
     return {
         "client_id": BENLLY_CLIENT_ID,
         "client_secret": canaries.client_secret,
@@ -74,7 +74,7 @@ def _login(canaries: Canaries) -> JSONObject:
 
 def inbound_settings(api_url: str, canaries: Canaries) -> JSONObject:
     """
-    Return what the emulator has to know to send webhooks and calls to Airflow.
+    Return the settings with which the emulator sends webhooks and calls to Airflow.
 
     :param api_url: of the api-server.
     :return: ``app``, fields of the setting of an app, and ``webhooks``, the setting.

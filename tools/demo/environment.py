@@ -1,8 +1,8 @@
 """
-What the processes of an Airflow are started with.
+The environment of the processes of an Airflow.
 
-Invariant: nothing of the caller's Airflow is read: every AIRFLOW* variable is dropped, and so are proxies (all talk is
-to 127.0.0.1). Keys are made for one run.
+Invariant: nothing of the caller's Airflow is read: every AIRFLOW* variable is removed, and so are proxies, since
+everything is on 127.0.0.1. Keys are made for one run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 UNWANTED = re.compile(r"AIRFLOW.*|PYTHON.*|VIRTUAL_ENV|.*_proxy", re.IGNORECASE)
 USER = "admin"
-# Nothing from outside, nothing to outside, and little waiting.
+# Nothing from or to the outside, and short waits.
 COMMON_SETTINGS = {
     "CORE__LOAD_EXAMPLES": "False",
     "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
@@ -36,13 +36,13 @@ COMMON_SETTINGS = {
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the caller's environment without what would change Airflow or Python."""
+    """Return the caller's environment without the variables that change Airflow or Python."""
     return {name: value for name, value in os.environ.items() if not UNWANTED.fullmatch(name)}
 
 
 def airflow_environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """
-    Return what a process of an Airflow is started with.
+    Return the environment of a process of an Airflow.
 
     :param home: its AIRFLOW_HOME.
     :param settings: options by ``SECTION__KEY``, over the common ones.
@@ -58,7 +58,7 @@ def airflow_environment(home: Path, settings: Mapping[str, str]) -> dict[str, st
 
 def api_settings(port: int, url: str | None = None) -> dict[str, str]:
     """
-    Return where the api-server listens and is found, on 127.0.0.1 only.
+    Return the address settings of the api-server, on 127.0.0.1 only.
 
     :param url: of the api-server, its path included; default: without one.
     """

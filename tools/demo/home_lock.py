@@ -18,10 +18,10 @@ class HomeInUseError(Exception):
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
     """
-    Hold a directory for this process; the kernel lets go of it however the process ends.
+    Lock a directory for this process; the kernel releases it however the process ends.
 
-    :param path: made when missing.
-    :raises HomeInUseError: somebody else holds it.
+    :param path: created if missing.
+    :raises HomeInUseError: another process holds it.
     """
     path.mkdir(parents=True, exist_ok=True)
     with (path / "lock").open("a+", encoding="ascii") as lock:

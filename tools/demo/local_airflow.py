@@ -1,8 +1,8 @@
 """
 A real Airflow on this machine, beside an emulator.
 
-Invariant: whatever was started is stopped when the ``with`` block is left, in the reverse order; the emulator goes
-last, so that no task sees it vanish.
+Invariant: everything that was started is stopped when the ``with`` block ends, in the reverse order. The emulator is
+last, so that no task sees it disappear.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 class LocalAirflow:
     """
-    Brings both up. What is done with them is up to subclasses.
+    Starts both; subclasses use them.
 
     :param home: which Airflow it is.
     :param progress: where to say what is going on.
@@ -45,11 +45,11 @@ class LocalAirflow:
     """
 
     start_timeout_seconds = 300.0
-    """Until Airflow is up, and again until it knows its DAGs."""
+    """Maximum time until Airflow is up, and again until it knows its DAGs."""
     wait_seconds = 900.0
-    """Of everything else that is waited for, each for itself."""
+    """Maximum time of every other wait."""
     poll_seconds = POLL_SECONDS
-    """Between two looks at it."""
+    """Seconds between two checks."""
 
     def __init__(self, home: AirflowHome, progress: Progress, *, emulator_port: int = 0) -> None:
         self.home = home
@@ -73,7 +73,7 @@ class LocalAirflow:
         self._stack.close()
 
     def emulator_settings(self) -> JSONObject:
-        """Return what the emulator is started with."""
+        """Return the settings of the emulator."""
         return self.canaries.emulator_settings()
 
     def connections(self) -> Iterable[JSONObject]:

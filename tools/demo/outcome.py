@@ -1,4 +1,4 @@
-"""Read what happened off the two sides: Airflow's task instances and the emulator's journal."""
+"""Reads what happened on both sides: Airflow's task instances and the emulator's journal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tasks_of(instances: Iterable[Mapping[str, JSON]], run_ids: Mapping[str, str]
 
 
 def effects_at(emulator: EmulatorControl, app_id: str) -> Effects:
-    """Return what the services were made to do."""
+    """Return the effects at the services."""
     return Effects(
         messages=[(message["chatId"], text_of(message)) for message in emulator.messages()],
         commands=[str(command["name"]) for command in emulator.commands(app_id)],
@@ -50,7 +50,7 @@ def effects_at(emulator: EmulatorControl, app_id: str) -> Effects:
 
 
 def token_uses(emulator: EmulatorControl) -> list[TokenUse]:
-    """Return what each scope cost, as the service counted it, and what it served."""
+    """Return the token requests of each scope, as the service counted them, and its calls."""
     requests: Mapping[str, int] = emulator.stats()["token_requests_by_scope"]
     served = [
         (entry["scope"], entry["client"])

@@ -1,4 +1,4 @@
-"""Say what is going on: one line that is rewritten on a terminal, a plain line every few seconds elsewhere."""
+"""Shows progress: one line that is rewritten on a terminal, otherwise a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLAIN_INTERVAL_SECONDS = 5.0
 
 class Progress:
     """
-    What the demo says while it works.
+    The progress of the demo.
 
     :param stream: where to; standard output by default.
     """
@@ -29,7 +29,7 @@ class Progress:
         return time.monotonic() - self._started_at
 
     def update(self, text: str) -> None:
-        """Show where we are."""
+        """Show the present step."""
         if self._terminal:
             width = shutil.get_terminal_size().columns
             self._write(f"\r\x1b[K{self._stamped(text)[: width - 1]}")
@@ -37,13 +37,13 @@ class Progress:
             self.step(text)
 
     def say(self, text: str) -> None:
-        """Write something that stays."""
+        """Write a line that stays."""
         clear = "\r\x1b[K" if self._terminal else ""
         self._write(f"{clear}{text}\n")
         self._updated_at = time.monotonic()
 
     def step(self, text: str) -> None:
-        """Write something that stays, with the time."""
+        """Write a line that stays, with the time."""
         self.say(self._stamped(text))
 
     def _stamped(self, text: str) -> str:

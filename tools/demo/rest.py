@@ -1,5 +1,5 @@
 """
-Airflow's REST API, as far as the demo uses it: what a person does with the mouse.
+The part of Airflow's REST API that the demo uses.
 
 Invariant: secrets go to Airflow through here only (POST of a connection), never through an environment
 or a file, so that what is found of them afterwards was left by the provider.
@@ -52,7 +52,7 @@ class AirflowRest:
         self._session.trust_env = False
 
     def healthy(self) -> dict[str, bool]:
-        """Return which components have sent a heartbeat; nothing while the api-server does not answer."""
+        """Return which components have sent a heartbeat; empty while the api-server does not answer."""
         try:
             answer = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=TIMEOUT_SECONDS)
         except requests.RequestException:
@@ -62,7 +62,7 @@ class AirflowRest:
         return {name: part["status"] == "healthy" for name, part in answer.json().items() if part}
 
     def missing_components(self) -> str | None:
-        """Name the components that are not up yet; None when all are."""
+        """Return the names of the components that are not up yet; None if all are."""
         states = self.healthy()
         missing = [name for name, healthy in states.items() if not healthy] if states else ["api-server"]
         return ", ".join(missing) or None
@@ -176,10 +176,10 @@ class AirflowRest:
 
     def _ask(self, http_method: str, path: str, body: JSON) -> JSON:
         """
-        Send a request, and again where Airflow fails with it.
+        Send a request, and again if Airflow fails.
 
-        On SQLite it does so while its scheduler writes for long. Each of these requests may be repeated: what was done
-        all the same is a conflict then.
+        On SQLite it fails while its scheduler writes for long. Each of these requests may be repeated: if the first one
+        worked after all, the second one gets a conflict.
         """
         retrying = Retrying(
             stop=stop_after_attempt(TRIES),
@@ -193,6 +193,6 @@ class AirflowRest:
         if answer.status_code == requests.codes.conflict and retrying.statistics["attempt_number"] > 1:
             return None
         if not answer.ok:
-            # The answer may repeat what was sent; the path does not.
+            # The answer may repeat secrets of the request; the path has none.
             raise RestError(f"{http_method} {path}: HTTP {answer.status_code}")
         return answer.json() if answer.content else None

@@ -1,5 +1,5 @@
 """
-What a run of the demo came to, and the verdict over it.
+The result of a run of the demo, and whether it was good.
 
 Invariant: pure. `DemoResult.problems()` is the only place that decides whether a run was good.
 """
@@ -39,7 +39,7 @@ class Task:
 @dataclass(frozen=True)
 class TokenUse:
     """
-    What one token scope cost and what it was good for.
+    The token requests of a scope, and the calls that were made with its token.
 
     :param requests: token requests that the service counted.
     :param calls: calls that were made with its token.
@@ -55,7 +55,7 @@ class TokenUse:
 @dataclass(frozen=True)
 class Effects:
     """
-    What the services were made to do.
+    The effects at the services.
 
     :param messages: chat and text of each.
     :param commands: names of the registered ones.
@@ -86,7 +86,7 @@ class Story:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """Everything that is known when the last task has ended."""
+    """The result when the last task has ended."""
 
     run_states: dict[str, str]
     tasks: Sequence[Task]
@@ -101,11 +101,11 @@ class DemoResult:
         return [task for task in self.tasks if task.state not in GREEN]
 
     def processes(self) -> int:
-        """Return how many task processes there were at least: one for each try."""
+        """Return the minimum number of task processes: one for each try."""
         return sum(task.try_number for task in self.tasks)
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the run, a line each; nothing when it is good."""
+        """Return the problems of the run, one per line; empty if it was good."""
         problems = [f"{file} could not be imported" for file, _ in self.import_errors]
         problems += [
             f"{dag}: the run is {state}" for dag, state in self.run_states.items() if state != "success"

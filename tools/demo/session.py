@@ -1,7 +1,7 @@
 """
 One run of the demo, from the empty home to the result.
 
-Invariant: what the result tells was collected while everything still stood.
+Invariant: the result was collected while everything was still running.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from tools.demo.result import Task
     from tools.demo.scenarios import Scenario
 
-# Somebody is at the desk, so that an example which waits for that comes to its end.
+# An agent answers chats, so that an example which waits for that comes to its end.
 DESK = {"user_chats_close_after_seconds": 10}
-# While somebody looks on, the DAGs run again this long after they were last started.
+# While a person watches, the DAGs run again this long after their last start.
 ROUND_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Options:
     """
-    What a run is to be like.
+    The options of a run.
 
     :param home: directory that belongs to the demo.
     :param dags_folder: every DAG in it is run.
@@ -104,7 +104,7 @@ class Demo(LocalAirflow):
         self._wait("waiting for the DAGs to be parsed", self._unparsed)
 
     def run(self) -> DemoResult:
-        """Do what a user would: add the connections, switch the DAGs on, run them, look at what happened."""
+        """Do what a user does: add the connections, switch the DAGs on, run them, look at the result."""
         self.add_connections()
         self.wait_for_dags()
         import_errors = self.rest.import_errors()
@@ -122,7 +122,7 @@ class Demo(LocalAirflow):
         )
 
     def hold(self) -> None:
-        """Stay up until interrupted, or until a component ends, and run the DAGs again now and then."""
+        """Keep running until interrupted, or until a component ends, and run the DAGs again at intervals."""
         for number in itertools.count(1):
             until = time.monotonic() + ROUND_SECONDS
             while time.monotonic() < until:
@@ -136,7 +136,7 @@ class Demo(LocalAirflow):
             self.log_in()  # the last one may have run out
             self._start_all(run_id)
         except (RestError, requests.RequestException) as error:
-            # Whoever looks on may have deleted or changed anything: that ends nothing.
+            # The person who watches may have deleted or changed anything; that must not end the demo.
             self.progress.step(f"the DAGs were not all started again: {error}")
 
     def _start_all(self, run_id: str) -> None:
@@ -178,7 +178,7 @@ class Demo(LocalAirflow):
             time.sleep(POLL_SECONDS)
 
     def _look(self) -> list[str]:
-        """Take in the states of the runs, tell about each that has ended, and return those that still run."""
+        """Read the states of the runs, report each that has ended, and return those that still run."""
         for (dag_id, run_id), state in self.rest.run_states().items():
             if self._run_ids.get(dag_id, "") is None:
                 self._run_ids[dag_id] = run_id

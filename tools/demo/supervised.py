@@ -2,7 +2,7 @@
 Processes by name, each under a supervisor.
 
 Invariant: every process that is started here has a supervisor (supervisor.py), so that none outlives the runner,
-however that ends. What a process prints goes to a file.
+however that ends. The output of a process goes to a file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Command:
 
 
 class SupervisedProcesses:
-    """Starts and stops; whatever still runs when the ``with`` block is left is stopped."""
+    """Starts and stops processes; all that still run at the end of the ``with`` block are stopped."""
 
     def __init__(self) -> None:
         self._supervisors: dict[str, subprocess.Popen[bytes]] = {}
@@ -84,7 +84,7 @@ class SupervisedProcesses:
         return self._supervisors[name].pid
 
     def names(self) -> list[str]:
-        """Return what was started and neither killed nor stopped."""
+        """Return the names of the processes that were started and neither killed nor stopped."""
         return list(self._supervisors)
 
     def ports(self, name: str) -> set[int]:
@@ -106,10 +106,11 @@ class SupervisedProcesses:
                 )
 
     def kill(self, name: str) -> None:
-        """Let a process and all that it started die at once, as if its machine were gone."""
+        """Kill a process and all that it started at once, as if its machine had failed."""
         supervisor = self._supervisors.pop(name)
         doomed: list[psutil.Process] = []
-        # All are stopped before the first one dies: none may see another's end and tidy up, or start one more.
+        # All are stopped before the first one dies, so that none sees the end of another and cleans up or starts a new
+        # one.
         while found := [process for process in _below(supervisor.pid) if process not in doomed]:
             _signal(found, signal.SIGSTOP)
             doomed += found

@@ -1,5 +1,5 @@
 """
-Run a command and, when it has to end, end everything that it ever started.
+Run a command and, when it has to end, end everything that it started.
 
 Invariant: when the process that holds the other end of our stdin is gone, however it went, nothing of the command
 is left. Stdin is a pipe whose only writer is the runner: the kernel closes it on kill -9 too. On Linux the supervisor
@@ -33,7 +33,7 @@ LINUX = sys.platform.startswith("linux")
 
 
 def adopt_orphans() -> None:
-    """Make orphaned descendants our children, where the system can."""
+    """Make orphaned descendants children of this process, if the system can."""
     if LINUX:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -49,7 +49,7 @@ def reap(command_pid: int) -> None:
 
 
 def tell_all(what: int) -> bool:
-    """Send a signal to everything below us that still runs; tell whether there was anything."""
+    """Send a signal to all running descendants; return whether there were any."""
     alive = False
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
@@ -60,7 +60,7 @@ def tell_all(what: int) -> bool:
 
 
 def wait_until(done: Callable[[], bool], seconds: float) -> bool:
-    """Poll until `done` or until the time is over; tell which."""
+    """Poll until `done` or until the time is over; return whether it is done."""
     until = time.monotonic() + seconds
     while not done():
         if time.monotonic() > until:
@@ -70,7 +70,7 @@ def wait_until(done: Callable[[], bool], seconds: float) -> bool:
 
 
 def end(command: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """Ask the command, then everybody below it, then nobody any more."""
+    """Ask the command to end, then its descendants, then kill the rest."""
     with contextlib.suppress(ProcessLookupError):
         command.terminate()
     wait_until(lambda: command.poll() is not None, grace_seconds)
@@ -93,7 +93,7 @@ def watch(command: subprocess.Popen[bytes], signals: int) -> None:
 
 
 def listen() -> int:
-    """Return a descriptor that can be read as soon as a signal has come: its number, as a byte."""
+    """Return a descriptor that becomes readable at a signal; it holds the signal's number, as a byte."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -103,7 +103,7 @@ def listen() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command until it ends or has to."""
+    """Run the command until it ends or has to end."""
     grace_seconds, command_line = float(arguments[0]), arguments[1:]
     adopt_orphans()
     signals = listen()

@@ -1,4 +1,4 @@
-"""Wait until everything is there, and say meanwhile what is missing."""
+"""Waits until everything is there, and shows what is missing."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def wait_until_there(
     pause_seconds: float = POLL_SECONDS,
 ) -> None:
     """
-    Wait until nothing is missing any more.
+    Wait until nothing is missing.
 
-    :param what: is waited for.
-    :param missing: names what is; None when nothing is.
-    :param check: raises when something has ended that must not.
-    :param progress: where to say it.
-    :param seconds: how long at most.
-    :param pause_seconds: between two looks.
+    :param what: the name of the wait.
+    :param missing: names what is missing; None if nothing is.
+    :param check: raises if a process has ended that must not end.
+    :param progress: shows it.
+    :param seconds: maximum time.
+    :param pause_seconds: between two checks.
     :raises DemoSetupError: something is missing after that time.
     """
     until = time.monotonic() + seconds

@@ -46,7 +46,7 @@ CHANNELS = ("ch-1", "ch-2", "ch-3")
 @dataclass(frozen=True)
 class Options:
     """
-    What the deployment is to be like.
+    The options of the deployment.
 
     :param home: directory that belongs to it.
     :param dags_folder: what is deployed to every host.
@@ -138,7 +138,7 @@ class Deployment:
 
     def staff(self, store: str, count: int = WORKERS) -> None:
         """
-        See to it that so many workers take work, all with one token store.
+        Make this number of workers take work, all with one token store.
 
         :param store: its address; workers with another one are stopped.
         """
@@ -163,13 +163,13 @@ class Deployment:
         return ", ".join(late) or None
 
     def kill_worker(self, name: str) -> None:
-        """Let a worker's whole host die."""
+        """Kill a worker's whole host."""
         self.progress.step(f"killing {name}")
         self.workers.kill(name)
 
     def restart_redis(self, *, down_seconds: float) -> None:
         """
-        Let Redis die and start it again.
+        Kill Redis and start it again.
 
         :param down_seconds: between the two.
         """

@@ -1,8 +1,8 @@
 """
-What a host has to itself: AIRFLOW_HOME, temporary files, a copy of the DAG files, a name.
+The parts of a host: AIRFLOW_HOME, temporary files, a copy of the DAG files, a name.
 
-Invariant: no two hosts have a folder in common. The name is told by a module in the host's own ``config`` folder,
-which Airflow puts on the import path.
+Invariant: no two hosts share a folder. A module in the host's own ``config`` folder, which Airflow puts on the import
+path, has the name.
 """
 
 from __future__ import annotations

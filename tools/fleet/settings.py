@@ -1,4 +1,4 @@
-"""The options that all hosts of the fleet have in common, as a deployment would set them."""
+"""The options that all hosts of the fleet share, as a deployment would set them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tools.fleet.servers import Postgres, Redis
 
-# What every task would import otherwise; a task process is a fork of the worker's.
+# Modules that every task would import otherwise; a task process is a fork of the worker's.
 PRELOADED = [
     "airflow_channel_provider.operators.channel_talk",
     "airflow_channel_provider.hooks.channel_talk",
