@@ -74,23 +74,18 @@ function values(command) {
   return given;
 }
 function field(command, parameter) {
-  const name = `${parameter.name}${parameter.required ? " (required)" : ""}`;
-  const common = { "data-parameter": parameter.name, title: parameter.description || null };
-  if (parameter.choices.length) {
-    const choices = parameter.choices.map((choice) => el("option", { value: String(choice.value) }, choice.name));
-    return el("label", {}, name, el("select", common, el("option", { value: "" }, ""), ...choices));
+  const id = `parameter-${parameter.name}`, common = { id, "data-parameter": parameter.name, title: parameter.description || null };
+  const label = el("label", { for: id }, `${parameter.name}${parameter.required ? " (required)" : ""}`);
+  const choices = parameter.type === "bool" ? [{ name: "true", value: "true" }, { name: "false", value: "false" }] : parameter.choices;
+  if (choices.length) {
+    const list = choices.map((choice) => el("option", { value: String(choice.value) }, choice.name));
+    return el("span", { class: "field" }, label, el("select", common, el("option", { value: "" }, ""), ...list));
   }
-  if (parameter.type === "bool") {
-    return el("label", {}, name, el("select", common, ...["", "true", "false"].map((word) => el("option", { value: word }, word))));
-  }
-  const list = `suggestions-${parameter.name}`;
-  const input = el("input", { ...common, autocomplete: "off", list: parameter.suggests ? list : null });
-  if (!parameter.suggests) return el("label", {}, name, input);
-  const found = el("datalist", { id: list });
-  const suggest = () => propose(command, parameter, found);
-  input.addEventListener("focus", suggest);
-  input.addEventListener("input", suggest);
-  return el("label", {}, name, input, found);
+  if (!parameter.suggests) return el("span", { class: "field" }, label, el("input", { ...common, autocomplete: "off" }));
+  const found = el("datalist", { id: `suggestions-${parameter.name}` });
+  const input = el("input", { ...common, autocomplete: "off", list: found.id });
+  for (const event of ["focus", "input"]) input.addEventListener(event, () => propose(command, parameter, found));
+  return el("span", { class: "field" }, label, input, found);
 }
 let asked = 0;
 /* Ask the app what may be typed, a moment after the last key; an answer that is overtaken is not shown. */
