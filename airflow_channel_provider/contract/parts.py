@@ -14,7 +14,15 @@ from airflow_channel_provider.contract.shapes import (
     Text,
     Whole,
 )
-from airflow_channel_provider.contract.sources import COMMAND_SCHEMA, CORE, HACK, INFERRED, SCHEMA, SDK
+from airflow_channel_provider.contract.sources import (
+    COMMAND_SCHEMA,
+    CORE,
+    HACK,
+    HOOK_SCHEMA,
+    INFERRED,
+    SCHEMA,
+    SDK,
+)
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, record
 
 # ---- what JSON is made of
@@ -202,6 +210,46 @@ SUGGESTIONS = record(
     },
     closed=True,
 )
+
+# ---- hooks of an app
+
+HOOK_TYPE = Enumeration(
+    (
+        "app.installed",
+        "app.uninstalled",
+        "command.toggle",
+        "config.saved",
+        "config.deleted",
+        "widget.installed",
+        "widget.uninstalled",
+        "webhook.received",
+        "oauth.connected",
+        "oauth.disconnected",
+    )
+)
+ENDPOINT_TOKEN = Text(
+    least=32, most=128, pattern=r"[A-Za-z0-9_-]+", form="have only letters, digits, _ and -"
+)
+HOOK = record(
+    HOOK_SCHEMA,
+    {
+        "type": HOOK_TYPE,
+        "actionFunctionName": Text(
+            least=1, most=255, pattern=r"[a-zA-Z_][a-zA-Z0-9._]*", form="be the name of a function"
+        ),
+    },
+    {
+        "systemVersion": Text(least=1, most=50, pattern=r"[A-Za-z0-9._-]+", form="be a version"),
+        "targetId": Text(least=1, most=255),
+        "webhook": record(
+            HOOK_SCHEMA,
+            takes={"endpointToken": ENDPOINT_TOKEN, "executionScope": Enumeration(("app", "manager"))},
+            closed=True,
+        ),
+    },
+    closed=True,
+)
+DECLARED_HOOKS = record(HOOK_SCHEMA, {"hooks": ListOf(HOOK)}, closed=True)
 
 # ---- data tables
 

@@ -55,6 +55,7 @@ class Source(NamedTuple):
 
 SCHEMA = Source(Strength.SCHEMA, "app-sdk, schemas of native functions")
 COMMAND_SCHEMA = Source(Strength.SCHEMA, "app-sdk, schema of commands")
+HOOK_SCHEMA = Source(Strength.SCHEMA, "app-sdk, schema of hooks")
 HACK = Source(Strength.PROTO, "ch-proto-for-hackathon")
 CORE = Source(Strength.PROTO, "ch-proto-public")
 """The contract of the server behind; native functions probably obey its limits, which is not proven."""

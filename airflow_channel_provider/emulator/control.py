@@ -308,6 +308,30 @@ class EmulatorControl:
         wanted |= {"events": None if events is None else list(events), "event_form": event_form}
         self._send("webhook", wanted)
 
+    def call_hook(
+        self,
+        app_id: str,
+        hook_type: str,
+        *,
+        channel_id: str | None = None,
+        target_id: str | None = None,
+        params: Mapping[str, JSON] | None = None,
+    ) -> int:
+        """
+        Tell an app that something has happened to it, such as ``app.installed``.
+
+        :param app_id: which app; it has registered the extension ``hook``.
+        :param hook_type: what has happened.
+        :param channel_id: on which channel; None: on none.
+        :param target_id: of the widget or webhook; None: of all.
+        :param params: what its function is given; the vendor publishes no names.
+        :return: how many hooks are called; :meth:`deliveries` says what came of it.
+        :raises ValueError: the app has no such hook.
+        """
+        wanted: JSONObject = {"app_id": app_id, "type": hook_type, "channel_id": channel_id}
+        wanted |= {"target_id": target_id, "params": dict(params or {})}
+        return int(self._send("hook", wanted)["hooks"])
+
     def open_chat(
         self, channel_id: str, *, user_id: str | None = None, text: str | None = None
     ) -> JSONObject:

@@ -10,6 +10,7 @@ from airflow_channel_provider.emulator.chat_view import chat_view
 from airflow_channel_provider.emulator.commands import click_button, run_command, suggest
 from airflow_channel_provider.emulator.conversation import open_chat, write_message
 from airflow_channel_provider.emulator.dialect import write_thing
+from airflow_channel_provider.emulator.hooks import tell_app
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.overview import overview
 from airflow_channel_provider.emulator.ready_connections import ready_connections
@@ -66,6 +67,7 @@ class ControlPlane:
             "app_functions": self._app_function,
             "function_endpoint": self._function_endpoint,
             "webhook": self._set_webhook,
+            "hook": lambda body: tell_app(emulator.world, body),
             "user_chats": lambda body: change_chat(emulator.world, body),
             "open_chat": lambda body: self._thing("userChat", open_chat(emulator.world, body)),
             "write_message": lambda body: self._thing("message", write_message(emulator.world, body)),

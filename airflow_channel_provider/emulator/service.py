@@ -23,6 +23,7 @@ from airflow_channel_provider.emulator.faults import (
     apply_fault_after_call,
     apply_fault_before_call,
 )
+from airflow_channel_provider.emulator.hooks import PUBLIC_PATH, PublicRequest, receive, shown_path
 from airflow_channel_provider.emulator.journal import Journal
 from airflow_channel_provider.emulator.jsontypes import dump, load
 from airflow_channel_provider.emulator.native import answer_app_function, answer_native, identify, read_call
@@ -123,6 +124,8 @@ class Emulator:
             return self._benlly(http_method, path, headers, body)
         if path.startswith(f"{OPEN_API_PATH}/"):
             return self._open_api(http_method, path, query, headers, body)
+        if http_method == "POST" and path.startswith(PUBLIC_PATH):
+            return self._public(path, query, headers, body)
         record = RequestRecord("channel_talk", path, self.clock.now(), method=path, error="no such endpoint")
         return self._finish(record, None, _not_found)
 
@@ -168,6 +171,22 @@ class Emulator:
             identify(self.world, record, token)
         except TokenRefusedError:
             return
+
+    def _public(self, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+        shown = shown_path(path)
+        record = RequestRecord("channel_talk", shown, self.clock.now(), method=shown, size=len(body))
+        fault = self._fault(record, False)
+        request = PublicRequest(path.removeprefix(PUBLIC_PATH), query, headers, body)
+
+        def act() -> Answer:
+            app = receive(self.world, request, record.at)
+            if app is None:
+                record.error = "no such hook"
+                return _not_found()
+            record.app_id, record.acted = app.app_id, True
+            return Answer(202, dump({}))
+
+        return self._finish(record, fault, act)
 
     def _open_api(
         self, verb: str, path: str, query: str, headers: Mapping[str, str], body: bytes

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.app_calls import Endpoint
     from airflow_channel_provider.emulator.clock import Clock
+    from airflow_channel_provider.emulator.hooks import Hook
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.settings import Settings
 
@@ -49,6 +50,7 @@ class App:
     extensions: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
     tables: dict[tuple[str | None, str], JSONObject] = field(default_factory=dict)
     hooks: dict[str, JSONObject] = field(default_factory=dict)
+    declared_hooks: list[Hook] = field(default_factory=list)
 
     def installed_on(self, channel_id: str) -> bool:
         """Whether the app is installed on a channel."""

@@ -1,14 +1,15 @@
-"""The extensions of an app. For its commands the store asks the app itself, where the app has an endpoint."""
+"""The extensions of an app. The store asks the app itself for its commands and hooks, where it has an endpoint."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.contract.parts import DECLARED_COMMANDS, DECLARED_FUNCTIONS
+from airflow_channel_provider.contract.parts import DECLARED_COMMANDS, DECLARED_FUNCTIONS, DECLARED_HOOKS
 from airflow_channel_provider.emulator.answers import PendingAnswer, RefusalError
 from airflow_channel_provider.emulator.app_calls import AppCall, send_all
 from airflow_channel_provider.emulator.functions.base import Function
+from airflow_channel_provider.emulator.hooks import read_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.functions.base import Call
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-_COMMANDS = ("command", "v1")
-# What the store asks for, and what the app has to declare then.
+_FUNCTIONS = ("extension.core.function.getFunctions", DECLARED_FUNCTIONS)
+# What the store asks for, for each extension that it asks about, and what the app has to declare then.
 _QUESTIONS = {
-    "extension.core.function.getFunctions": DECLARED_FUNCTIONS,
-    "extension.command.metadata.getCommands": DECLARED_COMMANDS,
+    ("command", "v1"): dict([_FUNCTIONS, ("extension.command.metadata.getCommands", DECLARED_COMMANDS)]),
+    ("hook", "v1"): dict([_FUNCTIONS, ("extension.hook.metadata.getHooks", DECLARED_HOOKS)]),
 }
 
 
@@ -45,11 +46,11 @@ def set_commands(call: Call, commands: Sequence[JSONObject]) -> None:
 
 
 def _register(call: Call) -> JSON:
-    endpoint = call.app.function_endpoint
-    if endpoint is None or _extension(call) != _COMMANDS:
+    endpoint, questions = call.app.function_endpoint, _QUESTIONS.get(_extension(call))
+    if endpoint is None or questions is None:
         return _registered(call)
-    questions = [AppCall(call.app.app_id, endpoint, method) for method in _QUESTIONS]
-    return PendingAnswer(partial(send_all, questions), partial(_take, call))
+    calls = [AppCall(call.app.app_id, endpoint, method) for method in questions]
+    return PendingAnswer(partial(send_all, calls), partial(_take, call))
 
 
 def _take(call: Call, answers: list[AppAnswer]) -> JSON:
@@ -59,21 +60,25 @@ def _take(call: Call, answers: list[AppAnswer]) -> JSON:
     if answers[-1].error is not None:
         return _failed(answers[-1].error)
     declared = [answer.value for answer in answers]
-    functions, commands = declared
+    questions = _QUESTIONS[_extension(call)]
+    functions, things = declared
     if isinstance(functions, dict) and functions.get("success") is False:
         return _failed(str(functions.get("errorMessage") or "the app does not name its functions"))
     problems = [
         str(violation.under(method.rpartition(".")[2]))
-        for (method, shape), answer in zip(_QUESTIONS.items(), declared, strict=True)
+        for (method, shape), answer in zip(questions.items(), declared, strict=True)
         for violation in shape.check(answer, shape.by)
         if call.counts(violation)
     ]
     if problems:
         return _failed("", problems)
     try:
-        set_commands(call, commands["commands"])
-    except RefusalError as refusal:
-        return _failed("", [refusal.message])
+        if "commands" in things:
+            set_commands(call, things["commands"])
+        else:
+            call.app.declared_hooks = read_hooks(things["hooks"])
+    except (RefusalError, ValueError) as refusal:
+        return _failed("", [str(refusal)])
     return _registered(call)
 
 

@@ -210,7 +210,7 @@ def test_a_mild_emulator_does_not_mind_long_names(emulator: EmulatorThread, app:
     assert commands(emulator) == [("x" * 31, "desk")]
 
 
-@pytest.mark.parametrize("params", [{"extensionName": "hook"}, {"systemVersion": "v2"}])
+@pytest.mark.parametrize("params", [{"extensionName": "widget"}, {"systemVersion": "v2"}])
 def test_no_app_is_asked_for_anything_else(
     emulator: EmulatorThread, app: AppEndpoint, params: dict[str, str]
 ) -> None:

@@ -142,6 +142,7 @@ CONTROLS = st.tuples(
             "app_functions",
             "user_chats",
             "webhook",
+            "hook",
             "open_chat",
             "write_message",
             "run_command",
@@ -193,6 +194,8 @@ RAW = st.tuples(
             "/api/v0.9/channel/1/authorize",
             "/api/v0.9/channels/1/deauthorize",
             "/api/v0.9/channel/1/triggers",
+            f"/public/v1/apps/{DEMO_APP_ID}/hooks/a/b",
+            "/public/v1/apps/",
             "/x",
         ]
     ),
