@@ -35,7 +35,7 @@ def get_provider_info() -> dict[str, object]:
         ],
         "hooks": _modules("hooks", "open_api"),
         "notifications": ["airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier"],
-        "operators": _modules("operators", "approval", "bulk", "paged_read", "users"),
+        "operators": _modules("operators", "approval", "bulk", "open_api", "paged_read", "users"),
         "sensors": _of_channel_talk("sensors"),
         "triggers": _of_channel_talk("triggers"),
         "connection-types": [form.metadata() for form in connection_form.FORMS],

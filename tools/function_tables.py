@@ -2,7 +2,8 @@
 Write the tables of native functions into the docs, from the contract: ``python -m tools.function_tables``.
 
 ``functions.md`` has a section for each function, and one for each object that several functions share; ``reading.md``
-has the functions that list. The text between the two marks of a page is replaced, the rest stays as it is.
+has the functions that list, ``open_api.md`` the operations of Open API. The text between the two marks of a page is
+replaced, the rest stays as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from airflow_channel_provider.contract import parts
 from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
 from airflow_channel_provider.contract.model import NativeFunction
+from airflow_channel_provider.contract.open_api import OPERATIONS
 from airflow_channel_provider.contract.shapes import Rule, Shape
 from airflow_channel_provider.contract.sources import Source
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, Record
@@ -123,7 +125,30 @@ def listings() -> str:
     return "\n".join(["| function | field of the answer | pages |", "|---|---|---|", *rows, ""])
 
 
-PAGES: dict[str, Callable[[], str]] = {"functions.md": tables, "reading.md": listings}
+_SENT_AGAIN = {
+    "read": "yes, a read",
+    "idempotent": "yes",
+    "request_id": "yes, with its `requestId`",
+    "unsafe": "no",
+}
+
+
+def operations() -> str:
+    """Return the table of the operations of Open API."""
+    rows = [
+        f"| `{row.verb} {row.path}` | {row.summary} | {', '.join(f'`{name}`' for name in row.required)} "
+        f"| {f'`{row.items}`' if row.items else ''} | {_SENT_AGAIN[row.retry.value]} |"
+        for row in OPERATIONS
+    ]
+    head = "| call | what it does | `query_params` that it needs | list of | sent again after a lost answer |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows, ""])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "functions.md": tables,
+    "reading.md": listings,
+    "open_api.md": operations,
+}
 
 
 def page(name: str) -> str:

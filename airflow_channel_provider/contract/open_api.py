@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote
 
 from airflow_channel_provider.contract.model import RetryClass
 
@@ -43,6 +44,11 @@ class Operation:
     retry: RetryClass
     items: str | None = None
     required: tuple[str, ...] = ()
+
+    @property
+    def answers_token(self) -> bool:
+        """Whether the answer is a token or a JWT of a user."""
+        return self.path.endswith("/issue")
 
 
 def _get(path: str, summary: str, items: str | None = None, *required: str) -> Operation:
@@ -149,6 +155,20 @@ LISTS: Mapping[str, Operation] = MappingProxyType(
     {operation.path: operation for operation in OPERATIONS if operation.items is not None}
 )
 """Every list by its path."""
+
+
+def variables_of(path: str) -> tuple[str, ...]:
+    """Return the names in braces of a path, in their order."""
+    return tuple(_VARIABLE.findall(path))
+
+
+def fill_path(path: str, values: Mapping[str, str]) -> str:
+    """
+    Return a path with its names in braces filled in, quoted so that each value stays one part of it.
+
+    :param values: by name.
+    """
+    return _VARIABLE.sub(lambda match: quote(values[match[1]], safe=""), path)
 
 
 def find_operation(verb: str, path: str) -> tuple[Operation, dict[str, str]] | None:

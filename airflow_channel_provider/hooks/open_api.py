@@ -275,20 +275,15 @@ def _prepared(method: str, retry_class: RetryClass, body: Mapping[str, Any]) -> 
     return PreparedCall(method, retry_class, body, request_id=request_id)
 
 
-_VARIABLE = re.compile(r"\{(\w+)\}")
-
-
 def _filled(template: str, filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Fill a path in; return it with the parameters that are left."""
-    from urllib.parse import quote
+    from airflow_channel_provider.contract.open_api import fill_path, variables_of
 
-    left = dict(filters)
-
-    def fill(match: re.Match[str]) -> str:
-        snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", match[1]).lower()
+    left, values = dict(filters), {}
+    for name in variables_of(template):
+        snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower()
         value = left.pop(snake, None)
         if value in (None, ""):
             raise ChannelConfigurationError(f"The list {template} needs {snake}; give it as an argument.")
-        return quote(str(value), safe="")
-
-    return _VARIABLE.sub(fill, template), left
+        values[name] = str(value)
+    return fill_path(template, values), left

@@ -88,6 +88,7 @@ def test_there_is_a_test_for_each_snippet() -> None:
         "escaped_blocks",
         "iterate",
         "open_api_hook",
+        "open_api_operator",
         "paged_read",
         "paged_read_to_a_file",
         "pytest_dag",
@@ -122,6 +123,14 @@ def test_open_api_hook(emulator: EmulatorThread) -> None:
     assert names["name"] == "Cafe Morning"
     assert names["chat"]["state"] == "opened"
     assert names["hook"].get("/users/@member-7")["user"]["profile"] == {"name": "Mina"}
+
+
+def test_open_api_operator(emulator: EmulatorThread) -> None:
+    names = run("open_api_operator")
+    assert len(executed(names["opened"])["userChats"]) == 10
+    written = executed(names["answer"])["message"]
+    (message,) = emulator.messages("chat-ch-1-1")
+    assert (message["id"], message["plainText"]) == (written["id"], "We are on it since 2026-01-31.")
 
 
 @needs(*PROVIDER_COMMANDS)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from airflow_channel_provider.contract.model import RetryClass
-from airflow_channel_provider.contract.open_api import OPERATIONS, find_operation, operation_of
+from airflow_channel_provider.contract.open_api import (
+    OPERATIONS,
+    fill_path,
+    find_operation,
+    operation_of,
+    variables_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +52,12 @@ def test_each_row_finds_itself_and_no_other() -> None:
 )
 def test_what_may_be_sent_twice(verb: str, path: str, expected: RetryClass) -> None:
     assert operation_of(verb, path).retry is expected
+
+
+def test_what_is_filled_in_stays_one_part_of_the_path() -> None:
+    path = "/users/@{memberId}/x/{id}"
+    assert variables_of(path) == ("memberId", "id")
+    assert (
+        fill_path(path, {"memberId": "a/b?c#d", "id": "김 100%"})
+        == "/users/@a%2Fb%3Fc%23d/x/%EA%B9%80%20100%25"
+    )

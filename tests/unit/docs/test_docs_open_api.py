@@ -17,8 +17,11 @@ REPEATED = {
 
 
 def test_the_calls_are_those_of_the_contract() -> None:
-    said = [(markdown.code(row[0]), row[2].strip("`"), REPEATED[row[3]]) for row in TABLES[1][1:]]
+    said = [(markdown.code(row[0]), row[3].strip("`"), REPEATED[row[4]]) for row in TABLES[1][1:]]
     assert said == [(f"{row.verb} {row.path}", row.items or "", row.retry.value) for row in OPERATIONS]
+    assert [row[2].replace("`", "") for row in TABLES[1][1:]] == [
+        ", ".join(row.required) for row in OPERATIONS
+    ]
 
 
 def test_the_lists_are_those_of_the_hook() -> None:
