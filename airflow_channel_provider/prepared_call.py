@@ -34,7 +34,7 @@ one of method and parameters; or None, so that it is sent without one."""
 _MADE_OF_TEXT = (int, date, UUID)
 _DESCRIBED_AT_MOST = 5
 WAY_OUT = (
-    "The call was not sent. If the service takes it by now, let it through with contract = off in the section "
+    "The call was not sent. If the service accepts it now, allow it with contract = off in the section "
     '[channel_talk], or with ChannelTalkHook(contract="off").'
 )
 
@@ -101,8 +101,8 @@ def prepare(
         )
     if functions.is_token_request(method):
         raise ChannelConfigurationError(
-            f"{method} is not called directly, since that would spend the quota of 10 token requests in 30 minutes "
-            "uncounted. Use get_access_token().",
+            f"{method} can't be called directly: its token requests would not be counted, and the limit is 10 in "
+            "30 minutes. Use get_access_token().",
             method=method,
         )
     function = functions.lookup(method)
@@ -149,7 +149,7 @@ def as_id(value: object) -> str | None:
     text = str(value)
     if not is_whole(text):
         raise ChannelConfigurationError(
-            "The channel ID holds half of a surrogate pair, which is no character; give it as Channel Talk shows it."
+            "The channel ID holds half of a surrogate pair, which is not a character; give it as Channel Talk shows it."
         )
     return text
 

@@ -106,13 +106,11 @@ def decide(
     if isinstance(error, ChannelRateLimitError):
         return Decision(Action.WAIT, f"{name}: waits until the limit is over", delay_seconds)
     if isinstance(error, ChannelNotSentError):
-        return Decision(Action.RETRY, f"{name}: had no effect, may pass later", delay_seconds)
+        return Decision(Action.RETRY, f"{name}: had no effect and may work later", delay_seconds)
     if isinstance(error, ChannelAmbiguousResultError):
         if error.safe_to_repeat:
-            return Decision(Action.RETRY, f"{name}: a repetition changes nothing", delay_seconds)
-        return Decision(
-            Action.FAIL, f"{name}: it may have had its effect, and a repetition could have it twice"
-        )
+            return Decision(Action.RETRY, f"{name}: a repetition has no further effect", delay_seconds)
+        return Decision(Action.FAIL, f"{name}: it may have taken effect, and a repetition could do it twice")
     if _is_hopeless(error):
         return Decision(Action.FAIL, f"{name}: a repetition would meet the same refusal")
     return Decision(Action.DEFAULT)

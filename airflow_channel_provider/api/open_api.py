@@ -184,6 +184,6 @@ def _query(params: Mapping[str, JSON], operation: str) -> str:
         return f"?{urlencode(pairs)}"
     except UnicodeEncodeError:
         raise ChannelConfigurationError(
-            f"{operation}: a query parameter holds half of a surrogate pair, which is no character.",
+            f"{operation}: a query parameter holds half of a surrogate pair, which is not a character.",
             method=operation,
         ) from None

@@ -188,7 +188,7 @@ def _reason_not_sent(causes: list[BaseException], target: str, attempt: Attempt,
         if any(isinstance(cause, kinds) for cause in causes):
             return sentence.format(target=target)
     settings = ", and the proxy settings of the environment" if proxy else ""
-    return f"{target} can't be connected ({_system_words(causes)}). Check host, port and network{settings}."
+    return f"{target} can't be reached ({_system_words(causes)}). Check host, port and network{settings}."
 
 
 def _certificate_sentence(causes: list[BaseException]) -> str:

@@ -68,7 +68,7 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
         if error.errno not in NO_PLACE:
             raise storage_error(error, path, "looked at") from error
         raise ChannelConfigurationError(
-            f"{argument} names {path}, where no file can be ({error.strerror}); give the path of a file."
+            f"{argument} names {path}, where a file can't exist ({error.strerror}); give the path of a file."
         ) from None
     if stat.S_ISLNK(found.st_mode):
         raise ChannelConfigurationError(

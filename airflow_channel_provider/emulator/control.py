@@ -18,14 +18,14 @@ _TIMEOUT_SECONDS = 30.0
 
 class EmulatorControl:
     """
-    Looks into a running emulator and makes it misbehave.
+    Reads and controls a running emulator.
 
     :param url: its address, such as ``http://127.0.0.1:8765``.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        # A proxy of the environment has no business between a test and its emulator.
+        # A proxy of the environment must not come between a test and its emulator.
         self._opener = build_opener(ProxyHandler({}))
 
     @property
@@ -131,7 +131,7 @@ class EmulatorControl:
 
     def change_generated(self, count: int = 1, channel_id: str | None = None) -> None:
         """
-        Let the generated chats go on changing: messages, states, new chats, edits.
+        Change generated chats: new messages, states, new chats, edits.
 
         :param count: how many changes, now.
         :param channel_id: of which channel; default: the first.
@@ -212,14 +212,14 @@ class EmulatorControl:
         self, fault: str, *, count: int = 1, method: str | None = None, share: float = 1.0, **options: JSON
     ) -> None:
         """
-        Let the next requests go wrong.
+        Make the next requests fail.
 
         :param fault: close_before, close_after, http_500, http_500_after, rate_limit, slow, truncated, html, empty,
             unauthorized, token_quota, first_page or huge.
         :param count: how many requests, from 1 up.
         :param method: only calls of this native function, app function or Benlly endpoint (``authorize``,
             ``deauthorize``, ``oauth_token``), or of this path.
-        :param share: hits so many of the requests that it fits, from above 0 to 1.
+        :param share: share of the matching requests that it hits, above 0 and up to 1.
         :param options: of the fault: ``seconds`` of slow, ``megabytes`` of huge, ``status`` of html, ``cut`` of
             truncated, ``shape`` of rate_limit, unauthorized and token_quota, ``reset_after_seconds`` and
             ``second_document`` of rate_limit, ``retry_after_seconds`` of token_quota.
@@ -229,7 +229,7 @@ class EmulatorControl:
         self._send("inject", body)
 
     def clear_faults(self) -> None:
-        """Forget the faults that wait."""
+        """Remove the faults that still wait."""
         self._send("clear_faults", {})
 
     def revoke_tokens(self, scope: str | None = None, *, refresh_tokens: bool = False) -> int:
@@ -261,7 +261,7 @@ class EmulatorControl:
         http_status: int | None = None,
     ) -> None:
         """
-        Program what an app's function answers; without it, functions echo what they were sent.
+        Set the answer of an app's function; without it, functions return what they were sent.
 
         :param app_id: the app that is called.
         :param method: its function.
@@ -274,7 +274,7 @@ class EmulatorControl:
 
     def set_function_endpoint(self, app_id: str, url: str | None, *, signing_key: str | None = None) -> None:
         """
-        Tell where an app serves its functions: ``registerExtension`` for its commands asks there which it has.
+        Set the address where an app serves its functions; ``registerExtension`` asks there for its commands.
 
         :param app_id: whose.
         :param url: what the service adds its version to, such as ``http://127.0.0.1:8000/functions``; None: nowhere.
@@ -294,10 +294,10 @@ class EmulatorControl:
         event_form: str = "verb",
     ) -> None:
         """
-        Let an address be told of what happens; a webhook of the same name is replaced, and no longer blocked.
+        Send the events of the channels to an address; a webhook of the same name is replaced, and no longer blocked.
 
         :param name: of the webhook.
-        :param url: where it is sent, by POST; None: there is no such webhook any more.
+        :param url: address of the POST requests; None: removes the webhook.
         :param token: added to the URL as its parameter ``token``.
         :param channel_id: whose events; None: those of all channels.
         :param events: such as ``userChat.opened``; None: all.
@@ -386,7 +386,7 @@ class EmulatorControl:
         checked: bool = True,
     ) -> JSONObject:
         """
-        Let a person run a command in a chat: the app is called, and what it says is written into the chat.
+        Run a command in a chat as a person: the app is called, and its answer is written into the chat.
 
         :param name: of a command that an app has registered: for the desk if a manager runs it, for the front if a user
             does.
@@ -397,9 +397,10 @@ class EmulatorControl:
         :param user_id: or the user who runs it.
         :param root_message_id: of the thread in which it is run.
         :param language: of the person.
-        :param checked: whether arguments that do not fit the command are refused, as at the desk; else they are sent.
-        :return: ``type`` of the answer (None: none came), its ``text``, the ``message_id`` with it, and ``error``, why
-            nothing came of it.
+        :param checked: whether arguments that do not fit the command are refused, as Channel Desk does; otherwise they
+            are sent.
+        :return: ``type`` of the answer (None: none came), its ``text``, the ``message_id`` with it, and ``error``, the
+            reason if there is no answer.
         :raises ValueError: no such command, chat, person or message, or an argument does not fit.
         """
         wanted: JSONObject = {"name": name, "chat_id": chat_id, "arguments": dict(arguments or {})}
@@ -421,7 +422,7 @@ class EmulatorControl:
         language: str = "en",
     ) -> JSONObject:
         """
-        Ask what a parameter of a command may be, as while somebody types it.
+        Ask for suggestions for a parameter of a command, as while somebody types it.
 
         :param name: of the command; this and the others as of :meth:`run_command`.
         :param parameter: which is typed.

@@ -1,4 +1,4 @@
-"""The server's side of ``/_emulator``: what happened, what is to go wrong, how it is set up. JSON in, JSON out."""
+"""The server's side of ``/_emulator``: reads what happened, sets faults and settings. JSON in, JSON out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.service import Emulator
     from airflow_channel_provider.emulator.state import App, Channel
 
-# So many generated chats, or users, come in one answer.
+# Number of generated chats, or users, in one answer.
 _STATE_PART = 1_000
 
 

@@ -1,5 +1,5 @@
 """
-How the values of an answer are spelled: all in one dialect, whichever they were kept in or set up with. Pure.
+The spelling of the values of an answer: all in one dialect, however they were stored. Pure.
 
 ``protobuf`` is the JSON form of the vendor's protos: RFC 3339 times, 64-bit integers as text, full names of enums, and
 no field that is empty, zero or false. ``plain`` is the older one of webhooks and the Open API: times in epoch

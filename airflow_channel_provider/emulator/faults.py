@@ -1,4 +1,4 @@
-"""Faults on demand: each waits in a queue for the next requests it fits, and is gone when used up.
+"""Faults on demand: each waits in a queue for the next matching requests, and is removed when used up.
 
 A fault with a share hits only some of them, chosen at random but the same in each run. It is applied either before the
 call, which is then not carried out, or after it, in place of its answer.
@@ -127,7 +127,7 @@ class FaultQueue:
         :param name: which fault.
         :param count: for how many requests.
         :param method: only for this native method, app function, Benlly endpoint or path.
-        :param share: of the requests that it fits, so many are hit, from above 0 to 1.
+        :param share: share of the matching requests that it hits, above 0 and up to 1.
         :param options: of the fault; see :data:`OPTIONS`.
         :raises ValueError: no such fault, option or value.
         """
@@ -161,7 +161,7 @@ class FaultQueue:
         return fault.share >= 1 or self._random.random() < fault.share
 
     def clear(self) -> None:
-        """Forget all that wait."""
+        """Remove all that wait."""
         self._waiting.clear()
 
     def listing(self) -> list[JSONObject]:
@@ -247,7 +247,7 @@ def apply_fault_before_call(
 
 def apply_fault_after_call(fault: Fault, answer: Answer) -> Delivery:
     """
-    Spoil the answer of a call that was carried out.
+    Change the answer of a call that was carried out.
 
     :param fault: one that acts.
     :param answer: what would have been answered.

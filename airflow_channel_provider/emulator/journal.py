@@ -1,4 +1,4 @@
-"""What was asked and what became of it, without a single secret; bounded, oldest entries fall off.
+"""The requests and their outcomes, without secrets; bounded, the oldest entries are dropped.
 
 Numbers (``n``) start at 1 and never repeat until a reset, so ``since`` works however many entries fell off.
 """
@@ -101,7 +101,7 @@ class Journal:
         Entries after number ``n``, oldest first.
 
         :param n: the last number that the caller has seen.
-        :param limit: at most so many.
+        :param limit: maximum number.
         """
         first = self.calls - len(self._entries) + 1
         start = max(0, n + 1 - first)

@@ -1,4 +1,4 @@
-"""The two names that JSON goes by in this package, and the one way it is written and read here."""
+"""The two types of JSON in this package, and the one way to write and read it here."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def target_of(conn: Connection, address: str) -> SqlTarget:
     extra = conn.extra_dejson
     query = extra.get("sqlalchemy_query") or {}
     if not isinstance(query, Mapping):
-        raise _error(address, conn, "has an extra sqlalchemy_query that is no object", "correct it")
+        raise _error(address, conn, "has an extra sqlalchemy_query that is not an object", "correct it")
     return SqlTarget(
         URL.create(
             str(extra.get("sqlalchemy_scheme") or _driver(kind, conn, address)),

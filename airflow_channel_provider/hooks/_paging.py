@@ -40,13 +40,15 @@ def listing_of(method: str, items_field: str | None) -> Listing:
     """
     known = CATALOGUE.get(method)
     if known is not None and known.retry is not RetryClass.READ:
-        raise ChannelConfigurationError(f"{method} changes something; it is no list to read.", method=method)
+        raise ChannelConfigurationError(
+            f"{method} changes data, so it can't be read as a list.", method=method
+        )
     listing = LISTINGS.get(method)
     if items_field:
         return Listing(items_field, listing.paging if listing else Paging.SINCE)
     if listing is None:
         raise ChannelConfigurationError(
-            f"{method}: which field of its result holds the items is not known; give items_field.",
+            f"{method}: the field of its result that holds the items is unknown; give items_field.",
             method=method,
         )
     return listing
@@ -183,7 +185,7 @@ class Pages:
             return None
         cursor = None if name is None else result[name]
         if isinstance(cursor, bool) or not isinstance(cursor, (str, int)):
-            raise self._no_page(f"the answer's {name} is no cursor but a {type(cursor).__name__}")
+            raise self._no_page(f"the answer's {name} is not a cursor but a {type(cursor).__name__}")
         if cursor in self._cursors:
             raise self._repeating(f"its {name} leads back to an earlier page")
         self._cursors.add(cursor)
@@ -208,8 +210,8 @@ class Pages:
 
     def _repeating(self, what: str) -> ChannelResponseError:
         return ChannelResponseError(
-            f"{self.method}: the pages repeat: {what}. Reading stopped there; what was read before is "
-            "perhaps not the whole list.",
+            f"{self.method}: the pages repeat: {what}. Reading stopped there; the items that were "
+            "read may not be the whole list.",
             method=self.method,
         )
 

@@ -49,8 +49,8 @@ def open_store(address: str) -> TokenStore:
         # The rest may be the address of a server, password included.
         named = f"{scheme}://" if "://" in address else repr(address)
         raise ChannelConfigurationError(
-            f"Option [channel_talk] store: {named} is no known store; use file:///absolute/directory, redis://CONN_ID, "
-            "sql://CONN_ID, s3://CONN_ID/BUCKET/PREFIX or memory://."
+            f"Option [channel_talk] store: {named} is not a known store; use file:///absolute/directory, "
+            "redis://CONN_ID, sql://CONN_ID, s3://CONN_ID/BUCKET/PREFIX or memory://."
         )
     with _opening:
         if address not in _opened:
@@ -72,7 +72,9 @@ def _file_store(address: str) -> TokenStore:
     try:
         url = urlsplit(address)
     except ValueError:
-        raise ChannelConfigurationError(f"Option [channel_talk] store: {address!r} is no address.") from None
+        raise ChannelConfigurationError(
+            f"Option [channel_talk] store: {address!r} is not an address."
+        ) from None
     directory = unquote(url.path)
     if url.netloc not in ("", "localhost") or not directory.startswith("/") or directory == "/":
         raise ChannelConfigurationError(
@@ -237,8 +239,8 @@ def _warn_where_it_is_not_shared(scheme: str) -> None:
     if scheme == "memory":
         if os.environ.get("AIRFLOW_CTX_TASK_ID"):
             log.warning(
-                "Option [channel_talk] store is memory://, so this task spends a token request of its own, of 10 in "
-                "30 minutes for all tasks together, and no task knows of those of the others. %s",
+                "Option [channel_talk] store is memory://, so each task sends a token request of its own. The limit "
+                "is 10 in 30 minutes for all tasks together, and no task sees the requests of the others. %s",
                 _remedy(""),
             )
     elif executors := remote_executors():

@@ -209,7 +209,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         items = items_field or (found[0].items if found else None)
         if items is None:
             raise ChannelConfigurationError(
-                f"{stream!r} is no list that is known; name one of {', '.join(STREAMS)} or a path, and give "
+                f"{stream!r} is not a known list; give one of {', '.join(STREAMS)} or a path, and give "
                 "items_field."
             )
         if found and "sortOrder" in found[0].required:

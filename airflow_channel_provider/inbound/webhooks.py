@@ -80,7 +80,7 @@ def read_webhook(
     :raises ValueError: it is no webhook of Channel Talk; the message says why, without a value of it.
     """
     if not isinstance(body, Mapping):
-        raise ValueError("the body is no JSON object")  # noqa: TRY004 - it came from outside
+        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - it came from outside
     entity = body.get("entity")
     if not isinstance(body.get("event"), str) or not isinstance(entity, Mapping):
         raise ValueError("event or entity is missing")  # noqa: TRY004 - as above

@@ -137,8 +137,8 @@ class PagedReadOperator(ChannelTalkBaseOperator):
             size += len(json_line(item))
             if size > self.max_xcom_bytes:
                 raise ChannelConfigurationError(
-                    f"{self.method}: the first {count} items are {size:,} bytes as JSON, and XCom keeps what a task "
-                    f"returns in Airflow's database. Give path, which writes them to a file, or a limit; or raise "
+                    f"{self.method}: the first {count} items are {size:,} bytes as JSON, and XCom stores them in "
+                    f"Airflow's database. Give path, which writes them to a file, or a limit; or raise "
                     f"max_xcom_bytes ({self.max_xcom_bytes:,}).",
                     method=self.method,
                 )

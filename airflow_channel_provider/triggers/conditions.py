@@ -179,7 +179,7 @@ def _imported(path: str) -> Callable[..., Any]:
             "that is installed on workers and triggerers."
         ) from error
     if not callable(found):
-        raise ChannelConfigurationError(f"The predicate {path!r} is no function.")
+        raise ChannelConfigurationError(f"The predicate {path!r} is not a function.")
     return found  # type: ignore[no-any-return]
 
 

@@ -176,7 +176,7 @@ def test_call_blots_out_a_token_that_a_function_hands_out(shell: Shell, emulator
             """--params is not a JSON object; write it as '{"name": "value"}'.""",
         ),
         (["getChannel", "--conn-id", "nowhere"], "There is no connection 'nowhere'; "),
-        (["issueToken"], "issueToken is not called directly, "),
+        (["issueToken"], "issueToken can't be called directly: "),
         (
             ["getUserChat", "--params", '{"userChatId": "no"}'],
             "Connection 'channel_talk_default': getUserChat was ",

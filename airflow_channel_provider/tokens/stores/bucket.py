@@ -145,8 +145,8 @@ class Bucket:
         """Return the error for a server that ignores conditions."""
         server = urlsplit(str(self._opened().meta.endpoint_url)).netloc.rpartition("@")[2]
         return ChannelConfigurationError(
-            f"Option [channel_talk] store: the server {server} behind {self._address} {fault} of a write, so that two "
-            "tasks could spend a token request each without knowing of one another. Use Amazon S3 or another server "
+            f"Option [channel_talk] store: the server {server} behind {self._address} {fault} of a write, so two "
+            "tasks could each send a token request without seeing the other. Use Amazon S3 or another server "
             "with conditional writes, or redis://CONN_ID or sql://CONN_ID; no token request was sent."
         )
 
@@ -218,7 +218,7 @@ class Bucket:
         elif code in _CREDENTIAL_CODES:
             fault = (
                 f"the credentials behind {self._address} are refused ({code}). Renew them in the AWS connection, or in "
-                "the identity of the process, and see that the clock of this host is right"
+                "the identity of the process, and check the clock of this host"
             )
         else:
             fault = f"{self._address} can't be used: {_sentence(error).rstrip('.')}"

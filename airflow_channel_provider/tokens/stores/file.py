@@ -189,8 +189,8 @@ class FileStore:
             self._directory.chmod(0o700)  # made by hand, with the usual umask
             return
         log.warning(
-            "The directory %s of the token store %s. What is in it is sealed, but who may write there can make the "
-            "count of token requests start anew: let it belong to the user who runs the tasks, and chmod 700 it.",
+            "The directory %s of the token store %s. Its content is encrypted, but a user who may write there can "
+            "reset the count of token requests. Its owner must be the user who runs the tasks, and its mode 700.",
             self._directory,
             f"is open to other users (mode {mode:03o})"
             if mine
@@ -259,8 +259,8 @@ class FileStore:
                 if steady() > give_up_at:
                     raise ChannelNotSentError(
                         f"The token store {self.address} has been locked by another process for "
-                        f"{_LOCK_PATIENCE_SECONDS:.0f} s, though it is only ever held for milliseconds: is that "
-                        "process stopped?"
+                        f"{_LOCK_PATIENCE_SECONDS:.0f} s. A process normally locks it for milliseconds; check "
+                        "whether that one is stopped."
                     )
                 time.sleep(random.uniform(0.001, 0.005))
             yield

@@ -164,8 +164,8 @@ class ObjectStore:
                     raise
             time.sleep(pause)
         raise ChannelNotSentError(
-            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, since others were "
-            "always faster. No token request was sent."
+            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, because other "
+            "processes changed it each time. No token request was sent."
         )
 
     def _put(self, document: str, content: bytes, found: _Found) -> str | None:

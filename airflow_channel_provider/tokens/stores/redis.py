@@ -146,8 +146,8 @@ class RedisStore:
         if self._patiently(attempts):
             return result
         raise ChannelNotSentError(
-            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, since others were "
-            "always faster. No token request was sent."
+            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, because other "
+            "processes changed it each time. No token request was sent."
         )
 
     def documents(self) -> Collection[str]:
@@ -277,7 +277,7 @@ class RedisStore:
         if not replicas:
             log.warning(
                 "No replica of the token store %s has acknowledged a write within %.0f s. If its master fails now, the "
-                "token requests that were written down since are not counted.",
+                "token requests that were recorded since then are not counted.",
                 self.address,
                 _ACKNOWLEDGED_SECONDS,
             )

@@ -94,8 +94,8 @@ class SqlStore:
                     return result
             time.sleep(pause)
         raise ChannelNotSentError(
-            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, since others were "
-            "always faster. No token request was sent."
+            f"The token store {self.address} could not be changed for {_PATIENCE_SECONDS:.0f} s, because other "
+            "processes changed it each time. No token request was sent."
         )
 
     def documents(self) -> Collection[str]:

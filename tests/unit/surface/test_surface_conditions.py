@@ -164,7 +164,7 @@ def test_a_predicate_that_fails_is_told_by_its_name(predicate: Any) -> None:
         (Condition(predicate="no_such.module"), "can't be imported"),
         (Condition(predicate="json"), "can't be imported"),
         (Condition(predicate="json.no_such"), "can't be imported"),
-        (Condition(predicate="json.decoder"), "is no function"),
+        (Condition(predicate="json.decoder"), "is not a function"),
     ],
 )
 def test_what_is_no_condition_is_refused(condition: Condition, words: str) -> None:

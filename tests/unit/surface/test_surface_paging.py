@@ -209,9 +209,9 @@ def test_a_list_in_one_answer_is_read_as_it_is() -> None:
         ({"things": {"id": 1}}, "no list of things"),
         ("things", "no list of things"),
         ([1], "no list of things"),
-        ({"things": [], "next": True}, "no cursor but a bool"),
-        ({"things": [], "next": {"id": 1}}, "next is no cursor but a dict"),
-        ({"things": [], "nextCursor": [1]}, "nextCursor is no cursor but a list"),
+        ({"things": [], "next": True}, "not a cursor but a bool"),
+        ({"things": [], "next": {"id": 1}}, "next is not a cursor but a dict"),
+        ({"things": [], "nextCursor": [1]}, "nextCursor is not a cursor but a list"),
         ({"things": [], "next": "n", "hasNext": "yes"}, "hasNext is not true or false but a str"),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_field_that_the_caller_names_is_taken() -> None:
 @pytest.mark.parametrize(
     ("method", "field", "words"),
     [
-        ("writeUserChatMessage", "message", "it is no list to read"),
+        ("writeUserChatMessage", "message", "so it can't be read as a list"),
         ("searchWhatIsNew", None, "give items_field"),
         ("getUserChat", None, "give items_field"),
     ],

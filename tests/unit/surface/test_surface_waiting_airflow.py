@@ -118,7 +118,7 @@ def test_task_whose_call_was_not_sent_is_tried_again_soon(run: Run, mapped: bool
     assert isinstance(told, RetryTask)
     assert told.retry_delay_seconds is not None
     assert 7.5 <= told.retry_delay_seconds <= 15.0
-    assert told.retry_reason == "ChannelNotSentError: had no effect, may pass later"
+    assert told.retry_reason == "ChannelNotSentError: had no effect and may work later"
 
 
 @needs(*RETRY_POLICY)
