@@ -34,8 +34,11 @@ def get_provider_info() -> dict[str, object]:
             },
         ],
         "hooks": _modules("hooks", "open_api"),
-        "notifications": ["airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier"],
-        "operators": _modules("operators", "approval", "bulk", "open_api", "paged_read", "users"),
+        "notifications": [
+            "airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier",
+            "airflow_channel_provider.notifications.command_reply.CommandReplyNotifier",
+        ],
+        "operators": _modules("operators", "approval", "bulk", "dag_command", "open_api", "paged_read", "users"),
         "sensors": _of_channel_talk("sensors"),
         "triggers": _of_channel_talk("triggers"),
         "connection-types": [form.metadata() for form in connection_form.FORMS],

@@ -1,5 +1,6 @@
 """
-Links from a task instance to what it has written to, and from a message to the form of a task that waits for an answer.
+Links from a task instance to what it has written to, from a message to the form of a task that waits for an answer,
+and to a DAG run.
 
 The task makes the address from its connection and the id of the chat, and Airflow stores it as an XCom, so that the UI
 needs no connection. Before Airflow 3 there is no link.
@@ -14,7 +15,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink
+from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -60,6 +61,14 @@ def answer_url(base_url: str, key: TaskKey, *, option: str | None = None) -> str
     chosen = "" if option is None else json.dumps([option]).replace("%", "\\u0025")
     query = chosen and f"?_options={_quoted(chosen)}"
     return f"{base_url.rstrip('/')}/{task}/required_actions{query}"
+
+
+def run_url(dag_id: str | None, run_id: str | None) -> str | None:
+    """Return the address of a DAG run in Airflow's UI; None if this Airflow does not know its own address."""
+    base_url = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    if not (base_url and dag_id and run_id):
+        return None
+    return f"{base_url}/dags/{_quoted(dag_id)}/runs/{_quoted(run_id)}"
 
 
 def _quoted(name: str) -> str:

@@ -13,5 +13,16 @@ EVENTS = (
     "member.upserted.subscription",
     "member.deleted",
 )
+RECEIVED = "webhook.received"
+HOOK_EVENTS = (
+    "app.installed",
+    "app.uninstalled",
+    "command.toggle",
+    "config.saved",
+    "config.deleted",
+    RECEIVED,
+)
+"""The hooks of an app that belong to no widget and to no login of a manager."""
+
 MOST_FAILURES_IN_A_ROW = 100
 """After this number of failures the service blocks a webhook. Any status from 400 on is a failure."""

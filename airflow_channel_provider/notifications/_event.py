@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_channel_provider.links import run_url
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.messages import markup
 
@@ -206,9 +206,7 @@ def _of_a_dag_run(context: Mapping[str, Any]) -> Event:
     headline = f"DAG run: {state or reason or 'ended'}"
     facts = {"DAG": dag_id, "Run": run_id, "Reason": reason}
     key = (dag_id, run_id, getattr(run, "clear_number", None), state, reason)
-    return Event(
-        headline, facts_of(facts), None, _url_of_a_run(dag_id, run_id), key, f"{dag_id}, run {run_id}"
-    )
+    return Event(headline, facts_of(facts), None, run_url(dag_id, run_id), key, f"{dag_id}, run {run_id}")
 
 
 def _of_a_deadline(context: Mapping[str, Any]) -> Event:
@@ -221,7 +219,7 @@ def _of_a_deadline(context: Mapping[str, Any]) -> Event:
         "Deadline": deadline.get("deadline_time"),
     }
     key = (dag_id, run_id, deadline.get("id"))
-    url = _url_of_a_run(dag_id, run_id)
+    url = run_url(dag_id, run_id)
     return Event("Deadline missed", facts_of(facts), None, url, key, f"{dag_id}, run {run_id}")
 
 
@@ -284,18 +282,7 @@ def _url_of_a_log(ti: Any) -> str | None:
     if not base_url():
         return None
     # Airflow 3.0 does not know where its logs are shown.
-    return getattr(ti, "log_url", None) or _url_of_a_run(ti.dag_id, ti.run_id)
-
-
-def _url_of_a_run(dag_id: str | None, run_id: str | None) -> str | None:
-    base = base_url()
-    if not (base and dag_id and run_id):
-        return None
-    return f"{base.rstrip('/')}/dags/{_quoted(dag_id)}/runs/{_quoted(run_id)}"
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="", errors="replace")
+    return getattr(ti, "log_url", None) or run_url(ti.dag_id, ti.run_id)
 
 
 def base_url() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.session import create_session
@@ -21,9 +22,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_channel_provider.contract.signing import SIGNATURE_HEADER, is_signed
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.inbound import commands, hooks
 from airflow_channel_provider.inbound import function_call as calls
 from airflow_channel_provider.inbound_connections import EndpointSettings
 from airflow_channel_provider.masking import mask_credential
+from airflow_channel_provider.plugins import _asset_events, _commands
 from airflow_channel_provider.plugins._body import Json, read_body
 
 if TYPE_CHECKING:
@@ -102,15 +105,63 @@ def _answer(session: Session, settings: EndpointSettings, body: bytes) -> Respon
 
 def _called(session: Session, settings: EndpointSettings, call: FunctionCall) -> dict[str, Any]:
     if settings.channel_id and call.channel_id and call.channel_id != settings.channel_id:
-        log.warning(
-            "A call to connection %r is of channel %r, and the connection of another.",
-            settings.conn_id,
-            call.channel_id,
-        )
-        return calls.error_of(calls.BAD_REQUEST, "This is the connection of another channel.")
-    if call.method == calls.GET_FUNCTIONS:
-        return calls.functions_of([])
-    if call.method == calls.GET_TEST_FUNCTIONS:
-        return calls.functions_of([])
+        return _of_another_channel(settings, call.channel_id)
+    if call.method in _DISCOVERY:
+        return _DISCOVERY[call.method](session, settings)
+    if (dag_id := commands.dag_of(commands.RUN, call.method)) is not None:
+        return _commands.run(session, settings, call, dag_id)
+    if (dag_id := commands.dag_of(commands.SUGGEST, call.method)) is not None:
+        return calls.result_of({"choices": _commands.suggest(session, settings, call, dag_id)})
+    if (event := hooks.event_of(call.method)) is not None:
+        return _hooked(session, settings, call, event)
     log.warning("A call to connection %r names a function that is not here.", settings.conn_id)
     return calls.error_of(calls.METHOD_NOT_FOUND, "There is no such function.")
+
+
+def _hooked(session: Session, settings: EndpointSettings, call: FunctionCall, name: str) -> dict[str, Any]:
+    try:
+        event = hooks.read_hook(call, name, default_channel_id=settings.channel_id)
+    except ValueError as error:
+        log.warning("The hook %s of connection %r can't be read: %s.", name, settings.conn_id, error)
+        return calls.error_of(calls.BAD_REQUEST, f"The hook can't be read: {error}.")
+    if event is None:
+        return calls.result_of({"events": 0})
+    if settings.channel_id and event.channel_id != settings.channel_id:
+        return _of_another_channel(settings, event.channel_id)
+    count = _asset_events.register(session, event, now=datetime.now(timezone.utc))
+    session.commit()
+    log.info("%s of channel %s: %d asset events.", event.name, event.channel_id, count)
+    return calls.result_of({"events": count})
+
+
+def _of_another_channel(settings: EndpointSettings, channel_id: str) -> dict[str, Any]:
+    log.warning(
+        "A call to connection %r is of channel %r, and the connection of another.",
+        settings.conn_id,
+        channel_id,
+    )
+    return calls.error_of(calls.BAD_REQUEST, "This is the connection of another channel.")
+
+
+def _functions(session: Session, settings: EndpointSettings) -> dict[str, Any]:
+    offered = _commands.wires(session, settings.conn_id)
+    keys = ("actionFunctionName", "autoCompleteFunctionName")
+    of_commands = [command[key] for command in offered for key in keys if key in command]
+    of_hooks = [hook["actionFunctionName"] for hook in hooks.hooks_of(settings.webhook_token)]
+    return calls.functions_of(of_commands + of_hooks)
+
+
+def _get_commands(session: Session, settings: EndpointSettings) -> dict[str, Any]:
+    return calls.result_of({"commands": _commands.wires(session, settings.conn_id)})
+
+
+def _get_hooks(session: Session, settings: EndpointSettings) -> dict[str, Any]:
+    return calls.result_of({"hooks": hooks.hooks_of(settings.webhook_token)})
+
+
+_DISCOVERY = {
+    calls.GET_FUNCTIONS: _functions,
+    calls.GET_TEST_FUNCTIONS: lambda session, settings: calls.functions_of([]),
+    calls.GET_COMMANDS: _get_commands,
+    calls.GET_HOOKS: _get_hooks,
+}
