@@ -1,6 +1,6 @@
 """
-``python -m airflow_channel_provider.cli check|call|quota``: the commands of ``airflow channel``, for an Airflow before
-3.2, which takes no commands from providers.
+``python -m airflow_channel_provider.cli check|call|quota|register``: the commands of ``airflow channel``, for an
+Airflow before 3.2, which takes no commands from providers.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-``airflow channel check``, ``call`` and ``quota``.
+``airflow channel check``, ``call``, ``quota`` and ``register``.
 
 What was asked for goes to the standard output and nothing else does; an error is one sentence on the standard error,
 with the exit code 1. No secret is printed, and nothing that a terminal would obey: controls are shown as escapes.
@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -91,6 +92,51 @@ def quota(args: Namespace) -> None:
     for app in apps:
         for warning in app.warnings:
             _note(f"{_named(app)}: {warning}")
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def register(args: Namespace) -> None:
+    """Let Channel Talk ask this Airflow for its commands, and print them."""
+    if find_spec("airflow.sdk") is None:
+        raise SystemExit("Before Airflow 3 no command of Channel Talk starts a DAG.")
+    with (
+        _errors_as_one_sentence(args.conn_id),
+        ChannelTalkHook(args.conn_id, caller="airflow channel register") as hook,
+    ):
+        commands = _declared_commands(hook, args.conn_id)
+        params = {"extensionName": args.extension, "systemVersion": "v1"}
+        result = hook.call("registerExtension", params)
+    if isinstance(result, dict) and result.get("success") is False:
+        faults = [result.get("errorMessage"), *(result.get("validationErrors") or [])]
+        raise SystemExit(
+            _shown("Channel Talk refused: " + "; ".join(str(fault) for fault in faults if fault))
+        )
+    if args.extension != "command":
+        _note(f"Channel Talk has registered the extension {args.extension}.")
+        return
+    for command in commands:
+        print(_shown(f"{command['name']}: {command['actionFunctionName']}"))  # noqa: T201 - it is what was asked for
+    if not commands:
+        _note(f"No DAG is a command of connection {args.conn_id!r}, so the app has none now.")
+
+
+def _declared_commands(hook: ChannelTalkHook, conn_id: str) -> list[dict[str, Any]]:
+    """Return what the api-server will answer; the metadata database is this process's as well."""
+    from airflow.utils.session import create_session
+
+    from airflow_channel_provider.inbound_connections import EndpointSettings
+    from airflow_channel_provider.plugins import _commands
+
+    if EndpointSettings.from_connection(hook.get_connection(conn_id)).signing_key is None:
+        raise SystemExit(
+            _shown(
+                f"Connection {conn_id!r} has no signing key, so Airflow would refuse each call of Channel Talk; save "
+                f"it in the extra signing_secret."
+            )
+        )
+    with create_session() as session:
+        return _commands.wires(session, conn_id)
 
 
 def _rows(app: AppOverview) -> list[dict[str, str]]:

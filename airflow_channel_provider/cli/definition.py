@@ -5,6 +5,7 @@ declarations; the commands themselves are imported when one of them is run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import (
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _COMMANDS = "airflow_channel_provider.cli.commands"
 
 
-def _arg(*flags: str, **more: str) -> Arg:
+def _arg(*flags: str, **more: str | Sequence[str]) -> Arg:
     return Arg(flags, **more)  # type: ignore[no-untyped-call]
 
 
@@ -34,6 +35,13 @@ _PARAMS = _arg("--params", help="Its parameters, as a JSON object", default="{}"
 _CHANNEL_ID = _arg(
     "--channel-id",
     help="The channel to act in (default: the one in the parameters, else the connection's default channel)",
+)
+_EXTENSION = _arg(
+    "extension",
+    help="What of the app: its commands, or the hooks that become asset events (default: command)",
+    nargs="?",
+    choices=("command", "hook"),
+    default="command",
 )
 
 
@@ -69,6 +77,15 @@ def get_cli_commands() -> list[CLICommand]:
                     "the quota and the token requests of the last 24 hours.",
                     func=lazy_load_command(f"{_COMMANDS}.quota"),
                     args=(ARG_OUTPUT, ARG_VERBOSE),
+                ),
+                ActionCommand(
+                    name="register",
+                    help="Let Channel Talk take the commands that DAGs declare",
+                    description="Register the extension of the app, and print the commands that Channel Talk has then "
+                    "read from the api-server. Run it again when a DAG that is a command has changed. The api-server "
+                    "has to be reachable for Channel Talk.",
+                    func=lazy_load_command(f"{_COMMANDS}.register"),
+                    args=(_EXTENSION, _CONN_ID, ARG_VERBOSE),
                 ),
             ),
         )

@@ -77,8 +77,9 @@ def test_the_author_says_what_is_in_it(emulator: EmulatorThread) -> None:
 
 
 def test_a_command_of_a_thread_is_replied_to_there(emulator: EmulatorThread) -> None:
-    reply(context("group", "group-ch-1-1", thread="m-root"))
-    assert emulator.messages("group-ch-1-1")[0]["rootMessageId"] == "m-root"
+    root = emulator.write_message("group-ch-1-1", "/report", manager_id="manager-ch-1-1")["id"]
+    reply(context("group", "group-ch-1-1", thread=root))
+    assert emulator.messages("group-ch-1-1")[-1]["rootMessageId"] == root
 
 
 @pytest.mark.parametrize("kind", ["directChat", "", "constructor"])
