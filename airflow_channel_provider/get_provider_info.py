@@ -38,7 +38,9 @@ def get_provider_info() -> dict[str, object]:
             "airflow_channel_provider.notifications.channel_talk.ChannelTalkNotifier",
             "airflow_channel_provider.notifications.command_reply.CommandReplyNotifier",
         ],
-        "operators": _modules("operators", "approval", "bulk", "dag_command", "open_api", "paged_read", "users"),
+        "operators": _modules(
+            "operators", "approval", "bulk", "dag_command", "open_api", "paged_read", "users"
+        ),
         "sensors": _of_channel_talk("sensors"),
         "triggers": _of_channel_talk("triggers"),
         "connection-types": [form.metadata() for form in connection_form.FORMS],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 from typing import Any
@@ -185,3 +186,36 @@ def test_whatever_is_sent_is_answered(
     else:
         assert answer.status_code in (200, 400)
         assert set(answer.json()) <= {"result", "error"}
+
+
+# ----------------------------------------------------------------------------------------------------------- hooks
+
+
+def test_a_webhook_that_comes_as_a_hook_and_by_its_address_is_one_event(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    token = "a-webhook-token-of-these-tests-0123456789"
+    extra = {"signing_secret": KEY, "webhook_token": token}
+    fields = {"conn_type": "channel_talk", "password": "a-secret-of-these-tests", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_APP", json.dumps(fields))
+    with create_session() as session:
+        session.execute(delete(AssetEvent))
+        session.execute(delete(AssetModel))
+        session.add(AssetModel(name="chats", uri="channeltalk://ch-1/userChat.opened", group="asset"))
+    hooks = put(site.anonymous, body_of("extension.hook.metadata.getHooks")).json()["result"]["hooks"]
+    (name,) = [hook["actionFunctionName"] for hook in hooks if hook["type"] == "webhook.received"]
+    webhook = {"event": "userChat.opened", "entity": {"id": "chat-1", "channelId": "ch-1", "version": 1}}
+    raw = base64.b64encode(json.dumps(webhook).encode()).decode()
+    call = body_of(name, {"deliveryId": "d-1", "request": {"rawBodyBase64": raw}})
+    assert put(site.anonymous, call).json() == {"result": {"events": 1}}
+    assert put(site.anonymous, call).json() == {"result": {"events": 0}}
+    by_address = site.anonymous.post(
+        f"{BASE}/channel-talk/webhooks/app", params={"token": token}, json=webhook
+    )
+    assert by_address.json() == {"events": 0}
+    with create_session() as session:
+        assert len(session.scalars(select(AssetEvent)).all()) == 1
