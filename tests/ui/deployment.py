@@ -46,6 +46,7 @@ class UiAirflow(Demo):
     def __init__(self, progress: Progress) -> None:
         super().__init__(Options(home=HOME, dags_folder=DAGS, users=ROLES), progress)
         self._numbers = itertools.count(1)
+        self._takes_webhooks = False
 
     def _start(self) -> None:
         super()._start()
@@ -74,6 +75,18 @@ class UiAirflow(Demo):
         self.emulator.reset()
         self.home.forget_tokens()
         open_store(self.home.tokens.as_uri()).local_cache.clear()  # what this process itself remembers
+
+    def take_webhooks(self) -> None:
+        """Let the emulator send webhooks to a connection that has a token."""
+        url, conn_id = f"{self.home.api_url}/channel-talk/webhooks", "webhooks_of_ch_1"
+        if not self._takes_webhooks:
+            extra = {"channel_id": "ch-1", "webhook_token": self.canaries.webhook_token}
+            connection = {"conn_type": "channel_talk", "login": DEMO_APP_ID, **self.address()}
+            connection |= {"password": self.canaries.app_secret, "extra": json.dumps(extra)}
+            self.rest.add_connection({"connection_id": conn_id, **connection})
+            self._takes_webhooks = True
+        token = self.canaries.webhook_token
+        self.emulator.set_webhook("airflow", f"{url}/{conn_id}", token=token, channel_id="ch-1")
 
     def ask_for_token(
         self, channel_id: str | None, *, app_id: str = DEMO_APP_ID, secret: str = ""
