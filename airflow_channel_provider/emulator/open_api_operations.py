@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.agents import plain_state, set_state
+from airflow_channel_provider.emulator.agents import change_state, plain_state
 from airflow_channel_provider.emulator.generated_texts import CHAT_TAGS
 from airflow_channel_provider.emulator.jsontypes import load
 from airflow_channel_provider.emulator.open_api_lists import page_of_chats, page_of_messages
@@ -15,7 +15,7 @@ from airflow_channel_provider.emulator.open_api_request import (
     missing,
     page_of,
 )
-from airflow_channel_provider.emulator.state import new_chat_fields
+from airflow_channel_provider.emulator.webhooks import announce_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -250,7 +250,7 @@ def _change_chat(state: str) -> Callable[[OpenApiRequest], JSONObject]:
         for name in request.operation.required:
             request.needed(name)
         chat = request.chat()
-        set_state(chat, state, request.stamp)
+        change_state(request.world, chat, state, request.stamp)
         return {"userChat": chat}
 
     return change
@@ -284,6 +284,8 @@ def _invite(request: OpenApiRequest) -> JSONObject:
 def _patch(thing: JSONObject, request: OpenApiRequest, names: tuple[str, ...], kind: str) -> JSONObject:
     thing.update({name: request.body[name] for name in names if name in request.body})
     thing["updatedAt"] = request.stamp
+    if kind == "user":
+        announce_user(request.world, request.channel, thing, "upserted.contact")
     return {kind: thing}
 
 
@@ -301,6 +303,7 @@ def _new_user(request: OpenApiRequest, kind: str, **more: JSON) -> JSONObject:
         **more,
     }
     request.channel.users[user["id"]] = user
+    announce_user(request.world, request.channel, user, "upserted.contact")
     return {"user": user}
 
 
@@ -316,7 +319,9 @@ def _upsert_user(request: OpenApiRequest) -> JSONObject:
 
 
 def _delete_user(request: OpenApiRequest) -> JSONObject:
-    del request.channel.users[request.user()["id"]]
+    user = request.user()
+    del request.channel.users[user["id"]]
+    announce_user(request.world, request.channel, user, "deleted")
     return {}
 
 
@@ -336,15 +341,8 @@ def _touch(request: OpenApiRequest) -> JSONObject:
 
 
 def _open_chat_with_user(request: OpenApiRequest) -> JSONObject:
-    chat: JSONObject = {
-        "id": request.world.new_id("chat"),
-        "channelId": request.channel.id,
-        "userId": request.user()["id"],
-        "createdAt": request.stamp,
-        **new_chat_fields(request.stamp),
-    }
-    request.channel.user_chats[chat["id"]] = chat
-    return {"userChat": chat}
+    user_id = str(request.user()["id"])
+    return {"userChat": request.world.add_user_chat(request.channel, user_id, request.stamp)}
 
 
 def _record_event(request: OpenApiRequest) -> JSONObject:

@@ -84,7 +84,7 @@ def sent_params(app: AppEndpoint) -> Any:
 
 def test_a_command_is_typed_with_suggestions_and_answered(talk: TalkPage, app: AppEndpoint) -> None:
     talk.page.get_by_label("Message or /command").fill("/run")
-    expect(talk.page.get_by_text("Runs a DAG")).to_be_visible()
+    expect(talk.page.locator("#hint")).to_have_text("Runs a DAG")
     talk.page.get_by_label("dag (required)").fill("da")
     expect(talk.page.locator("#suggestions-dag option")).to_have_attribute("value", "daily")
     talk.run("run", dag="daily", size="s")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.webhook_receiver import WebhookReceiver
 
+from airflow_channel_provider.contract.open_api import BASE_PATH
 from airflow_channel_provider.contract.webhooks import EVENTS
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.emulator.__main__ import _parser, _read_settings
+from airflow_channel_provider.emulator.open_api import access_key_of, access_secret_of
 from airflow_channel_provider.emulator.webhooks import EVENT_FORMS, Webhook, write_body
 from airflow_channel_provider.inbound.webhooks import read_webhook
 
@@ -172,6 +175,30 @@ def test_users_and_chats_that_change_are_told(driver: Driver) -> None:
         "member.upserted.contact",
         "userChat.opened",
         "userChat.opened",
+    ]
+
+
+def test_what_open_api_changes_is_told_too(driver: Driver) -> None:
+    driver.emulator.configure({"webhooks": [{"name": "w", "url": URL}]})
+    keys = {"x-access-key": access_key_of("ch-1"), "x-access-secret": access_secret_of("ch-1")}
+
+    def send(verb: str, path: str, **body: Any) -> None:
+        driver.send(verb, f"{BASE_PATH}{path}", json.dumps(body).encode(), **keys)
+        assert driver.status == 200
+
+    send("POST", "/users", profile={"name": "Kim"})
+    send("PATCH", "/users/user-ch-1-1", tags=["a"])
+    send("POST", "/users/user-ch-1-1/user-chats")
+    send("POST", "/user-chats/chat-ch-1-1/messages", plainText="x")
+    send("POST", "/groups/group-ch-1-1/messages", plainText="x")
+    send("DELETE", "/users/user-ch-1-1")
+    assert [entry["event"] for entry in driver.emulator.outbox.listing()] == [
+        "lead.upserted.contact",
+        "member.upserted.contact",
+        "userChat.opened",
+        "message.created.userChat",
+        "message.created.teamChat",
+        "member.deleted",
     ]
 
 
