@@ -41,7 +41,7 @@ class Canaries:
     client_secret: str = field(default_factory=lambda: _canary("Client"), repr=False)
     user_password: str = field(default_factory=lambda: _canary("Password"), repr=False)
     signing_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
-    webhook_token: str = field(default_factory=lambda: _canary("Webhook"), repr=False)
+    webhook_token: str = field(default_factory=lambda: _canary("WebhookToken"), repr=False)
     push_token: str = field(default_factory=lambda: _canary("Push"), repr=False)
 
     def named(self) -> dict[str, str]:

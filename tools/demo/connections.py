@@ -59,7 +59,7 @@ def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
 
 def _inbound(canaries: Canaries) -> JSONObject:
     """Return the keys that prove requests of the App Store."""
-    return {"signing_key": canaries.signing_key, "webhook_token": canaries.webhook_token}
+    return {"signing_secret": canaries.signing_key, "webhook_token": canaries.webhook_token}
 
 
 def _login(canaries: Canaries) -> JSONObject:
