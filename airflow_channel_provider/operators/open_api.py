@@ -32,12 +32,14 @@ class OpenApiOperator(OpenApiBaseOperator):
 
     :param path: below ``/open/v5``, such as ``/user-chats/{userChatId}/messages``. (templated)
     :param verb: ``GET``, ``POST``, ``PUT``, ``PATCH`` or ``DELETE``. (templated)
-    :param path_params: what stands in the place of each name in braces of ``path``: a mapping, or a template that
+    :param path_params: the value for each name in braces of ``path``: a mapping, or a template that
         renders to JSON text of one. Any text is an id here, also one with a slash. (templated)
     :param query_params: parameters of the query, as for ``path_params``; a list is sent as one parameter an item.
         (templated)
     :param json_body: the body, as for ``path_params``. A message without a ``requestId`` gets one that is the same in
         each retry of this task instance. (templated)
+    :param kwargs: the connection, waits and attempts: the fields of ``OpenApiArguments``. Also what every operator of
+        Airflow takes.
     """
 
     template_fields: Sequence[str] = (
