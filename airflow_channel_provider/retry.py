@@ -165,7 +165,7 @@ class StopBeforeLongWait(tenacity.stop.stop_base):
 
 class CallPolicy:
     """
-    How often a call is sent, and how long it waits in between.
+    The number of attempts of a call, and the pauses between them.
 
     :param attempts: maximum number of attempts, including the first.
     :param max_wait_seconds: longest single pause.

@@ -83,7 +83,7 @@ def naming_connection(conn_id: str) -> Iterator[None]:
 
 
 class Settings(Protocol):
-    """How a connection reaches its service."""
+    """The settings with which a connection reaches its service."""
 
     @property
     def conn_id(self) -> str:
@@ -95,7 +95,7 @@ class Settings(Protocol):
 
     @property
     def timeout_seconds(self) -> float | None:
-        """How long to wait for an answer; None: as the option says."""
+        """How long to wait for an answer; None: the value of the option."""
 
 
 class ServiceHook(BaseHook):

@@ -263,7 +263,7 @@ def _remedy(executors: str) -> str:
 
 
 def remote_executors() -> str:
-    """Name the configured executors that run tasks on other hosts; empty where there are none."""
+    """Return the names of the configured executors that run tasks on other hosts; empty if there are none."""
     from airflow.providers.common.compat.sdk import conf
 
     # Several may be named, each perhaps with a team before it, a path, or a name of its own.

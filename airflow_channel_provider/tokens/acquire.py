@@ -1,5 +1,6 @@
 """
-How one caller gets a token where none that is fresh is stored: ask the policy, renew it or wait for who does.
+How one caller gets a token if no fresh one is stored: it asks the policy, then renews the token or waits for the
+process that does.
 
 No lock and no transaction of the store is held while a request is under way: the charge is durable before the request
 is sent, so a process that dies on the way loses no count.
@@ -30,7 +31,7 @@ from airflow_channel_provider.tokens.types import Token, TokenEvent, TokenEventK
 log = logging.getLogger(__name__)
 
 HOST_LOCK_SECONDS = 0.3
-"""How often a waiting process looks whether the one that renews still lives."""
+"""Seconds between two checks of a waiting process that the renewing one still lives."""
 
 
 class _Waiting:

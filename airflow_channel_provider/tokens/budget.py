@@ -19,7 +19,7 @@ LEAST_PAUSE_SECONDS = 5.0
 
 class Quota(NamedTuple):
     """
-    What the service allows, and how carefully it is spent.
+    The quota of the service, and how carefully it is used.
 
     :param limit: token requests, issue and refresh together (seed: 10); 0: no limit.
     :param window_seconds: the window (seed: 30 minutes).

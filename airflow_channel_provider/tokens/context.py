@@ -1,4 +1,4 @@
-"""What is needed to obtain a token. Made once for each manager and passed on unchanged."""
+"""The values that obtaining a token needs. Made once for each manager and passed on unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, 
 
 class TokenContext(NamedTuple):
     """
-    What an acquisition and a renewal work with. Immutable, so the threads of a process may share it.
+    The values of an acquisition and a renewal. Immutable, so the threads of a process may share it.
 
     :param repository: record and tokens of the app.
     :param exchange: sends the token requests.

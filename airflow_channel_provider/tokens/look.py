@@ -21,7 +21,7 @@ OLD_TOKEN_SECONDS = 5.0
 
 class View(NamedTuple):
     """
-    What one look at the store shows.
+    The result of one read of the store.
 
     :param token: the stored token, alive or not; None if there is none that may be used.
     :param refreshable: a pair whose refresh token may be sent though its access token can't be used.
@@ -59,7 +59,7 @@ def look(context: TokenContext, scope: str, rejected: str | None) -> View:
 
 
 def use(context: TokenContext, token: Token, seconds: float, snapshot: RecordSnapshot) -> Token:
-    """Let this process use a token for a while without looking at the store."""
+    """Let this process use a token for a while without reading the store."""
     use_until = context.clock() + min(seconds, CACHE_SECONDS)
     cached = CachedToken(token, use_until, ends_at=snapshot.host_time(token.expires_at))
     context.repository.cache_token(cached)

@@ -19,12 +19,13 @@ LEASE_SECONDS = 20.0
 EARLY_TRIES = 2
 
 REFRESH_REFUSALS = 2
-"""After so many refused refreshes in a row a scope is only issued: each of them costs a request for nothing."""
+"""After this number of refused refreshes in a row, only issueToken is used for the scope: each refused refresh wastes a
+request."""
 
 REPLACEMENTS = 2
 REFUSED_AGAIN_SECONDS = 300.0
 REFUSED_AGAIN_MAX_SECONDS = 1800.0
-"""After so many replacements in a row a refused token is kept for so long before it is replaced once more."""
+"""After this number of replacements in a row, a refused token is kept for this time before it is replaced again."""
 
 
 class RenewalRequest(NamedTuple):

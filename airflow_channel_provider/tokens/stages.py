@@ -1,5 +1,5 @@
 """
-What the age of a token asks for: nothing, an early renewal, a late one, or another token. Pure functions.
+What to do at the age of a token: nothing, an early renewal, a late one, or a new token. Pure functions.
 
 A task that finds a fresh token needs no more of the decisions than this; the others are in :mod:`.policy`.
 """
@@ -19,7 +19,7 @@ FULL_EARLY_SCOPES, FLOOR_EARLY_SCOPES = 6, 9
 
 
 class Stage(Enum):
-    """What the age of a token asks for."""
+    """What to do at the age of a token."""
 
     FRESH = "fresh"
     EARLY = "early"

@@ -1,5 +1,5 @@
 """
-What the parts of the package pass to each other: a token, what a service is like, its two requests, and events.
+The values that the parts of the package exchange: a token, a service's properties, its two requests, and events.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Token(NamedTuple):
 
 class ServiceProfile(NamedTuple):
     """
-    What differs between the services in how they give tokens. Everything else is the same for all of them.
+    The differences between the services in their tokens. Everything else is the same for all of them.
 
     :param service: its name, for messages.
     :param own_scope: scope of the token that belongs to no channel.
@@ -134,7 +134,7 @@ class TokenExchange(Protocol):
 
 
 class TokenEventKind(Enum):
-    """What happened."""
+    """The kind of an event."""
 
     ISSUED = "issued"
     REFRESHED = "refreshed"

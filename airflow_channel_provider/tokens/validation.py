@@ -16,13 +16,14 @@ MOST_BYTES = 12 * 2**20
 """Of a document; the busiest day fills two thirds of it."""
 
 MOST_ENTRIES = 10_000
-"""Of one kind in a document, such as the tokens of so many scopes."""
+"""Maximum number of entries of one kind in a document, such as tokens."""
 
 MOST_COUNTED = 1_000_000
 """Where counting stops; 57 years of refusals, one every half an hour."""
 
 AHEAD_SECONDS = 600.0
-"""How far a stored time may lie ahead of the clock that reads it: the clock was set back, or leases are longer."""
+"""Maximum time that a stored time may be ahead of the clock that reads it: the clock was set back, or leases are
+longer."""
 
 LONGEST_LIFE_SECONDS = 366 * 86_400.0
 """The longest life that is taken from an answer or a store."""
