@@ -32,6 +32,7 @@ _REMEDIES = {
     ErrorKind.AUTHENTICATION: "Check access key and access secret (login and password of the connection).",
     ErrorKind.PERMISSION: "The access key may not do this; check its permissions in Channel Desk.",
 }
+_SAME_CLOCK_SECONDS = 5.0
 _WINDOW_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 
 
@@ -42,24 +43,42 @@ class RateLimitState:
 
     :param limit: requests in one window.
     :param remaining: requests that are left in it.
-    :param reset_at: end of the window, epoch seconds.
+    :param reset_at: end of the window by the clock of this host, epoch seconds.
+    :param window: the same as the service wrote it; each window has another number.
     """
 
     limit: int
     remaining: int
     reset_at: float
+    window: int = 0
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> RateLimitState | None:
-        """Read the three headers; None where one is missing or is no number."""
+    def from_headers(cls, headers: Mapping[str, str], *, now: float | None = None) -> RateLimitState | None:
+        """
+        Read the three headers; None where one is missing or is no number.
+
+        :param now: epoch seconds; where the ``Date`` of the answer is further from it than an answer takes, the clocks
+            differ, and the end of the window is converted to the one of this host.
+        """
         given = {name.lower(): value for name, value in headers.items()}
         try:
-            limit, remaining, reset_at = (int(given[name]) for name in _WINDOW_HEADERS)
+            limit, remaining, reset = (int(given[name]) for name in _WINDOW_HEADERS)
         except (KeyError, ValueError):
             return None
-        return (
-            cls(limit, remaining, float(reset_at)) if limit > 0 and remaining >= 0 and reset_at > 0 else None
-        )
+        if limit <= 0 or remaining < 0 or reset <= 0:
+            return None
+        ahead_seconds = 0.0 if now is None else now - _date_of(given, now)
+        reset_at = reset + (ahead_seconds if abs(ahead_seconds) > _SAME_CLOCK_SECONDS else 0.0)
+        return cls(limit, remaining, float(reset_at), reset)
+
+
+def _date_of(headers: Mapping[str, str], default: float) -> float:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return default
 
 
 class OpenApiClient:
@@ -117,7 +136,7 @@ class OpenApiClient:
             headers={**self._headers, **({} if body is None else {"Content-Type": "application/json"})},
             operation=operation,
         )
-        self.rate_limit = RateLimitState.from_headers(response.headers) or self.rate_limit
+        self.rate_limit = RateLimitState.from_headers(response.headers, now=self._now()) or self.rate_limit
         if not 200 <= response.status < 300:
             self._refuse(response, operation)
         if not response.body.strip():

@@ -36,11 +36,12 @@ _LINES = {"Ecs": "s3:///BUCKET/PREFIX", "Batch": "s3:///BUCKET/PREFIX", "Lambda"
 _SHARED = ("redis://CONN_ID", "sql://CONN_ID", "s3://CONN_ID/BUCKET/PREFIX")
 
 
-def open_store(address: str) -> TokenStore:
+def open_store(address: str, *, for_tokens: bool = True) -> TokenStore:
     """
     Open a store by its address; the same address gives the same store within a process. Touches nothing yet.
 
     :param address: the option ``[channel_talk] store``.
+    :param for_tokens: whether it is an error in the making if other tasks can't share it.
     :raises ChannelConfigurationError: no such kind of store.
     """
     scheme = address.partition(":")[0]
@@ -56,7 +57,8 @@ def open_store(address: str) -> TokenStore:
         if address not in _opened:
             _opened[address] = opener(address)
         store = _opened[address]
-    _warn_where_it_is_not_shared(scheme)
+    if for_tokens:
+        _warn_where_it_is_not_shared(scheme)
     return store
 
 

@@ -1,35 +1,33 @@
 """The hook to Open API v5, which reads what native functions can't: lists of chats, their messages, events and calls.
 
 It has a connection type of its own, since it authenticates with a pair of keys of one channel. It needs no token and
-spends nothing of the token quota. Each channel has a rate limit; the hook slows down before it is reached.
+spends nothing of the token quota. Each channel has a rate limit; all tasks of the channel slow down before it is
+reached.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_channel_provider import metrics
+from airflow_channel_provider import configuration, metrics
 from airflow_channel_provider.connection_form import OPEN_API_FORM, ConnectionForm
 from airflow_channel_provider.connections import OpenApiSettings
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRateLimitError
 from airflow_channel_provider.hooks._base import ServiceHook, naming_connection, opened_once
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.prepared_call import PreparedCall, identified
 from airflow_channel_provider.request_ids import for_call
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.api.open_api import OpenApiClient, RateLimitState
+    from airflow_channel_provider.api.open_api import OpenApiClient
     from airflow_channel_provider.contract.model import RetryClass
+    from airflow_channel_provider.hooks._pace import SharedPace
     from airflow_channel_provider.hooks._paging import Pages
 
 __all__ = ["ChannelTalkOpenApiHook"]
-
-SLOW_SHARE = 0.2
-"""Below this share of the rate limit, what is left of it is spread over what is left of its window."""
 
 STREAMS: Mapping[str, str] = {
     "user_chats": "/user-chats",
@@ -44,19 +42,6 @@ STREAMS: Mapping[str, str] = {
     "webhooks": "/webhooks",
 }
 """Short names of lists; any other list is named by its path."""
-
-
-def pause_seconds(state: RateLimitState | None, *, now: float) -> float:
-    """
-    Return how long to wait before the next request, so that the limit is not reached.
-
-    :param state: from the headers of the last answer.
-    :param now: epoch seconds.
-    """
-    if state is None or state.remaining > state.limit * SLOW_SHARE:
-        return 0.0
-    left_seconds = state.reset_at - now
-    return max(0.0, left_seconds / (state.remaining + 1))
 
 
 class ChannelTalkOpenApiHook(ServiceHook):
@@ -75,7 +60,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
     conn_type: ClassVar[str] = OPEN_API_FORM.conn_type
     hook_name: ClassVar[str] = OPEN_API_FORM.hook_name
     form: ClassVar[ConnectionForm] = OPEN_API_FORM
-    opened: ClassVar[tuple[str, ...]] = ("client", "_pacing")
+    opened: ClassVar[tuple[str, ...]] = ("client", "_pace")
 
     def __init__(
         self,
@@ -113,8 +98,19 @@ class ChannelTalkOpenApiHook(ServiceHook):
             raise ChannelConfigurationError(f"Connection {settings.conn_id!r}: {error.message}") from None
 
     @opened_once
-    def _pacing(self) -> _Pacing:
-        return _Pacing(self.client, self.max_wait_seconds, self._sleep)
+    def _pace(self) -> SharedPace:
+        from airflow_channel_provider.hooks._pace import shared_pace
+        from airflow_channel_provider.hooks._stores import open_store
+
+        settings = self.settings
+        store = open_store(configuration.store(), for_tokens=False)
+        return shared_pace(store, settings.base_url, settings.access_key)
+
+    def close(self) -> None:
+        """Close the connections to the service, and leave to others what this task has taken of the rate limit."""
+        if (pace := self.__dict__.get("_pace")) is not None:
+            pace.rest()
+        super().close()
 
     def get_conn(self) -> OpenApiClient:
         """Return the client underneath; it sends each request once."""
@@ -158,6 +154,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         """
         from airflow_channel_provider.api.open_api import VERBS, checked_path
         from airflow_channel_provider.contract.open_api import operation_of
+        from airflow_channel_provider.retry import retry_after_seconds
 
         verb, path = str(verb).upper(), checked_path(path)
         if verb not in VERBS:
@@ -170,8 +167,14 @@ class ChannelTalkOpenApiHook(ServiceHook):
         body = None if json is None and call.request_id is None else call.params
 
         def send() -> Any:
-            self._pacing.wait()
-            return self.client.request(verb, path, params=params, json=body)
+            self._pace.acquire(most_wait_seconds=self.max_wait_seconds, sleep=self._sleep)
+            try:
+                return self.client.request(verb, path, params=params, json=body)
+            except ChannelRateLimitError as error:
+                self._pace.refused(retry_after_seconds(error, now=time.time()))
+                raise
+            finally:
+                self._pace.note(self.client.rate_limit)
 
         # No ids in the name of a metric.
         timed = metrics.timed_call(f"{verb} {operation.path}")
@@ -248,23 +251,6 @@ class ChannelTalkOpenApiHook(ServiceHook):
         channel = answer.get("channel") if isinstance(answer, Mapping) else None
         name = channel.get("name") if isinstance(channel, Mapping) else None
         return f"The keys work: channel {name!r} at {self.settings.base_url}."
-
-
-class _Pacing:
-    """Slows the threads of one hook down together, one after the other."""
-
-    def __init__(self, client: OpenApiClient, most_seconds: float, sleep: Callable[[float], None]) -> None:
-        self._client = client
-        self._most_seconds = most_seconds
-        self._sleep = sleep
-        self._turn = threading.Lock()
-
-    def wait(self) -> None:
-        """Wait before a request for as long as :func:`pause_seconds` says."""
-        with self._turn:
-            pause = min(pause_seconds(self._client.rate_limit, now=time.time()), self._most_seconds)
-            if pause > 0:
-                self._sleep(pause)
 
 
 def _prepared(method: str, retry_class: RetryClass, body: Mapping[str, Any]) -> PreparedCall:

@@ -6,12 +6,12 @@ import json
 import logging
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_channel_provider.api.open_api import RateLimitState
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
@@ -21,7 +21,7 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
     ChannelResponseError,
 )
-from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook, pause_seconds
+from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 
 CHAT = "chat-ch-1-1"
 
@@ -41,7 +41,8 @@ def connect(monkeypatch: pytest.MonkeyPatch, emulator: EmulatorThread, **changes
 
 
 @pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
     with EmulatorThread() as emulator:
         connect(monkeypatch, emulator)
         yield emulator
@@ -183,23 +184,6 @@ def test_a_rate_limit_that_others_used_up_says_when(
         hook.get("/channel")
     assert caught.value.retry_at is not None
     assert 3000 < (caught.value.retry_after_seconds or 0) <= 3601
-
-
-@pytest.mark.parametrize(
-    ("remaining", "now", "expected"),
-    [
-        (1000, 0.0, 0.0),
-        (201, 0.0, 0.0),
-        (200, 0.0, 100 / 201),
-        (0, 0.0, 100.0),
-        (0, 100.0, 0.0),
-        (0, 150.0, 0.0),
-    ],
-)
-def test_what_is_left_of_the_limit_is_spread_over_its_window(
-    remaining: int, now: float, expected: float
-) -> None:
-    assert pause_seconds(RateLimitState(1000, remaining, 100.0), now=now) == pytest.approx(expected)
 
 
 def test_a_hook_travels_without_its_keys(hook: ChannelTalkOpenApiHook) -> None:
