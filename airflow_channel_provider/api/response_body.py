@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from airflow_channel_provider.exceptions import ChannelResponseError
 
 if TYPE_CHECKING:
-    from urllib3.response import BaseHTTPResponse
+    import requests
+    from urllib3.response import HTTPResponse
 
     from airflow_channel_provider.api.wire import Attempt
 
@@ -25,7 +26,7 @@ _PACKED = ("gzip", "x-gzip")
 _PLAIN = ("", "identity")
 
 
-def read_body(answer: BaseHTTPResponse, attempt: Attempt, *, operation: str, most_bytes: int) -> bytes:
+def read_body(answer: requests.Response, attempt: Attempt, *, operation: str, most_bytes: int) -> bytes:
     """
     Read the body of an answer whose head was read.
 
@@ -38,12 +39,12 @@ def read_body(answer: BaseHTTPResponse, attempt: Attempt, *, operation: str, mos
     headers = answer.headers
     announced = headers.get("Content-Length", "")
     if announced.isdecimal() and (len(announced) > _LENGTH_DIGITS or int(announced) > most_bytes):
-        raise too_large(operation, answer.status, most_bytes)
+        raise too_large(operation, answer.status_code, most_bytes)
     if "Transfer-Encoding" in headers:
         _check_framing(answer, operation)
     elif announced.isdecimal() and "Content-Encoding" not in headers:
         # The usual case in one read. urllib3 enforces the announced length.
-        return answer.read()
+        return _raw(answer).read()
     return _joined(answer, attempt, operation, most_bytes)
 
 
@@ -65,7 +66,7 @@ def too_large(operation: str, status: int | None, most_bytes: int) -> ChannelRes
     )
 
 
-def _check_framing(answer: BaseHTTPResponse, operation: str) -> None:
+def _check_framing(answer: requests.Response, operation: str) -> None:
     headers = answer.headers
     if headers["Transfer-Encoding"].strip().lower() != "chunked":
         raise _unreadable(answer, operation, "has a Transfer-Encoding other than chunked")
@@ -73,24 +74,29 @@ def _check_framing(answer: BaseHTTPResponse, operation: str) -> None:
         raise _unreadable(answer, operation, "has both a Content-Length and a Transfer-Encoding")
 
 
-def _joined(answer: BaseHTTPResponse, attempt: Attempt, operation: str, most_bytes: int) -> bytes:
+def _joined(answer: requests.Response, attempt: Attempt, operation: str, most_bytes: int) -> bytes:
     packing = answer.headers.get("Content-Encoding", "").strip().lower()
     if packing not in _PLAIN + _PACKED:
         raise _unreadable(answer, operation, "has a Content-Encoding other than the gzip that was asked for")
-    pieces = _pieces(answer)
+    pieces = _pieces(_raw(answer))
     body = bytearray()
     try:
         for piece in _unpacked(pieces, attempt) if packing in _PACKED else pieces:
             body += piece
             if len(body) > most_bytes:
-                raise too_large(operation, answer.status, most_bytes)
+                raise too_large(operation, answer.status_code, most_bytes)
     except zlib.error as error:
         raise _unreadable(answer, operation, "is compressed, and its compression is broken") from error
     return bytes(body)
 
 
-def _pieces(answer: BaseHTTPResponse) -> Iterator[bytes]:
-    while piece := answer.read(_STEP_BYTES, decode_content=False):
+def _raw(answer: requests.Response) -> HTTPResponse:
+    raw: HTTPResponse = answer.raw
+    return raw
+
+
+def _pieces(raw: HTTPResponse) -> Iterator[bytes]:
+    while piece := raw.read(_STEP_BYTES, decode_content=False):
         yield piece
 
 
@@ -111,10 +117,10 @@ def _unpacked(pieces: Iterator[bytes], attempt: Attempt) -> Iterator[bytes]:
         raise zlib.error(msg)
 
 
-def _unreadable(answer: BaseHTTPResponse, operation: str, what: str) -> ChannelResponseError:
+def _unreadable(answer: requests.Response, operation: str, what: str) -> ChannelResponseError:
     return ChannelResponseError(
-        f"{operation}: the answer (HTTP {answer.status}) {what}. Check whether a proxy or gateway in front of the "
+        f"{operation}: the answer (HTTP {answer.status_code}) {what}. Check whether a proxy or gateway in front of the "
         "service changes answers.",
         method=operation,
-        http_status=answer.status,
+        http_status=answer.status_code,
     )

@@ -15,14 +15,23 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.request import getproxies
 
-from urllib3 import HTTPHeaderDict
+import requests
+import requests.utils
+from requests.structures import CaseInsensitiveDict
 
 from airflow_channel_provider import __version__
 from airflow_channel_provider.api.base_url import normalise_base_url
 from airflow_channel_provider.api.response_body import read_body, too_large
-from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, Connections
+from airflow_channel_provider.api.transport_errors import (
+    UNREADABLE,
+    host_and_port,
+    is_refused_handshake,
+    lost_answer_error,
+    not_sent_error,
+    proxy_login_error,
+)
+from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelError,
@@ -32,8 +41,6 @@ from airflow_channel_provider.exceptions import (
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from urllib3.response import BaseHTTPResponse
 
 USER_AGENT = f"airflow-channel-provider/{__version__}"
 TOTAL_TIMEOUT_FACTOR = 10
@@ -51,7 +58,7 @@ class Response(NamedTuple):
     An answer, whatever its status.
 
     :param status: HTTP status.
-    :param headers: case-insensitive; several of one name are one, with commas.
+    :param headers: case-insensitive.
     :param body: complete and decompressed.
     """
 
@@ -122,26 +129,17 @@ class Transport:
         if total_timeout_seconds is None:
             total_timeout_seconds = self._read_timeout_seconds * TOTAL_TIMEOUT_FACTOR
         deadline = time.monotonic() + total_timeout_seconds
-        fields = self._complete(headers, body, operation)
+        request = self._prepare(http_method, path, body, headers, operation)
         with Attempt(self._read_timeout_seconds, deadline, self._max_wire_bytes) as attempt:
-            answer: BaseHTTPResponse | None = None
+            answer: requests.Response | None = None
             try:
-                remaining_seconds = deadline - time.monotonic()
-                answer = self._open().send(
-                    http_method,
-                    path,
-                    body=body,
-                    headers=fields,
-                    connect_timeout_seconds=min(self._connect_timeout_seconds, remaining_seconds),
-                    read_timeout_seconds=self._read_timeout_seconds,
-                )
-                self._check_login(answer, operation)
+                answer = self._exchange(self._open(), request, attempt, operation)
                 content = read_body(answer, attempt, operation=operation, most_bytes=self._max_answer_bytes)
-                return Response(answer.status, HTTPHeaderDict(answer.headers.itermerged()), content)
+                return Response(answer.status_code, answer.headers, content)
             except (ChannelResponseError, ChannelNotSentError):
                 raise
             except AnswerTooLong as error:
-                status = None if answer is None else answer.status
+                status = None if answer is None else answer.status_code
                 raise too_large(operation, status, self._max_answer_bytes) from error
             except Exception as error:
                 raise self._failure(error, operation, attempt) from error
@@ -149,10 +147,10 @@ class Transport:
                 # Gives the connection back when the answer was read to its end, closes it otherwise.
                 if answer is not None:
                     answer.close()
-                    answer.release_conn()
 
-    @staticmethod
-    def _complete(headers: Mapping[str, str], body: bytes | None, operation: str) -> dict[str, str]:
+    def _prepare(
+        self, http_method: str, path: str, body: bytes | None, headers: Mapping[str, str], operation: str
+    ) -> requests.PreparedRequest:
         for name, value in headers.items():
             if not (value.isascii() and value.isprintable()):
                 raise ChannelConfigurationError(
@@ -160,59 +158,69 @@ class Transport:
                     "hold (a line break, a control or a non-ASCII character).",
                     method=operation,
                 )
-        return {**_HEADERS, **headers, "Content-Length": str(len(body or b""))}
+        request = requests.PreparedRequest()
+        request.method = http_method
+        request.url = self.base_url + path
+        request.headers = CaseInsensitiveDict(_HEADERS)
+        request.headers.update(headers)
+        request.headers["Content-Length"] = str(len(body or b""))
+        request.body = body
+        return request
 
-    def _open(self) -> Connections:
+    def _open(self) -> _ProcessSession:
         session = self._session
         # A forked child must not write into its parent's connections.
-        if session is None or session.connections is None or session.pid != os.getpid():
+        if session is None or session.pid != os.getpid():
             with self._opening:
                 session = self._session
                 if session is None or session.pid != os.getpid():
                     session = self._session = _ProcessSession(self.base_url)
-                return session.open()
-        return session.connections
+        return session
 
-    # The words for what went wrong are imported when something has.
-
-    def _check_login(self, answer: BaseHTTPResponse, operation: str) -> None:
-        if answer.status == _PROXY_LOGIN:
-            from airflow_channel_provider.api.transport_errors import proxy_login_error
-
+    def _exchange(
+        self, session: _ProcessSession, request: requests.PreparedRequest, attempt: Attempt, operation: str
+    ) -> requests.Response:
+        remaining_seconds = attempt.deadline - time.monotonic()
+        answer = session.http.send(
+            request,
+            stream=True,
+            timeout=(min(self._connect_timeout_seconds, remaining_seconds), self._read_timeout_seconds),
+            verify=session.verify,
+            cert=None,
+            proxies=session.proxies,
+            allow_redirects=False,
+        )
+        if answer.status_code == _PROXY_LOGIN:
+            answer.close()
             raise proxy_login_error(operation=operation, target=self._target())
+        return answer
 
     def _failure(self, error: Exception, operation: str, attempt: Attempt) -> ChannelError:
-        from airflow_channel_provider.api.transport_errors import (
-            is_refused_handshake,
-            lost_answer_error,
-            not_sent_error,
-        )
-
         target = self._target()
         if attempt.sent and not is_refused_handshake(error):
             return lost_answer_error(error, operation=operation, target=target, attempt=attempt)
-        session = self._session
+        bundle, proxy = (
+            (self._session.bundle, self._session.proxy) if self._session is not None else ("", None)
+        )
         return not_sent_error(
             error,
             operation=operation,
             target=target,
             attempt=attempt,
-            bundle=session.bundle if session is not None else "",
-            proxy=session.proxy_name if session is not None else None,
+            bundle=bundle,
+            proxy=proxy,
         )
 
     def _target(self) -> str:
-        from airflow_channel_provider.api.transport_errors import UNREADABLE, host_and_port
-
         name = host_and_port(self.base_url)
-        proxy = self._session.proxy_name if self._session is not None else None
+        proxy = self._session.proxy if self._session is not None else None
         return f"{name} (through the proxy {proxy})" if proxy not in (None, UNREADABLE) else name
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         session, self._session = self._session, None
-        if session is not None and session.connections is not None and session.pid == os.getpid():
-            session.connections.close()
+        if session is not None and session.pid == os.getpid():
+            session.http.close()
 
     def __enter__(self) -> Transport:
         return self
@@ -224,31 +232,14 @@ class Transport:
 
 
 class _ProcessSession:
-    """
-    The connections of one process, with the proxy and certificate settings of its environment.
-
-    :ivar proxy_name: host and port of the proxy; None where there is none.
-    :ivar bundle: variable and path of the certificate authorities that the environment names; empty where it does not.
-    """
+    """The session of one process, with the proxy and certificate settings of its environment."""
 
     def __init__(self, base_url: str) -> None:
         self.pid = os.getpid()
-        self.connections: Connections | None = None
-        self.proxy_name: str | None = None
-        self._base_url = base_url
-        self._proxy: str | None = None
-        if getproxies().keys() - {"no"}:
-            from airflow_channel_provider.api.proxies import proxy_before
-            from airflow_channel_provider.api.transport_errors import host_and_port
-
-            self._proxy = proxy_before(base_url)
-            self.proxy_name = host_and_port(self._proxy) if self._proxy else None
+        self.proxies = requests.utils.get_environ_proxies(base_url, no_proxy=None)
+        proxy = requests.utils.select_proxy(base_url, self.proxies)
+        self.proxy = host_and_port(proxy) if proxy else None
         variable = next((name for name in _BUNDLES if os.environ.get(name)), "")
-        self._bundle = os.environ[variable] if variable else None
-        self.bundle = f"{variable} ({self._bundle})" if variable else ""
-
-    def open(self) -> Connections:
-        """Return the connections; only one thread does so at a time."""
-        if self.connections is None:
-            self.connections = Connections(self._base_url, proxy=self._proxy or None, bundle=self._bundle)
-        return self.connections
+        self.verify = os.environ[variable] if variable else True
+        self.bundle = f"{variable} ({self.verify})" if variable else ""
+        self.http = new_session()

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 import requests.exceptions
 import urllib3.exceptions
 
-from airflow_channel_provider.api.wire import MissingBundleError
 from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, ChannelNotSentError
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ def _certificate_sentence(causes: list[BaseException]) -> str:
 def _reason_with_bundle(causes: list[BaseException], bundle: str) -> str:
     if not bundle:
         return ""
-    if any(isinstance(cause, MissingBundleError) for cause in causes):
+    if any("CA certificate bundle" in str(cause) for cause in causes):
         return f"{bundle} of the environment names a file that does not exist."
     # What urllib3 wraps while it connects is the loading of these; a failed handshake it leaves as it is.
     if any(isinstance(cause, urllib3.exceptions.SSLError) for cause in causes):

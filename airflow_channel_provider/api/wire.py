@@ -1,10 +1,12 @@
 """
 A request counts as sent only if a byte of it was handed to a connected socket. This is known, not guessed.
 
-``urllib3`` reports a failed connect and a lost answer with error classes that overlap, hides some errors while writing,
-and applies the connect timeout to writing too. So these connections report for themselves: an error inside
-``connect()`` (name, route, proxy tunnel, TLS) becomes :class:`NotConnected`, which it does not catch, and the current
-:class:`Attempt` remembers whether sending began.
+``requests`` and ``urllib3`` report a failed connect and a lost answer with error classes that overlap, hide some errors
+while writing, and apply the connect timeout to writing too. So these connections report for themselves: an error inside
+``connect()`` (name, route, proxy tunnel, TLS) becomes :class:`NotConnected`, which neither library catches, and the
+current :class:`Attempt` remembers whether sending began.
+:class:`NotConnected`, which neither library catches, and the current :class:`Attempt` remembers whether
+sending began.
 
 An attempt always ends. Its deadline applies to each single wait, so an answer that arrives byte by byte can't extend
 it, nor can its head or its interim answers. The number of bytes that are read is limited too.
@@ -15,24 +17,23 @@ request on one would be lost, and nobody would know whether it had arrived.
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.client
 import io
-import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from urllib3.poolmanager import PoolManager
-from urllib3.util.retry import Retry
-from urllib3.util.timeout import Timeout
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_auth_from_url
 
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
-    from urllib3.response import BaseHTTPResponse
+    from urllib3.poolmanager import PoolManager
 
 MOST_IDLE_SECONDS = 30.0
 """Less than the usual idle timeouts of firewalls and gateways; the shortest one known of a cloud is a minute."""
@@ -46,13 +47,13 @@ class NotConnected(Exception):  # noqa: N818 - a state, not an error of its own;
     """Connecting failed: no byte of the request has left. ``__cause__`` is the reason."""
 
 
-class AnswerTooLong(Exception):  # noqa: N818 - as above; urllib3 does not catch it
+class AnswerTooLong(Exception):  # noqa: N818 - as above; neither library catches it
     """The answer has more bytes than the attempt accepts."""
 
 
 class Attempt:
     """
-    One request of one thread; entered around the call into ``urllib3``.
+    One request of one thread; entered around the call into ``requests``.
 
     :param read_timeout_seconds: longest silence while writing and reading.
     :param deadline: monotonic time at which the whole request must be over.
@@ -197,75 +198,60 @@ def _phased_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     return type(f"Phased{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
-class MissingBundleError(OSError):
-    """The file or directory of the certificate authorities is not there."""
-
-
-class Connections:
-    """
-    The connections to one service. They verify TLS, keep no cookies, follow no redirect and read no netrc.
-
-    :param base_url: ``scheme://host[:port]``.
-    :param proxy: address of the proxy before it; None: none.
-    :param bundle: file or directory of certificate authorities; None: those of ``certifi``.
-    :raises MissingBundleError: it is not there, and TLS is spoken.
-    """
-
-    def __init__(self, base_url: str, *, proxy: str | None, bundle: str | None) -> None:
-        manager = PoolManager(num_pools=1, maxsize=_POOL_SIZE) if proxy is None else _manager_behind(proxy)
-        classes = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {scheme: _phased_pool(pool) for scheme, pool in classes.items()}
-        parts = urlsplit(base_url)
-        is_tls = "https" in (parts.scheme, proxy and manager.proxy and manager.proxy.scheme)
-        certificates = _certificates(bundle) if is_tls else {}
-        self._pool = manager.connection_from_host(
-            parts.hostname, parts.port, parts.scheme, pool_kwargs=certificates
+def _phase(manager: PoolManager) -> None:
+    if not isinstance(manager.pool_classes_by_scheme, _PhasedPools):
+        manager.pool_classes_by_scheme = _PhasedPools(
+            {scheme: _phased_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
         )
-        # A proxy to which the request itself goes, and no tunnel, is told where it is to go.
-        self._prefix = base_url if self._pool.proxy is not None and parts.scheme == "http" else ""
 
-    def send(
-        self,
-        http_method: str,
-        path: str,
-        *,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        connect_timeout_seconds: float,
-        read_timeout_seconds: float,
-    ) -> BaseHTTPResponse:
-        """Send one request, once, and return the answer, whose body is not read yet."""
-        return self._pool.urlopen(
-            http_method,
-            self._prefix + path,
-            body=body,
-            headers=headers,
-            timeout=Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds),
-            retries=Retry(0, read=False),
-            redirect=False,
-            assert_same_host=False,
-            preload_content=False,
-            decode_content=False,
-        )
+
+class _PhasedPools(dict[str, Any]):
+    """Marks a manager whose pools are already ours."""
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _phase(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        _phase(manager)
+        return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Verify the peer of TLS: for a service without TLS, that may be the proxy before it."""
+        super().cert_verify(conn, "https:" if conn.scheme == "https" else url, verify, cert)  # type: ignore[no-untyped-call]
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Send a proxy the user and password of its address; they may contain letters of any language."""
+        user, password = get_auth_from_url(proxy)
+        login = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
+        return {"Proxy-Authorization": f"Basic {login}"} if user else {}
 
     def close(self) -> None:
-        """Close the idle connections."""
-        self._pool.close()
+        """Close the idle connections now; urllib3 would leave them to the garbage collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - no mapping that could be iterated
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
 
 
-def _manager_behind(proxy: str) -> PoolManager:
-    # Imported where there is a proxy, since it costs as much as all of the rest.
-    from airflow_channel_provider.api.proxies import manager_behind
-
-    return manager_behind(proxy, connections=_POOL_SIZE)
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: Any) -> None:
+        """Return False: following a redirect, or even preparing to, could carry a token to another host."""
 
 
-def _certificates(bundle: str | None) -> dict[str, Any]:
-    if bundle is None:
-        import certifi
-
-        bundle = certifi.where()
-    if not os.path.exists(bundle):
-        raise MissingBundleError(bundle)
-    kind = "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs"
-    return {"cert_reqs": "CERT_REQUIRED", kind: bundle}
+def new_session() -> requests.Session:
+    """Build a session that connects only through phased connections, keeps no cookies and reads no environment."""
+    session = _Session()
+    # netrc would replace the Authorization header, and reading the environment costs time on each request.
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    session.adapters.clear()
+    adapter = _Adapter(pool_connections=4, pool_maxsize=_POOL_SIZE, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session

@@ -10,6 +10,8 @@ import time
 from typing import Any
 
 import pytest
+import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.response import HTTPResponse
 
 from airflow_channel_provider.api.envelope import read_native
@@ -157,8 +159,12 @@ def test_a_token_is_no_longer_than_a_header_may_be() -> None:
 # ---- time
 
 
-def answer_of(body: bytes, **headers: str) -> HTTPResponse:
-    return HTTPResponse(io.BytesIO(body), headers, status=200, preload_content=False)
+def answer_of(body: bytes, **headers: str) -> requests.Response:
+    answer = requests.Response()
+    answer.status_code = 200
+    answer.headers = CaseInsensitiveDict(headers)
+    answer.raw = HTTPResponse(io.BytesIO(body), headers, status=200, preload_content=False)
+    return answer
 
 
 @pytest.mark.parametrize(
