@@ -23,14 +23,6 @@ from requests.structures import CaseInsensitiveDict
 from airflow_channel_provider import __version__
 from airflow_channel_provider.api.base_url import normalise_base_url
 from airflow_channel_provider.api.response_body import read_body, too_large
-from airflow_channel_provider.api.transport_errors import (
-    UNREADABLE,
-    host_and_port,
-    is_refused_handshake,
-    lost_answer_error,
-    not_sent_error,
-    proxy_login_error,
-)
 from airflow_channel_provider.api.wire import AnswerTooLong, Attempt, new_session
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
@@ -191,11 +183,21 @@ class Transport:
             allow_redirects=False,
         )
         if answer.status_code == _PROXY_LOGIN:
+            from airflow_channel_provider.api.transport_errors import proxy_login_error
+
             answer.close()
             raise proxy_login_error(operation=operation, target=self._target())
         return answer
 
+    # The words for what went wrong are imported when something has.
+
     def _failure(self, error: Exception, operation: str, attempt: Attempt) -> ChannelError:
+        from airflow_channel_provider.api.transport_errors import (
+            is_refused_handshake,
+            lost_answer_error,
+            not_sent_error,
+        )
+
         target = self._target()
         if attempt.sent and not is_refused_handshake(error):
             return lost_answer_error(error, operation=operation, target=target, attempt=attempt)
@@ -212,6 +214,8 @@ class Transport:
         )
 
     def _target(self) -> str:
+        from airflow_channel_provider.api.transport_errors import UNREADABLE, host_and_port
+
         name = host_and_port(self.base_url)
         proxy = self._session.proxy if self._session is not None else None
         return f"{name} (through the proxy {proxy})" if proxy not in (None, UNREADABLE) else name
@@ -238,7 +242,11 @@ class _ProcessSession:
         self.pid = os.getpid()
         self.proxies = requests.utils.get_environ_proxies(base_url, no_proxy=None)
         proxy = requests.utils.select_proxy(base_url, self.proxies)
-        self.proxy = host_and_port(proxy) if proxy else None
+        self.proxy: str | None = None
+        if proxy:
+            from airflow_channel_provider.api.transport_errors import host_and_port
+
+            self.proxy = host_and_port(proxy)
         variable = next((name for name in _BUNDLES if os.environ.get(name)), "")
         self.verify = os.environ[variable] if variable else True
         self.bundle = f"{variable} ({self.verify})" if variable else ""

@@ -66,7 +66,6 @@ SOMETIMES = frozenset(
         "api.classify",
         "api.error_body",
         "api.open_api",
-        "api.proxies",
         "api.redaction",
         "api.refusals",
         "api.retry_after",
@@ -94,7 +93,7 @@ SOMETIMES = frozenset(
         "triggers",
     )
 )
-NEVER = frozenset({"aiohttp", "charset_normalizer", "difflib", "redis", "requests", "sqlalchemy"})
+NEVER = frozenset({"aiohttp", "difflib", "redis", "sqlalchemy"})
 
 
 class Brought(NamedTuple):
