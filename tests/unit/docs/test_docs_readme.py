@@ -12,10 +12,6 @@ from tools.demo.result import DemoResult, Effects, Task, TokenUse
 README = markdown.ROOT.joinpath("README.md").read_text(encoding="utf-8")
 
 
-def test_it_is_read_in_one_sitting() -> None:
-    assert len(README.splitlines()) <= 150
-
-
 def test_end_of_the_report_is_how_the_demo_writes_it() -> None:
     (block,) = [block for block in markdown.blocks(README) if block.language == "text"]
     uses = [

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import airflow_channel_provider
 from airflow_channel_provider.api.benlly import BenllyClient
 from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Response, Transport
@@ -57,13 +55,6 @@ def test_the_printed_answer_with_its_stray_comma_is_refused_without_quoting_it()
         ChannelTalkClient(Recorder(PRINTED_ANSWER)).issue_token("the-secret", None)
     assert "not a valid answer" in str(caught.value)
     assert "token" not in str(caught.value).replace("issueToken", "")
-
-
-def test_the_misspelt_path_is_nowhere_in_the_package() -> None:
-    (folder,) = airflow_channel_provider.__path__
-    files = list(Path(folder).rglob("*.py"))
-    assert files
-    assert [file for file in files if "fucntions" in file.read_text(encoding="utf-8")] == []
 
 
 def test_the_form_says_where_app_id_and_secret_come_from() -> None:
