@@ -35,7 +35,11 @@ _GENERATION = ("generated_chats", "generated_messages_per_chat", "generated_days
 
 @dataclass(slots=True)
 class App:
-    """One app: its secret, what it may do and where it is installed."""
+    """
+    One app: its secret, what it may do and where it is installed.
+
+    :param commands_by: by the function that registered them.
+    """
 
     app_id: str
     secret: str
@@ -45,12 +49,20 @@ class App:
     quota: FixedWindow
     rate: FixedWindow
     old_secrets: set[str] = field(default_factory=set)
-    commands: list[JSONObject] = field(default_factory=list)
+    commands_by: dict[str, list[JSONObject]] = field(default_factory=dict)
     toggles: dict[str, bool] = field(default_factory=dict)
     extensions: dict[tuple[str, str], JSONObject] = field(default_factory=dict)
     tables: dict[tuple[str | None, str], JSONObject] = field(default_factory=dict)
     hooks: dict[str, JSONObject] = field(default_factory=dict)
     declared_hooks: list[Hook] = field(default_factory=list)
+
+    @property
+    def commands(self) -> list[JSONObject]:
+        """Its commands, in whichever way they were registered; of two with the same name and scope the newer way's."""
+        found: dict[tuple[str, str], JSONObject] = {}
+        for way in ("registerCommands", "registerExtension"):
+            found |= {(c["scope"], c["name"]): c for c in self.commands_by.get(way, [])}
+        return list(found.values())
 
     def installed_on(self, channel_id: str) -> bool:
         """Whether the app is installed on a channel."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _register_commands(call: Call) -> JSON:
-    set_commands(call, call.params["commands"])
+    set_commands(call, call.params["commands"], "registerCommands")
     return NO_RESULT
 
 

@@ -26,11 +26,12 @@ _QUESTIONS = {
 }
 
 
-def set_commands(call: Call, commands: Sequence[JSONObject]) -> None:
+def set_commands(call: Call, commands: Sequence[JSONObject], way: str) -> None:
     """
-    Let these be the commands of an app. What is not among them is gone.
+    Let these be the commands of an app. What was registered in the same way and is not among them is gone.
 
     :param call: by the app.
+    :param way: the function that registers them.
     :param commands: all of them, which the contract has seen to.
     :raises RefusalError: two have the same name and scope.
     """
@@ -42,7 +43,7 @@ def set_commands(call: Call, commands: Sequence[JSONObject]) -> None:
             raise RefusalError(f"command {key[1]} is given twice in scope {key[0]}")
         command_id = known[key]["id"] if key in known else call.world.new_id("command")
         new[key] = {"id": command_id, "appId": call.app.app_id, "scope": key[0], "name": key[1], **command}
-    call.app.commands = list(new.values())
+    call.app.commands_by[way] = list(new.values())
 
 
 def _register(call: Call) -> JSON:
@@ -74,7 +75,7 @@ def _take(call: Call, answers: list[AppAnswer]) -> JSON:
         return _failed("", problems)
     try:
         if "commands" in things:
-            set_commands(call, things["commands"])
+            set_commands(call, things["commands"], "registerExtension")
         else:
             call.app.declared_hooks = read_hooks(things["hooks"])
     except (RefusalError, ValueError) as refusal:

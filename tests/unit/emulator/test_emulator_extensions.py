@@ -97,6 +97,19 @@ def test_a_second_registration_replaces_the_first(emulator: EmulatorThread, app:
     assert {c["name"]: c["id"] for c in emulator.commands(DEMO_APP_ID)} == {"stop": known["stop"]}
 
 
+def test_commands_that_were_registered_in_the_older_way_stay(
+    emulator: EmulatorThread, app: AppEndpoint
+) -> None:
+    token = app_token(emulator)
+    legacy = [{**RUN, "name": "order"}, {**STOP, "description": "older"}]
+    native(emulator, "registerCommands", {"appId": DEMO_APP_ID, "commands": legacy}, token)
+    register(emulator)
+    assert commands(emulator) == [("order", "desk"), ("stop", "desk"), ("run", "desk")]
+    assert {c["name"]: c.get("description") for c in emulator.commands(DEMO_APP_ID)}["stop"] == "Stops it"
+    native(emulator, "registerCommands", {"appId": DEMO_APP_ID, "commands": []}, token)
+    assert sorted(commands(emulator)) == [("run", "desk"), ("stop", "desk")]
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
