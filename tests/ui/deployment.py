@@ -21,6 +21,7 @@ from airflow_channel_provider.emulator import DEMO_APP_ID
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks._stores import open_store
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from tools.demo.connections import INBOUND_CONNECTION
 from tools.demo.session import Demo, Options
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ class UiAirflow(Demo):
     def __init__(self, progress: Progress) -> None:
         super().__init__(Options(home=HOME, dags_folder=DAGS, users=ROLES), progress)
         self._numbers = itertools.count(1)
-        self._takes_webhooks = False
 
     def _start(self) -> None:
         super()._start()
@@ -76,17 +76,14 @@ class UiAirflow(Demo):
         self.home.forget_tokens()
         open_store(self.home.tokens.as_uri()).local_cache.clear()  # what this process itself remembers
 
-    def take_webhooks(self) -> None:
-        """Let the emulator send webhooks to a connection that has a token."""
-        url, conn_id = f"{self.home.api_url}/channel-talk/webhooks", "webhooks_of_ch_1"
-        if not self._takes_webhooks:
-            extra = {"channel_id": "ch-1", "webhook_token": self.canaries.webhook_token}
-            connection = {"conn_type": "channel_talk", "login": DEMO_APP_ID, **self.address()}
-            connection |= {"password": self.canaries.app_secret, "extra": json.dumps(extra)}
-            self.rest.add_connection({"connection_id": conn_id, **connection})
-            self._takes_webhooks = True
-        token = self.canaries.webhook_token
-        self.emulator.set_webhook("airflow", f"{url}/{conn_id}", token=token, channel_id="ch-1")
+    def let_channel_talk_in(self) -> None:
+        """Give the connection that was typed what Channel Talk proves its requests with."""
+        connection = self.rest.connection(INBOUND_CONNECTION)
+        proof = {
+            "signing_secret": self.canaries.signing_key,
+            "webhook_token": self.canaries.webhook_token,
+        }
+        self.rest.change_extra(connection, {**json.loads(connection["extra"] or "{}"), **proof})
 
     def ask_for_token(
         self, channel_id: str | None, *, app_id: str = DEMO_APP_ID, secret: str = ""

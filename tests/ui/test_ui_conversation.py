@@ -38,6 +38,7 @@ RUN = {
     ],
 }
 HOSTILE = "<img src=x onerror=alert(1)>"
+REPORT = "example_channel_talk_command"
 GREETING = "example_channel_talk_answer_new_chats"
 
 
@@ -165,7 +166,7 @@ def test_a_chat_that_a_customer_opens_is_answered_by_a_dag(
     airflow: UiAirflow, admin: Person, typed: list[Typed]
 ) -> None:
     airflow.start_over()
-    airflow.take_webhooks()
+    airflow.let_channel_talk_in()
     airflow.rest.unpause(GREETING)
     talk = TalkPage(admin.page, airflow.emulator.url)
     talk.open_chat("Ben Okafor", "Is the shop open?")
@@ -174,3 +175,27 @@ def test_a_chat_that_a_customer_opens_is_answered_by_a_dag(
     # Airflow's UI shows what started the run.
     admin.page.goto(f"{airflow.home.api_url}/dags/{GREETING}/runs")
     expect(admin.page.get_by_role("link", name="asset_triggered").first).to_be_visible()
+
+
+def test_a_command_runs_a_dag_and_airflow_shows_who_typed_it(
+    airflow: UiAirflow, admin: Person, typed: list[Typed]
+) -> None:
+    airflow.start_over()
+    airflow.let_channel_talk_in()
+    airflow.rest.unpause(REPORT)
+    airflow.announce_commands()
+    talk = TalkPage(admin.page, airflow.emulator.url)
+    talk.choose_chat("Support")
+    talk.run("report", shop="Busan", days="3")
+    expect(talk.notice).to_contain_text("The app says: ")
+    reply = talk.messages.get_by_text(f"report: {REPORT} has succeeded.")
+    expect(reply).to_be_visible(timeout=MOST_MILLISECONDS)
+    expect(talk.messages.get_by_role("link", name="Open in Airflow")).to_be_visible()
+    # A manager whom the DAG does not name is refused in words.
+    talk.choose_chat("Sales")
+    talk.page.get_by_label("Write as").select_option("Noah Weiss, manager")
+    talk.run("report", shop="Busan", days="4")
+    expect(talk.notice).to_contain_text("You may not run report.")
+    admin.page.goto(airflow.home.api_url)
+    admin.choose("Browse", "Audit Log")
+    expect(admin.page.get_by_text("Channel Talk manager manager-ch-1-1").first).to_be_visible()

@@ -8,6 +8,8 @@ last, so that no task sees it disappear.
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from tools.demo import components
 from tools.demo.airflow_home import DemoSetupError
 from tools.demo.canaries import Canaries
 from tools.demo.components import Components
-from tools.demo.connections import connections
+from tools.demo.connections import INBOUND_CONNECTION, connections
 from tools.demo.environment import USER
 from tools.demo.home_lock import alone_in
 from tools.demo.rest import AirflowRest
@@ -89,6 +91,23 @@ class LocalAirflow:
         self.log_in()
         for connection in self.connections():
             self.rest.add_connection(connection)
+
+    def announce_commands(self) -> None:
+        """
+        Announce the commands that DAGs declare, as a person does in a shell.
+
+        :raises DemoSetupError: Channel Talk has not taken them.
+        """
+        command = [sys.executable, "-m", "airflow_channel_provider.cli", "register"]
+        command += ["--conn-id", INBOUND_CONNECTION]
+        # Where Airflow looks into its database itself, as its own commands do.
+        environment = {**self.home.environment(), "_AIRFLOW_PROCESS_CONTEXT": "server"}
+        done = subprocess.run(
+            command, env=environment, cwd=self.home.path, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+            raise DemoSetupError(f"the commands could not be announced: {' '.join(last)}")
 
     def wait_for(self, *dag_ids: str) -> None:
         """Wait until Airflow knows DAGs."""

@@ -7,6 +7,7 @@ or a file, so that what is found of them afterwards was left by the provider.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -83,6 +84,17 @@ class AirflowRest:
     def connection(self, connection_id: str) -> JSON:
         """Return a connection, its secrets masked."""
         return self._ask("GET", f"/api/v2/connections/{connection_id}", None)
+
+    def change_extra(self, connection: Mapping[str, JSON], extra: Mapping[str, JSON]) -> None:
+        """
+        Give a connection another extra.
+
+        :param connection: as :meth:`connection` returns it.
+        """
+        path = f"/api/v2/connections/{connection['connection_id']}?update_mask=extra"
+        names = ("connection_id", "conn_type")
+        body = {name: connection[name] for name in names}
+        self._ask("PATCH", path, {**body, "extra": json.dumps(dict(extra))})
 
     def import_errors(self) -> list[tuple[str, str]]:
         """Return file and stack trace of the DAG files that could not be imported."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
-from tools.demo.airflow_home import DemoSetupError
-from tools.demo.connections import INBOUND_CONNECTION
 from tools.demo.outcome import text_of
 from tools.demo.result import Story
 from tools.demo.scenarios.base import Scenario
@@ -31,21 +27,8 @@ class Command(Scenario):
     def start(self, run_id: str) -> None:
         """Announce the commands, and type one."""
         self.rest.unpause(self.dag_id)
-        self._announce()
+        self.airflow.announce_commands()
         self._answer = self.emulator.run_command(COMMAND, GROUP, arguments=ARGUMENTS, manager_id=MANAGER)
-
-    def _announce(self) -> None:
-        home = self.airflow.home
-        command = [sys.executable, "-m", "airflow_channel_provider.cli", "register"]
-        command += ["--conn-id", INBOUND_CONNECTION]
-        # Where Airflow looks into its database itself, as its own commands do.
-        environment = {**home.environment(), "_AIRFLOW_PROCESS_CONTEXT": "server"}
-        done = subprocess.run(
-            command, env=environment, cwd=home.path, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise DemoSetupError(f"the commands could not be announced: {' '.join(last)}")
 
     def story(self) -> Story:
         """Show what was typed, what Airflow answered at once, and the reply."""
