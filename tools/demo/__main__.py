@@ -83,6 +83,7 @@ def addresses(demo: Demo) -> str:
             *log_ins,
             f"\nTokens and quota       {demo.home.api_url}{PAGE_PATH}   (Browse, Channel Talk)",
             f"\nMessages and requests  {demo.emulator.url}   (the emulator's page)",
+            f"\nConversations          {demo.emulator.url}/chat   (type a command, open a chat, click)",
             f"\nThe DAGs run again every {ROUND_SECONDS / 60:g} minutes. Ctrl-C stops everything.",
         ]
     )

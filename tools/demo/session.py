@@ -10,13 +10,12 @@ import itertools
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
-
-import requests
 
 from airflow_channel_provider.emulator import DEMO_APP_ID
 from tools.demo import components
-from tools.demo.airflow_home import AirflowHome
+from tools.demo.airflow_home import AirflowHome, DemoSetupError
 from tools.demo.connections import inbound_settings, warehouse
 from tools.demo.environment import USER
 from tools.demo.local_airflow import LocalAirflow
@@ -28,7 +27,7 @@ from tools.demo.scenarios import SCENARIOS
 from tools.demo.waits import POLL_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from airflow_channel_provider.emulator.jsontypes import JSONObject
@@ -127,17 +126,20 @@ class Demo(LocalAirflow):
             until = time.monotonic() + ROUND_SECONDS
             while time.monotonic() < until:
                 self.components.check()
-                self._act()
+                self._try("people could not do everything", self._act)
                 time.sleep(1)
-            self._run_again(f"{self.run_id}-{number}")
+            self._try("the DAGs were not all started again", partial(self._run_again, number))
 
-    def _run_again(self, run_id: str) -> None:
+    def _run_again(self, number: int) -> None:
+        self.log_in()  # the last one may have run out
+        self._start_all(f"{self.run_id}-{number}")
+
+    def _try(self, failure: str, do: Callable[[], None]) -> None:
+        """The person who watches may have deleted or changed anything; that must not end the demo."""
         try:
-            self.log_in()  # the last one may have run out
-            self._start_all(run_id)
-        except (RestError, requests.RequestException) as error:
-            # The person who watches may have deleted or changed anything; that must not end the demo.
-            self.progress.step(f"the DAGs were not all started again: {error}")
+            do()
+        except (RestError, DemoSetupError, ValueError, OSError) as error:
+            self.progress.step(f"{failure}: {error}")
 
     def _start_all(self, run_id: str) -> None:
         """Start a run of each DAG: as its scenario says, or by hand where it has none."""
