@@ -42,7 +42,7 @@ def get_provider_info() -> dict[str, object]:
             "operators", "approval", "bulk", "dag_command", "open_api", "paged_read", "users"
         ),
         "sensors": _of_channel_talk("sensors"),
-        "triggers": _of_channel_talk("triggers"),
+        "triggers": _of_channel_talk("triggers", "open_api"),
         "connection-types": [form.metadata() for form in connection_form.FORMS],
         "asset-uris": [
             {"schemes": ["channeltalk"], "handler": "airflow_channel_provider.assets.sanitize_uri"}
@@ -57,13 +57,9 @@ def _pages(*names: str) -> list[str]:
     return [f"/docs/{name}.md" for name in names]
 
 
-def _of_channel_talk(kind: str) -> list[dict[str, object]]:
-    return [
-        {
-            "integration-name": _CHANNEL_TALK,
-            "python-modules": [f"airflow_channel_provider.{kind}.channel_talk"],
-        }
-    ]
+def _of_channel_talk(kind: str, *more: str) -> list[dict[str, object]]:
+    modules = [f"airflow_channel_provider.{kind}.{module}" for module in ("channel_talk", *more)]
+    return [{"integration-name": _CHANNEL_TALK, "python-modules": modules}]
 
 
 def _modules(kind: str, *more_of_channel_talk: str) -> list[dict[str, object]]:

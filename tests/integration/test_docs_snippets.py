@@ -97,6 +97,7 @@ def test_there_is_a_test_for_each_snippet() -> None:
         "retry_policy",
         "sensor_expect",
         "sensor_predicate",
+        "user_chat_watcher",
     }
 
 
@@ -131,6 +132,14 @@ def test_open_api_operator(emulator: EmulatorThread) -> None:
     written = executed(names["answer"])["message"]
     (message,) = emulator.messages("chat-ch-1-1")
     assert (message["id"], message["plainText"]) == (written["id"], "We are on it since 2026-01-31.")
+
+
+def test_user_chat_watcher(emulator: EmulatorThread) -> None:
+    pytest.importorskip("airflow.triggers.shared_stream", reason="Before Airflow 3.3.2 nothing is shared.")
+    names = run("user_chat_watcher")
+    (watcher,) = names["opened_chats"].watchers
+    assert watcher.name == "opened_chats"
+    assert names["the_dag"].dag_id == "chats_that_were_opened"
 
 
 @needs(*PROVIDER_COMMANDS)

@@ -1,0 +1,151 @@
+"""
+What has happened to the user chats of a channel since a moment: read from the lists of Open API, and told as events.
+
+The lists have no filter by time, and the service does not state by what it sorts them. A list that is sorted by
+``updatedAt``, newest first, is read until it is older than the moment; any other one is read to its end. A chat that
+changes while the lists are read may stand in none of them: so the next moment is the newest change that the reading
+*before* had seen, and what is told a second time has the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+STATES = ("opened", "closed", "snoozed", "queued", "initial", "missed")
+EVENTS: Mapping[str, str] = {"opened": "openedAt", "closed": "closedAt", "changed": "updatedAt"}
+"""Each event by the time of a chat that says when it happened."""
+PAGE_SIZE = 100
+MOST_KEYS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    One look at all lists.
+
+    :param since_ms: all that changed from then on is in it; epoch milliseconds.
+    :param before_ms: what the reading before saw as the newest change: all before it has been in one of the two.
+    :param newest_ms: the newest change of all chats that were seen; ``since_ms`` where there was none.
+    :param chats: those that changed, oldest change first.
+    :param is_sorted: whether each list was sorted by the last change.
+    """
+
+    since_ms: int
+    before_ms: int
+    newest_ms: int
+    chats: tuple[Mapping[str, Any], ...]
+    is_sorted: bool = True
+
+
+class Cursor(NamedTuple):
+    """
+    What an asset has been told of.
+
+    :param at_ms: all that changed before has been told; epoch milliseconds.
+    :param keys: the events since then that have been told as well.
+    """
+
+    at_ms: int
+    keys: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_json(cls, value: Any) -> Cursor | None:
+        """Read what was stored; None where it is no cursor."""
+        if not isinstance(value, Mapping):
+            return None
+        at_ms, keys = value.get("at_ms"), value.get("keys")
+        if isinstance(at_ms, bool) or not isinstance(at_ms, int) or not isinstance(keys, list):
+            return None
+        return cls(at_ms, frozenset(key for key in keys if isinstance(key, str)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {"at_ms": self.at_ms, "keys": sorted(self.keys)[-MOST_KEYS:]}
+
+
+def read_changes(
+    page: Callable[[str, str], Mapping[str, Any]], since_ms: int | None, before_ms: int | None = None
+) -> Reading:
+    """
+    Read the lists.
+
+    :param page: returns a page of the chats of a state that begins behind a cursor, ``""`` for the first.
+    :param since_ms: from when on; None: only to learn the newest change.
+    :param before_ms: the newest change of the reading before; None: there was none.
+    """
+    newest, is_sorted = since_ms or 0, True
+    found: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    for state in STATES:
+        cursor, last = "", -1
+        while True:
+            answer = page(state, cursor)
+            chats = [chat for chat in answer.get("userChats") or () if isinstance(chat, Mapping)]
+            for chat in chats:
+                at = _time(chat, "updatedAt") or _time(chat, "createdAt")
+                is_sorted = is_sorted and (last < 0 or at <= last)
+                last = at
+                newest = max(newest, at)
+                if since_ms is not None and at >= since_ms:
+                    found[str(chat.get("id"))] = (at, chat)
+            following = answer.get("next")
+            is_read = is_sorted and (since_ms is None or 0 <= last < since_ms)
+            if is_read or not chats or not following or following == cursor:
+                break
+            cursor = str(following)
+    chats_in_order = (chat for _, _, chat in sorted((at, name, chat) for name, (at, chat) in found.items()))
+    start = newest if since_ms is None else since_ms
+    return Reading(start, start if before_ms is None else before_ms, newest, tuple(chats_in_order), is_sorted)
+
+
+def events_of(
+    reading: Reading, cursor: Cursor, *, events: Collection[str], fits: Callable[[Mapping[str, Any]], bool]
+) -> tuple[list[dict[str, str | int]], Cursor]:
+    """
+    Return what has not been told yet, and the cursor after it.
+
+    :param reading: covers the cursor.
+    :param events: of :data:`EVENTS`, those that are wanted.
+    :param fits: whether a chat is one of those that are wanted.
+    """
+    told: list[dict[str, str | int]] = []
+    at_ms, keys = max(cursor.at_ms, reading.before_ms), set()
+    for chat in filter(fits, reading.chats):
+        for payload in _happened(chat, cursor.at_ms, events):
+            key = str(payload["key"])
+            # What happened from the new moment on is read again, so its keys are kept.
+            if int(payload["at_ms"]) >= at_ms:
+                keys.add(key)
+            if key not in cursor.keys:
+                told.append(payload)
+    return told, Cursor(at_ms, frozenset(keys))
+
+
+def _happened(
+    chat: Mapping[str, Any], since_ms: int, events: Collection[str]
+) -> Iterator[dict[str, str | int]]:
+    for event, field in EVENTS.items():
+        at = _time(chat, field)
+        if event in events and at >= max(since_ms, 1):
+            yield _payload(chat, event, at)
+
+
+def _payload(chat: Mapping[str, Any], event: str, at: int) -> dict[str, str | int]:
+    """Texts and numbers, for the whole triggerer depends on it; ids alone, and nothing that a customer has written."""
+    names = {
+        "channel_id": "channelId",
+        "user_chat_id": "id",
+        "state": "state",
+        "user_id": "userId",
+        "assignee_id": "assigneeId",
+    }
+    texts: dict[str, str | int] = {
+        name: value for name, field in names.items() if isinstance(value := chat.get(field), str) and value
+    }
+    return {"key": f"{chat.get('id')}:{event}:{at}", "event": event, "at_ms": at, **texts}
+
+
+def _time(chat: Mapping[str, Any], field: str) -> int:
+    value = chat.get(field)
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0

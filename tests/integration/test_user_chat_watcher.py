@@ -1,0 +1,199 @@
+"""Watchers of user chats share one poll, and lose no event whenever their triggerer is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.open_api import connection
+
+pytest.importorskip("airflow.triggers.shared_stream", reason="Before Airflow 3.3.2 nothing is shared.")
+
+from airflow_channel_provider.emulator import EmulatorThread
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.triggers import open_api
+from airflow_channel_provider.triggers.chat_changes import STATES
+from airflow_channel_provider.triggers.open_api import ChatFeed, UserChatWatcher
+
+WATCHERS, KILLS = 50, 20
+
+
+class Store:
+    """The state of one asset, which outlives each triggerer."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    async def aget(self, key: str) -> Any:
+        return self.values.get(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.values[key] = value
+
+
+class Triggerer:
+    """
+    As Airflow's in ack mode: one feed for all watchers, each event stored before the feed is told so.
+
+    :param stores: of the assets.
+    :param told: what has been stored, by asset.
+    """
+
+    def __init__(self, stores: list[Store], told: list[list[dict[str, Any]]], **kwargs: Any) -> None:
+        open_api._feeds.clear()
+        self.told = told
+        self.feed: ChatFeed = UserChatWatcher.create_shared_stream_producer(kwargs)
+        self.feed._sleep = lambda seconds: asyncio.sleep(0)
+        self.queues: list[asyncio.Queue[Any]] = [asyncio.Queue() for _ in stores]
+        self.watchers = [UserChatWatcher(**kwargs) for _ in stores]
+        for watcher, store in zip(self.watchers, stores, strict=True):
+            watcher.asset_state_store = store  # type: ignore[assignment]
+        self.stream = self.feed.open_stream()
+        self.left: int | None = None
+
+    async def run(self, polls: int, *, killed_after: int | None = None) -> None:
+        """Poll so often; ``killed_after`` so many events of the last poll are stored, and nothing else happens."""
+        tasks = [asyncio.ensure_future(self._watch(index)) for index in range(len(self.watchers))]
+        for poll in range(polls):
+            is_killed = poll == polls - 1 and killed_after is not None
+            self.left = killed_after if is_killed else None
+            await self._settle()
+            reading, number = await anext(self.stream)
+            for queue in self.queues:
+                queue.put_nowait(reading)
+            await self._settle()
+            if not is_killed:
+                outcome = SimpleNamespace(is_clean=True)
+                await self.feed.advance([SimpleNamespace(broker_payload=number, outcome=outcome)])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.stream.aclose()  # type: ignore[attr-defined]
+        await self.feed.aclose()
+
+    async def _watch(self, index: int) -> None:
+        async for event in self.watchers[index].filter_shared_stream(self._readings(index)):
+            if self.left is not None:
+                if not self.left:
+                    raise asyncio.CancelledError
+                self.left -= 1
+            self.told[index].append(event.payload)
+
+    async def _readings(self, index: int) -> AsyncIterator[Any]:
+        while True:
+            yield await self.queues[index].get()
+
+    async def _settle(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+    with EmulatorThread({"generated_chats": 200, "open_api_rate_limit": 1_000_000}) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", connection(emulator.url))
+        yield emulator
+
+
+def reads(emulator: EmulatorThread) -> int:
+    return len([entry for entry in emulator.journal() if entry["method"] == "GET /user-chats"])
+
+
+def test_fifty_watchers_poll_once(emulator: EmulatorThread) -> None:
+    stores, told = [Store() for _ in range(WATCHERS)], [[] for _ in range(WATCHERS)]  # type: ignore[var-annotated]
+    asyncio.run(Triggerer(stores, told, events=["changed"]).run(1))
+    assert reads(emulator) == len(STATES)
+    assert told == [[]] * WATCHERS
+    emulator.change_generated(5)
+    asyncio.run(Triggerer(stores, told, events=["changed"]).run(1))
+    assert reads(emulator) == 2 * len(STATES)
+    assert len({str(one) for one in told}) == 1
+    assert told[0]
+
+
+@pytest.mark.parametrize("order", ["updatedAt", "none"])
+def test_a_triggerer_that_is_killed_twenty_times_loses_no_event(emulator: EmulatorThread, order: str) -> None:
+    emulator.configure(open_api_chat_order=order)
+    chance, watched = random.Random(7), 5
+    stores, told = [Store() for _ in range(watched)], [[] for _ in range(watched)]  # type: ignore[var-annotated]
+    kwargs = {"events": ["opened", "closed", "changed"]}
+    asyncio.run(Triggerer(stores, told, **kwargs).run(1))
+    before = {chat["id"]: chat for chat in emulator.open_api_state("userChats")}
+    for _ in range(KILLS):
+        emulator.change_generated(chance.randint(1, 6))
+        asyncio.run(
+            Triggerer(stores, told, **kwargs).run(chance.randint(1, 2), killed_after=chance.randint(0, 12))
+        )
+    asyncio.run(Triggerer(stores, told, **kwargs).run(2))
+    wanted = {
+        f"{chat['id']}:changed:{chat['updatedAt']}"
+        for chat in emulator.open_api_state("userChats")
+        if chat != before.get(chat["id"])
+    }
+    assert len(wanted) > KILLS
+    for payloads in told:
+        assert wanted <= {payload["key"] for payload in payloads}
+        by_key = {payload["key"]: {**payload, "state": ""} for payload in payloads}
+        assert len({str(sorted(one.items())) for one in by_key.values()}) == len(by_key)
+
+
+def test_a_payload_is_texts_and_numbers_and_nothing_that_a_customer_wrote(emulator: EmulatorThread) -> None:
+    stores, told = [Store()], [[]]  # type: ignore[var-annotated]
+    kwargs = {"events": ["opened", "closed", "changed"], "lookback_seconds": 40 * 86_400}
+    asyncio.run(Triggerer(stores, told, **kwargs).run(2))
+    assert {payload["event"] for payload in told[0]} == {"opened", "closed", "changed"}
+    for payload in told[0]:
+        assert all(type(value) in (str, int) for value in payload.values())
+        assert set(payload) <= {
+            "key", "event", "at_ms", "channel_id", "user_chat_id", "state", "user_id", "assignee_id",
+        }  # fmt: skip
+
+
+def test_only_the_chats_that_are_wanted_are_told(emulator: EmulatorThread) -> None:
+    kwargs = {"events": ["changed"], "lookback_seconds": 40 * 86_400, "tags": ["vip"]}
+    stores, told = [Store()], [[]]  # type: ignore[var-annotated]
+    asyncio.run(Triggerer(stores, told, **kwargs).run(2))
+    tagged = {chat["id"] for chat in emulator.open_api_state("userChats") if "vip" in chat["tags"]}
+    assert {payload["user_chat_id"] for payload in told[0]} == tagged
+
+
+def test_a_service_that_fails_is_asked_again(emulator: EmulatorThread) -> None:
+    emulator.inject("http_500", count=4)
+    stores, told = [Store()], [[]]  # type: ignore[var-annotated]
+    asyncio.run(Triggerer(stores, told).run(1))
+    assert stores[0].values
+
+
+def test_a_watcher_alone_polls_by_itself(emulator: EmulatorThread) -> None:
+    async def first() -> Any:
+        watcher = UserChatWatcher(events=["changed"], lookback_seconds=40 * 86_400)
+        return (await anext(watcher.run())).payload
+
+    assert asyncio.run(first())["event"] == "changed"
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"events": []}, {"events": "opened"}, {"events": ["gone"]}, {"poll_interval": 0}]
+)
+def test_a_wrong_argument_is_refused(kwargs: Any) -> None:
+    with pytest.raises(ChannelConfigurationError):
+        UserChatWatcher(**kwargs)
+
+
+def test_what_is_kept_of_a_trigger_makes_the_same_one_and_holds_no_secret(emulator: EmulatorThread) -> None:
+    watcher = UserChatWatcher(tags=["vip"], assignee_ids=["m"], poll_interval=5)
+    path, kwargs = watcher.serialize()
+    assert path == "airflow_channel_provider.triggers.open_api.UserChatWatcher"
+    assert UserChatWatcher(**kwargs).serialize() == (path, kwargs)
+    assert "secret" not in str(kwargs)
+    assert (
+        watcher.shared_stream_key()
+        == UserChatWatcher(events=["changed"], poll_interval=5).shared_stream_key()
+    )
+    assert watcher.shared_stream_key() != UserChatWatcher(poll_interval=6).shared_stream_key()
