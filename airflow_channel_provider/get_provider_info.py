@@ -39,7 +39,7 @@ def get_provider_info() -> dict[str, object]:
             "airflow_channel_provider.notifications.command_reply.CommandReplyNotifier",
         ],
         "operators": _modules(
-            "operators", "approval", "bulk", "dag_command", "open_api", "paged_read", "users"
+            "operators", "approval", "bulk", "dag_command", "extract", "open_api", "paged_read", "users"
         ),
         "sensors": _of_channel_talk("sensors"),
         "triggers": _of_channel_talk("triggers", "open_api"),

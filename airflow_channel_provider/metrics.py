@@ -9,6 +9,7 @@
 ``channel_talk.call.duration``      how long such a call took, its pauses included; ms          ``method, outcome``
 ``channel_talk.call.retried``       repetitions                                                 ``method, reason``
 ``channel_talk.bulk.items``         items of bulk tasks that are settled                        ``method, outcome``
+``channel_talk.extract.rows``       rows that extractions have written                          ``stream``
 ==================================  ==========================================================  ===================
 
 The last column holds the tags. StatsD knows no tags unless ``[metrics] statsd_influxdb_enabled`` or the Datadog client
@@ -94,6 +95,11 @@ def items_settled(method: str, outcome: str, count: int) -> None:
     :param outcome: what became of them.
     """
     _count("bulk.items", {"method": method, "outcome": outcome}, count)
+
+
+def rows_extracted(stream: str, count: int) -> None:
+    """Count rows of a stream that are written."""
+    _count("extract.rows", {"stream": stream}, count)
 
 
 def token_event(event: TokenEvent) -> None:

@@ -12,7 +12,7 @@ PACKAGE = "airflow_channel_provider"
 
 SURFACE = ("hooks", "operators", "sensors", "triggers", "notifications", "plugins")
 """The folders that DAG files import and Airflow loads."""
-INSIDES = ("contract", "api", "tokens", "messages", "bulk", "emulator")
+INSIDES = ("contract", "api", "tokens", "messages", "bulk", "extract", "emulator")
 """Folders that DAG files do not import."""
 PUBLIC = (
     PACKAGE,

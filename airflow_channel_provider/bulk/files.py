@@ -126,6 +126,16 @@ def write_file(path: ObjectStoragePath, content: bytes) -> None:
         stream.write(content)
 
 
+def size_of(path: ObjectStoragePath) -> int | None:
+    """Return the size of a file in bytes; None where there is none."""
+    with translated(path, "looked at"), contextlib.suppress(FileNotFoundError):
+        if _is_local(path):
+            return _on_disk(path).lstat().st_size
+        path.fs.invalidate_cache(path.path)  # another process may have written it
+        return int(path.fs.size(path.path))
+    return None
+
+
 def remove(path: ObjectStoragePath) -> None:
     """Remove one file, if it exists."""
     with translated(path, "removed"), contextlib.suppress(FileNotFoundError):

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_channel_provider.api.redaction import quote
 from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
@@ -54,6 +54,31 @@ def listing_of(method: str, items_field: str | None) -> Listing:
     return listing
 
 
+class Page(NamedTuple):
+    """
+    One page of a list.
+
+    :param answer: all of the answer.
+    :param items: what it lists.
+    :param since: the cursor that it was asked for with; None: it is the first.
+    :param next: the cursor of the page that follows; None: it is the last.
+    """
+
+    answer: Any
+    items: list[Any]
+    since: object
+    next: object
+
+
+def _whole(page: list[Any]) -> list[Any]:
+    return page
+
+
+def ends_of(page: list[Any]) -> list[Any]:
+    """Return what tells a page of rows with ids from others, and costs less than all of it."""
+    return [len(page), page[0], page[-1]]
+
+
 @dataclass
 class Pages:
     """
@@ -65,6 +90,7 @@ class Pages:
     :param params: its parameters; a ``pagination`` or ``cursor`` among them says where to begin, and in which order.
     :param page_size: how many items to ask for at once; None: what the parameters say, else as many as it may be.
     :param limit: maximum number of items; None: all.
+    :param mark_of: returns the part of a page by which a page that comes a second time is recognised.
     """
 
     fetch: Callable[[dict[str, Any]], Any]
@@ -73,6 +99,7 @@ class Pages:
     params: Mapping[str, Any]
     page_size: int | None = None
     limit: int | None = None
+    mark_of: Callable[[list[Any]], list[Any]] = _whole
     _cursors: set[object] = field(default_factory=set, init=False)
     _seen: set[bytes] = field(default_factory=set, init=False)
     _empty: int = field(default=0, init=False)
@@ -96,21 +123,29 @@ class Pages:
         :raises ChannelResponseError: an answer is no page, or the pages repeat.
         """
         left = self.limit
-        for page in self._pages():
-            yield from page if left is None else page[:left]
+        for page in self.pages():
+            yield from page.items if left is None else page.items[:left]
             if left is not None:
-                left -= len(page)
+                left -= len(page.items)
                 if left <= 0:
                     return
 
-    def _pages(self) -> Iterator[list[Any]]:
-        cursor: object = None
+    def pages(self, cursor: object = None) -> Iterator[Page]:
+        """
+        Yield the pages.
+
+        :param cursor: of the page to begin with; None: the first.
+        :raises ChannelResponseError: an answer is no page, or the pages repeat.
+        """
         while True:
             result = self.fetch(self._params(cursor))
-            page = self._page(result)
-            self._note(page)
-            yield page
-            cursor = self._next(result)
+            items = self._page(result)
+            following = self._next(result)
+            # A list of one page can't repeat itself, and most lists of messages have one.
+            if following is not None or self._seen:
+                self._note(items)
+            yield Page(result, items, cursor, following)
+            cursor = following
             if cursor is None:
                 return
 
@@ -168,7 +203,7 @@ class Pages:
             return
         self._empty = 0
         try:
-            digest = hashlib.sha256(json.dumps(page, sort_keys=True).encode()).digest()
+            digest = hashlib.sha256(json.dumps(self.mark_of(page), sort_keys=True).encode()).digest()
         except RecursionError:
             raise ChannelResponseError(
                 f"{self.method}: an item of the answer is nested too deeply.", method=self.method

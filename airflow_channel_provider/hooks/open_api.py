@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.api.open_api import OpenApiClient
     from airflow_channel_provider.contract.model import RetryClass
     from airflow_channel_provider.hooks._pace import SharedPace
-    from airflow_channel_provider.hooks._paging import Pages
+    from airflow_channel_provider.hooks._paging import Page, Pages
 
 __all__ = ["ChannelTalkOpenApiHook"]
 
@@ -203,6 +203,33 @@ class ChannelTalkOpenApiHook(ServiceHook):
         :raises ChannelResponseError: an answer is no page, or the pages repeat.
         :raises ChannelError: as for :meth:`request`.
         """
+        pages = self._pages_of(stream, filters, limit=limit, page_size=page_size, items_field=items_field)
+        return self._items(pages)
+
+    def pages(self, stream: str, *, since: object = None, **filters: Any) -> Iterator[Page]:
+        """
+        Yield the pages of a list, each with all of its answer.
+
+        :param stream: as for :meth:`iterate`.
+        :param since: the cursor of the page to begin with; None: the first.
+        :param filters: as for :meth:`iterate`.
+        :raises ChannelError: as for :meth:`iterate`.
+        """
+        from airflow_channel_provider.hooks._paging import ends_of
+
+        pages = self._pages_of(stream, filters, mark_of=ends_of)
+        with naming_connection(self.channel_talk_open_api_conn_id):
+            yield from pages.pages(since)
+
+    def _pages_of(
+        self,
+        stream: str,
+        filters: Mapping[str, Any],
+        *,
+        page_size: int | None = None,
+        items_field: str | None = None,
+        **how: Any,
+    ) -> Pages:
         from airflow_channel_provider.contract.model import Listing, Paging
         from airflow_channel_provider.contract.open_api import MAX_PAGE_SIZE, find_operation
         from airflow_channel_provider.hooks._paging import Pages
@@ -219,15 +246,14 @@ class ChannelTalkOpenApiHook(ServiceHook):
             params.setdefault("sortOrder", "asc")
         if page_size is not None and not 1 <= page_size <= MAX_PAGE_SIZE:
             raise ChannelConfigurationError(f"page_size must be a whole number from 1 to {MAX_PAGE_SIZE}.")
-        pages = Pages(
+        return Pages(
             lambda page_params: self.get(path, page_params),
             f"GET {path}",
             Listing(items, Paging.QUERY),
             params,
             page_size=page_size,
-            limit=limit,
+            **how,
         )
-        return self._items(pages)
 
     def _items(self, pages: Pages) -> Iterator[Any]:
         with naming_connection(self.channel_talk_open_api_conn_id):

@@ -234,7 +234,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         if state is not None:
             return TaskStateCheckpoints(state)
         if self.dead_letter:
-            return FileCheckpoints(storage_path("dead_letter", self.dead_letter), _owner(context))
+            return FileCheckpoints(storage_path("dead_letter", self.dead_letter), owner_of(context))
         if not repeatable:
             raise ChannelConfigurationError(
                 f"{self._describe()} is not safe to repeat, and this Airflow has no task state store: set dead_letter, "
@@ -257,7 +257,9 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             raise ChannelConfigurationError(
                 "dead_letter names the same file as path, which would be replaced; set dead_letter to another name."
             )
-        dead_letters = DeadLetterFile(path, _owner(context), getattr(context["ti"], "try_number", None) or 1)
+        dead_letters = DeadLetterFile(
+            path, owner_of(context), getattr(context["ti"], "try_number", None) or 1
+        )
         dead_letters.check()
         return dead_letters
 
@@ -328,7 +330,7 @@ def _is_nothing(value: object) -> bool:
     return isinstance(value, str) and value.strip() in ("", "None", "null")
 
 
-def _owner(context: Context) -> str:
+def owner_of(context: Context) -> str:
     """Return a short name of the task instance, for file names."""
     key = json.dumps(list(request_ids.task_key(context))).encode()
     return hashlib.blake2b(key, digest_size=5).hexdigest()
