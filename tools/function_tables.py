@@ -1,9 +1,9 @@
 """
-Write the tables of native functions into the docs, from the contract: ``python -m tools.function_tables``.
+Write the tables of native functions and of streams into the docs, from the code: ``python -m tools.function_tables``.
 
 ``functions.md`` has a section for each function, and one for each object that several functions share; ``reading.md``
-has the functions that list, ``open_api.md`` the operations of Open API. The text between the two marks of a page is
-replaced, the rest stays as it is.
+has the functions that list, ``open_api.md`` the operations of Open API, ``how_to/warehouse.md`` the streams that are
+extracted, with their columns. The text between the two marks of a page is replaced, the rest stays as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from airflow_channel_provider.contract.open_api import OPERATIONS
 from airflow_channel_provider.contract.shapes import Rule, Shape
 from airflow_channel_provider.contract.sources import Source
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, Record
+from airflow_channel_provider.extract.streams import BELONGS, STREAMS, Kind, Stream
 from tools.modules import ROOT
 
 DOCS = ROOT / "docs"
@@ -144,10 +145,32 @@ def operations() -> str:
     return "\n".join([head, "|---|---|---|---|---|", *rows, ""])
 
 
+def streams() -> str:
+    """Return the table of the streams that are extracted, and one of the columns of each."""
+    rows = [
+        f"| [`{stream.name}`](#{stream.name}) | {', '.join(f'`{name}`' for name in stream.key)} | "
+        f"{BELONGS[stream.source]} |"
+        for stream in STREAMS.values()
+    ]
+    head = ["| stream | key | a row belongs to |", "|---|---|---|", *rows]
+    return "\n".join([*head, "", *map(_columns, STREAMS.values())])
+
+
+def _columns(stream: Stream) -> str:
+    by_kind = {kind: [name for name, other in stream.columns.items() if other is kind] for kind in Kind}
+    rows = [
+        f"| {kind.value} | {', '.join(f'`{name}`' for name in names)} |"
+        for kind, names in by_kind.items()
+        if names
+    ]
+    return "\n".join([f"### {stream.name}", "", "| type | columns |", "|---|---|", *rows, ""])
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "functions.md": tables,
     "reading.md": listings,
     "open_api.md": operations,
+    "how_to/warehouse.md": streams,
 }
 
 

@@ -60,6 +60,7 @@ def window_of(
     *,
     lookback: timedelta | float = 0,
     interval: tuple[datetime | None, datetime | None] = (None, None),
+    run_after: datetime | None = None,
     partition_key: str | None = None,
     partition_date: datetime | None = None,
 ) -> Window:
@@ -70,6 +71,8 @@ def window_of(
         partition), or None: the partition, else the data interval.
     :param lookback: how much earlier reading begins; a number is seconds.
     :param interval: the data interval of the run.
+    :param run_after: from when on the run may begin, which each has; the end of a window of a given length where there
+        is no data interval.
     :param partition_key: of the run, where Airflow has partitions: a year, month, day or hour.
     :param partition_date: where the partition begins, if Airflow says it; its time zone is the key's.
     :raises ChannelConfigurationError: there is no window, or it is empty.
@@ -79,7 +82,8 @@ def window_of(
         raise ChannelConfigurationError(
             "lookback must be a timedelta, or a number of seconds, of at least 0."
         )
-    start, end = _borders(given, interval, partition_key, partition_date)
+    ends = (interval[0], interval[1] or run_after) if isinstance(given, timedelta) else interval
+    start, end = _borders(given, ends, partition_key, partition_date)
     start_ms, end_ms = ms_of(start), ms_of(end)
     if start_ms >= end_ms:
         raise ChannelConfigurationError(

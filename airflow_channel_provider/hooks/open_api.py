@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_channel_provider import configuration, metrics
 from airflow_channel_provider.connection_form import OPEN_API_FORM, ConnectionForm
 from airflow_channel_provider.connections import OpenApiSettings
-from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRateLimitError
+from airflow_channel_provider.exceptions import (
+    ChannelConfigurationError,
+    ChannelRateLimitError,
+    ChannelResponseError,
+)
 from airflow_channel_provider.hooks._base import ServiceHook, naming_connection, opened_once
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.prepared_call import PreparedCall, identified
@@ -145,7 +149,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         :param path: below ``/open/v5``.
         :param params: query parameters; a list is sent as one parameter an item.
         :param json: the body.
-        :return: the answer, None where it is empty.
+        :return: the answer, None where it is empty; a read whose answer is empty is repeated.
         :raises ChannelConfigurationError: an argument or the connection is invalid; nothing was sent.
         :raises ChannelAmbiguousResultError: a write was sent, and whether it took effect is unknown.
         :raises ChannelRateLimitError: the rate limit is used up, and the wait for it is longer than
@@ -169,12 +173,16 @@ class ChannelTalkOpenApiHook(ServiceHook):
         def send() -> Any:
             self._pace.acquire(most_wait_seconds=self.max_wait_seconds, sleep=self._sleep)
             try:
-                return self.client.request(verb, path, params=params, json=body)
+                answer = self.client.request(verb, path, params=params, json=body)
             except ChannelRateLimitError as error:
                 self._pace.refused(retry_after_seconds(error, now=time.time()))
                 raise
             finally:
                 self._pace.note(self.client.rate_limit)
+            if answer is None and verb == "GET":
+                # Taken for a page, it would be the end of a list.
+                raise ChannelResponseError(f"GET {path}: the answer is empty.", method=call.method)
+            return answer
 
         # No ids in the name of a metric.
         timed = metrics.timed_call(f"{verb} {operation.path}")

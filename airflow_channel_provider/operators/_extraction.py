@@ -326,6 +326,7 @@ def _window(operator: ExtractOperator, context: Context) -> Window:
         json_value("window", given) if isinstance(given, str) else given,
         lookback=operator.lookback,
         interval=(of_run("data_interval_start"), of_run("data_interval_end")),
+        run_after=of_run("run_after"),
         partition_key=of_run("partition_key"),
         partition_date=of_run("partition_date"),
     )

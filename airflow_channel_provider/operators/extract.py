@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from airflow_channel_provider.arguments import OpenApiArguments
     from airflow_channel_provider.operators._extraction import Extraction
 
-__all__ = ["STREAMS", "ExtractOperator", "extract_all"]
+__all__ = ["ExtractOperator", "extract_all"]
 
 DEFAULT_LOOKBACK = timedelta(minutes=10)
 PART_ROWS = 50_000
-
-STREAMS = EXTRACTED
-"""What can be extracted."""
 
 
 class ExtractOperator(OpenApiBaseOperator):
@@ -37,12 +34,13 @@ class ExtractOperator(OpenApiBaseOperator):
     The files are in a folder of this stream and window: parts, and at the end ``_manifest.json``. A run that is
     repeated replaces them. A try goes on after the last complete part of the try before it.
 
-    :param stream: one of :data:`STREAMS`. (templated)
+    :param stream: one of the names in :data:`.assets.EXTRACTED`. (templated)
     :param path: folder for the files of all streams and windows: a path, or an address such as
         ``s3://conn_id@bucket/channel-talk``. (templated)
     :param file_format: ``jsonl`` or ``parquet``.
-    :param window: two moments; or the length of the window that ends with the data interval of the run, or begins
-        with its partition. Default: the partition of the run, else its data interval. (templated)
+    :param window: two moments; or the length of the window that begins with the partition of the run, or ends with its
+        data interval (or where it has none, with the moment from which it may run). Default: the partition of the run,
+        else its data interval. (templated)
     :param lookback: how much before the window reading begins, so that windows overlap. It has to be longer than the
         clocks of the service and the workers may differ.
     :param mask: fields of which only a keyed hash leaves the task: a name stands for the field at any depth, one with
@@ -105,11 +103,11 @@ class ExtractOperator(OpenApiBaseOperator):
         if channel_id and not getattr(self, "_BaseOperator__from_mapped", False):
             self.outlets = [*self.outlets, _asset(asset_uri(channel_id, stream))]
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """Name the work for the log."""
         return f"extract {self.stream}"
 
-    def call_service(self, context: Context) -> dict[str, Any]:
+    def _call_service(self, context: Context) -> dict[str, Any]:
         """Extract the window, and return the summary of all tries."""
         from airflow_channel_provider.operators._extraction import Extraction
 
@@ -124,7 +122,7 @@ class ExtractOperator(OpenApiBaseOperator):
 def extract_all(
     *,
     path: str | ObjectStoragePath,
-    streams: Iterable[str] = STREAMS,
+    streams: Iterable[str] = EXTRACTED,
     group_id: str = "extract",
     asset_alias: str = "channel_talk_extract",
     **kwargs: Any,

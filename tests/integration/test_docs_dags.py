@@ -14,6 +14,7 @@ import pytest
 from support import markdown
 from support.airflow_features import DAG_BAG, RETRY_POLICY, has, needs, skip_unless
 
+from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 
 pytestmark = pytest.mark.timeout(1000)
@@ -48,6 +49,11 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
         "login": DEMO_APP_ID,
         "password": DEMO_SECRET,
         "extra": {"channel_id": "ch-1"},
+    },
+    "CHANNEL_TALK_OPEN_API_DEFAULT": {
+        "conn_type": "channel_talk_open_api",
+        "login": "open-key-ch-1",
+        "password": "open-secret-ch-1",
     },
     "CHANNEL_TALK_SECOND": {"conn_type": "channel_talk", "login": "second-app", "password": SECOND_SECRET},
     "BENLLY_DEFAULT": {
@@ -129,6 +135,7 @@ def test_there_is_a_test_for_each_dag() -> None:
         "ask_and_thank",
         "authorize_devices",
         "campaign_from_csv",
+        "extract_everything",
         "greet_new_chats",
         "own_task",
         "read_list",
@@ -165,6 +172,12 @@ def test_campaign_from_a_csv_file(runs: Runs) -> None:
     (letters,) = runs.data.glob("not_sent/*.jsonl")
     (letter,) = letters.read_text(encoding="utf-8").splitlines()
     assert json.loads(letter)["item"]["name"] == "Park"
+
+
+def test_extraction_of_everything(runs: Runs) -> None:
+    assert runs.states["extract_everything"] == "success"
+    found = {path.parents[1].name for path in runs.data.glob("channel-talk/*/*/_manifest.json")}
+    assert found == set(EXTRACTED)
 
 
 def test_dag_that_waits_for_events(runs: Runs) -> None:

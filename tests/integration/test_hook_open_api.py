@@ -191,3 +191,13 @@ def test_a_hook_travels_without_its_keys(hook: ChannelTalkOpenApiHook) -> None:
     travelled = pickle.dumps(hook)
     assert b"open-secret" not in travelled
     assert pickle.loads(travelled).get("/channel")["channel"]["id"] == "ch-1"
+
+
+def test_an_empty_answer_to_a_read_is_no_end_of_a_list(
+    emulator: EmulatorThread, hook: ChannelTalkOpenApiHook
+) -> None:
+    emulator.inject("empty", count=1)
+    assert len(list(hook.iterate("user_chats"))) == 10
+    emulator.inject("empty", count=20)
+    with pytest.raises(ChannelResponseError, match="empty"):
+        list(ChannelTalkOpenApiHook(call_attempts=1).iterate("user_chats"))

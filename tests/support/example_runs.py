@@ -65,6 +65,12 @@ def connections(emulator_url: str, home: str, *, app_id: str, secret: str) -> di
         "channel_talk_default": {**channel_talk, "extra": {"channel_id": "ch-1"}},
         "benlly_default": {**benlly, "password": "benlly-user-token", "extra": {**device, "udid": "phone-1"}},
         "benlly_tablet": {**benlly, "extra": {**device, "udid": "tablet-1", **BENLLY_LOGIN}},
+        "channel_talk_open_api_default": {
+            "conn_type": "channel_talk_open_api",
+            **common,
+            "login": "open-key-ch-1",
+            "password": "open-secret-ch-1",
+        },
         "push_service": {"conn_type": "http", "password": "push-service-token-1"},
         "warehouse": {"conn_type": "sqlite", "host": os.path.join(home, "warehouse.db")},
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_channel_provider.emulator import DEMO_APP_ID
+from airflow_channel_provider.emulator.open_api import access_key_of, access_secret_of
 from airflow_channel_provider.emulator.ready_connections import PHONE, TABLET
 from tools.demo.canaries import BENLLY_CLIENT_ID, BENLLY_USER
 
@@ -54,7 +55,14 @@ def connections(emulator_url: str, canaries: Canaries) -> list[JSONObject]:
         "conn_type": "generic",
         "password": canaries.push_token,
     }
-    return [channel_talk, phone, tablet, push_service]
+    open_api: JSONObject = {
+        "connection_id": "channel_talk_open_api_default",
+        "conn_type": "channel_talk_open_api",
+        "login": access_key_of(DEFAULT_CHANNEL),
+        "password": access_secret_of(DEFAULT_CHANNEL),
+        **address,
+    }
+    return [channel_talk, phone, tablet, push_service, open_api]
 
 
 def _inbound(canaries: Canaries) -> JSONObject:

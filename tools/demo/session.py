@@ -24,6 +24,7 @@ from tools.demo.ports import free_port
 from tools.demo.rest import RestError
 from tools.demo.result import DemoResult, tally
 from tools.demo.scenarios import SCENARIOS
+from tools.demo.scenarios.extraction import GENERATED
 from tools.demo.waits import POLL_SECONDS
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Demo(LocalAirflow):
         settings = super().emulator_settings()
         inbound = inbound_settings(self.home.api_url, self.canaries)
         apps = [{**app, **inbound["app"]} for app in settings["apps"]]
-        return {**settings, **DESK, "apps": apps, "webhooks": inbound["webhooks"]}
+        return {**settings, **DESK, **GENERATED, "apps": apps, "webhooks": inbound["webhooks"]}
 
     def connections(self) -> Iterable[JSONObject]:
         """Return the connections that the example DAGs name."""

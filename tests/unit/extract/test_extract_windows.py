@@ -89,6 +89,7 @@ def test_a_border_belongs_to_the_window_that_it_begins() -> None:
         ((date(2026, 11, 1), NOV + timedelta(hours=1)), {}, (NOV, NOV + timedelta(hours=1))),
         (["2026-11-01T09:00:00+09:00", "2026-11-01T00:00:01"], {}, (NOV, NOV + timedelta(seconds=1))),
         (timedelta(days=1), {"interval": (NOV, NOV)}, (NOV - timedelta(days=1), NOV)),
+        (timedelta(days=1), {"run_after": NOV}, (NOV - timedelta(days=1), NOV)),
         (None, {"partition_key": "2026-11-01"}, (NOV, NOV + timedelta(days=1))),
         (None, {"partition_key": "2026-11-01T05"}, (NOV + timedelta(hours=5), NOV + timedelta(hours=6))),
         (None, {"partition_key": "2026-11"}, (NOV, datetime(2026, 12, 1, tzinfo=timezone.utc))),

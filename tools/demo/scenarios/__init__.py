@@ -5,8 +5,9 @@ from __future__ import annotations
 from tools.demo.scenarios.approval import Approval
 from tools.demo.scenarios.base import Scenario
 from tools.demo.scenarios.command import Command
+from tools.demo.scenarios.extraction import Extraction, Warehouse
 from tools.demo.scenarios.new_chat import NewChat
 
 __all__ = ["SCENARIOS", "Scenario"]
 
-SCENARIOS: tuple[type[Scenario], ...] = (Approval, Command, NewChat)
+SCENARIOS: tuple[type[Scenario], ...] = (Approval, Command, NewChat, Warehouse, Extraction)

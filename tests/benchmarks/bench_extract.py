@@ -1,0 +1,184 @@
+"""
+What an extraction costs beside a bare loop over the same pages: CPU, and memory at two sizes.
+
+The bare loop is what is written by hand first: ``requests``, ``json``, a line of JSON a message, or pyarrow's own
+way from dicts to a Parquet file. Each measurement has a process of its own, and all of them one emulator. Prints the
+ratios; ``python tests/benchmarks/bench_extract.py CHATS`` takes other sizes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+CHATS = 10_000
+MESSAGES_PER_CHAT = 10
+SMALL_SHARE = 10
+MOST = {"jsonl": 1.3, "parquet": 1.5}
+MOST_MEMORY = 1.1
+ROWS_AT_ONCE = 20_000
+STATES = ("opened", "closed", "snoozed", "queued", "initial", "missed")
+
+
+def bare(url: str, target: str, file_format: str) -> int:
+    """Write each message by hand; return how many."""
+    import requests
+
+    session = requests.Session()
+    session.headers.update({"x-access-key": "open-key-ch-1", "x-access-secret": "open-secret-ch-1"})
+
+    def pages(path: str, **params: Any) -> Any:
+        while True:
+            answer = json.loads(session.get(f"{url}/open/v5{path}", params=params, timeout=60).content)
+            yield answer
+            if not answer.get("next"):
+                return
+            params["since"] = answer["next"]
+
+    def messages() -> Any:
+        for state in STATES:
+            for page in pages("/user-chats", state=state, limit=500, sortOrder="desc"):
+                for chat in page["userChats"]:
+                    for answer in pages(f"/user-chats/{chat['id']}/messages", limit=500, sortOrder="asc"):
+                        yield from answer["messages"]
+
+    return _to_lines(messages(), target) if file_format == "jsonl" else _to_parquet(messages(), target)
+
+
+def _to_lines(messages: Any, target: str) -> int:
+    count = 0
+    with open(target, "w", encoding="utf-8") as file:
+        for message in messages:
+            file.write(json.dumps(message) + "\n")
+            count += 1
+    return count
+
+
+def _to_parquet(messages: Any, target: str) -> int:
+    import pyarrow
+    from pyarrow import parquet
+
+    from airflow_channel_provider.extract.formats import arrow_schema
+    from airflow_channel_provider.extract.schema import Layout
+    from airflow_channel_provider.extract.streams import STREAMS, Kind
+
+    # The same columns, so that pyarrow has the same work: what is no text, number or time is JSON.
+    schema = arrow_schema(Layout(STREAMS["messages"]))
+    nested = [name for name, kind in STREAMS["messages"].columns.items() if kind is Kind.JSON]
+    count, rows = 0, []
+    with parquet.ParquetWriter(target, schema, compression="zstd") as writer:
+        for message in messages:
+            for name in nested:
+                if name in message:
+                    message[name] = json.dumps(message[name])
+            rows.append(message)
+            if len(rows) == ROWS_AT_ONCE:
+                writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+                count, rows = count + len(rows), []
+        writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+    return count + len(rows)
+
+
+def ours(url: str, target: str, file_format: str) -> int:
+    """Extract the messages; return how many."""
+    from support import extract_run
+
+    now_ms = int(time.time() * 1000)
+    summary = extract_run.run(
+        {
+            "stream": "messages",
+            "path": target,
+            "file_format": file_format,
+            "window": [now_ms - 60 * 86_400_000, now_ms],
+        }
+    )
+    return int(summary["rows"])
+
+
+def measure(how: str, url: str, file_format: str) -> None:
+    """Run one of them in this process, and print what it cost."""
+    address = urlsplit(url)
+    os.environ["AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT"] = json.dumps(
+        {
+            "conn_type": "channel_talk_open_api",
+            "host": address.hostname,
+            "port": address.port,
+            "schema": "http",
+            "login": "open-key-ch-1",
+            "password": "open-secret-ch-1",
+        }
+    )
+    if how == "ours":  # what a task has imported before it begins
+        from airflow_channel_provider.api import open_api
+        from airflow_channel_provider.operators import _extraction, extract
+
+        assert open_api
+        assert _extraction
+        assert extract
+    import requests
+
+    assert requests
+    if file_format == "parquet":
+        import pyarrow.parquet
+
+        assert pyarrow.parquet
+    with tempfile.TemporaryDirectory() as folder:
+        before = time.process_time()
+        rows = (
+            bare(url, f"{folder}/messages", file_format) if how == "bare" else ours(url, folder, file_format)
+        )
+        seconds = time.process_time() - before
+    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"rows": rows, "seconds": seconds, "memory_mb": memory_mb}))
+
+
+def measured(how: str, url: str, file_format: str) -> dict[str, float]:
+    """Measure in a process of its own."""
+    command = [sys.executable, __file__, "--measure", how, url, file_format]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main(chats: int) -> None:
+    """Print the ratios."""
+    from airflow_channel_provider.emulator import EmulatorProcess
+
+    def settings(number: int) -> dict[str, Any]:
+        return {
+            "generated_chats": number,
+            "generated_messages_per_chat": MESSAGES_PER_CHAT,
+            "open_api_rate_limit": 100_000_000,
+        }
+
+    with EmulatorProcess(settings=settings(chats // SMALL_SHARE)) as emulator:
+        small = {name: measured("ours", emulator.url, name) for name in MOST}
+    with EmulatorProcess(settings=settings(chats)) as emulator:
+        for file_format, most in MOST.items():
+            by_hand = measured("bare", emulator.url, file_format)
+            large = measured("ours", emulator.url, file_format)
+            assert large["rows"] == by_hand["rows"]
+            ratio = large["seconds"] / by_hand["seconds"]
+            memory = large["memory_mb"] / small[file_format]["memory_mb"]
+            print(
+                f"{file_format}: {by_hand['rows']:,.0f} messages, bare loop {by_hand['seconds']:.1f} s CPU, extraction "
+                f"{large['seconds']:.1f} s: {ratio:.2f} of it (at most {most}); memory {large['memory_mb']:.0f} MB, "
+                f"{memory:.2f} of that at {small[file_format]['rows']:,.0f} messages (at most {MOST_MEMORY})"
+            )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        measure(*sys.argv[2:5])
+    else:
+        main(int(sys.argv[1]) if sys.argv[1:] else CHATS)

@@ -1,0 +1,247 @@
+"""The operator against the emulator: what is in the files, and what leads on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+from airflow_channel_provider.assets import EXTRACTED
+from airflow_channel_provider.emulator import EmulatorThread
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
+from airflow_channel_provider.extract.streams import STREAMS
+from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
+from airflow_channel_provider.operators.extract import ExtractOperator
+
+pytestmark = pytest.mark.usefixtures("errors_as_they_are")
+
+NOW = datetime.now(tz=timezone.utc)
+WINDOW = (NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
+    with EmulatorThread() as emulator:
+        address = urlsplit(emulator.url)
+        connection = {
+            "conn_type": "channel_talk_open_api",
+            "host": address.hostname,
+            "port": address.port,
+            "schema": "http",
+            "login": "open-key-ch-1",
+            "password": "open-secret-ch-1",
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", json.dumps(connection))
+        yield emulator
+
+
+class Events(dict[Any, Any]):
+    """What a task has for its outlets."""
+
+    def __missing__(self, outlet: Any) -> Any:
+        event = SimpleNamespace(extra={}, added=[])
+        event.add = lambda asset, extra: event.added.append((asset.uri, extra))
+        self[outlet] = event
+        return event
+
+
+def context(**changes: Any) -> Any:
+    ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1)
+    return {"ti": ti, "outlet_events": Events(), **changes}
+
+
+def extract(folder: Path, stream: str, *, run: Any = None, **arguments: Any) -> dict[str, Any]:
+    operator = ExtractOperator(
+        **{"task_id": "t", "stream": stream, "path": f"{folder}/", "window": WINDOW, **arguments}
+    )
+    summary: dict[str, Any] = operator.execute(run or context())
+    return summary
+
+
+def rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    manifest = Path(summary["manifest"])
+    found: list[dict[str, Any]] = []
+    for file in json.loads(manifest.read_text("utf-8"))["files"]:
+        content = manifest.with_name(file["name"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+        lines = content.decode().splitlines()
+        assert len(lines) == file["rows"]
+        found += map(json.loads, lines)
+    return found
+
+
+def test_every_stream_is_there_and_named_once() -> None:
+    assert set(EXTRACTED) == set(STREAMS)
+
+
+@pytest.mark.parametrize("stream", EXTRACTED)
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_each_stream_can_be_extracted(
+    emulator: EmulatorThread, tmp_path: Path, stream: str, file_format: str
+) -> None:
+    summary = extract(tmp_path, stream, file_format=file_format)
+    assert summary["channel_id"] == "ch-1"
+    assert json.loads(Path(summary["manifest"]).read_text("utf-8"))["rows"] == summary["rows"]
+    names = {path.name for path in Path(summary["manifest"]).parent.iterdir()}
+    assert names == {
+        "_manifest.json",
+        *(f"part-{n:05d}.{file_format}" for n in range(1, summary["files"] + 1)),
+    }
+
+
+def test_chats_messages_and_users_are_what_the_service_has(emulator: EmulatorThread, tmp_path: Path) -> None:
+    with ChannelTalkOpenApiHook() as hook:
+        for chat in ("chat-ch-1-1", "chat-ch-1-2"):
+            for text in ("Hello", "안녕하세요 \ud83d"):
+                hook.request("POST", f"/user-chats/{chat}/messages", json={"plainText": text})
+        hook.request("PATCH", "/user-chats/chat-ch-1-3/close", params={"botName": "Bot"})
+        chats = [chat for state in ("opened", "closed") for chat in hook.iterate("user_chats", state=state)]
+        messages = [
+            message for chat in chats for message in hook.iterate("messages", user_chat_id=chat["id"])
+        ]
+
+    def service_side(found: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            row["id"]: {name: value for name, value in row.items() if not name.startswith("_")}
+            for row in found
+        }
+
+    assert service_side(rows(extract(tmp_path, "user_chats"))) == service_side(chats)
+    assert service_side(rows(extract(tmp_path, "messages"))) == service_side(messages)
+    users = rows(extract(tmp_path, "users"))
+    assert sorted(user["id"] for user in users) == [f"user-ch-1-{n}" for n in range(1, 6)]
+    row = users[0]
+    assert row["_window_start"] < row["_extracted_at"] < row["_window_end"]
+
+
+def test_parquet_has_types_and_keeps_what_is_unknown(emulator: EmulatorThread, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with ChannelTalkOpenApiHook() as hook:
+        hook.request("PUT", "/users/@member-ch-1-1", json={"profile": {"name": "Mina", "plan": "pro"}})
+    summary = extract(tmp_path, "users", file_format="parquet", custom_fields=["plan"], mask=["profile.name"])
+    table = parquet.read_table(Path(summary["manifest"]).with_name("part-00001.parquet"))
+    assert str(table.schema.field("createdAt").type) == "timestamp[ms, tz=UTC]"
+    assert str(table.schema.field("blocked").type) == "bool"
+    found = {row["id"]: row for row in table.to_pylist()}
+    mina = found["user-ch-1-1"]
+    assert mina["profile_plan"] == "pro"
+    assert "Mina" not in mina["profile"]
+    assert json.loads(mina["profile"])["plan"] == "pro"
+    assert abs(mina["createdAt"] - NOW) < timedelta(hours=1)
+    assert mina["_window_start"] == WINDOW[0].replace(microsecond=WINDOW[0].microsecond // 1000 * 1000)
+
+
+def test_what_is_masked_leaves_no_trace(emulator: EmulatorThread, tmp_path: Path) -> None:
+    plain, hidden = tmp_path / "plain", tmp_path / "hidden"
+    names = {row["name"] for row in rows(extract(plain, "users"))}
+    summary = extract(hidden, "users", mask=["name", "memberId"])
+    for path in hidden.rglob("*"):
+        content = path.read_text("utf-8") if path.is_file() else ""
+        assert not [name for name in names if name in content]
+        assert "member-ch-1" not in content
+    assert json.loads(Path(summary["manifest"]).read_text("utf-8"))["masked"] == ["name", "memberId"]
+
+
+def test_a_key_of_its_own_hides_over_a_change_of_the_secret(
+    emulator: EmulatorThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MASK", json.dumps({"conn_type": "generic", "password": "key-1"}))
+    monkeypatch.setenv("AIRFLOW_CONN_EMPTY", json.dumps({"conn_type": "generic"}))
+    first = rows(extract(tmp_path / "1", "users", mask=["name"], mask_conn_id="mask"))
+    second = rows(extract(tmp_path / "2", "users", mask=["name"]))
+    assert {row["name"] for row in first}.isdisjoint(row["name"] for row in second)
+    with pytest.raises(ChannelConfigurationError, match="'empty' has no password"):
+        extract(tmp_path / "3", "users", mask=["name"], mask_conn_id="empty")
+
+
+def test_a_longer_run_before_leaves_nothing_behind(emulator: EmulatorThread, tmp_path: Path) -> None:
+    summary = extract(tmp_path, "user_chats", part_rows=1)
+    folder = Path(summary["manifest"]).parent
+    for number in range(2, 7):
+        folder.joinpath(f"part-{number:05d}.jsonl").write_text("{}\n")
+        folder.joinpath(f"part-{number:05d}.parquet").write_text("old")
+    folder.joinpath("part-00001.parquet").write_text("old")
+    extract(tmp_path, "user_chats")
+    assert sorted(path.name for path in folder.iterdir()) == ["_manifest.json", "part-00001.jsonl"]
+
+
+def test_the_manifest_goes_first_and_comes_last(emulator: EmulatorThread, tmp_path: Path) -> None:
+    manifest = Path(extract(tmp_path, "messages")["manifest"])
+    emulator.inject("http_500", method="/open/v5/user-chats/chat-ch-1-5/messages")
+    with pytest.raises(ChannelRequestError):
+        extract(tmp_path, "messages", call_attempts=1)
+    assert not manifest.exists()
+
+
+def test_a_chat_that_cannot_be_read_goes_to_the_dead_letters(
+    emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    refused = "/user-chats/chat-ch-1-5/messages"
+
+    class Refusing(ChannelTalkOpenApiHook):
+        """Meets a chat that the service refuses to show; the emulator shows each."""
+
+        def get(self, path: str, params: Any = None) -> Any:
+            if path == refused:
+                raise ChannelRequestError(f"GET {path}: no", http_status=422)
+            return super().get(path, params)
+
+    letters = tmp_path / "failed.jsonl"
+    operator = ExtractOperator(
+        task_id="t", stream="messages", path=str(tmp_path / "files"), window=WINDOW, dead_letter=str(letters)
+    )
+    operator.__dict__["hook"] = Refusing()
+    summary = operator.execute(context())
+    assert (summary["failed"], summary["complete"], summary["dead_letter"]) == (1, False, str(letters))
+    (letter,) = map(json.loads, letters.read_text("utf-8").splitlines())
+    assert letter["item"] == {"stream": "messages", "chatId": "chat-ch-1-5"}
+
+
+def test_asset_events_name_the_manifest(emulator: EmulatorThread, tmp_path: Path) -> None:
+    run = context()
+    operator = ExtractOperator(
+        task_id="t", stream="managers", path=str(tmp_path), window=WINDOW, channel_id="ch-1",
+        outlets=[AssetAlias("extracted"), Asset("channeltalk://ch-1/groups")],
+    )  # fmt: skip
+    summary = operator.execute(run)
+    alias, other, own = operator.outlets
+    assert own.uri == "channeltalk://ch-1/managers"
+    assert run["outlet_events"][own].extra["manifest"] == summary["manifest"]
+    assert run["outlet_events"][alias].added == [(own.uri, run["outlet_events"][own].extra)]
+    assert other not in run["outlet_events"]
+    assert operator.extraction is not None
+    assert operator.extraction.files == [str(Path(summary["manifest"]).with_name("part-00001.jsonl"))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"stream": "cases"}, "stream must be one of user_chats"),
+        ({"file_format": "csv"}, "file_format must be one of"),
+        ({"part_rows": 0}, "part_rows must be"),
+        ({"mask": ["mial"]}, "mask names 'mial'"),
+        ({"custom_fields": ["plan"], "stream": "bots"}, "has no custom fields"),
+        ({"window": None}, "no data interval"),
+        ({"channel_id": "ch-2"}, "those of another channel"),
+    ],
+)
+def test_wrong_arguments_are_said_before_anything_is_written(
+    emulator: EmulatorThread, tmp_path: Path, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ChannelConfigurationError, match=said):
+        extract(tmp_path / "files", **{"stream": "messages", **arguments})
+    assert not (tmp_path / "files").exists()
+
+
+def test_a_window_that_is_not_over_says_so(emulator: EmulatorThread, tmp_path: Path) -> None:
+    assert extract(tmp_path, "managers")["complete"] is False
+    over = extract(tmp_path, "managers", window=(NOW - timedelta(days=1), NOW - timedelta(seconds=1)))
+    assert over["complete"] is True
