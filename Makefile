@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-sensors test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -76,6 +76,9 @@ test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go 
 test-bulk: setup ## Bulk tasks at full size, killed on the way, on a real Airflow; and timed beside mapped tasks
 	@BULK_ITEMS=50000 BULK_ROWS=300000 $(BIN)/python -m pytest tests/system/test_bulk.py -s
 	@$(BIN)/python -m tools.bulk
+
+test-extract: setup ## Extract 100,000 chats that change, killed on the way, then thirty windows in random order (EXTRACT_CHATS=100000)
+	@EXTRACT_CHATS=$${EXTRACT_CHATS:-100000} $(BIN)/python -m pytest tests/integration/test_extract_equality.py -s --timeout 0
 
 fuzz: setup servers ## The fuzz tests with many more cases than CI tries, and new ones each time (FUZZ_FACTOR=50)
 	@FUZZ_FACTOR=$${FUZZ_FACTOR:-50} $(BIN)/python -m pytest tests/unit tests/integration tests/page -m fuzz --numprocesses 2 --timeout 0

@@ -140,14 +140,23 @@ class Pages:
         while True:
             result = self.fetch(self._params(cursor))
             items = self._page(result)
-            following = self._next(result)
+            following, failure = self._following(result)
             # A list of one page can't repeat itself, and most lists of messages have one.
-            if following is not None or self._seen:
+            if following is not None or self._seen or not items:
                 self._note(items)
             yield Page(result, items, cursor, following)
+            if failure is not None:
+                raise failure
             cursor = following
             if cursor is None:
                 return
+
+    def _following(self, result: Any) -> tuple[object, ChannelResponseError | None]:
+        """Return the cursor of the next page, or what is wrong with it: the items of this page are good."""
+        try:
+            return self._next(result), None
+        except ChannelResponseError as error:
+            return None, error
 
     def _params(self, cursor: object) -> dict[str, Any]:
         params = dict(self.params)

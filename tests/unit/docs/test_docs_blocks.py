@@ -25,6 +25,8 @@ OTHERS = {
     ("README.md", "text"): "test_docs_readme.py::test_end_of_the_report_is_how_the_demo_writes_it",
     ("docs/page.md", "json"): "test_docs_page.py::test_example_is_what_such_a_record_gives",
     ("docs/stores.md", "json"): "test_docs_stores.py::test_json_names_what_the_stores_take",
+    ("docs/how_to/warehouse.md", "text"): "test_docs_warehouse.py::test_folder_is_named_as_it_is_shown",
+    ("docs/how_to/warehouse.md", "sql"): "test_docs_warehouse.py::test_view_keeps_the_record_that_counts",
     ("docs/architecture.md", "text"): "test_docs_blocks.py::test_folders_are_all_of_them",
 }
 
