@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider import metrics
-from airflow_channel_provider.arguments import json_value, names, storage_path
 from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.bulk.progress import duration
 from airflow_channel_provider.exceptions import (
@@ -25,6 +24,7 @@ from airflow_channel_provider.extract.times import iso
 from airflow_channel_provider.extract.windows import Window, window_of
 from airflow_channel_provider.inbound.webhooks import asset_uri
 from airflow_channel_provider.operators._bulk import owner_of
+from airflow_channel_provider.rendered import json_value, names, storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
