@@ -101,7 +101,7 @@ class _OfAQuestion(TypedDict, total=False):
     """Whether a rejection skips all that follows, whatever its trigger rules. Default: False."""
 
 
-class QuestionArguments(AirflowArguments, _OfAQuestion, total=False):
+class QuestionArguments(_OfAQuestion, AirflowArguments, total=False):
     """What a task that asks people takes of Airflow."""
 
 
@@ -118,7 +118,7 @@ class PokeArguments(AirflowArguments, total=False):
     never_fail: bool
 
 
-# Ours. Editors list the arguments of the last base first, and Airflow's many after ours.
+# Ours. They are the first base of each class below, since editors list the arguments in the order of the bases.
 
 
 class _OfAnyHook(TypedDict, total=False):
