@@ -16,9 +16,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators.commands import command_of
+from airflow_channel_provider.tasks import policy_argument
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import DAG, Context
+    from airflow.sdk import RetryPolicy
     from typing_extensions import Unpack
 
     from airflow_channel_provider.arguments import AirflowArguments
@@ -43,6 +45,9 @@ class DagCommandOperator(BaseOperator):
     :param parameters: names of the params that are asked for; default: each of type text, number or boolean.
     :param reply: whether the chat gets a message when the run ends.
     :param channel_talk_conn_id: connection of the app, of the type ``channel_talk``; it has the signing key.
+    :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. None: only
+        ``retries`` and ``retry_delay`` decide.
+    :param kwargs: what every operator of Airflow takes.
     """
 
     ui_color = "#e1f3ea"
@@ -57,9 +62,10 @@ class DagCommandOperator(BaseOperator):
         parameters: Sequence[str] | None = None,
         reply: bool = True,
         channel_talk_conn_id: str = "channel_talk_default",
+        retry_policy: RetryPolicy | None = None,
         **kwargs: Unpack[AirflowArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**policy_argument(retry_policy), **kwargs)
         from airflow_channel_provider.inbound.commands import Declaration
 
         if isinstance(managers, str) or isinstance(groups, str):
