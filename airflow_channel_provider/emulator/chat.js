@@ -211,6 +211,8 @@ $("composer").addEventListener("submit", async (event) => {
   const text = $("text").value.trim(), command = typed();
   if (!text || !state.chatId) return;
   if (text.startsWith("/") && !command) { notice(`There is no command ${text.split(/\s/)[0]} for this person.`, true); return; }
+  const missing = command && command.parameters.find((parameter) => parameter.required && argument(parameter).value === "");
+  if (missing) { notice(`${missing.name} is required`, true); argument(missing).focus(); return; }
   const where = { chat_id: state.chatId, root_message_id: state.root ? state.root.id : null, ...person() };
   const run = () => ask("run_command", { ...where, name: command.name, app_id: command.app_id, arguments: values(command), language: navigator.language.split("-")[0] });
   const result = command ? await act(run, said) : await act(() => ask("write_message", { ...where, text }));
