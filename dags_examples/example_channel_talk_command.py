@@ -12,7 +12,6 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import Param, dag, task
 
-# [START command]
 from airflow_channel_provider.operators.dag_command import DagCommandOperator
 
 
@@ -47,4 +46,3 @@ def example_channel_talk_command() -> None:
 
 
 example_channel_talk_command()
-# [END command]
