@@ -97,7 +97,7 @@ def quota(args: Namespace) -> None:
 @suppress_logs_and_warning
 @providers_configuration_loaded
 def register(args: Namespace) -> None:
-    """Let Channel Talk ask this Airflow for its commands, and print them."""
+    """Make Channel Talk ask this Airflow for its commands, and print them."""
     if find_spec("airflow.sdk") is None:
         raise SystemExit("Before Airflow 3 no command of Channel Talk starts a DAG.")
     with (

@@ -64,7 +64,7 @@ class OutboxEntry:
 
     :param kind: ``webhook``, or ``hook`` for one that an app answers as a function.
     :param target: the name of the webhook, or the id of the app.
-    :param event: that it tells of.
+    :param event: the event that it announces.
     :param state: ``waiting``, ``sending``, ``delivered``, ``refused`` or ``blocked``.
     """
 
@@ -198,7 +198,7 @@ class Outbox:
                     _end(other, "blocked", now)
 
     def unblock(self, target: str) -> None:
-        """Let a webhook be sent again; what was blocked is lost."""
+        """Send to a webhook again; what was blocked is lost."""
         with self._condition:
             self._failures.pop(target, None)
             self._blocked_at.pop(target, None)

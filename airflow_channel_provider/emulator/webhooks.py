@@ -32,7 +32,7 @@ _VERBS = {"message": "push", "userChat": "push", "deleted": "delete"}
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """
-    An address that is told of events; see :meth:`build`.
+    An address that gets events; see :meth:`build`.
 
     :param channel_id: whose events; None: those of all channels.
     """
@@ -73,7 +73,7 @@ class Webhook:
         return cls(str(given.get("name")), url, channel_id, frozenset(events or EVENTS), form)
 
     def takes(self, event: str, channel_id: str) -> bool:
-        """Whether it is told of an event of a channel."""
+        """Return whether it gets an event of a channel."""
         return event in self.events and self.channel_id in (None, channel_id)
 
     def request(self, event: str, entity: JSONObject, refers: JSONObject) -> OutgoingRequest:
@@ -103,7 +103,7 @@ def write_body(form: str, event: str, entity: JSONObject, refers: JSONObject) ->
 
 
 def announce_message(world: World, message: JSONObject) -> None:
-    """Tell of a message; nobody hears of direct chats and of groups that are private."""
+    """Announce a message; direct chats and private groups are not announced."""
     channel, kind = world.channels.get(message["channelId"]), message["chatType"]
     if channel is None or kind not in _MESSAGE_EVENTS:
         return
@@ -117,7 +117,7 @@ def announce_message(world: World, message: JSONObject) -> None:
 
 
 def announce_opened(world: World, channel: Channel, chat: JSONObject) -> None:
-    """Tell of a user chat that is open now."""
+    """Announce a user chat that is open now."""
     user = channel.users.get(chat.get("userId", ""))
     last = next(reversed(world.messages.listing(chat["id"])), None)
     refers = {"user": user, "message": last}
@@ -127,7 +127,7 @@ def announce_opened(world: World, channel: Channel, chat: JSONObject) -> None:
 
 def announce_user(world: World, channel: Channel, user: JSONObject, what: str) -> None:
     """
-    Tell of a user.
+    Announce a user.
 
     :param what: ``upserted.contact``, ``upserted.subscription`` or ``deleted``.
     """

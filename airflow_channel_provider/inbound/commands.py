@@ -100,7 +100,7 @@ class Declaration:
             raise ValueError(f"the declaration can't be read: {type(error).__name__}") from None
 
     def allows(self, call: FunctionCall) -> bool:
-        """Tell whether the caller may run it."""
+        """Return whether the caller may run it."""
         if call.caller_type != "manager" or call.caller_id is None:
             return False
         chat = call.chat
@@ -323,7 +323,7 @@ def _kind_of(schema: Mapping[str, Any], value: Any) -> str | None:
 
 
 def _is_set(value: Any) -> bool:
-    """Tell whether a param has a default; Airflow has a marker of its own where there is none."""
+    """Return whether a param has a default; Airflow marks a missing one with a value of its own."""
     return value is None or isinstance(value, (str, int, float, bool, list, tuple, dict))
 
 

@@ -17,13 +17,13 @@ _NOTIFIERS = "airflow_channel_provider.notifications.channel_talk"
 
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
-    """Tell what was answered."""
+    """Report the answer."""
     _notify(task_instance, None)
 
 
 @hookimpl
 def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:
-    """Tell what was answered, or that nobody has."""
+    """Report the answer, or that nobody answered."""
     _notify(task_instance, error)
 
 

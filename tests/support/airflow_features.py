@@ -144,7 +144,7 @@ def skip_unless_saved_secrets_are_tested() -> None:
 
 
 def forget_fernet_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Airflow read its key anew, wherever this Airflow remembers it."""
+    """Make Airflow read its key again, wherever this Airflow stores it."""
     get_fernet = find("airflow.models.crypto:get_fernet")
     if hasattr(get_fernet, "cache_clear"):
         get_fernet.cache_clear()

@@ -107,7 +107,7 @@ class ObjectStore:
         )
 
     def fail(self, what: str, status: int = 500, **kwargs: Any) -> Fault:
-        """Let requests of one kind fail from now on; see :class:`Fault`."""
+        """Make requests of one kind fail from now on."""
         self.faults.append(Fault(what, status, **kwargs))
         return self.faults[-1]
 

@@ -59,7 +59,7 @@ def app_record(
 
 
 def a_day(now: float, scopes: list[str], requests: int) -> History:
-    """Tell of so many token requests, spread over the last day; every 40th one is refused."""
+    """Record a number of token requests, spread over the last day; every 40th is refused."""
     rows: History = ()
     for i in range(requests):
         at, scope = now - 86_000 * (1 - (i + 1) / (requests + 1)), scopes[i % len(scopes)]

@@ -108,11 +108,11 @@ class Server:
             )
 
     def kill(self) -> None:
-        """Let it die as by a crash."""
+        """Kill it, as a crash does."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Let it end as by the system's shutdown."""
+        """Stop it, as the system's shutdown does."""
         self._end(self.graceful)
 
     def _end(self, how: signal.Signals) -> None:

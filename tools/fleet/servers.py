@@ -78,7 +78,7 @@ class Redis:
         _wait(self.NAME, self._processes, self._answers)
 
     def kill(self) -> None:
-        """Let it die as by a crash."""
+        """Kill it, as a crash does."""
         self._processes.kill(self.NAME)
 
     def _answers(self) -> bool:

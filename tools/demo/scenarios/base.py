@@ -40,4 +40,4 @@ class Scenario(ABC):
 
     @abstractmethod
     def story(self) -> Story:
-        """Tell what happened, once the run has ended."""
+        """Return what happened, when the run has ended."""
