@@ -93,6 +93,11 @@ class Event:
     links: tuple[Link, ...] = ()
     thread: InThread | None = None
 
+    @property
+    def is_reply_alone(self) -> bool:
+        """Whether it is told in the words of this package alone: those of the notifier are about the question."""
+        return self.thread is not None and self.thread.of_question and self.thread.ends
+
 
 class NoExceptionKnownError(Exception):
     """The ``exception`` in the templates of an alert when Airflow knows none. It is false, as None is."""

@@ -2,8 +2,9 @@
 What a task asks people (Airflow 3.1 or newer), and what became of it.
 
 Airflow's human-in-the-loop operators call their notifiers once the question is stored, before they wait. When they
-resume, they call none: what has become of the question is read from their summary once the task has ended. The answer
-is told in the thread of the question, since a message can't be rewritten.
+resume, they call none, and a listener would keep DAGs that end in the triggerer from being imported: so the callbacks
+of the task tell what has become of the question, which the operator sums up. That is a reply in the thread of the
+question, since a message can't be rewritten.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from airflow_channel_provider import links, request_ids
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.messages import markup
 from airflow_channel_provider.notifications._event import (
+    FAILED,
     Event,
     InThread,
     Link,
@@ -76,14 +78,14 @@ def question_of(context: Mapping[str, Any]) -> Event:
     )
 
 
-def outcome_of(ti: Any, error: BaseException | None) -> Event | None:
+def outcome_of(context: Mapping[str, Any], error: object) -> Event | None:
     """
     Return what became of a question when its task has ended; None if that is not known.
 
-    :param ti: a task instance as its worker has it.
-    :param error: what the task failed with.
+    :param error: what the task has failed with, if it has.
     """
-    summary: Mapping[str, Any] = getattr(ti.task, "hitl_summary", {})
+    ti, task = context["ti"], context["task"]
+    summary: Mapping[str, Any] = getattr(task, "hitl_summary", {})
     chosen = ", ".join(map(_shown, summary.get("chosen_options") or ()))
     person = summary.get("responded_by_user")
     facts: dict[str, object] = {}
@@ -97,19 +99,18 @@ def outcome_of(ti: Any, error: BaseException | None) -> Event | None:
         facts = {"At": _time(summary.get("responded_at"))}
     elif summary.get("error_type") == "timeout":
         headline = "Not answered in time, so the task has failed"
-    elif error is not None:
-        headline = "The task has failed, whatever is answered"
+    elif error:
+        headline = FAILED
     else:
         return None
-    is_of_the_answer = bool(chosen) or summary.get("error_type") == "timeout"
     return Event(
         headline=redacted(_cut(headline)),
-        facts=facts_of({"Question": _cut(str(ti.task.subject)), **facts}),
-        error=None if is_of_the_answer else error_line(error),
+        facts=facts_of({"Question": _cut(str(task.subject)), **facts}),
+        error=error_line(error) if headline == FAILED else None,
         url=None,
         key=key_of(ti, "outcome"),
         subject=subject_of(ti),
-        thread=InThread(_thread(ti), ends=True, only_to_end=not is_of_the_answer, of_question=True),
+        thread=InThread(_thread(ti), ends=True, of_question=True),
     )
 
 

@@ -39,7 +39,6 @@ from airflow_channel_provider.rendered import CONTENT_FIELDS, content_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from typing_extensions import Unpack
 
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -73,7 +72,8 @@ class ChannelTalkNotifier(BaseNotifier):
 
     Among the ``notifiers`` of a task that asks people (``ApprovalOperator`` and the like, Airflow 3.1 or newer), it
     shows the question: subject, body, options, who is asked and until when, and if ``[api] base_url`` is set, buttons
-    that open the form with an option chosen. A reply in the thread says who decided what, or that nobody did in time.
+    that open the form with an option chosen. As ``on_success_callback``, ``on_retry_callback`` and
+    ``on_failure_callback`` of the same task, it replies in the thread who decided what, or that nobody did in time.
 
     :param group_id: the group. (templated)
     :param group_name: the group by its title or name, instead of ``group_id``; costs a look-up. (templated)
@@ -152,7 +152,6 @@ class ChannelTalkNotifier(BaseNotifier):
         self.max_total_wait_seconds = max_total_wait_seconds
         self.thread = thread
         self._written_as: str | None = None
-        self._original: ChannelTalkNotifier = self
 
     def __call__(self, *args: Any) -> None:
         """
@@ -175,21 +174,6 @@ class ChannelTalkNotifier(BaseNotifier):
         """
         with self._harmless():
             self._tell(context)
-
-    def notify_outcome(self, ti: RuntimeTaskInstance, error: BaseException | None = None) -> None:
-        """
-        Reply to the question of a task what became of it, once the task has ended.
-
-        :param ti: the task instance as its worker has it; the notifier is among the ``notifiers`` of its task.
-        :param error: what the task failed with.
-        """
-        with self._harmless():
-            event = outcome_of(ti, error)
-            if event is not None:
-                copied = self._copy()
-                copied._leave_content_out()  # noqa: SLF001 - a copy of this one
-                copied.render_template_fields(ti.get_template_context())
-                copied._deliver(event)  # noqa: SLF001
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -226,13 +210,25 @@ class ChannelTalkNotifier(BaseNotifier):
             setattr(self, name, None)
 
     def _tell(self, context: Context) -> None:
-        self._deliver(question_of(context) if self._is_asking(context) else event_of(context))
+        self._deliver(self._event_of(context))
 
-    def _is_asking(self, context: Context) -> bool:
-        """Return whether a task that asks people has called this notifier, and not one of its callbacks."""
+    def _event_of(self, context: Context) -> Event:
         task: Any = context.get("task")
-        is_asked = asks(task) and any(one is self._original for one in task.notifiers)
-        return is_asked and word_of(getattr(context["ti"], "state", None)) == "running"
+        if not (asks(task) and any(self._is_the_same_as(one) for one in task.notifiers)):
+            return event_of(context)
+        if word_of(getattr(context["ti"], "state", None)) == "running":
+            return question_of(context)
+        return outcome_of(context, context.get("exception")) or event_of(context)
+
+    def _tell_outcome(self, context: Context, error: Exception | None) -> None:
+        """Reply to a question that this notifier has asked, its fields rendered already."""
+        with self._harmless():
+            event = outcome_of(context, error)
+            if event is not None:
+                self._deliver(event)
+
+    def _is_the_same_as(self, other: object) -> bool:
+        return isinstance(other, ChannelTalkNotifier) and other._identity() == self._identity()  # noqa: SLF001
 
     def get_template_env(self, dag: Any = None) -> Any:
         """Return what renders; ``dag.test()`` of Airflow 3 gives the callback of a DAG one that has no templates."""
@@ -275,6 +271,8 @@ class ChannelTalkNotifier(BaseNotifier):
 
     def _content(self, event: Event) -> dict[str, Any]:
         content: dict[str, Any] = _masked(content_of(self))
+        if event.is_reply_alone:
+            content |= dict.fromkeys((*_CONTENT, "buttons"))
         if not any(content[name] for name in _CONTENT):
             content["blocks"] = blocks_of(event)
             content["buttons"] = content["buttons"] or buttons_of(event)

@@ -39,7 +39,7 @@ __all__ = ["AskApprovalOperator"]
 
 
 class _Question(ChannelTalkNotifier):
-    """The notifier of one task: it takes values in place of templates, and an error when it asks is the task's."""
+    """Asks, with the waits of a task; it takes values in place of templates, and an error of its is the task's."""
 
     _call_attempts = None  # those of a task
     _max_wait_seconds = None
@@ -47,11 +47,16 @@ class _Question(ChannelTalkNotifier):
     def __call__(self, *args: Any) -> None:
         self._tell(args[0])
 
-    def render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is a template here: the task has rendered its own."""
-
     def _in_time(self, work: Callable[[], None]) -> None:
         work()
+
+
+class _Answer(ChannelTalkNotifier):
+    """Replies to the question, with the waits of an alert, and as harmless."""
+
+    def reply(self, context: Context, error: Exception | None = None) -> None:
+        """Say what has become of the question."""
+        self._tell_outcome(context, error)
 
 
 class AskApprovalOperator(TemplatesOfTheFile, _Approval):
@@ -125,7 +130,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
 
     def execute(self, context: Context) -> Any:
         """Store the question, write the message, and wait."""
-        self.notifiers = [*self.notifiers, self._question()]
+        self.notifiers = [*self.notifiers, _Question(**self._where())]
         try:
             return super().execute(context)
         except ChannelError as error:
@@ -133,18 +138,24 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
             raise
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with the answer; the reply is written when the task has ended."""
-        self.notifiers = [*self.notifiers, self._question()]
-        return super().execute_complete(context, event)
+        """Take the answer, write the reply, and go on."""
+        answer = _Answer(**self._where())
+        try:
+            result = super().execute_complete(context, event)
+        except Exception as error:
+            answer.reply(context, error)
+            raise
+        answer.reply(context)
+        return result
 
-    def _question(self) -> ChannelTalkNotifier:
-        return _Question(
-            group_id=self.group_id,
-            group_name=self.group_name,
-            user_chat_id=self.user_chat_id,
-            bot_name=self.bot_name,
-            private=self.private,
-            silent=self.silent,
-            channel_id=self.channel_id,
-            channel_talk_conn_id=self.channel_talk_conn_id,
-        )
+    def _where(self) -> dict[str, Any]:
+        return {
+            "group_id": self.group_id,
+            "group_name": self.group_name,
+            "user_chat_id": self.user_chat_id,
+            "bot_name": self.bot_name,
+            "private": self.private,
+            "silent": self.silent,
+            "channel_id": self.channel_id,
+            "channel_talk_conn_id": self.channel_talk_conn_id,
+        }

@@ -1,6 +1,5 @@
 """
-The page *Channel Talk* in the Browse menu of Airflow's UI, the answers to questions that tasks have asked, and the
-preloading of modules in the scheduler.
+The page *Channel Talk* in the Browse menu of Airflow's UI, and the preloading of modules in the scheduler.
 
 Every process of Airflow imports its plugins, so this module is light: only the server that gets the first request
 imports the web application. An Airflow without pages of plugins (before 3.1) gets none.
@@ -25,14 +24,7 @@ log = logging.getLogger(__name__)
 
 URL_PREFIX = "/channel-talk"
 
-# From Airflow 3.1 on; so do tasks that ask people.
 _SUPPORTED = hasattr(AirflowPlugin, "fastapi_apps") and hasattr(AirflowPlugin, "external_views")
-
-
-def _listeners() -> list[Any]:
-    from airflow_channel_provider.plugins import _outcomes
-
-    return [_outcomes]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +69,6 @@ class ChannelTalkPlugin(AirflowPlugin):
     fastapi_apps: list[Any] = (
         [{"app": application, "url_prefix": URL_PREFIX, "name": "Channel Talk"}] if _SUPPORTED else []
     )
-    listeners: list[Any] = _listeners() if _SUPPORTED else []
     external_views: list[Any] = (
         # Relative: the UI may live below a path of its host.
         [

@@ -80,6 +80,14 @@ def notifier(**kwargs: Any) -> ChannelTalkNotifier:
     return ChannelTalkNotifier(**{"group_id": GROUP, **kwargs})
 
 
+def told(**kwargs: Any) -> Any:
+    """The arguments with which a task asks, and tells the answer."""
+    return {
+        "notifiers": [notifier(**kwargs)],
+        **{f"on_{kind}_callback": notifier(**kwargs) for kind in ("success", "failure", "retry")},
+    }
+
+
 def answer(run: Run, task: Any, *chosen: str, **event: Any) -> Outcome:
     """Run the task again, as Airflow does when somebody has answered."""
     given = {
@@ -239,7 +247,7 @@ def test_a_question_that_cannot_be_written_does_not_stop_the_task(emulator: Emul
 def test_the_answer_is_a_reply_to_the_question(emulator: EmulatorThread, run: Run, option: str) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier(silent=True)])
+        return ApprovalOperator(task_id="t", subject="Go?", **told(silent=True))
 
     run(task())
     outcome = answer(run, task(), option)
@@ -259,7 +267,7 @@ def test_the_answer_is_a_reply_to_the_question(emulator: EmulatorThread, run: Ru
 def test_own_words_are_those_of_the_question_alone(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier(text="Please decide")])
+        return ApprovalOperator(task_id="t", subject="Go?", **told(text="Please decide"))
 
     run(task())
     answer(run, task(), "Approve")
@@ -272,7 +280,7 @@ def test_own_words_are_those_of_the_question_alone(emulator: EmulatorThread, run
 def test_a_rejection_that_fails_the_task_says_who_it_was(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", fail_on_reject=True, notifiers=[notifier()])
+        return ApprovalOperator(task_id="t", subject="Go?", fail_on_reject=True, **told())
 
     run(task())
     assert answer(run, task(), "Reject").state == "failed"
@@ -283,9 +291,7 @@ def test_a_rejection_that_fails_the_task_says_who_it_was(emulator: EmulatorThrea
 def test_a_form_says_what_was_filled_in_but_not_with_what(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return HITLEntryOperator(
-            task_id="t", subject="How much?", params={"amount": 1, "why": ""}, notifiers=[notifier()]
-        )
+        return HITLEntryOperator(task_id="t", subject="How much?", params={"amount": 1, "why": ""}, **told())
 
     run(task())
     filled = {"amount": 5, "why": CANARY}
@@ -298,7 +304,7 @@ def test_a_form_says_what_was_filled_in_but_not_with_what(emulator: EmulatorThre
 def test_a_question_that_nobody_answers_in_time_says_so(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier()])
+        return ApprovalOperator(task_id="t", subject="Go?", **told())
 
     run(task())
     assert time_out(run, task()).state == "failed"
@@ -313,7 +319,7 @@ def test_a_question_that_nobody_answers_in_time_says_so(emulator: EmulatorThread
 def test_a_default_that_is_taken_in_time_is_named(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", defaults="Reject", notifiers=[notifier()])
+        return ApprovalOperator(task_id="t", subject="Go?", defaults="Reject", **told())
 
     run(task())
     answer(run, task(), "Reject", responded_by_user=None, timedout=True)
@@ -324,19 +330,29 @@ def test_a_default_that_is_taken_in_time_is_named(emulator: EmulatorThread, run:
 def test_an_answer_that_the_task_cannot_use_is_told(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier()])
+        return ApprovalOperator(task_id="t", subject="Go?", **told())
 
     run(task())
     assert answer(run, task(), "Maybe").state == "failed"
     _, reply = emulator.messages(GROUP)
-    assert lines(reply)[0] == "<b>The task has failed, whatever is answered</b>"
+    assert lines(reply)[0] == "<b>Task failed</b>"
     assert "Maybe" in lines(reply)[-1]
+
+
+def both() -> Any:
+    """The arguments with which a task asks twice, in two ways."""
+    first, second = told(), told(text="Well?")
+    return {name: [*_listed(first[name]), *_listed(second[name])] for name in first}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def test_each_try_asks_anew_and_each_notifier_has_its_own_thread(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier(), notifier(text="Well?")])
+        return ApprovalOperator(task_id="t", subject="Go?", **both())
 
     run(task(), try_number=1, max_tries=1)
     time_out(run, task(), try_number=1, max_tries=1)
@@ -349,7 +365,7 @@ def test_each_try_asks_anew_and_each_notifier_has_its_own_thread(emulator: Emula
 def test_an_outcome_is_told_once(emulator: EmulatorThread, run: Run) -> None:
     @parsed
     def task() -> Any:
-        return ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier()])
+        return ApprovalOperator(task_id="t", subject="Go?", **told())
 
     for _ in range(2):
         run(task())
@@ -359,7 +375,7 @@ def test_an_outcome_is_told_once(emulator: EmulatorThread, run: Run) -> None:
 
 
 def test_an_outcome_without_a_known_question_stands_for_itself(emulator: EmulatorThread, run: Run) -> None:
-    answer(run, ApprovalOperator(task_id="t", subject="Go?", notifiers=[notifier()]), "Approve")
+    answer(run, ApprovalOperator(task_id="t", subject="Go?", **told()), "Approve")
     (message,) = emulator.messages(GROUP)
     assert "rootMessageId" not in message
     assert lines(message)[:2] == ["<b>Answered: Approve</b>", "Question: <b>Go?</b>"]

@@ -6,9 +6,13 @@ import json
 import logging
 import sqlite3
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from page.test_page import BASE, Site, site
+from support.fuzzing import cases
 
 from airflow_channel_provider.plugins._webhooks import MAX_BODY_BYTES
 
@@ -172,3 +176,60 @@ def test_an_outage_of_the_database_asks_to_send_again(
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert post(site, chat(1)).json() == {"events": 1}
     assert TOKEN not in caplog.text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["userChat.opened", "message.created.userChat", "push", "upsert", "user.deleted"])
+ENTITIES = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("id", "channelId", "chatId", "chatType", "userId", "version", "state"), VALUES),
+)
+WEBHOOKS = st.builds(
+    lambda name, kind, entity, refers: json.dumps(
+        {"event": name, "type": kind, "entity": entity, "refers": refers}
+    ).encode(),
+    NAMES | VALUES,
+    st.sampled_from(["message", "userChat", "user", None]) | VALUES,
+    ENTITIES | VALUES,
+    VALUES,
+)
+
+
+@pytest.mark.fuzz
+@given(
+    body=st.binary(max_size=60) | WEBHOOKS,
+    is_known=st.booleans(),
+    verb=st.sampled_from(["POST", "POST", "POST", "PUT", "GET", "DELETE", "PATCH"]),
+    query=st.binary(max_size=40).map(lambda raw: quote(raw, safe="=&;%+")),
+    header=st.binary(max_size=50).map(lambda raw: bytes(b for b in raw if b >= 32 and b != 127)),
+    kind=st.sampled_from(["application/json", "text/plain; charset=utf-16", "multipart/form-data", ""]),
+    encoding=st.sampled_from(["", "gzip", "br", "identity, deflate"]),
+)
+@cases(60)
+def test_whatever_is_sent_is_answered_and_stored_only_with_the_token(
+    site: Site,
+    asset: int,
+    body: bytes,
+    is_known: bool,
+    verb: str,
+    query: str,
+    header: bytes,
+    kind: str,
+    encoding: str,
+) -> None:
+    before = events(asset)
+    address = f"{ROUTE}?token={TOKEN}" if is_known else f"{ROUTE}?{query}"
+    headers = {b"Content-Type": kind.encode(), b"Content-Encoding": encoding.encode(), b"X-Any": header}
+    answer = site.anonymous.request(verb, address, content=body, headers=headers)
+    if verb != "POST":
+        assert answer.status_code == 405
+    elif is_known:
+        assert answer.status_code in (200, 400)
+    else:
+        assert (answer.status_code, answer.json()) == (401, {"detail": "Unauthorized"})
+    if verb != "POST" or not is_known:
+        assert events(asset) == before

@@ -14,6 +14,7 @@ from airflow_channel_provider.operators.approval import AskApprovalOperator
 
 LIMIT = timedelta(seconds=15)
 GROUP = "Support"
+where = ChannelTalkNotifier(group_name=GROUP)
 alert = ChannelTalkNotifier(group_name=GROUP, thread=True)
 
 with DAG("approving", schedule=None, catchup=False):
@@ -31,13 +32,15 @@ with DAG("approving", schedule=None, catchup=False):
         options=["Seoul", "Busan", "Jeju"],
         defaults="Jeju",
         response_timeout=LIMIT,
-        notifiers=ChannelTalkNotifier(group_name=GROUP),
+        notifiers=where,
+        on_success_callback=where,
     )
     HITLBranchOperator(
         task_id="branch",
         subject="Which way?",
         options=["left", "right"],
-        notifiers=ChannelTalkNotifier(group_name=GROUP),
+        notifiers=where,
+        on_success_callback=where,
     ) >> [EmptyOperator(task_id="left"), EmptyOperator(task_id="right")]
 
     @task(
