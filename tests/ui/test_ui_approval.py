@@ -44,7 +44,7 @@ def below() -> Iterator[Approving]:
 @pytest.fixture
 def somebody(below: Approving, browser: Browser) -> Iterator[Person]:
     with browser.new_context(viewport=DESK, color_scheme="light") as context:
-        person = Person(context.new_page(), below.home.api_url, Watch.over(context))
+        person = Person(context.new_page(), f"{below.home.api_url}/", Watch.over(context))
         person.log_in("admin", below.home.password)
         yield person
         assert person.watch.foreign() == []
