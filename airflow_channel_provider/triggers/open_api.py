@@ -109,7 +109,7 @@ class UserChatWatcher(BaseEventTrigger):
         return feed_of(cls(**kwargs))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Return the events in what the feed has read."""
+        """Yield the events in what the feed has read."""
         feed = self._feed or feed_of(self)
         cursor = written = await self._stored_cursor()
         unconfirmed: list[tuple[int, Cursor]] = []
