@@ -149,6 +149,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
         return result
 
     def _where(self) -> dict[str, Any]:
+        """Return the arguments of both notifiers: the same, since the thread of a question is found by them."""
         return {
             "group_id": self.group_id,
             "group_name": self.group_name,
