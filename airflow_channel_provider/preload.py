@@ -39,10 +39,10 @@ _LATER = (
     "airflow.sdk.definitions.connection",
     "airflow.sdk.execution_time.cache",
     "airflow.sdk.observability.stats",
-    "certifi",
     "cryptography.hazmat.primitives.ciphers.aead",
     "cryptography.hazmat.primitives.kdf.hkdf",
     "encodings.idna",
+    "netrc",
 )
 # By store, its modules, where their names do not begin with the scheme.
 _STORES = {"s3": ("object_store", "bucket")}
