@@ -10,13 +10,14 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._lineage import WithLineage
 from airflow_channel_provider.rendered import json_value, storage_path
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.run_state import RunState
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+    from airflow_channel_provider.lineage import DatasetName, Way
 
 MAX_CONCURRENCY = 32  # as many connections as the transport keeps
 
@@ -64,7 +66,7 @@ class Plan:
     span: int = 1_000
 
 
-class BulkBaseOperator(ChannelTalkBaseOperator):
+class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
     """Makes calls for the items of a source."""
 
     template_fields: Sequence[str] = (
@@ -117,6 +119,9 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
         self.expected_items = expected_items
         self.progress_seconds = progress_seconds
         self._engine: Engine | None = None
+        self._succeeded: int | None = None
+        self._lineage_columns: Sequence[tuple[str, str | None]] = ()
+        self._lineage_channel: str | None = None
 
     @cached_property
     def _rate_limiter(self) -> RateLimiter:
@@ -148,6 +153,7 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             self.__dict__.pop(name, None)
         self._check()
         source = self._source()
+        self._lineage_channel = self.channel_id or self.hook.settings.channel_id
         dead_letters = self._dead_letters(context)
         plan = self._plan(context, source)
         run_state = self._new_run_state(context, plan, dead_letters)
@@ -155,7 +161,25 @@ class BulkBaseOperator(ChannelTalkBaseOperator):
             self.log.info("%s: a previous try has done all items; nothing is sent again", plan.name)
         else:
             self._run(plan, run_state, source)
-        return self._summary(plan, run_state)
+        summary = self._summary(plan, run_state)
+        self._succeeded = summary["succeeded"]
+        return summary
+
+    @abstractmethod
+    def _destination(self) -> DatasetName:
+        """Name where the items go, for OpenLineage."""
+
+    def _way(self) -> Way:
+        from airflow_channel_provider.lineage import Way, file_dataset, tables_of
+
+        output = replace(self._destination(), columns=self._lineage_columns, rows=self._succeeded)
+        if self.sql is not None:
+            tables, origins = tables_of(self.sql, str(self.sql_conn_id))
+            return Way(tables, [output], origins)
+        if self.path is None:
+            return Way((), [output])
+        file = replace(file_dataset(self.path), columns=self._lineage_columns)
+        return Way([file], [output], {name: (file, name) for name, _ in self._lineage_columns})
 
     def on_kill(self) -> None:
         """Stop: calls in flight are recorded, and the next try continues from there."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.items import Item
     from airflow_channel_provider.bulk.outcomes import FailedItem
     from airflow_channel_provider.bulk.sources import Source
+    from airflow_channel_provider.lineage import DatasetName
 
 ROWS_TO_LOOK_AT = 1_000
 
@@ -118,6 +119,11 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
             self.function_params, lambda value: self.render_template(value, context, env), arrived
         )
 
+    def _destination(self) -> DatasetName:
+        from airflow_channel_provider.lineage import channel_dataset
+
+        return channel_dataset("function", self.method, self._lineage_channel)
+
     def _plan(self, context: Context, source: Source) -> Plan:
         """Return the plan for the calls."""
         from airflow_channel_provider.bulk.items import Items
@@ -196,6 +202,11 @@ class DataTableLoadOperator(BulkBaseOperator):
         """Name the work for the log."""
         return f"table {self.table_name}"
 
+    def _destination(self) -> DatasetName:
+        from airflow_channel_provider.lineage import channel_dataset
+
+        return channel_dataset("data_table", self.table_name, self._lineage_channel)
+
     def _plan(self, context: Context, source: Source) -> Plan:
         """Create or change the table, and return the plan for its batches."""
         from airflow_channel_provider.bulk.sources import Peeked
@@ -223,6 +234,7 @@ class DataTableLoadOperator(BulkBaseOperator):
                 check=lambda columns: check_columns(source, peeked.head, columns),
             )
         repeatable = bool(schema.primary_key)
+        self._lineage_columns = [(str(c["key"]), c.get("type") and str(c["type"])) for c in schema.columns]
         return Plan(
             name=UPSERT,
             items=Batches(

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
+from airflow_channel_provider.operators._lineage import WithLineage
 from airflow_channel_provider.rendered import params_mapping
 from airflow_channel_provider.tasks import function_params_of
 from airflow_channel_provider.xcom import utf8
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_channel_provider.arguments import CallArguments
+    from airflow_channel_provider.lineage import Way
 
 __all__ = ["PagedReadOperator"]
 
@@ -31,7 +34,7 @@ MAX_XCOM_BYTES = 1_000_000
 REPORT_SECONDS = 10.0
 
 
-class PagedReadOperator(ChannelTalkBaseOperator):
+class PagedReadOperator(WithLineage, ChannelTalkBaseOperator):
     """
     Reads all items of a list-like function, page by page, and returns them, or writes them to a file.
 
@@ -80,6 +83,8 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         self.limit = limit
         self.items_field = items_field
         self.max_xcom_bytes = max_xcom_bytes
+        self._written: int | None = None
+        self._lineage_channel: str | None = None
 
     def _describe(self) -> str:
         """Name the call for the log."""
@@ -88,6 +93,7 @@ class PagedReadOperator(ChannelTalkBaseOperator):
     def _call_service(self, context: Context) -> Any:
         """Read the list."""
         target = self._target()
+        self._lineage_channel = self.channel_id or self.hook.settings.channel_id
         items = self._reported(
             self.hook.iterate(
                 self.method,
@@ -120,7 +126,16 @@ class PagedReadOperator(ChannelTalkBaseOperator):
         marks = [f"{self._request_id(context)}-{number}" for number in range(1, try_number + 1)]
         for mark in marks[:-1]:
             remove_temporary_files(target, mark=mark)
-        return {"path": str(self.path), "count": write_json_lines(target, items, mark=marks[-1])}
+        self._written = write_json_lines(target, items, mark=marks[-1])
+        return {"path": str(self.path), "count": self._written}
+
+    def _way(self) -> Way:
+        from airflow_channel_provider.lineage import Way, channel_dataset, file_dataset
+
+        source = channel_dataset("function", self.method, self._lineage_channel)
+        if not self.path:
+            return Way([source])
+        return Way([source], [replace(file_dataset(self.path), rows=self._written)])
 
     def _reported(self, items: Iterator[Any]) -> Iterator[Any]:
         count, told_at = 0, time.monotonic()
