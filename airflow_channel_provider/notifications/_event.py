@@ -48,12 +48,12 @@ class Link(NamedTuple):
 @dataclass(frozen=True)
 class InThread:
     """
-    Where in a thread an event is told; one that neither begins nor ends a thread goes on with it, or else begins it.
+    Where in a thread an event is; one that neither begins nor ends a thread goes on with it, or else begins it.
 
     :param key: the same for all events of one thread.
     :param begins: whether it is the first of its thread whatever was before.
     :param ends: whether it is the last.
-    :param only_to_end: whether it is told only where there is a thread.
+    :param only_to_end: whether it is reported only where there is a thread.
     :param broadcast: whether a reply is shown in the group as well.
     :param of_question: whether the thread is that of a question, of which each notifier has its own.
     """
@@ -95,7 +95,7 @@ class Event:
 
     @property
     def is_reply_alone(self) -> bool:
-        """Whether it is told in the words of this package alone: those of the notifier are about the question."""
+        """Whether it is in the words of this package alone: those of the notifier are about the question."""
         return self.thread is not None and self.thread.of_question and self.thread.ends
 
 

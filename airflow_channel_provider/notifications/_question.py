@@ -3,7 +3,7 @@ What a task asks people (Airflow 3.1 or newer), and what became of it.
 
 Airflow's human-in-the-loop operators call their notifiers once the question is stored, before they wait. When they
 resume, they call none, and a listener would keep DAGs that end in the triggerer from being imported: so the callbacks
-of the task tell what has become of the question, which the operator sums up. That is a reply in the thread of the
+of the task report what has become of the question, which the operator sums up. That is a reply in the thread of the
 question, since a message can't be rewritten.
 """
 

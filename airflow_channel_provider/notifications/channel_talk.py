@@ -173,7 +173,7 @@ class ChannelTalkNotifier(BaseNotifier):
         :param context: of the callback.
         """
         with self._harmless():
-            self._tell(context)
+            self._report(context)
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -209,7 +209,7 @@ class ChannelTalkNotifier(BaseNotifier):
         for name in (*_CONTENT, "buttons"):
             setattr(self, name, None)
 
-    def _tell(self, context: Context) -> None:
+    def _report(self, context: Context) -> None:
         self._deliver(self._event_of(context))
 
     def _event_of(self, context: Context) -> Event:
@@ -220,7 +220,7 @@ class ChannelTalkNotifier(BaseNotifier):
             return question_of(context)
         return outcome_of(context, context.get("exception")) or event_of(context)
 
-    def _tell_outcome(self, context: Context, error: Exception | None) -> None:
+    def _report_outcome(self, context: Context, error: Exception | None) -> None:
         """Reply to a question that this notifier has asked, its fields rendered already."""
         with self._harmless():
             event = outcome_of(context, error)

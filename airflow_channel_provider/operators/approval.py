@@ -45,7 +45,7 @@ class _Question(ChannelTalkNotifier):
     _max_wait_seconds = None
 
     def __call__(self, *args: Any) -> None:
-        self._tell(args[0])
+        self._report(args[0])
 
     def _in_time(self, work: Callable[[], None]) -> None:
         work()
@@ -56,7 +56,7 @@ class _Answer(ChannelTalkNotifier):
 
     def reply(self, context: Context, error: Exception | None = None) -> None:
         """Say what has become of the question."""
-        self._tell_outcome(context, error)
+        self._report_outcome(context, error)
 
 
 class AskApprovalOperator(TemplatesOfTheFile, _Approval):

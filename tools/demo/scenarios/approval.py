@@ -38,12 +38,12 @@ class Approval(Scenario):
     def story(self) -> Story:
         """Show each question with the reply to it."""
         messages = self.emulator.messages()
-        told = []
+        lines = []
         for reply in messages:
             for question in messages:
                 if reply.get("rootMessageId") == question["id"]:
-                    told.append(f"{question['chatId']}: {text_of(question)}")
-                    told.append(f"  in its thread: {text_of(reply)}")
-        closed = sum("Answered: " in line for line in told)
+                    lines.append(f"{question['chatId']}: {text_of(question)}")
+                    lines.append(f"  in its thread: {text_of(reply)}")
+        closed = sum("Answered: " in line for line in lines)
         problem = None if closed == QUESTIONS else f"{closed} questions were answered instead of {QUESTIONS}"
-        return Story("A task asks for approval in a group, and somebody approves in Airflow", told, problem)
+        return Story("A task asks for approval in a group, and somebody approves in Airflow", lines, problem)
