@@ -64,8 +64,8 @@ test-matrix: setup servers ## Each Airflow that the metadata promises (VERSIONS=
 test-floors: setup servers ## The lowest version of every package that the metadata allows
 	@$(BIN)/python -m tools.matrix floors
 
-test-fleet: setup servers ## A fleet of Celery workers on PostgreSQL and Redis, calm and with accidents
-	@$(STEP) "fleet" $(BIN)/python -m pytest tests/fleet -s
+test-fleet: setup servers ## A fleet of Celery workers, calm and with accidents (FLEET_CALLS=300 in each run)
+	@FLEET_CALLS=$${FLEET_CALLS:-300} $(STEP) "fleet" $(BIN)/python -m pytest tests/fleet -s
 
 test-sensors: setup ## 500 sensors that wait in one triggerer, which is killed on the way
 	@SENSOR_WAITS=500 SENSOR_SECONDS=180 $(STEP) "sensors" $(BIN)/python -m pytest tests/system/test_sensing.py -s

@@ -2,10 +2,12 @@
 One deployment for all tests of this folder; each file lets it do a run of its own.
 
 Invariant: a run is over when a test sees it. Every run has an app of its own, so the service counts from zero.
+``FLEET_CALLS`` says how many calls a run consists of; ten of them come with one message.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from tools.fleet.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("fleet-calm", "fleet-worker-killed", "fleet-redis-restarted", "fleet-sql", "fleet-s3")
-CALLS, MESSAGES = 300, 30
+CALLS = int(os.environ.get("FLEET_CALLS", "90"))
+MESSAGES = CALLS // 10
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from tools.fleet.run import Run
 if TYPE_CHECKING:
     from support.s3_server import S3Server
 
-CALLS, MESSAGES = 120, 12
+CALLS, MESSAGES = 60, 6
 BUCKET, CONN_ID = "tokens", "fleet_s3"
 
 
