@@ -67,8 +67,8 @@ test-floors: setup servers ## The lowest version of every package that the metad
 test-fleet: setup servers ## A fleet of Celery workers, calm and with accidents (FLEET_CALLS=300 in each run)
 	@FLEET_CALLS=$${FLEET_CALLS:-300} $(STEP) "fleet" $(BIN)/python -m pytest tests/fleet -s
 
-test-sensors: setup ## 500 sensors that wait in one triggerer, which is killed on the way
-	@SENSOR_WAITS=500 SENSOR_SECONDS=180 $(STEP) "sensors" $(BIN)/python -m pytest tests/system/test_sensing.py -s
+test-sensors: setup ## 500 sensors that wait in one triggerer, which is killed on the way; 300 tasks that wait for a token
+	@SENSOR_WAITS=500 SENSOR_SECONDS=180 WAITING_TASKS=100 $(STEP) "sensors" $(BIN)/python -m pytest tests/system/test_sensing.py tests/system/test_waiting.py -s
 
 test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go to .ui/screenshots
 	@$(STEP) "UI tests" $(BIN)/python -m pytest tests/ui
@@ -80,8 +80,8 @@ test-bulk: setup ## Bulk tasks at full size, killed on the way, on a real Airflo
 test-extract: setup ## Extract 100,000 chats that change, killed on the way, then thirty windows in random order (EXTRACT_CHATS=100000)
 	@EXTRACT_CHATS=$${EXTRACT_CHATS:-100000} $(BIN)/python -m pytest tests/integration/test_extract_equality.py -s --timeout 0
 
-fuzz: setup servers ## The fuzz tests with many more cases than CI tries, and new ones each time (FUZZ_FACTOR=50)
-	@FUZZ_FACTOR=$${FUZZ_FACTOR:-50} $(BIN)/python -m pytest tests/unit tests/integration tests/page -m fuzz --numprocesses 2 --timeout 0
+fuzz: setup servers ## The fuzz tests with many more cases than CI tries, new ones each time (FUZZ_FACTOR=50), and crowds of processes (CROWD=200)
+	@FUZZ_FACTOR=$${FUZZ_FACTOR:-50} CROWD=$${CROWD:-200} $(BIN)/python -m pytest tests/unit tests/integration tests/page -m "fuzz or crowd" --numprocesses 2 --timeout 0
 
 test-unit: setup ## The unit tests alone
 	@$(BIN)/python -m pytest tests/unit --numprocesses 2

@@ -105,7 +105,7 @@ class Registered:
 
     :param make: makes it, empty.
     :param shared: among processes.
-    :param crowded: hundreds of processes try it at once; MySQL, which runs the code of PostgreSQL, is spared.
+    :param crowded: crowds of processes try it at once; MySQL, which runs the code of PostgreSQL, is spared.
     :param served: it is behind a server, whose clock counts.
     :param killable: the server may be killed, and keeps what it was told.
     """
@@ -157,7 +157,7 @@ def shared(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> 
 
 @pytest.fixture(params=_which("crowded"))
 def crowded(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
-    """Each store that hundreds of processes share."""
+    """Each store that crowds of processes share."""
     with _resting(_backend(request.param, servers, tmp_path)) as opened:
         yield opened
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.backends import Backend, RedisBackend, SqlBackend
-from support.fleet import fork, together
+from support.fleet import CROWD, fork, together
 
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores import sql_tables
@@ -91,15 +91,15 @@ def test_a_thread_that_reads_never_waits_for_one_that_writes(backend: Backend) -
     assert found.state == {"n": 1}
 
 
-def test_no_change_of_50_processes_is_lost(shared: Backend) -> None:
+def test_no_change_of_a_crowd_is_lost(shared: Backend) -> None:
     def add_twice(i: int) -> list[int]:
         store = shared.store()
         return [add_one(store), add_one(store)]
 
-    outcome = together(50, add_twice)
+    outcome = together(CROWD // 2, add_twice)
     assert outcome.errors() == []
-    assert sorted(n for pair in outcome.results for n in pair) == list(range(1, 101))
-    assert seen(shared.store()).state == {"n": 100}
+    assert sorted(n for pair in outcome.results for n in pair) == list(range(1, CROWD + 1))
+    assert seen(shared.store()).state == {"n": CROWD}
 
 
 def test_no_change_of_threads_that_share_a_store_is_lost(backend: Backend) -> None:
@@ -163,11 +163,11 @@ def test_the_same_token_may_be_written_twice(backend: Backend) -> None:
     assert backend.store().read_blob("doc", "name") == b"sealed"
 
 
-def test_50_processes_that_store_a_token_leave_one_of_theirs(shared: Backend) -> None:
+def test_a_crowd_that_stores_a_token_leaves_one_of_theirs(shared: Backend) -> None:
     def store(i: int) -> None:
         shared.store().write_blob("doc", "name", bytes([i]) * 1000, 60)
 
-    assert together(50, store).errors() == []
+    assert together(CROWD // 2, store).errors() == []
     blob = shared.store().read_blob("doc", "name")
     assert blob is not None
     assert len(blob) == 1000

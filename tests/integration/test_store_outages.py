@@ -25,10 +25,16 @@ from airflow_channel_provider.tokens.stores.sql import SqlStore
 from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
 
 
-@pytest.fixture
-def service() -> Iterator[EmulatorProcess]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmulatorProcess]:
     with EmulatorProcess() as emulator:
         yield emulator
+
+
+@pytest.fixture
+def service(running: EmulatorProcess) -> EmulatorProcess:
+    running.reset()
+    return running
 
 
 def forget_to_look_away(task: Any) -> None:

@@ -86,10 +86,16 @@ STEPS: list[tuple[Callable[[TokenManager], None], int, int]] = [
 ]
 
 
-@pytest.fixture
-def service() -> Iterator[EmulatorProcess]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmulatorProcess]:
     with EmulatorProcess({"token_latency_seconds": LATENCY_SECONDS}) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def service(running: EmulatorProcess) -> EmulatorProcess:
+    running.reset()
+    return running
 
 
 @pytest.mark.parametrize(

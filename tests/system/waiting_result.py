@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 JSON = Any
-TASKS = 100
+TASKS = int(os.environ.get("WAITING_TASKS") or 40)
 WAITING = {"deferred": "deferred", "rescheduled": "up_for_reschedule"}
 
 

@@ -25,7 +25,7 @@ from airflow_channel_provider.emulator import DEMO_APP_ID
 from airflow_channel_provider.exceptions import ChannelTokenQuotaError
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from system.statsd import StatsdListener
-from system.waiting_result import WAITING, WaitingRun
+from system.waiting_result import TASKS, WAITING, WaitingRun
 from tools.demo.airflow_home import AirflowHome
 from tools.demo.local_airflow import LocalAirflow
 from tools.demo.ports import free_port
@@ -42,6 +42,8 @@ QUOTA = 10
 CHANNELS = [f"ch-{number}" for number in range(1, 13)]
 OTHER_APP_ID = "other-app"
 PATIENCE_SECONDS = 25
+LEAST_WINDOW_SECONDS = 100.0
+"""A tenth of it is what tasks come back spread over, however quick this machine is."""
 POLL_SECONDS = 3.0
 TIMEOUT_SECONDS = 900.0
 ROUNDS = 3
@@ -63,7 +65,11 @@ class WaitingHome(AirflowHome):
             "METRICS__STATSD_INFLUXDB_ENABLED": "True",
             "METRICS__METRICS_ALLOW_LIST": "channel_talk",
         }
-        return {**super().environment(), **{f"AIRFLOW__{name}": value for name, value in settings.items()}}
+        return {
+            **super().environment(),
+            **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+            "WAITING_TASKS": str(TASKS),
+        }
 
 
 class Waiting(LocalAirflow):

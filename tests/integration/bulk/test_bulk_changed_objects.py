@@ -69,9 +69,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is asked for in many pieces, and when items are sent, most of them are not yet asked for."""
-    monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 4_096)
-    monkeypatch.setattr(text_files, "BLOCK_BYTES", 4_096)
-    monkeypatch.setattr(parquet_reader, "READ_AHEAD_BYTES", 4_096)
+    monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 32_768)
+    monkeypatch.setattr(text_files, "BLOCK_BYTES", 32_768)
+    monkeypatch.setattr(parquet_reader, "READ_AHEAD_BYTES", 32_768)
     limits = engine_module.Limits
     monkeypatch.setattr(engine_module, "Limits", lambda **given: limits(**{**given, "read_ahead": 16}))
 

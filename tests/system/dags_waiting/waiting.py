@@ -1,7 +1,8 @@
-"""100 mapped tasks each: that wait in the triggerer, that wait for their next turn, and that have a wrong secret."""
+"""Mapped tasks, as many as the environment says: they wait in the triggerer or for a turn, or have a wrong secret."""
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 from airflow.sdk import DAG
@@ -11,7 +12,7 @@ from airflow_channel_provider.operators.channel_talk import (
     WriteUserChatMessageOperator,
 )
 
-TASKS = 100
+TASKS = int(os.environ["WAITING_TASKS"])
 ALL_AT_ONCE = {"schedule": None, "max_active_tasks": 16, "catchup": False}
 RETRIES = {"retries": 3, "retry_delay": timedelta(seconds=1)}
 
