@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from support.airflow_api import AirflowApi, migrate, running_api
 from support.airflow_features import REST_API, skip_unless
 from support.backends import Backend, FileBackend, MemoryBackend, RedisBackend, S3Backend, SqlBackend
+from support.emulator_caller import Caller
 from support.s3_server import S3Server
 from support.servers import MysqlServer, PostgresServer, RedisServer, Server
+
+from airflow_channel_provider.emulator import EmulatorThread
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,6 +34,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Counter(item.path for item in items)
     crowds = {item.path for item in items if item.get_closest_marker("crowd")}
     items.sort(key=lambda item: (item.path not in crowds, -tests[item.path]))
+
+
+@pytest.fixture(scope="module")
+def running_emulator() -> Iterator[EmulatorThread]:
+    with EmulatorThread() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def caller(running_emulator: EmulatorThread) -> Iterator[Caller]:
+    """A client of an emulator that is as it was started."""
+    running_emulator.reset()
+    with requests.Session() as session:
+        session.trust_env = False
+        yield Caller(running_emulator, session)
 
 
 class Servers:
