@@ -51,6 +51,21 @@ def caller(running_emulator: EmulatorThread) -> Iterator[Caller]:
         yield Caller(running_emulator, session)
 
 
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and no bundle of authorities of the caller."""
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 class Servers:
     """Starts each server once."""
 
