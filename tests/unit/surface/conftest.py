@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook, BaseSensorOperator
 
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.budget import Quota
@@ -137,3 +137,11 @@ def doors(channel_talk: None, monkeypatch: pytest.MonkeyPatch) -> Doors:
     # close() drops what is open; the fakes stay.
     monkeypatch.setattr(ChannelTalkHook, "close", lambda self: None)
     return doors
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long sensors have slept, who do not."""
+    slept: list[float] = []
+    monkeypatch.setattr(f"{BaseSensorOperator.__module__}.time.sleep", slept.append)
+    return slept
