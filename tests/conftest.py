@@ -9,6 +9,7 @@ library opened it.
 from __future__ import annotations
 
 import atexit
+import gc
 import ipaddress
 import os
 import shutil
@@ -126,6 +127,13 @@ def _no_secrets_of_other_tests() -> Iterator[None]:
             with suppress(RuntimeError):  # Before Airflow 3 there is none until logging is set up.
                 masker = find()
                 masker.patterns, masker.replacer = set(), None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Spare the collector hundreds of thousands of objects that stay until the end: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
