@@ -1,15 +1,14 @@
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_transport import FakeTransport
 
 from airflow_channel_provider.api.benlly import BenllyClient
-from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.connection_form import BODY_ENCODINGS, DEVICES
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
@@ -34,23 +33,10 @@ DATA = {
 }
 
 
-class FakeTransport(Transport):
-    def __init__(self, body: Any, status: int, headers: dict[str, str]) -> None:
-        super().__init__("https://benlly.example")
-        self.answer = Response(
-            status, headers, body if isinstance(body, bytes) else json.dumps(body).encode()
-        )
-        self.sent: list[dict[str, Any]] = []
-
-    def send(self, http_method: str, path: str, **kwargs: Any) -> Response:
-        self.sent.append({"http_method": http_method, "path": path, **kwargs})
-        return self.answer
-
-
 def client(
     body: Any = None, status: int = 200, headers: dict[str, str] | None = None, **settings: Any
 ) -> tuple[BenllyClient, FakeTransport]:
-    transport = FakeTransport({"data": DATA} if body is None else body, status, headers or {})
+    transport = FakeTransport({"data": DATA} if body is None else body, status, headers)
     arguments = {"device": "android", "udid": UDID, **settings}
     return BenllyClient(transport, now=lambda: 1000.0, **arguments), transport
 

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_transport import FakeTransport
 
 from airflow_channel_provider.api.benlly_oauth import BenllyOAuthClient
 from airflow_channel_provider.api.token_answer import TokenAnswer
-from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
     ChannelError,
@@ -29,22 +29,10 @@ ANSWER = {
 }
 
 
-class FakeTransport(Transport):
-    def __init__(self, body: Any, status: int, headers: dict[str, str]) -> None:
-        super().__init__("https://benlly.example")
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answer = Response(status, headers, content)
-        self.sent: list[dict[str, Any]] = []
-
-    def send(self, http_method: str, path: str, **kwargs: Any) -> Response:
-        self.sent.append({"http_method": http_method, "path": path, **kwargs})
-        return self.answer
-
-
 def client(
     body: Any = None, status: int = 200, headers: dict[str, str] | None = None, encoding: str = "form"
 ) -> tuple[BenllyOAuthClient, FakeTransport]:
-    transport = FakeTransport(ANSWER if body is None else body, status, headers or {})
+    transport = FakeTransport(ANSWER if body is None else body, status, headers)
     oauth = BenllyOAuthClient(
         transport, client_id="7", client_secret=CLIENT_SECRET, body_encoding=encoding, now=lambda: 1000.0
     )

@@ -5,10 +5,10 @@ import pickle
 from typing import Any
 
 import pytest
+from support.fake_transport import FakeTransport
 
 from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.token_answer import TokenAnswer
-from airflow_channel_provider.api.transport import Response, Transport
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
     ChannelConfigurationError,
@@ -22,17 +22,6 @@ from airflow_channel_provider.exceptions import (
 SECRET = "the-app-secret=="
 TOKEN = "the-access-token"
 PAIR = {"accessToken": "new-access", "refreshToken": "new-refresh", "expiresIn": 1800}
-
-
-class FakeTransport(Transport):
-    def __init__(self, body: Any, status: int = 200) -> None:
-        super().__init__("https://service.example")
-        self.answer = Response(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
-        self.sent: list[dict[str, Any]] = []
-
-    def send(self, http_method: str, path: str, **kwargs: Any) -> Response:
-        self.sent.append({"http_method": http_method, "path": path, **kwargs})
-        return self.answer
 
 
 def issue(body: Any) -> TokenAnswer:
