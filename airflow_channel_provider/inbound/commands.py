@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_channel_provider.contract.parts import COMMAND, COMMAND_PARAMETER
 from airflow_channel_provider.contract.sources import COMMAND_SCHEMA
@@ -281,6 +281,59 @@ def conf_of(
         "language": call.language,
     }
     return {**arguments, CONF_KEY: started_by}
+
+
+# ---- the buttons of a question
+
+ANSWER = "airflow.answer"
+ANSWER_NAME = "answer-airflow"
+
+
+class Answer(NamedTuple):
+    """
+    An answer to a question of Airflow.
+
+    :param option: the option that is chosen.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    option: str
+
+
+def manager_id_in_airflow(conn_id: str, manager_id: str) -> str:
+    """Return the id under which Airflow knows a manager of an app."""
+    return f"channel_talk:{conn_id}:{manager_id}"
+
+
+def answer_command() -> dict[str, Any]:
+    """Return the command behind the buttons of questions, as the App Store takes it."""
+    definitions = [
+        {"name": name, "type": "int" if name == "map_index" else "string", "required": name != "map_index"}
+        for name in Answer._fields
+    ]
+    return {
+        "name": ANSWER_NAME,
+        "scope": "desk",
+        "actionFunctionName": ANSWER,
+        "alfMode": "disable",
+        "systemVersion": SYSTEM_VERSION,
+        "enabledByDefault": True,
+        "description": "What the buttons of a question of Airflow run",
+        "paramDefinitions": definitions,
+    }
+
+
+def answer_of(given: Mapping[str, Any]) -> Answer | None:
+    """Return the answer that a button names; None if it names none."""
+    texts = [given.get(name) for name in ("dag_id", "run_id", "task_id", "option")]
+    map_index = _as_whole(-1 if given.get("map_index") in (None, "") else given["map_index"])
+    if map_index is None or not all(isinstance(text, str) and text for text in texts):
+        return None
+    dag_id, run_id, task_id, option = map(str, texts)
+    return Answer(dag_id, run_id, task_id, map_index, option)
 
 
 # ---- params

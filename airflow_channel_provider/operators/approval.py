@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_channel_provider import request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
 from airflow_channel_provider.retry_policy import fail_at_once
@@ -80,6 +81,8 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
     :param silent: whether the messages notify nobody; ``manager`` or ``user``: not that side.
     :param channel_id: the channel to act in; default: the connection's. (templated)
     :param channel_talk_conn_id: connection of the type ``channel_talk``. (templated)
+    :param one_click: whether the buttons answer at once, as a command, instead of opening the
+        form. Only managers to whom ``assigned_users`` assigns the question by ``manager_user`` may click.
     :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. None: only
         ``retries`` and ``retry_delay`` decide.
     """
@@ -109,6 +112,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
         silent: bool | str = False,
         channel_id: str | None = None,
         channel_talk_conn_id: str = "channel_talk_default",
+        one_click: bool = False,
         retry_policy: RetryPolicy | None = DEFAULT_RETRY_POLICY,
         **kwargs: Unpack[QuestionArguments],
     ) -> None:
@@ -127,10 +131,12 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
         self.silent = silent
         self.channel_id = channel_id
         self.channel_talk_conn_id = channel_talk_conn_id
+        self.one_click = one_click
 
     def execute(self, context: Context) -> Any:
         """Store the question, write the message, and wait."""
-        self.notifiers = [*self.notifiers, _Question(**self._where())]
+        buttons = self._answers(context) if self.one_click else None
+        self.notifiers = [*self.notifiers, _Question(buttons=buttons, **self._where())]
         try:
             return super().execute(context)
         except ChannelError as error:
@@ -160,3 +166,25 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
             "channel_id": self.channel_id,
             "channel_talk_conn_id": self.channel_talk_conn_id,
         }
+
+    def _answers(self, context: Context) -> list[dict[str, Any]]:
+        """Return buttons that run the command which answers; see :mod:`airflow_channel_provider.plugins._answers`."""
+        from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+        from airflow_channel_provider.inbound.commands import ANSWER_NAME, Answer
+        from airflow_channel_provider.messages.attachments import MAX_BUTTONS, TITLE_LENGTH
+
+        app_id = ChannelTalkHook(self.channel_talk_conn_id).settings.app_id
+        if app_id is None:
+            raise ChannelConfigurationError(
+                f"Connection {self.channel_talk_conn_id!r}: the field login has no App ID, which the buttons of a "
+                f"question with one_click name; save it there."
+            )
+        task = request_ids.task_key(context)
+        found = []
+        for option in self.options[:MAX_BUTTONS]:
+            answer = Answer(task.dag_id, task.run_id, task.task_id, task.map_index, option)
+            attributes = {"appId": app_id, "name": ANSWER_NAME, "params": answer._asdict()}
+            found.append(
+                {"title": option[:TITLE_LENGTH], "action": {"type": "command", "attributes": attributes}}
+            )
+        return found

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-__all__ = ["Command", "CommandChoice", "CommandParameter", "CommandRun", "Translation", "command_of"]
+__all__ = [
+    "Command",
+    "CommandChoice",
+    "CommandParameter",
+    "CommandRun",
+    "Translation",
+    "command_of",
+    "manager_user",
+]
 
 _CONF_KEY = "channel_talk"
 
@@ -147,6 +155,20 @@ def command_of(context: Context | Mapping[str, Any]) -> CommandRun | None:
         input=dict(given) if isinstance(given, Mapping) else {},
         language=_text(started_by.get("language")),
     )
+
+
+def manager_user(
+    manager_id: str, name: str | None = None, *, channel_talk_conn_id: str = "channel_talk_default"
+) -> dict[str, str]:
+    """
+    Return a manager of Channel Talk as a person to whom a question of Airflow is assigned.
+
+    :param manager_id: of the manager.
+    :param name: what Airflow calls them; default: the id.
+    :param channel_talk_conn_id: connection of the app whose buttons they click.
+    :return: an item of ``assigned_users`` of Airflow's human-in-the-loop operators.
+    """
+    return {"id": f"channel_talk:{channel_talk_conn_id}:{manager_id}", "name": name or manager_id}
 
 
 def _text(value: object) -> str | None:

@@ -27,6 +27,8 @@ from airflow_channel_provider.inbound.function_call import text_of
 from airflow_channel_provider.links import run_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from airflow_channel_provider.inbound.function_call import FunctionCall
@@ -36,6 +38,7 @@ REMEMBERED = timedelta(minutes=10)
 """A call that comes again within this time is the same run."""
 
 _TASK_TYPE = "DagCommandOperator"
+_QUESTION_TYPE = "AskApprovalOperator"
 _NOT_THERE = "This command is not there any more. Ask whoever runs Airflow to register the commands again."
 
 log = logging.getLogger(__name__)
@@ -62,21 +65,25 @@ def declared(session: Session, conn_id: str) -> list[Command]:
 
     :param conn_id: connection of the app.
     """
-    active = select(DagModel.dag_id).where(~DagModel.is_stale)
-    # Names the DAGs that may be one, without reading all of them.
-    may_be = or_(
-        cast(SerializedDagModel._data, String).contains(_TASK_TYPE),  # noqa: SLF001 - its only name
-        SerializedDagModel._data_compressed.is_not(None),  # noqa: SLF001 - as above
-    )
-    dag_ids = session.scalars(
-        select(SerializedDagModel.dag_id)
-        .where(SerializedDagModel.dag_id.in_(active), may_be)
-        .distinct()
-        .order_by(SerializedDagModel.dag_id)
-    ).all()
-    found = [command_of(session, dag_id) for dag_id in dag_ids]
+    found = [command_of(session, dag_id) for dag_id in _dags_with(session, _TASK_TYPE)]
     mine = [one for one in found if one is not None and one.declaration.conn_id == conn_id]
     return sorted(mine, key=lambda one: (one.declaration.name, one.dag.dag_id))
+
+
+def _dags_with(session: Session, task_type: str) -> Sequence[str]:
+    """Return the ids of the DAGs that may have such a task, without reading all of them."""
+    active = select(DagModel.dag_id).where(~DagModel.is_stale)
+    may_have = or_(
+        cast(SerializedDagModel._data, String).contains(task_type),  # noqa: SLF001 - its only name
+        SerializedDagModel._data_compressed.is_not(None),  # noqa: SLF001 - as above
+    )
+    found = (
+        select(SerializedDagModel.dag_id)
+        .where(SerializedDagModel.dag_id.in_(active), may_have)
+        .distinct()
+        .order_by(SerializedDagModel.dag_id)
+    )
+    return session.scalars(found).all()
 
 
 def command_of(session: Session, dag_id: str) -> Command | None:
@@ -101,6 +108,8 @@ def wires(session: Session, conn_id: str) -> list[dict[str, Any]]:
     Left out, with a line in the log, is one that breaks a limit, has the name of another, or is beyond the 30th.
     """
     found: dict[str, dict[str, Any]] = {}
+    if _dags_with(session, _QUESTION_TYPE):
+        found[commands.ANSWER_NAME] = commands.answer_command()
     for one in declared(session, conn_id):
         try:
             wire = one.wire()

@@ -26,7 +26,7 @@ from airflow_channel_provider.inbound import commands, hooks
 from airflow_channel_provider.inbound import function_call as calls
 from airflow_channel_provider.inbound_connections import EndpointSettings
 from airflow_channel_provider.masking import mask_credential
-from airflow_channel_provider.plugins import _asset_events, _commands
+from airflow_channel_provider.plugins import _answers, _asset_events, _commands
 from airflow_channel_provider.plugins._body import Json, read_body
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def _called(session: Session, settings: EndpointSettings, call: FunctionCall) ->
         return _commands.run(session, settings, call, dag_id)
     if (dag_id := commands.dag_of(commands.SUGGEST, call.method)) is not None:
         return calls.result_of({"choices": _commands.suggest(session, settings, call, dag_id)})
+    if call.method == commands.ANSWER:
+        return _answers.answer(session, settings, call)
     if (event := hooks.event_of(call.method)) is not None:
         return _hooked(session, settings, call, event)
     log.warning("A call to connection %r names a function that is not here.", settings.conn_id)

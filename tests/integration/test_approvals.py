@@ -26,7 +26,9 @@ from airflow.providers.standard.operators.hitl import (
 )
 from support.task_run import Outcome, Run, task_runs
 
+from airflow_channel_provider.inbound.commands import answer_of
 from airflow_channel_provider.operators.approval import AskApprovalOperator
+from airflow_channel_provider.operators.commands import manager_user
 
 CANARY = "canary-4f6d0b1c"
 GROUP = "group-ch-1-1"
@@ -434,3 +436,29 @@ def test_what_arrives_in_the_operator_is_no_template(emulator: EmulatorThread, r
 def test_further_notifiers_of_the_operator_are_called(emulator: EmulatorThread, run: Run) -> None:
     run(ask(notifiers=[notifier()]))
     assert len(emulator.messages(GROUP)) == len(emulator.messages("group-ch-1-2")) == 1
+
+
+# One click
+
+
+def test_a_button_of_one_click_runs_the_command_that_answers(emulator: EmulatorThread, run: Run) -> None:
+    task = AskApprovalOperator(
+        task_id="t",
+        group_id=GROUP,
+        subject="Send it?",
+        one_click=True,
+        assigned_users=[manager_user("manager-ch-1-1", "Mina")],
+    )
+    run(task)
+    (asked,) = emulator.messages(GROUP)
+    actions = [button["action"] for button in asked["buttons"]]
+    assert [action["type"] for action in actions] == ["command", "command"]
+    assert actions[0]["attributes"] == {
+        "appId": DEMO_APP_ID,
+        "name": "answer-airflow",
+        "params": {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "option": "Approve"},
+    }
+    assert answer_of(actions[1]["attributes"]["params"]) == ("d", "r", "t", -1, "Reject")
+    answer(run, task, "Approve")
+    reply = emulator.messages(GROUP)[-1]
+    assert not reply.get("buttons")

@@ -84,10 +84,11 @@ def test_a_command_of_a_thread_is_replied_to_there(emulator: EmulatorThread) -> 
 
 @pytest.mark.parametrize("kind", ["directChat", "", "constructor"])
 def test_where_no_bot_can_write_nobody_is_told(
-    emulator: EmulatorThread, kind: str, caplog: pytest.LogCaptureFixture
+    emulator: EmulatorThread, kind: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     reply(context(kind, "group-ch-1-1"))
-    assert "gets no reply" in caplog.text
+    assert "gets no reply" in capsys.readouterr().out + caplog.text
+    assert emulator.journal() == []
     assert emulator.messages("group-ch-1-1") == []
 
 
