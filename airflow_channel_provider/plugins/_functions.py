@@ -9,7 +9,6 @@ gets 401 and no reason. When the database is away, the answer is 503, and the se
 from __future__ import annotations
 
 import logging
-import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from airflow_channel_provider.inbound import function_call as calls
 from airflow_channel_provider.inbound_connections import EndpointSettings
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins import _answers, _asset_events, _commands
-from airflow_channel_provider.plugins._body import Json, read_body
+from airflow_channel_provider.plugins._body import CONN_ID, Json, read_body
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -39,7 +38,6 @@ MAX_BODY_BYTES = 2**20
 RETRY_AFTER_SECONDS = 30
 
 _NO_KEY = bytes(32)
-_CONN_ID = re.compile(r"[\w.#-]{1,250}")
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -82,7 +80,7 @@ def _settings(conn_id: str) -> EndpointSettings | None:
     from airflow.models.connection import Connection
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-    if not _CONN_ID.fullmatch(conn_id):
+    if not CONN_ID.fullmatch(conn_id):
         return None
     try:
         settings = EndpointSettings.from_connection(Connection.get_connection_from_secrets(conn_id))

@@ -25,7 +25,7 @@ from airflow_channel_provider.inbound.webhooks import is_same_token, read_webhoo
 from airflow_channel_provider.inbound_connections import WebhookSettings
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins import _asset_events
-from airflow_channel_provider.plugins._body import read_body
+from airflow_channel_provider.plugins._body import CONN_ID, read_body
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -75,6 +75,8 @@ def _settings(conn_id: str) -> WebhookSettings | None:
     from airflow.models.connection import Connection
     from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
+    if not CONN_ID.fullmatch(conn_id):
+        return None
     try:
         settings = WebhookSettings.from_connection(Connection.get_connection_from_secrets(conn_id))
     except (AirflowNotFoundException, ChannelConfigurationError) as error:

@@ -97,7 +97,8 @@ def test_the_declared_commands_of_the_app_are_announced(site: Site, caplog: pyte
 
 def test_its_functions_are_those_that_the_commands_name(site: Site) -> None:
     result = put(site.anonymous, body_of("extension.core.function.getFunctions")).json()["result"]
-    assert [one["name"] for one in result["functions"]] == [
+    names = [one["name"] for one in result["functions"] if not one["name"].startswith("airflow.hook.")]
+    assert names == [
         "airflow.run.nobody",
         "airflow.run.paused",
         REPORT,

@@ -72,7 +72,11 @@ def post(site: Site, body: Any, token: str | None = TOKEN, route: str = ROUTE, *
 @pytest.mark.promise(name="webhooks")
 @pytest.mark.parametrize("token", [None, "", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "None"])
 @pytest.mark.parametrize(
-    "route", [ROUTE, ROUTE.replace("hooked", "unhooked"), ROUTE.replace("hooked", "nowhere")]
+    "route",
+    [
+        ROUTE.replace("hooked", conn_id)
+        for conn_id in ("hooked", "unhooked", "nowhere", "a b", "%00", "%ed%a0%80")
+    ],
 )
 def test_without_the_token_nothing_happens_and_nothing_is_said(
     site: Site, asset: int, token: str | None, route: str
