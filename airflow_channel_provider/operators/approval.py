@@ -135,8 +135,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
 
     def execute(self, context: Context) -> Any:
         """Store the question, write the message, and wait."""
-        buttons = self._answers(context) if self.one_click else None
-        self.notifiers = [*self.notifiers, _Question(buttons=buttons, **self._where())]
+        self.notifiers = [*self.notifiers, _Question(**self._where(context))]
         try:
             return super().execute(context)
         except ChannelError as error:
@@ -145,7 +144,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer, write the reply, and go on."""
-        answer = _Answer(**self._where())
+        answer = _Answer(**self._where(context))
         try:
             result = super().execute_complete(context, event)
         except Exception as error:
@@ -154,7 +153,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
         answer.reply(context)
         return result
 
-    def _where(self) -> dict[str, Any]:
+    def _where(self, context: Context) -> dict[str, Any]:
         """Return the arguments of both notifiers: the same, since the thread of a question is found by them."""
         return {
             "group_id": self.group_id,
@@ -165,6 +164,7 @@ class AskApprovalOperator(TemplatesOfTheFile, _Approval):
             "silent": self.silent,
             "channel_id": self.channel_id,
             "channel_talk_conn_id": self.channel_talk_conn_id,
+            "buttons": self._answers(context) if self.one_click else None,
         }
 
     def _answers(self, context: Context) -> list[dict[str, Any]]:

@@ -157,9 +157,14 @@ def command_of(context: Context | Mapping[str, Any]) -> CommandRun | None:
     )
 
 
+class _Person(TypedDict):
+    id: str
+    name: str
+
+
 def manager_user(
     manager_id: str, name: str | None = None, *, channel_talk_conn_id: str = "channel_talk_default"
-) -> dict[str, str]:
+) -> _Person:
     """
     Return a manager of Channel Talk as a person to whom a question of Airflow is assigned.
 
