@@ -67,7 +67,7 @@ def test_what_no_scope_names_is_nothing(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         ({"event": 1, "entity": {}}, "event or entity"),
         ({"event": "userChat.opened"}, "event or entity"),
         ({"event": "userChat.opened", "entity": {"id": "a/../b", "channelId": "ch-1"}}, "no id"),
