@@ -138,16 +138,18 @@ def test_a_customer_and_a_manager_talk_in_a_thread(talk: TalkPage, emulator: Emu
         (message["personType"], message.get("rootMessageId") is None) for message in emulator.messages()
     ]
     assert writers == [("user", True), ("manager", False), ("user", True)]
-    take_pictures(talk.page)
+    take_pictures(talk.page, "conversation")
 
 
-def take_pictures(page: Page) -> None:
+def take_pictures(page: Page, name: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": DESK["height"]})
-            page.screenshot(path=FOLDER / f"conversation-{width}-{theme}.png", full_page=True)
+            page.screenshot(path=FOLDER / f"{name}-{width}-{theme}.png", full_page=True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(DESK)
 
 
 def test_it_is_used_with_the_keyboard_alone(talk: TalkPage) -> None:
@@ -191,6 +193,7 @@ def test_a_command_runs_a_dag_and_airflow_shows_who_typed_it(
     reply = talk.messages.get_by_text(f"report: {REPORT} has succeeded.")
     expect(reply).to_be_visible(timeout=MOST_MILLISECONDS)
     expect(talk.messages.get_by_role("link", name="Open in Airflow")).to_be_visible()
+    take_pictures(talk.page, "command")
     # A manager whom the DAG does not name is refused in words.
     talk.choose_chat("Sales")
     talk.page.get_by_label("Write as").select_option("Noah Weiss, manager")

@@ -32,7 +32,9 @@ def bare(signature: inspect.Signature) -> str:
 def test_control_is_documented_with_its_signatures() -> None:
     tables = markdown.tables(markdown.section(TESTING, "## Control the emulator"))
     said = [markdown.code(row[0]) for table in tables[:2] for row in table[1:]]
-    public = {name: member for name, member in vars(EmulatorControl).items() if not name.startswith("_")}
+    public = {
+        name: member for name, member in inspect.getmembers(EmulatorControl) if not name.startswith("_")
+    }
     assert sorted(said) == sorted(
         name if isinstance(member, property) else name + bare(inspect.signature(member))
         for name, member in public.items()
