@@ -6,7 +6,8 @@ text, no row and no SQL is in it: of a query only the names of what it reads are
 fails a task.
 
 Names: a table as OpenLineage names it by its connection, a file by its store and path, and ``channeltalk://CHANNEL_ID``
-with ``function/METHOD`` for a function and ``data_table/NAME`` for a data table of an app.
+with ``function/METHOD`` for a function, ``data_table/NAME`` for a data table of an app, ``open_api/STREAM`` for what an
+extraction reads.
 """
 
 from __future__ import annotations

@@ -85,6 +85,10 @@ class Layout:
         columns = {**self.columns, EXTRA: Kind.JSON, **dict.fromkeys(OWN, Kind.TIME)}
         return [{"name": name, "type": kind.value} for name, kind in columns.items()]
 
+    def is_as_read(self, column: str) -> bool:
+        """Return whether a column holds the field of its name as the service sent it."""
+        return column in self.stream.columns and not (self.mask is not None and self.mask.hides(column))
+
     def prepare(self, rows: Sequence[dict[str, Any]], found: Found) -> set[str]:
         """
         Hide what is to be hidden and spread custom fields, in place.

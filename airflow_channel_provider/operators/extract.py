@@ -7,18 +7,21 @@ The rules - which row belongs to which window, and why no union of runs loses on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.inbound.webhooks import asset_uri
 from airflow_channel_provider.operators._base import OpenApiBaseOperator
+from airflow_channel_provider.operators._lineage import WithLineage
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, TaskGroup
     from typing_extensions import Unpack
 
     from airflow_channel_provider.arguments import OpenApiArguments
+    from airflow_channel_provider.lineage import Way
     from airflow_channel_provider.operators._extraction import Extraction
 
 __all__ = ["ExtractOperator", "extract_all"]
@@ -27,7 +30,7 @@ DEFAULT_LOOKBACK = timedelta(minutes=10)
 PART_ROWS = 50_000
 
 
-class ExtractOperator(OpenApiBaseOperator):
+class ExtractOperator(WithLineage, OpenApiBaseOperator):
     """
     Extracts one stream of a channel into files, for one window of time, and returns a summary.
 
@@ -113,6 +116,19 @@ class ExtractOperator(OpenApiBaseOperator):
 
         self.extraction = Extraction(self, context)
         return self.extraction.run()
+
+    def _way(self) -> Way:
+        from airflow_channel_provider.lineage import Way, channel_dataset, file_dataset
+
+        done = self.extraction
+        source = channel_dataset("open_api", str(self.stream), done.channel_id if done else self.channel_id)
+        if done is None:
+            return Way([source], [file_dataset(f"{str(self.path).rstrip('/')}/{self.stream}")])
+        columns = [(column["name"], column["type"]) for column in done.columns]
+        same = {name: kind for name, kind in columns if done.layout.is_as_read(name)}
+        source = replace(source, columns=list(same.items()))
+        files = replace(file_dataset(done.folder), columns=columns, rows=done.rows if done.files else None)
+        return Way([source], [files], {name: (source, name) for name in same})
 
     def on_kill(self) -> None:
         """Leave what is not complete; the next try goes on after the last complete part."""

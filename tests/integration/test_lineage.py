@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.example_runs import airflow_environment, connections, run_dags
+from support.open_api import connection
 
 pytest.importorskip(
     "airflow.providers.openlineage", reason="apache-airflow-providers-openlineage is not installed"
@@ -23,6 +24,7 @@ CANARY = "canary-text-7391"
 DAGS = f"""
 from airflow.providers.common.compat.sdk import DAG
 from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator, DataTableLoadOperator
+from airflow_channel_provider.operators.extract import ExtractOperator
 from airflow_channel_provider.operators.paged_read import PagedReadOperator
 
 with DAG("ways", schedule=None):
@@ -43,7 +45,14 @@ with DAG("ways", schedule=None):
         }},
     )
     read = PagedReadOperator(task_id="read", method="searchManagers", path="HOME/managers.jsonl")
-    load >> bulk >> read
+    extract = ExtractOperator(
+        task_id="extract",
+        stream="user_chats",
+        path="HOME/extracted",
+        mask=["name"],
+        window=["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"],
+    )
+    load >> bulk >> read >> extract
 """
 
 
@@ -89,6 +98,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
         environment = {
             **airflow_environment(str(home), str(folder)),
             **connections(emulator.url, str(home), app_id=DEMO_APP_ID, secret=DEMO_SECRET),
+            "AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT": connection(emulator.url),
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
             "AIRFLOW__OPENLINEAGE__NAMESPACE": "test",
         }
@@ -142,11 +152,25 @@ def test_a_function_leads_to_the_file_and_to_no_part_of_it(events: list[Any]) ->
     assert target["outputFacets"]["outputStatistics"]["rowCount"] == 2
 
 
+def test_channel_talk_leads_to_the_files_of_an_extraction(events: list[Any]) -> None:
+    event = completed(events, "extract")
+    (source,), (target,) = event["inputs"], event["outputs"]
+    assert (source["namespace"], source["name"]) == ("channeltalk://ch-1", "open_api/user_chats")
+    assert target["namespace"] == "file"
+    assert "/extracted/user_chats/" in target["name"]
+    assert target["outputFacets"]["outputStatistics"]["rowCount"] == 10
+    columns = {field["name"] for field in target["facets"]["schema"]["fields"]}
+    origins = target["facets"]["columnLineage"]["fields"]
+    assert {"id", "state", "updatedAt"} <= origins.keys() <= columns
+    assert not {"name", "_extracted_at"} & origins.keys()
+
+
 def test_no_event_holds_a_text_a_parameter_or_a_secret(events: list[Any]) -> None:
     # The file of a DAG, which OpenLineage may be told to send, has what its author wrote into it.
     told = json.dumps([{name: event[name] for name in ("inputs", "outputs")} for event in events])
     assert CANARY not in told
     assert DEMO_SECRET not in json.dumps(events)
+    assert "open-secret" not in json.dumps(events)
 
 
 @pytest.mark.parametrize(

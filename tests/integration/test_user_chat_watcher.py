@@ -163,6 +163,50 @@ def test_only_the_chats_that_are_wanted_are_told(emulator: EmulatorThread) -> No
     assert {payload["user_chat_id"] for payload in told[0]} == tagged
 
 
+def test_airflows_own_manager_shares_the_poll_and_moves_the_cursors(emulator: EmulatorThread) -> None:
+    """As the triggerer runs event triggers, but for its processes and its database."""
+    from airflow.triggers.shared_stream import SharedStreamManager
+
+    watched, told = 3, []
+    stores = [Store() for _ in range(watched)]
+
+    async def run() -> None:
+        open_api._feeds.clear()
+        manager = SharedStreamManager()
+        watchers = [UserChatWatcher(events=["changed"], poll_interval=0.05) for _ in stores]
+
+        async def watch(index: int) -> None:
+            watcher, key = watchers[index], watchers[index].shared_stream_key()
+            watcher.asset_state_store = stores[index]  # type: ignore[assignment]
+            raw = manager.subscribe(trigger_id=index, trigger=watcher, key=key)
+            async for event in watcher.filter_shared_stream(raw):
+                seq = manager.bind_pending_event(trigger_id=index, key=key)
+                told.append((index, event.payload["key"]))
+                if seq is not None:
+                    manager.confirm_persisted([seq])
+
+        tasks = [asyncio.ensure_future(watch(index)) for index in range(watched)]
+        await until(lambda: all(store.values for store in stores))
+        before = [str(store.values) for store in stores]
+        emulator.change_generated(4)
+        await until(lambda: all(str(store.values) != old for store, old in zip(stores, before, strict=True)))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await manager.stop_all()
+
+    async def until(is_so: Any) -> None:
+        for _ in range(6_000):
+            if is_so():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it did not happen within a minute")
+
+    asyncio.run(run())
+    assert {index for index, _ in told} == set(range(watched))
+    assert len(set(told)) == len(told)
+
+
 def test_a_service_that_fails_is_asked_again(emulator: EmulatorThread) -> None:
     emulator.inject("http_500", count=4)
     stores, told = [Store()], [[]]  # type: ignore[var-annotated]
