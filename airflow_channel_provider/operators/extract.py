@@ -11,8 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.assets import EXTRACTED
-from airflow_channel_provider.inbound.webhooks import asset_uri
 from airflow_channel_provider.operators._base import OpenApiBaseOperator
 from airflow_channel_provider.operators._lineage import WithLineage
 
@@ -104,7 +102,7 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
         self.extraction: Extraction | None = None
         """What was read and written, once the task has run: for lineage."""
         if channel_id and not getattr(self, "_BaseOperator__from_mapped", False):
-            self.outlets = [*self.outlets, _asset(asset_uri(channel_id, stream))]
+            self.outlets = [*self.outlets, _asset(channel_id, stream)]
 
     def _describe(self) -> str:
         """Name the work for the log."""
@@ -138,7 +136,7 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
 def extract_all(
     *,
     path: str | ObjectStoragePath,
-    streams: Iterable[str] = EXTRACTED,
+    streams: Iterable[str] | None = None,
     group_id: str = "extract",
     asset_alias: str = "channel_talk_extract",
     **kwargs: Any,
@@ -147,13 +145,15 @@ def extract_all(
     Extract several streams: a task group with one task, mapped over the streams.
 
     :param path: as for :class:`ExtractOperator`.
-    :param streams: which.
+    :param streams: which; default: all.
     :param group_id: name of the group.
     :param asset_alias: name of the alias through which the tasks update the assets ``channeltalk://CHANNEL/STREAM``.
     :param kwargs: other arguments of :class:`ExtractOperator`.
     :return: the group.
     """
     from airflow.providers.common.compat.sdk import AssetAlias, TaskGroup
+
+    from airflow_channel_provider.assets import EXTRACTED
 
     with TaskGroup(group_id) as group:
         ExtractOperator.partial(
@@ -162,11 +162,13 @@ def extract_all(
             outlets=[AssetAlias(asset_alias)],
             map_index_template="{{ task.stream }}",
             **kwargs,
-        ).expand(stream=list(streams))
+        ).expand(stream=list(EXTRACTED if streams is None else streams))
     return group
 
 
-def _asset(uri: str) -> Any:
+def _asset(channel_id: str, stream: str) -> Any:
     from airflow.providers.common.compat.sdk import Asset
 
-    return Asset(uri)
+    from airflow_channel_provider.inbound.webhooks import asset_uri
+
+    return Asset(asset_uri(channel_id, stream))
