@@ -13,23 +13,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
 ROOT = Path(__file__).resolve().parents[2]
 LATER = ("apache-airflow-providers-common-compat", "backports-zstd", "urllib3")
 ALL_TESTS = {name: (f"tests/{name}",) for name in ("unit", "integration", "page")}
 # What these rooms do depends on Python and on packages, not on the Airflow.
-ROOMS_WITHOUT_AIRFLOW = ("api", "contract", "emulator", "messages", "tokens", "tools")
-FILES_WITHOUT_AIRFLOW = ("test_api_*", "test_emulator_*", "test_store_*", "test_token_*")
-TESTS_OF_AIRFLOW = {
-    "unit": ("tests/unit", *(f"--ignore=tests/unit/{room}" for room in ROOMS_WITHOUT_AIRFLOW)),
-    "integration": (
-        "tests/integration",
-        *(f"--ignore-glob=tests/integration/{files}" for files in FILES_WITHOUT_AIRFLOW),
-    ),
-    "page": ("tests/page",),
-}
+ROOMS_WITHOUT_AIRFLOW = ("api", "contract", "emulator", "messages", "tokens")
+FILES_WITHOUT_AIRFLOW = ("test_api_*", "test_contract_*", "test_emulator_*", "test_store_*", "test_token_*")
+# What these do depends on neither: they look at the repository, and at what other people's servers do.
+ROOMS_OF_THE_REPOSITORY = ("docs", "tools")
+FILES_OF_SERVERS = ("test_store_outages*", "test_store_sentinel*", "bulk/test_bulk_changed_objects*")
+
+
+def _without(rooms: Iterable[str], files: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the tests but for some folders of the unit tests and some files of the integration tests."""
+    return {
+        "unit": ("tests/unit", *(f"--ignore=tests/unit/{room}" for room in rooms)),
+        "integration": (
+            "tests/integration",
+            *(f"--ignore-glob=tests/integration/{name}" for name in files),
+        ),
+        "page": ("tests/page",),
+    }
+
+
+TESTS_OF_AIRFLOW = _without(
+    (*ROOMS_WITHOUT_AIRFLOW, *ROOMS_OF_THE_REPOSITORY), (*FILES_WITHOUT_AIRFLOW, *FILES_OF_SERVERS)
+)
+TESTS_OF_PACKAGES = _without(ROOMS_OF_THE_REPOSITORY, FILES_OF_SERVERS)
 
 
 @dataclass(frozen=True)
@@ -123,9 +136,10 @@ def in_turn(day: date) -> list[AirflowVersion]:
     Return the runs for one of many: the floors, which are of the oldest Airflow, and a version of the day.
 
     The latter runs what depends on the Airflow: the floors run the rest with the lowest packages, and ``make test``
-    with the newest, each time. What may fail is none of them.
+    runs all with the newest, each time. What may fail is none of them.
     """
-    return [FLOORS, replace(VERSIONS[day.toordinal() % len(VERSIONS)], tests=TESTS_OF_AIRFLOW)]
+    floors = replace(FLOORS, tests={name: TESTS_OF_PACKAGES[name] for name in FLOORS.tests})
+    return [floors, replace(VERSIONS[day.toordinal() % len(VERSIONS)], tests=TESTS_OF_AIRFLOW)]
 
 
 def select(names: list[str]) -> list[AirflowVersion]:
