@@ -28,7 +28,7 @@ from support import extract_run
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelError
 
-CHATS = int(os.environ.get("EXTRACT_CHATS", "1500"))
+CHATS = int(os.environ.get("EXTRACT_CHATS", "300"))
 KILLS = 10
 WINDOWS = 30
 DAY_MS = 86_400_000
