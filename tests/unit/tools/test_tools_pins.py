@@ -25,8 +25,8 @@ OF_AIRFLOW = {
 }
 # What the provider of Amazon stands on.
 OF_AMAZON = {"botocore"}
-# Other drivers for MySQL and PostgreSQL, which are understood where somebody has them.
-OF_OTHERS = {"MySQLdb", "psycopg2", "pytest"}
+# Other drivers for MySQL and PostgreSQL, understood where somebody has them, and OpenLineage, whose provider calls us.
+OF_OTHERS = {"MySQLdb", "openlineage", "openlineage_sql", "psycopg2", "pytest"}
 
 
 def pinned(path: Path) -> dict[str, str]:
