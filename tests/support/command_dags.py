@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from support.airflow_api import airflow_command
@@ -52,7 +53,7 @@ with DAG("plain", schedule=None):
 
 def write(folder: Path, source: str = SOURCE) -> None:
     """
-    Parse DAG files and store their DAGs.
+    Parse a DAG file and store its DAGs; those of other files are stale from then on.
 
     :param folder: for the file.
     """
@@ -65,3 +66,10 @@ def write(folder: Path, source: str = SOURCE) -> None:
         AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    with create_session() as session:
+        written = re.findall(r'DAG\(\s*"([^"]+)"', source)
+        session.execute(update(DagModel).where(DagModel.dag_id.not_in(written)).values(is_stale=True))
