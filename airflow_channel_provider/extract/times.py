@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from datetime import datetime, timedelta, timezone
 
@@ -47,7 +48,8 @@ def _of_text(text: str) -> int | None:
 
 def ms_of(moment: datetime) -> int:
     """Return an aware moment as whole epoch milliseconds, rounded down."""
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+    # Not by a difference: that of the moments that Airflow gives can't be divided.
+    return calendar.timegm(moment.utctimetuple()) * 1000 + moment.microsecond // 1000
 
 
 def iso(ms: int) -> str:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,3 +190,10 @@ def test_a_sorted_list_never_hides_a_chat_behind_where_reading_stops(
 
 def test_epoch_is_where_it_is() -> None:
     assert ms_of(EPOCH) == 0
+
+
+def test_moments_of_airflow_are_taken() -> None:
+    begin = pendulum.datetime(2026, 11, 1, 9, tz="Asia/Seoul")
+    assert ms_of(begin) == NOV_MS
+    window = window_of(timedelta(days=1), interval=(begin, begin))
+    assert (window.start_ms, window.end_ms) == (NOV_MS - DAY_MS, NOV_MS)
