@@ -145,7 +145,7 @@ def test_a_long_wait_frees_the_slot_and_carries_nothing(
         ({"path": "/user-chats?state=closed"}, "write the query as params"),
         ({"verb": "FETCH"}, "verb must be one of"),
         ({"query_params": "[1]"}, "query_params must be a mapping"),
-        ({"json_body": "no json"}, "json_body is text that is not JSON"),
+        ({"json_body": "no json"}, "json_body is text that is not valid JSON"),
         ({"query_params": {"state": {}}}, "must be a text, a number or a list"),
         ({"path": "/users/1/user-token/issue", "verb": "PUT"}, "is a token, and XCom stores it unencrypted"),
         ({"path": "/open/v5/users/@m/session-jwt/issue/", "verb": "PUT"}, "is a token"),
