@@ -48,13 +48,13 @@ class Approving(LocalAirflow):
 
     def run(self) -> None:
         """Do all of it."""
-        people = People(self.progress, ANSWERS)
+        people = People(self, ANSWERS)
         self.add_connections()
         self.wait_for(DAG_ID)
         self.rest.trigger(DAG_ID, RUN_ID)
 
         def is_over() -> bool:
-            people.look(self.rest, RUN_ID)
+            people.look(RUN_ID)
             return self.rest.run_state(DAG_ID, RUN_ID) in ("success", "failed")
 
         self.wait_until("the run is over", is_over)

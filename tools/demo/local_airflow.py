@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSONObject
     from tools.demo.airflow_home import AirflowHome
     from tools.demo.progress import Progress
+    from tools.demo.rest import Question
 
 
 class LocalAirflow:
@@ -108,6 +109,12 @@ class LocalAirflow:
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise DemoSetupError(f"the commands could not be announced: {' '.join(last)}")
+
+    def has_noticed(self, question: Question) -> bool:
+        """Return whether the scheduler knows that the process of a task that asks has ended; only its log says so."""
+        end = f"TaskInstance Finished: dag_id={question.dag_id}, task_id={question.task_id}, "
+        end += f"run_id={question.run_id}, map_index={question.map_index},"
+        return end in (self.home.output / "scheduler.log").read_text("utf-8", "replace")
 
     def wait_for(self, *dag_ids: str) -> None:
         """Wait until Airflow knows DAGs."""

@@ -144,11 +144,6 @@ class AirflowRest:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self._ask("GET", f"{path}?deserialize=true", None)["value"]
 
-    def scheduler_heartbeat(self) -> datetime | None:
-        """Return when the scheduler last showed that it lives."""
-        told = self._ask("GET", "/api/v2/monitor/health", None)["scheduler"]["latest_scheduler_heartbeat"]
-        return datetime.fromisoformat(told) if told else None
-
     def open_questions(self, run_id: str = "~") -> list[Question]:
         """
         Return what tasks ask.

@@ -22,7 +22,7 @@ class Approval(Scenario):
 
     def __init__(self, airflow: LocalAirflow) -> None:
         super().__init__(airflow)
-        self._people = People(airflow.progress)
+        self._people = People(airflow)
         self._run_id = ""
 
     def start(self, run_id: str) -> str:
@@ -33,7 +33,7 @@ class Approval(Scenario):
 
     def act(self) -> None:
         """Answer what is asked."""
-        self._people.look(self.rest, self._run_id)
+        self._people.look(self._run_id)
 
     def story(self) -> Story:
         """Show each question with the reply to it."""
