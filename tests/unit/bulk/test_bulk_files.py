@@ -257,7 +257,9 @@ def test_a_name_that_no_file_can_have_is_refused(folder: Path, name: str) -> Non
 def test_a_place_where_no_file_can_be_is_refused(folder: Path, place: str) -> None:
     (folder / "file").touch()
     (folder / "circle").symlink_to("circle")
-    with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names .*, where no file can be \("):
+    with pytest.raises(
+        ChannelConfigurationError, match=r"^dead_letter names .*, where a file can't exist \("
+    ):
         DeadLetterFile(on_disk(folder) / place, "a1", 1).check()
 
 

@@ -79,7 +79,7 @@ def test_without_any_channel_a_function_that_takes_any_token_gets_the_app_token(
     ("method", "params", "kwargs", "words"),
     [
         ("issueToken", {"secret": "x"}, {}, ["get_access_token"]),
-        ("refreshToken", {"refreshToken": "x"}, {}, ["quota"]),
+        ("refreshToken", {"refreshToken": "x"}, {}, ["limit"]),
         ("getChannel", {"channelId": "ch-3"}, {"channel_id": "ch-4"}, ["different channels"]),
         ("getUser", {}, {}, ["userId"]),
         ("getUser", {"userId": {1, 2}}, {}, ["set"]),

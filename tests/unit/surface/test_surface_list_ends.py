@@ -33,7 +33,7 @@ def read(hook: ChannelTalkHook, method: str, page_size: int) -> tuple[list[Any],
 
     params = smallest(CATALOGUE[method].params, {"channelId": "ch-1", "appId": "app-1"})
     operator = PagedReadOperator(task_id="t", method=method, function_params=params, page_size=page_size)
-    operator.__dict__["hook"] = SimpleNamespace(iterate=iterate)
+    operator.__dict__["hook"] = SimpleNamespace(iterate=iterate, settings=hook.settings)
     return handed, operator._call_service(CONTEXT)
 
 

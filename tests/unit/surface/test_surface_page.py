@@ -265,7 +265,7 @@ def store_address(store: FileStore) -> str:
     ("address", "shown", "words"),
     [
         ("redis://me:hunter2@host/0", "redis://...", "must be the id of an Airflow connection"),
-        ("mongodb://me:hunter2@host/0", "mongodb://...", "no known store"),
+        ("mongodb://me:hunter2@host/0", "mongodb://...", "not a known store"),
         ("redis://nowhere", "redis://nowhere", "which does not exist"),
         ("s3://nowhere/bucket/prefix", "s3://nowhere/bucket/prefix", "which does not exist"),
         ("s3://me:hunter2@host/bucket", "s3://...", "with the id of an Airflow connection"),
