@@ -2,7 +2,7 @@
 Watches the user chats of a channel for assets, for deployments that nothing can reach from outside.
 
 All watchers of one connection and interval share one poll, whatever they watch: a *feed*. Each has a cursor of its own,
-which says what its asset has been told of; the feed reads from the oldest of them. A cursor moves on only when the
+which says what it has told its asset of; the feed reads from the oldest of them. A cursor moves on only when the
 events before it are stored in Airflow's database, so that a killed triggerer loses none; what is told again has the
 same key.
 
@@ -13,6 +13,8 @@ tells what has happened in the last ``lookback_seconds`` before its start, and w
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UserChatWatcher"]
 
-CURSOR = "channel_talk_user_chats"
+CURSORS = "channel_talk_user_chats_"
+"""What the names of all cursors begin with."""
 MAX_WAIT_SECONDS = 3.0
 
 
@@ -102,6 +105,16 @@ class UserChatWatcher(BaseEventTrigger):
     def shared_stream_key(self) -> tuple[str, ...]:
         """Name the feed: the connection and the interval."""
         return (type(self).__qualname__, self.channel_talk_open_api_conn_id, str(self.poll_interval))
+
+    def cursor_key(self) -> str:
+        """Name the cursor: an asset may have several watchers, and each tells it of other chats."""
+        told = [
+            self.channel_talk_open_api_conn_id,
+            sorted(self.events),
+            self.tags and sorted(self.tags),
+            self.assignee_ids and sorted(self.assignee_ids),
+        ]
+        return CURSORS + hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> ChatFeed:
@@ -164,11 +177,11 @@ class UserChatWatcher(BaseEventTrigger):
 
     async def _stored_cursor(self) -> Cursor | None:
         store = _accessor(self)
-        return None if store is None else Cursor.from_json(await store.aget(CURSOR))
+        return None if store is None else Cursor.from_json(await store.aget(self.cursor_key()))
 
     async def _store_cursor(self, cursor: Cursor) -> None:
         if (store := _accessor(self)) is not None:
-            await store.aset(CURSOR, cursor.to_json())
+            await store.aset(self.cursor_key(), cursor.to_json())
 
 
 class ChatFeed(SharedStreamProducer):

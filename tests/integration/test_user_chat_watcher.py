@@ -163,6 +163,29 @@ def test_only_the_chats_that_are_wanted_are_told(emulator: EmulatorThread) -> No
     assert {payload["user_chat_id"] for payload in told[0]} == tagged
 
 
+@pytest.mark.parametrize("other", [{"events": ["opened", "changed"]}, {"tags": ["vip", "refund"]}])
+def test_watchers_of_one_asset_have_a_cursor_each(emulator: EmulatorThread, other: dict[str, Any]) -> None:
+    store = Store()
+    kwargs: dict[str, Any] = {"events": ["changed"]}
+    told: dict[str, list[list[dict[str, Any]]]] = {"ahead": [[]], "behind": [[]]}
+
+    def run(name: str, **more: Any) -> None:
+        asyncio.run(Triggerer([store], told[name], **{**kwargs, **more}).run(2))
+
+    run("ahead")
+    run("behind", **other)
+    for _ in range(10):
+        emulator.change_generated(5)
+        run("ahead")
+    run("behind", **other)
+    tags = set(other.get("tags", ()))
+    chats = {str(chat["id"]): set(chat["tags"]) for chat in emulator.open_api_state("userChats")}
+    changed = {payload["user_chat_id"] for payload in told["ahead"][0]}
+    wanted = {chat for chat in changed if not tags or tags & chats[chat]}
+    assert wanted
+    assert wanted == {p["user_chat_id"] for p in told["behind"][0] if p["event"] == "changed"}
+
+
 def test_airflows_own_manager_shares_the_poll_and_moves_the_cursors(emulator: EmulatorThread) -> None:
     """As the triggerer runs event triggers, but for its processes and its database."""
     from airflow.triggers.shared_stream import SharedStreamManager
