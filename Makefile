@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -69,6 +69,9 @@ test-fleet: setup servers ## A fleet of Celery workers, calm and with accidents 
 
 test-sensors: setup ## 500 sensors that wait in one triggerer, which is killed on the way; 300 tasks that wait for a token
 	@SENSOR_WAITS=500 SENSOR_SECONDS=180 WAITING_TASKS=100 $(STEP) "sensors" $(BIN)/python -m pytest tests/system/test_sensing.py tests/system/test_waiting.py -s
+
+test-watchers: setup ## 50 watched assets in one triggerer, which is killed 20 times
+	@WATCHED_ASSETS=50 TRIGGERER_KILLS=20 $(STEP) "watchers" $(BIN)/python -m pytest tests/system/test_watching.py -s
 
 test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go to .ui/screenshots
 	@$(STEP) "UI tests" $(BIN)/python -m pytest tests/ui
