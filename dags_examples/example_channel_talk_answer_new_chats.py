@@ -8,6 +8,7 @@ by an event" in the documentation. A run that is started by hand has no events, 
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Asset, dag, task
@@ -18,7 +19,13 @@ from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 NEW_CHATS = Asset("channeltalk://ch-1/userChat.opened")
 
 
-@dag(schedule=[NEW_CHATS], catchup=False, tags=["example", "channel_talk"], doc_md=__doc__)
+@dag(
+    schedule=[NEW_CHATS],
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    tags=["example", "channel_talk"],
+    doc_md=__doc__,
+)
 def example_channel_talk_answer_new_chats() -> None:
     @task
     def answer(triggering_asset_events: Any = None) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from datetime import datetime, timezone
 from typing import Any
 
 from airflow.providers.common.compat.sdk import Asset, BaseHook, ObjectStoragePath, dag, task
@@ -23,7 +24,13 @@ WHERE excluded.extracted_at >= {table}.extracted_at
 """
 
 
-@dag(schedule=[CHATS, MESSAGES], catchup=False, tags=["example", "channel_talk"], doc_md=__doc__)
+@dag(
+    schedule=[CHATS, MESSAGES],
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    tags=["example", "channel_talk"],
+    doc_md=__doc__,
+)
 def example_channel_talk_warehouse() -> None:
     @task
     def load(**context: Any) -> dict[str, int]:

@@ -9,12 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.airflow_features import QUESTIONS, needs
 from support.fresh_imports import FreshImport, measure
 
 from tools.modules import INSIDES, PACKAGE, SURFACE, modules, path_of
 
 ROOT = Path(__file__).parents[3]
+ASK = frozenset({"example_channel_talk_approval"})
 EXAMPLES = sorted((ROOT / "dags_examples").glob("*.py"))
+PARSED_HERE = [
+    pytest.param(path, id=path.stem, marks=[needs(*QUESTIONS)] if path.stem in ASK else [])
+    for path in EXAMPLES
+]
 # What stands behind the page is imported by the api-server alone, when it starts.
 MODULES = [name for name in modules(*SURFACE) if not name.startswith(f"{PACKAGE}.plugins._")]
 
@@ -174,7 +180,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return {name: told[str(path)] for name, path in files.items()}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PARSED_HERE)
 def test_example_is_parsed_without_socket_store_and_connection(path: Path, parsed: dict[str, object]) -> None:
     assert parsed[str(path)] == [path.stem]
 
