@@ -2,9 +2,9 @@
 A real Airflow in which watchers of user chats share one feed in a triggerer, which is killed again and again.
 
 Invariant: the run is over when a test sees it. No chat changes before each watcher has stored where it begins, and the
-triggerer dies at three different moments in turn: when a poll has begun, when events of it are stored, and when a
-cursor has moved behind them. What Airflow has stored is read from its database, for asking for thousands of events
-again and again would make it slower.
+triggerer dies at four different moments in turn: when a poll has begun, when events of it are stored, when one cursor
+has moved behind them, and when all have. What Airflow has stored is read from its database, for asking for thousands of
+events again and again would make it slower.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ KILLS = int(os.environ.get("TRIGGERER_KILLS") or 3)
 DAGS = Path(__file__).with_name("dags_watching")
 DAG_ID = "watching"
 CHATS = 1_000
-CHANGES = 3
-"""How many chats change before each death of the triggerer, and while none runs."""
+CHANGES = max(1, 12 // COUNT)
+"""How many chats change before each death of the triggerer, and while none runs; each is an event for every asset."""
 TRIGGERER = "triggerer"
 
 
@@ -94,7 +94,7 @@ class Watching(LocalAirflow):
         self.wait_until("all watchers have begun", lambda: len(self._cursors()) == COUNT)
         self.progress.step(f"{COUNT} watchers have begun")
         before = self._keys()
-        moments = (self._begins_a_poll, self._stores_an_event, self._moves_a_cursor)
+        moments = (self._begins_a_poll, self._stores_an_event, self._moves_a_cursor, self._moves_all_cursors)
         for number in range(KILLS):
             happened = moments[number % len(moments)]()
             self.emulator.change_generated(CHANGES)
@@ -125,6 +125,10 @@ class Watching(LocalAirflow):
     def _moves_a_cursor(self) -> Callable[[], bool]:
         known = self._cursors()
         return lambda: self._cursors() != known
+
+    def _moves_all_cursors(self) -> Callable[[], bool]:
+        known = set(self._cursors())
+        return lambda: known.isdisjoint(self._cursors())
 
     def _keys(self) -> set[str]:
         """Return the key of the newest change of each chat."""
