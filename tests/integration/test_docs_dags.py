@@ -139,6 +139,7 @@ def test_there_is_a_test_for_each_dag() -> None:
         "greet_new_chats",
         "own_task",
         "read_list",
+        "report_command",
         "say_hello",
         "table_from_a_task",
         "table_from_csv",

@@ -53,7 +53,7 @@ def emulator(
         }
         benlly = {"conn_type": "benlly", "password": "benlly-user-token"}
         for conn_id, fields, extra in (
-            ("CHANNEL_TALK_DEFAULT", channel_talk, {"channel_id": "ch-1"}),
+            ("CHANNEL_TALK_DEFAULT", channel_talk, {"channel_id": "ch-1", "signing_secret": "5e" * 32}),
             ("CHANNEL_TALK_OPEN_API_DEFAULT", open_api, {}),
             ("BENLLY_DEFAULT", benlly, {"device": "android", "udid": "device-1"}),
         ):
@@ -156,7 +156,7 @@ def test_commands_on_a_shell(
         arguments = get_parser().parse_args(shlex.split(line)[1:])
         arguments.func(arguments)
     printed = capsys.readouterr().out
-    assert len(lines) == 3
+    assert len(lines) == 5
     for word in ("Channel Talk accepted the App Secret", '"id": "chat-ch-1-1"', "9 of 10"):
         assert word in printed
 

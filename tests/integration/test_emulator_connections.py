@@ -25,7 +25,7 @@ def test_every_connection_works(form: str, monkeypatch: pytest.MonkeyPatch, tmp_
             assert hook.call("getChannel")["channel"]["id"] == "ch-1"
         with ChannelTalkOpenApiHook("channel_talk_open_api_default") as open_api:
             assert len(list(open_api.iterate("user_chats"))) == 10
-        for conn_id in ("benlly_default", "benlly_login"):
+        for conn_id in ("benlly_default", "benlly_tablet"):
             with BenllyHook(conn_id) as benlly:
                 benlly.authorize_channel(2)
         assert len(emulator.authorizations()) == 2

@@ -179,7 +179,9 @@ def test_an_outage_of_the_database_asks_to_send_again(
         answer = post(site, chat(1))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert post(site, chat(1)).json() == {"events": 1}
-    assert TOKEN not in caplog.text
+    ours = [entry for entry in caplog.records if entry.name.startswith("airflow_channel_provider")]
+    assert ours
+    assert not any(TOKEN in entry.getMessage() for entry in ours)  # the client of the test logs its addresses
 
 
 VALUES = st.recursive(

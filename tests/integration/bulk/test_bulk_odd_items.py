@@ -189,7 +189,7 @@ def test_a_name_that_stands_twice_in_items_is_told_before_anything_is_sent(emula
     for items in (f"[{twice}]", f'[{{"n": 0, "chat": "{CHATS[2]}"}}, {{"n": 1, "of": [{twice}]}}]'):
         with pytest.raises(
             ChannelConfigurationError,
-            match=r"items has the field 'chat' twice in one object, .* remove the other",
+            match=r"items has the field 'chat' twice in one object\. .* remove the other",
         ):
             execute(campaign(items=items))
     assert emulator.messages() == []
