@@ -212,6 +212,7 @@ def test_dag_that_asks_where(emulator: EmulatorThread, monkeypatch: pytest.Monke
     assert "Jeju" in message["blocks"][-1]["blocks"][0]["value"]
 
 
+@needs("airflow.sdk:DAG", "Before Airflow 3.0 a DAG is imported from elsewhere.")
 def test_dag_with_its_alerts_in_a_thread(emulator: EmulatorThread) -> None:
     (task,) = run("alert_thread")["dag"].tasks
     for try_number, callbacks, state in (
