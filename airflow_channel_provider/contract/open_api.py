@@ -11,6 +11,7 @@ the document marks as removed (``/user-chats/cases``) is left out.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -149,7 +150,10 @@ def _pattern(path: str) -> re.Pattern[str]:
     )
 
 
-_PATTERNS = tuple((operation, _pattern(operation.path)) for operation in OPERATIONS)
+_PATTERNS: dict[tuple[str, int], list[tuple[Operation, re.Pattern[str]]]] = defaultdict(list)
+"""By verb and number of slashes: no variable holds one, so a call fits no other row."""
+for _operation in OPERATIONS:
+    _PATTERNS[_operation.verb, _operation.path.count("/")].append((_operation, _pattern(_operation.path)))
 
 LISTS: Mapping[str, Operation] = MappingProxyType(
     {operation.path: operation for operation in OPERATIONS if operation.items is not None}
@@ -178,8 +182,8 @@ def find_operation(verb: str, path: str) -> tuple[Operation, dict[str, str]] | N
     :param verb: HTTP method, upper case.
     :param path: below :data:`BASE_PATH`, filled in, without a query.
     """
-    for operation, pattern in _PATTERNS:
-        if operation.verb == verb and (found := pattern.fullmatch(path)):
+    for operation, pattern in _PATTERNS.get((verb, path.count("/")), ()):
+        if found := pattern.fullmatch(path):
             return operation, found.groupdict()
     return None
 

@@ -188,7 +188,9 @@ class Parts:
 
     def _note_ids(self, rows: Sequence[Mapping[str, JSON]]) -> None:
         name = self._layout.stream.key[0]
-        ids = [value if isinstance(value, str) else str(value) for row in rows if (value := row.get(name))]
+        ids = [value for row in rows if (value := row.get(name))]
+        if set(map(type, ids)) - {str}:
+            ids = [str(value) for value in ids]
         if not ids:
             return
         first, last = min(ids), max(ids)

@@ -188,8 +188,10 @@ class Reader:
                 if window is not None:
                     rows = [row for row in rows if window.holds(change_ms(row))]
                 if page.since is not None or page.next is not None:
-                    rows = [row for row in rows if row.get("id") not in seen]
-                    seen.update(row.get("id") for row in rows)
+                    ids = [row.get("id") for row in rows]
+                    if not seen.isdisjoint(ids):
+                        rows = [row for row in rows if row.get("id") not in seen]
+                    seen.update(ids)
                 self._parts.write(rows, at_ms)
         self._parts.progress.count("lists")
         self._on_progress()
@@ -357,7 +359,7 @@ class Reader:
             yield page, at_ms
 
     def _rows_of(self, page: Page) -> list[Row]:
-        if not all(type(row) is dict for row in page.items):
+        if not set(map(type, page.items)) <= {dict}:
             raise self._no_rows()
         return page.items
 

@@ -171,7 +171,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         body = None if json is None and call.request_id is None else call.params
 
         def send() -> Any:
-            self._pace.acquire(most_wait_seconds=self.max_wait_seconds, sleep=self._sleep)
+            self._pace.acquire(most_wait_seconds=self._policy.max_wait_seconds, sleep=self._sleep)
             try:
                 answer = self.client.request(verb, path, params=params, json=body)
             except ChannelRateLimitError as error:

@@ -59,6 +59,19 @@ def test_what_is_wide_is_not_deep(value: Any) -> None:
     assert to_json(json.dumps(value).encode()) == value
 
 
+@pytest.mark.parametrize("text", ["]", "}", '"]', "\\", "\\]", '\\"}', '"', "[", "가]"])
+def test_brackets_in_texts_do_not_count(text: str) -> None:
+    def nested(levels: int) -> bytes:
+        value: Any = text
+        for _ in range(levels):
+            value = {text: [text, value, ""]}
+        return json.dumps(value, ensure_ascii=False).encode()
+
+    to_json(nested(MAX_DEPTH // 2))
+    with pytest.raises(ValueError, match="nested too deeply"):
+        to_json(nested(MAX_DEPTH // 2 + 1))
+
+
 @pytest.mark.parametrize("body", [b"[" * ANSWER_BYTES, b"9" * ANSWER_BYTES, b'{"result":' * 3_000_000])
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_the_largest_answer_of_nonsense_is_no_envelope(body: bytes, status: int) -> None:
