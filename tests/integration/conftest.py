@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -17,7 +19,12 @@ from support.emulator_caller import Caller
 from support.s3_server import S3Server
 from support.servers import MysqlServer, PostgresServer, RedisServer, Server
 
-from airflow_channel_provider.emulator import EmulatorThread
+from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+
+if TYPE_CHECKING:
+    from support.task_run import Run
+
+CANARY = "canary-4f6d0b1c"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +47,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def running_emulator() -> Iterator[EmulatorThread]:
     with EmulatorThread() as emulator:
         yield emulator
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
+    """An emulator with the default connection to it, and a connection ``canary`` with a password to look for."""
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+    with EmulatorThread() as emulator:
+        fields = {"conn_type": "channel_talk", "host": emulator.url, "login": DEMO_APP_ID}
+        connection = {**fields, "password": DEMO_SECRET, "extra": {"channel_id": "ch-1"}}
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_CANARY", json.dumps({"conn_type": "http", "password": CANARY}))
+        yield emulator
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run a task as a worker would."""
+    from support.task_run import task_runs  # Airflow before 3.0 has no such runner
+
+    with task_runs(monkeypatch) as run:
+        yield run
 
 
 @pytest.fixture

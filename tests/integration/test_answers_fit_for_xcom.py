@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ leave_out_unless(*TASK_RUNNER)
 
 from airflow.sdk.execution_time import comms
 from airflow.sdk.execution_time.comms import SetXCom
-from support.task_run import Outcome, Run, Supervisor, task_runs
+from support.task_run import Outcome, Run, Supervisor
 
 RETRIES = 2
 TOKEN = {"accessToken": "some-access-token", "refreshToken": "some-refresh-token", "expiresIn": 1800}
@@ -55,12 +55,6 @@ def answering(result: bytes, calls: list[str]) -> Handler:
             peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
 
     return handler
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    with task_runs(monkeypatch) as run_it:
-        yield run_it
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from inspect import signature
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from integration.conftest import CANARY
 from support.airflow_features import QUESTIONS, leave_out_unless
 
-from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorThread
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
 
 leave_out_unless(*QUESTIONS)
@@ -24,13 +24,14 @@ from airflow.providers.standard.operators.hitl import (
     HITLEntryOperator,
     HITLOperator,
 )
-from support.task_run import Outcome, Run, task_runs
 
 from airflow_channel_provider.inbound.commands import answer_of
 from airflow_channel_provider.operators.approval import AskApprovalOperator
 from airflow_channel_provider.operators.commands import manager_user
 
-CANARY = "canary-4f6d0b1c"
+if TYPE_CHECKING:
+    from support.task_run import Outcome, Run
+
 GROUP = "group-ch-1-1"
 BASE = "https://airflow.example.com/airflow"
 FORM = f"{BASE}/dags/d/runs/r/tasks/t/required_actions"
@@ -38,22 +39,9 @@ ANSWERED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 KIM = {"id": "7", "name": "kim"}
 
 
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
-    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+@pytest.fixture(autouse=True)
+def base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE)
-    with EmulatorThread() as emulator:
-        fields = {"conn_type": "channel_talk", "host": emulator.url, "login": DEMO_APP_ID}
-        connection = {**fields, "password": DEMO_SECRET, "extra": {"channel_id": "ch-1"}}
-        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_DEFAULT", json.dumps(connection))
-        monkeypatch.setenv("AIRFLOW_CONN_CANARY", json.dumps({"conn_type": "http", "password": CANARY}))
-        yield emulator
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    with task_runs(monkeypatch) as run:
-        yield run
 
 
 @pytest.fixture(autouse=True)

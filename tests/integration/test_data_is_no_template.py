@@ -53,7 +53,7 @@ from support.arrivals import (
     notifiers,
     operators,
 )
-from support.task_run import Run, task_instance, task_runs
+from support.task_run import Run, task_instance
 
 pytestmark = pytest.mark.promise(name="templates")
 
@@ -166,12 +166,6 @@ def sent(connection: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(HTTPConnection, "send", noting)
     return sent
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    with task_runs(monkeypatch) as run:
-        yield run
 
 
 def dag(*, native: bool = False) -> DAG:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from support.open_api import connection
 
 from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.emulator import EmulatorThread
@@ -30,16 +30,7 @@ WINDOW = (NOW - timedelta(hours=1), NOW + timedelta(hours=1))
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatorThread]:
     with EmulatorThread() as emulator:
-        address = urlsplit(emulator.url)
-        connection = {
-            "conn_type": "channel_talk_open_api",
-            "host": address.hostname,
-            "port": address.port,
-            "schema": "http",
-            "login": "open-key-ch-1",
-            "password": "open-secret-ch-1",
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", connection(emulator.url))
         yield emulator
 
 

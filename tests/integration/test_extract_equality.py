@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from support import extract_run
+from support.open_api import connection
 
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelError
@@ -59,16 +59,7 @@ def emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         "changes_per_request": 0.2,
     }
     with EmulatorProcess(settings=settings) as emulator:
-        address = urlsplit(emulator.url)
-        connection = {
-            "conn_type": "channel_talk_open_api",
-            "host": address.hostname,
-            "port": address.port,
-            "schema": "http",
-            "login": "open-key-ch-1",
-            "password": "open-secret-ch-1",
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", connection(emulator.url))
         monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CALL_WAIT_MAX_SECONDS", "0.05")
         monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__CALL_ATTEMPTS", "8")
         yield emulator

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+from support.open_api import connection
 
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import (
@@ -27,17 +26,8 @@ CHAT = "chat-ch-1-1"
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, emulator: EmulatorThread, **changes: Any) -> None:
-    address = urlsplit(emulator.url)
-    fields = {
-        "conn_type": "channel_talk_open_api",
-        "host": address.hostname,
-        "port": address.port,
-        "schema": "http",
-        "login": "open-key-ch-1",
-        "password": "open-secret-ch-1",
-        **changes,
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", json.dumps(fields))
+    value = connection(emulator.url, **changes)
+    monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", value)
 
 
 @pytest.fixture

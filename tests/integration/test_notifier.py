@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from integration.conftest import CANARY
 from support.airflow_features import DEADLINES, TASK_RUNNER, has, leave_out_unless, needs
 
-from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
 from airflow_channel_provider.tokens.history import parse_requests
@@ -22,32 +23,14 @@ from airflow_channel_provider.tokens.history import parse_requests
 leave_out_unless(*TASK_RUNNER)
 
 from airflow.utils.state import TaskInstanceState
-from support.task_run import SOME_ID, Run, task_instance, task_runs
+from support.task_run import SOME_ID, Run, task_instance
 
-CANARY = "canary-4f6d0b1c"
 GROUP = "group-ch-1-1"
 PROCESSOR = (
     "airflow.dag_processing.processor:_execute_task_callbacks",
     "Before Airflow 3.1 the dag-processor runs callbacks in another way.",
 )
 LOG_ADDRESS = "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.log_url"
-
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorThread]:
-    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
-    with EmulatorThread() as emulator:
-        fields = {"conn_type": "channel_talk", "host": emulator.url, "login": DEMO_APP_ID}
-        connection = {**fields, "password": DEMO_SECRET, "extra": {"channel_id": "ch-1"}}
-        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_DEFAULT", json.dumps(connection))
-        monkeypatch.setenv("AIRFLOW_CONN_CANARY", json.dumps({"conn_type": "http", "password": CANARY}))
-        yield emulator
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    with task_runs(monkeypatch) as run:
-        yield run
 
 
 @pytest.fixture(autouse=True)

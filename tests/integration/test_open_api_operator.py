@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 from support.airflow_features import TASK_RUNNER, leave_out_unless
+from support.open_api import connection
 
 from airflow_channel_provider.contract.open_api import OPERATIONS, variables_of
 from airflow_channel_provider.emulator import EmulatorThread
@@ -25,7 +24,7 @@ from airflow_channel_provider.operators.open_api import OpenApiOperator
 leave_out_unless(*TASK_RUNNER)
 
 from airflow.sdk.execution_time.comms import DeferTask, RescheduleTask
-from support.task_run import Run, task_runs
+from support.task_run import Run, without_pauses
 
 CHAT = "chat-ch-1-1"
 MESSAGES = "/user-chats/{userChatId}/messages"
@@ -36,31 +35,8 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulat
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
     monkeypatch.setattr(ChannelTalkOpenApiHook, "__init__", without_pauses(ChannelTalkOpenApiHook.__init__))
     with EmulatorThread() as emulator:
-        address = urlsplit(emulator.url)
-        fields = {
-            "conn_type": "channel_talk_open_api",
-            "host": address.hostname,
-            "port": address.port,
-            "schema": "http",
-            "login": "open-key-ch-1",
-            "password": "open-secret-ch-1",
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", json.dumps(fields))
+        monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", connection(emulator.url))
         yield emulator
-
-
-def without_pauses(init: Callable[..., None]) -> Callable[..., None]:
-    def quick(self: ChannelTalkOpenApiHook, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
-        self._sleep = lambda seconds: None
-
-    return quick
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    with task_runs(monkeypatch) as run:
-        yield run
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from airflow_channel_provider.operators.users import UpdateUserChatStateOperator
 leave_out_unless(*TASK_RUNNER)
 
 from airflow.sdk.execution_time.comms import DeferTask, RescheduleTask
-from support.task_run import Run, task_runs
+from support.task_run import Run, without_pauses
 
 CHAT = "chat-ch-1-1"
 
@@ -56,20 +56,6 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulat
         }.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
         yield emulator
-
-
-def without_pauses(init: Callable[..., None]) -> Callable[..., None]:
-    def quick(self: ChannelTalkHook, *args: Any, **kwargs: Any) -> None:
-        init(self, *args, **kwargs)
-        self._sleep = lambda seconds: None
-
-    return quick
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    with task_runs(monkeypatch) as run:
-        yield run
 
 
 @pytest.fixture(autouse=True)

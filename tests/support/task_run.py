@@ -103,6 +103,16 @@ def task_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     signal.signal(signal.SIGTERM, handler)
 
 
+def without_pauses(init: Callable[..., None]) -> Callable[..., None]:
+    """Return the ``__init__`` of a hook that does not sleep."""
+
+    def quick(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self._sleep = lambda seconds: None
+
+    return quick
+
+
 def task_instance(
     operator: Any,
     *,
