@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, BaseSensorOperator
+from support.records import app_record, now_of, write
 
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.overview import AppStatus
+from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.types import Token, scope_of
 
 SECRET = "c2VjcmV0LW9mLXRoZS1hcHA=="
@@ -145,3 +148,12 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
     monkeypatch.setattr(f"{BaseSensorOperator.__module__}.time.sleep", slept.append)
     return slept
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FileStore:
+    """The configured store, with one app in it."""
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.as_uri())
+    store = FileStore(tmp_path)
+    write(store, "busy", app_record(now_of(store), "shop", ages=[300, 1500], spent=3, requests=50))
+    return store
