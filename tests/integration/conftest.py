@@ -22,6 +22,7 @@ from support.servers import MysqlServer, PostgresServer, RedisServer, Server
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import DAG
     from support.task_run import Run
 
 CANARY = "canary-4f6d0b1c"
@@ -59,6 +60,15 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulat
         monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_DEFAULT", json.dumps(connection))
         monkeypatch.setenv("AIRFLOW_CONN_CANARY", json.dumps({"conn_type": "http", "password": CANARY}))
         yield emulator
+
+
+@pytest.fixture
+def dag() -> Iterator[DAG]:
+    """A DAG for the operators that are made."""
+    from airflow.providers.common.compat.sdk import DAG
+
+    with DAG("d", schedule=None) as dag:
+        yield dag
 
 
 @pytest.fixture

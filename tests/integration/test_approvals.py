@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ from airflow_channel_provider.operators.commands import manager_user
 if TYPE_CHECKING:
     from support.task_run import Outcome, Run
 
+pytestmark = pytest.mark.usefixtures("dag")
+
 GROUP = "group-ch-1-1"
 BASE = "https://airflow.example.com/airflow"
 FORM = f"{BASE}/dags/d/runs/r/tasks/t/required_actions"
@@ -42,12 +44,6 @@ KIM = {"id": "7", "name": "kim"}
 @pytest.fixture(autouse=True)
 def base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE)
-
-
-@pytest.fixture(autouse=True)
-def dag() -> Iterator[DAG]:
-    with DAG("d", schedule=None) as dag:
-        yield dag
 
 
 def parsed(make: Callable[..., Any]) -> Callable[..., Any]:

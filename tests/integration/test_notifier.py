@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from integration.conftest import CANARY
 from support.airflow_features import DEADLINES, TASK_RUNNER, has, leave_out_unless, needs
+from support.alerts import GROUP, Fails, Succeeds, alert, shown
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -25,7 +24,8 @@ leave_out_unless(*TASK_RUNNER)
 from airflow.utils.state import TaskInstanceState
 from support.task_run import SOME_ID, Run, task_instance
 
-GROUP = "group-ch-1-1"
+pytestmark = pytest.mark.usefixtures("dag")
+
 PROCESSOR = (
     "airflow.dag_processing.processor:_execute_task_callbacks",
     "Before Airflow 3.1 the dag-processor runs callbacks in another way.",
@@ -33,36 +33,9 @@ PROCESSOR = (
 LOG_ADDRESS = "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.log_url"
 
 
-@pytest.fixture(autouse=True)
-def dag() -> Iterator[DAG]:
-    with DAG("d", schedule=None) as dag:
-        yield dag
-
-
-class Fails(BaseOperator):
-    def execute(self, context: Any) -> None:
-        from airflow.providers.common.compat.sdk import BaseHook
-
-        password = BaseHook.get_connection("canary").password
-        raise ConnectionError(f"<no> answer & {password}\nand more")
-
-
-class Succeeds(BaseOperator):
-    def execute(self, context: Any) -> str:
-        return "done"
-
-
-def alert(**kwargs: Any) -> ChannelTalkNotifier:
-    return ChannelTalkNotifier(**{"group_id": GROUP, **kwargs})
-
-
 def dag_run(**changes: Any) -> Any:
     fields = {"dag_id": "d", "run_id": "r", "state": "failed", "clear_number": 0}
     return SimpleNamespace(**{**fields, **changes})
-
-
-def shown(message: Any) -> list[str]:
-    return [block["value"] for block in message["blocks"] if "value" in block]
 
 
 # In a task process
@@ -419,90 +392,3 @@ def test_the_event_loop_goes_on_while_an_alert_is_sent(
 
     asyncio.run(beside_it())
     assert called.is_set()
-
-
-# In one thread
-
-
-def as_retried(run: Run, *states: str, **kwargs: Any) -> None:
-    """Run the tries of one task, which end as ``states`` say; each has the same notifier for its callbacks."""
-    for number, state in enumerate(states, start=1):
-        with DAG("d", schedule=None):
-            callbacks: Any = {
-                f"on_{kind}_callback": alert(**kwargs) for kind in ("success", "failure", "retry")
-            }
-            kind: Any = Succeeds if state == "success" else Fails
-            tries = {"try_number": number, "max_tries": number if state == "up_for_retry" else number - 1}
-            assert run(kind(task_id="t", **callbacks), **tries).state == state
-
-
-def test_the_alerts_of_a_task_are_one_thread(emulator: EmulatorThread, run: Run) -> None:
-    as_retried(run, "up_for_retry", "up_for_retry", "failed", thread=True)
-    first, *replies = emulator.messages(GROUP)
-    assert "rootMessageId" not in first
-    assert [reply["rootMessageId"] for reply in replies] == [first["id"]] * 2
-    assert [reply.get("broadcastedMsg", False) for reply in replies] == [False, True]
-
-
-def test_a_recovery_ends_the_thread(emulator: EmulatorThread, run: Run) -> None:
-    as_retried(run, "up_for_retry", "success", "failed", thread=True)
-    first, recovery, later = emulator.messages(GROUP)
-    assert recovery["rootMessageId"] == first["id"]
-    assert shown(recovery)[0] == "<b>Task succeeded</b>"
-    assert "rootMessageId" not in later
-
-
-def test_a_success_without_a_failure_before_is_no_message(emulator: EmulatorThread, run: Run) -> None:
-    as_retried(run, "success", thread=True)
-    assert emulator.messages() == []
-    as_retried(run, "success")
-    assert len(emulator.messages()) == 1
-
-
-def test_each_mapped_task_has_a_thread_of_its_own(emulator: EmulatorThread, run: Run) -> None:
-    for map_index in (0, 1):
-        with DAG("d", schedule=None):
-            run(Fails(task_id="t", on_failure_callback=alert(thread=True)), map_index=map_index)
-    assert ["rootMessageId" in message for message in emulator.messages(GROUP)] == [False, False]
-
-
-def test_a_callback_that_runs_twice_replies_to_nothing(emulator: EmulatorThread, run: Run) -> None:
-    for _ in range(2):
-        as_retried(run, "failed", thread=True)
-    (message,) = emulator.messages(GROUP)
-    assert "rootMessageId" not in message
-
-
-def test_alerts_without_a_thread_are_messages(emulator: EmulatorThread, run: Run) -> None:
-    as_retried(run, "up_for_retry", "failed")
-    assert ["rootMessageId" in message for message in emulator.messages(GROUP)] == [False, False]
-
-
-def test_in_a_user_chat_the_alerts_are_messages(emulator: EmulatorThread, run: Run) -> None:
-    as_retried(
-        run, "up_for_retry", "success", "success", thread=True, group_id=None, user_chat_id="chat-ch-1-1"
-    )
-    assert ["rootMessageId" in message for message in emulator.messages("chat-ch-1-1")] == [False, False]
-
-
-def test_a_reply_to_a_message_that_is_gone_is_a_message(
-    emulator: EmulatorThread, run: Run, tmp_path: Path
-) -> None:
-    as_retried(run, "up_for_retry", thread=True)
-    (kept,) = [path for path in tmp_path.joinpath("store").iterdir() if "-threads.thread-" in path.name]
-    kept.write_text("msg-99999999")
-    with DAG("d", schedule=None):
-        run(Fails(task_id="t", on_failure_callback=alert(thread=True)), try_number=2)
-    _, second = emulator.messages(GROUP)
-    assert shown(second)[0] == "<b>Task failed</b>"
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"x" * 2_000])
-def test_a_spoiled_thread_is_none(emulator: EmulatorThread, run: Run, tmp_path: Path, content: bytes) -> None:
-    as_retried(run, "up_for_retry", thread=True)
-    (kept,) = [path for path in tmp_path.joinpath("store").iterdir() if "-threads.thread-" in path.name]
-    kept.write_bytes(content)
-    with DAG("d", schedule=None):
-        run(Fails(task_id="t", on_failure_callback=alert(thread=True)), try_number=2)
-    _, second = emulator.messages(GROUP)
-    assert "rootMessageId" not in second

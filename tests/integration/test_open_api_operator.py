@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 from support.airflow_features import TASK_RUNNER, leave_out_unless
 from support.open_api import connection
 
@@ -26,6 +25,8 @@ leave_out_unless(*TASK_RUNNER)
 from airflow.sdk.execution_time.comms import DeferTask, RescheduleTask
 from support.task_run import Run, without_pauses
 
+pytestmark = pytest.mark.usefixtures("dag")
+
 CHAT = "chat-ch-1-1"
 MESSAGES = "/user-chats/{userChatId}/messages"
 
@@ -37,12 +38,6 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulat
     with EmulatorThread() as emulator:
         monkeypatch.setenv("AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT", connection(emulator.url))
         yield emulator
-
-
-@pytest.fixture(autouse=True)
-def dag() -> Iterator[DAG]:
-    with DAG("d", schedule=None) as dag:
-        yield dag
 
 
 def operator(path: str = "/channel", verb: str = "GET", **more: Any) -> OpenApiOperator:
