@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import logging
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.assets.manager import asset_manager
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 REMEMBERED = timedelta(minutes=10)
 """A repeated delivery within this time is the same event."""
+
+log = logging.getLogger(__name__)
+
+
+def store(session: Session, event: WebhookEvent) -> int:
+    """
+    Store an event of now in one transaction, and commit it.
+
+    :param session: of the metadata database.
+    :return: see :func:`register`.
+    """
+    count = register(session, event, now=datetime.now(timezone.utc))
+    session.commit()
+    log.info("%s of channel %s: %d asset events.", event.name, event.channel_id, count)
+    return count
 
 
 def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:

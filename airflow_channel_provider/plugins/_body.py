@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.responses import JSONResponse
-
-CONN_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
-"""What Airflow takes for the id of a connection; nothing else of an address reaches the database."""
 
 
 class Json(JSONResponse):

@@ -9,24 +9,18 @@ gets 401 and no reason. When the database is away, the answer is 503, and the se
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.utils.session import create_session
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_channel_provider.contract.signing import SIGNATURE_HEADER, is_signed
-from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.inbound import commands, hooks
 from airflow_channel_provider.inbound import function_call as calls
 from airflow_channel_provider.inbound_connections import EndpointSettings
-from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins import _answers, _asset_events, _commands
-from airflow_channel_provider.plugins._body import CONN_ID, Json, read_body
+from airflow_channel_provider.plugins._body import Json, read_body
+from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES, Gate
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -34,13 +28,18 @@ if TYPE_CHECKING:
     from airflow_channel_provider.inbound.function_call import FunctionCall
 
 PATH = "/functions/"
-MAX_BODY_BYTES = 2**20
-RETRY_AFTER_SECONDS = 30
-
 _NO_KEY = bytes(32)
 
 log = logging.getLogger(__name__)
 router = APIRouter()
+
+_GATE = Gate(
+    subject="A call to",
+    proof="signature",
+    failure="handled",
+    read=EndpointSettings.from_connection,
+    secret_of=lambda settings: settings.signing_key.hex() if settings.signing_key else None,
+)
 
 
 @router.put(PATH + "{conn_id}")
@@ -53,43 +52,11 @@ async def receive(conn_id: str, request: Request) -> Response:
 
 
 def _take(conn_id: str, signature: str, body: bytes) -> Response:
-    try:
-        with create_session() as session:
-            session.execute(text("SELECT 1"))  # the look-up of a connection hides an outage of the database
-            settings = _settings(conn_id)
-            key = settings and settings.signing_key
-            # One comparison in any case, so that the time reveals nothing about the connection.
-            signed = is_signed(key or _NO_KEY, body, signature)
-            if settings is None or not key or not signed:
-                log.warning(
-                    "A call to connection %r was refused: its signature is not the connection's.", conn_id
-                )
-                return JSONResponse({"detail": "Unauthorized"}, status_code=401)
-            return _answer(session, settings, body)
-    except SQLAlchemyError as error:
-        log.error("A call to connection %r could not be handled: %s.", conn_id, type(error).__name__)  # noqa: TRY400
-        return JSONResponse(
-            {"detail": "The database can't be reached; send it again."},
-            status_code=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
-
-
-def _settings(conn_id: str) -> EndpointSettings | None:
-    """Return what the connection says of calls; None where it says nothing, or is not there."""
-    from airflow.models.connection import Connection
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
-    if not CONN_ID.fullmatch(conn_id):
-        return None
-    try:
-        settings = EndpointSettings.from_connection(Connection.get_connection_from_secrets(conn_id))
-    except (AirflowNotFoundException, ChannelConfigurationError) as error:
-        log.warning("A call to connection %r: %s", conn_id, error)
-        return None
-    if settings.signing_key:
-        mask_credential(settings.signing_key.hex())
-    return settings
+    return _GATE.pass_through(
+        conn_id,
+        lambda settings: is_signed((settings and settings.signing_key) or _NO_KEY, body, signature),
+        lambda session, settings: _answer(session, settings, body),
+    )
 
 
 def _answer(session: Session, settings: EndpointSettings, body: bytes) -> Response:
@@ -128,10 +95,7 @@ def _hooked(session: Session, settings: EndpointSettings, call: FunctionCall, na
         return calls.result_of({"events": 0})
     if settings.channel_id and event.channel_id != settings.channel_id:
         return _of_another_channel(settings, event.channel_id)
-    count = _asset_events.register(session, event, now=datetime.now(timezone.utc))
-    session.commit()
-    log.info("%s of channel %s: %d asset events.", event.name, event.channel_id, count)
-    return calls.result_of({"events": count})
+    return calls.result_of({"events": _asset_events.store(session, event)})
 
 
 def _of_another_channel(settings: EndpointSettings, channel_id: str) -> dict[str, Any]:

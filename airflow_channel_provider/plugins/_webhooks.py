@@ -10,22 +10,17 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.utils.session import create_session
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.inbound.webhooks import is_same_token, read_webhook
 from airflow_channel_provider.inbound_connections import WebhookSettings
-from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.plugins import _asset_events
-from airflow_channel_provider.plugins._body import CONN_ID, read_body
+from airflow_channel_provider.plugins._body import read_body
+from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES, Gate
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -34,11 +29,16 @@ PATH = "/webhooks/"
 TOKEN = "channel_talk.webhook_query"  # noqa: S105 - the name of a place
 """Key of the request's scope that holds its query; an access log would write it down at its usual place."""
 
-MAX_BODY_BYTES = 2**20
-RETRY_AFTER_SECONDS = 30
-
 log = logging.getLogger(__name__)
 router = APIRouter()
+
+_GATE = Gate(
+    subject="A webhook for",
+    proof="token",
+    failure="stored",
+    read=WebhookSettings.from_connection,
+    secret_of=lambda settings: settings.token,
+)
 
 
 @router.post(PATH + "{conn_id}")
@@ -49,42 +49,11 @@ async def receive(conn_id: str, request: Request) -> Response:
 
 
 def _take(conn_id: str, query: dict[str, str], body: bytes) -> Response:
-    try:
-        with create_session() as session:
-            session.execute(text("SELECT 1"))  # the look-up of a connection hides an outage of the database
-            settings = _settings(conn_id)
-            # Always one comparison, so that the time reveals nothing about the connection.
-            is_same = is_same_token(query.get("token", ""), (settings and settings.token) or "")
-            if settings is None or not settings.token or not is_same:
-                log.warning(
-                    "A webhook for connection %r was refused: its token is not the connection's.", conn_id
-                )
-                return JSONResponse({"detail": "Unauthorized"}, status_code=401)
-            return _register(session, settings, query, body)
-    except SQLAlchemyError as error:
-        log.error("A webhook for connection %r could not be stored: %s.", conn_id, type(error).__name__)  # noqa: TRY400
-        return JSONResponse(
-            {"detail": "The database can't be reached; send it again."},
-            status_code=503,
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
-
-
-def _settings(conn_id: str) -> WebhookSettings | None:
-    """Return the webhook settings of the connection; None if it has none or does not exist."""
-    from airflow.models.connection import Connection
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
-    if not CONN_ID.fullmatch(conn_id):
-        return None
-    try:
-        settings = WebhookSettings.from_connection(Connection.get_connection_from_secrets(conn_id))
-    except (AirflowNotFoundException, ChannelConfigurationError) as error:
-        log.warning("A webhook for connection %r: %s", conn_id, error)
-        return None
-    if settings.token:
-        mask_credential(settings.token)
-    return settings
+    return _GATE.pass_through(
+        conn_id,
+        lambda settings: is_same_token(query.get("token", ""), (settings and settings.token) or ""),
+        lambda session, settings: _register(session, settings, query, body),
+    )
 
 
 def _register(session: Session, settings: WebhookSettings, query: dict[str, str], body: bytes) -> Response:
@@ -104,10 +73,7 @@ def _register(session: Session, settings: WebhookSettings, query: dict[str, str]
             event.channel_id,
         )
         return JSONResponse({"detail": "This is the connection of another channel."}, status_code=400)
-    count = _asset_events.register(session, event, now=datetime.now(timezone.utc))
-    session.commit()
-    log.info("%s of channel %s: %d asset events.", event.name, event.channel_id, count)
-    return JSONResponse({"events": count})
+    return JSONResponse({"events": _asset_events.store(session, event)})
 
 
 def _json_of(body: bytes) -> Any:

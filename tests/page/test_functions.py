@@ -15,7 +15,7 @@ from support.function_calls import KEY, ROUTE, body_of, put
 from support.fuzzing import cases
 
 from airflow_channel_provider.contract.signing import signature_of, signing_key_of
-from airflow_channel_provider.plugins._functions import MAX_BODY_BYTES
+from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES
 
 __all__ = ["site"]
 
@@ -134,14 +134,14 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(site: Site) -> No
 
 
 def test_an_outage_of_the_database_asks_to_send_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow_channel_provider.plugins import _functions
+    from airflow_channel_provider.plugins._gate import Gate
 
     def lost(*args: Any, **kwargs: Any) -> None:
         from sqlalchemy.exc import OperationalError
 
         raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("disk I/O error"))
 
-    monkeypatch.setattr(_functions, "_settings", lost)
+    monkeypatch.setattr(Gate, "_settings", lost)
     answer = put(site.anonymous, body_of(DISCOVERY))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
 

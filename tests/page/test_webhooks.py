@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from page.test_page import BASE, Site, site
 from support.fuzzing import cases
 
-from airflow_channel_provider.plugins._webhooks import MAX_BODY_BYTES
+from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES
 
 __all__ = ["site"]
 
