@@ -38,3 +38,8 @@ def test_images_are_shown_and_small(image: Path) -> None:
     assert image.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert image.stat().st_size < IMAGE_BYTES
     assert any(f"images/{image.name})" in path.read_text(encoding="utf-8") for path in markdown.PAGES)
+
+
+@pytest.mark.parametrize("path", markdown.PAGES, ids=lambda path: path.name)
+def test_nothing_of_a_merge_is_left(path: Path) -> None:
+    assert not re.search(r"^(<{7}|>{7}) ", path.read_text(encoding="utf-8"), re.MULTILINE)
