@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 
 def main(conn_ids: list[str]) -> None:
-    print(json.dumps({conn_id: asdict(BaseHook.get_hook(conn_id).settings) for conn_id in conn_ids}))
+    print(json.dumps({conn_id: BaseHook.get_hook(conn_id).settings._asdict() for conn_id in conn_ids}))
 
 
 if __name__ == "__main__":
