@@ -1,7 +1,7 @@
 """
 An object store on this machine: moto's server of S3, and the client through which Airflow reaches one.
 
-Invariant: it listens on 127.0.0.1 only. What it refuses, it refuses as S3 does: with the status and the code of its
+Invariant: it listens on 127.0.0.1 only, and serves one request after the other. What it refuses, it refuses as S3 does: with the status and the code of its
 answer, after the effect or before it.
 """
 
@@ -64,6 +64,7 @@ class ObjectStore:
         from werkzeug.serving import make_server
 
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._one_at_a_time = threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_quiet())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -139,14 +140,16 @@ class ObjectStore:
         fault = next((fault for fault in self.faults if fault.strikes(request)), None)
         if fault is not None:
             return self._fail(fault, environ, start)
-        answer: Iterable[bytes] = self._moto(environ, start)
-        return answer
+        # moto answers 500 for an object that goes while it is served; S3 has it or has it not.
+        with self._one_at_a_time:
+            return list(self._moto(environ, start))
 
     def _fail(self, fault: Fault, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         content = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if fault.after:
             environ = {**environ, "wsgi.input": io.BytesIO(content)}
-            list(self._moto(environ, lambda *ignored: None))
+            with self._one_at_a_time:
+                list(self._moto(environ, lambda *ignored: None))
         if not fault.status:
             raise ConnectionAbortedError  # the server closes the connection
         code = CODES.get(fault.status, "InternalError")
