@@ -1,8 +1,8 @@
 """
 An object store on this machine: moto's server of S3, and the client through which Airflow reaches one.
 
-Invariant: it listens on 127.0.0.1 only, and serves one request after the other. What it refuses, it refuses as S3 does: with the status and the code of its
-answer, after the effect or before it.
+Invariant: it listens on 127.0.0.1 only, and serves one request after the other. What it refuses, it refuses as S3
+does: with the status and the code of its answer, after the effect or before it.
 """
 
 from __future__ import annotations
