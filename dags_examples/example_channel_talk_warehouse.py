@@ -1,7 +1,7 @@
 """
 Loads the files of ``example_channel_talk_extract`` into tables as soon as they are there.
 
-It is started by the asset events of that DAG, whatever their order, and keeps of each chat and message the record that
+It is started by each asset event of that DAG, whatever their order, and keeps of each chat and message the record that
 was extracted last. Needs a connection ``warehouse`` to a database, here SQLite. A run that is started by hand has no
 events, and loads nothing.
 """
@@ -25,7 +25,8 @@ WHERE excluded.extracted_at >= {table}.extracted_at
 
 
 @dag(
-    schedule=[CHATS, MESSAGES],
+    schedule=CHATS | MESSAGES,
+    max_active_runs=1,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     tags=["example", "channel_talk"],
