@@ -73,7 +73,7 @@ class Pause:
     """
     No permit is left.
 
-    :param until: when the next window begins.
+    :param until: when the next window begins, or the wait ends that a refusal named.
     """
 
     until: float
@@ -92,6 +92,7 @@ class Pace:
     :param next_at: the moment of the next permit, below the share.
     :param takers: who has taken permits of the present window.
     :param is_assumed: no answer of the present window is known yet; ``window`` is then still the one before.
+    :param paused_until: when the wait that a refusal named ends; the window may have more left then, or end later.
     """
 
     limit: int | None = None
@@ -102,6 +103,7 @@ class Pace:
     next_at: float = 0.0
     takers: Sequence[str] = ()
     is_assumed: bool = False
+    paused_until: float = 0.0
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any] | None) -> Pace:
@@ -119,10 +121,11 @@ class Pace:
                 next_at=float(state["next_at"]),
                 takers=tuple(str(taker)[:64] for taker in state["takers"])[:_MOST_TAKERS],
                 is_assumed=state["is_assumed"] is True,
+                paused_until=float(state["paused_until"]),
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             return cls()
-        times = (pace.ends_at, pace.length_seconds, pace.next_at)
+        times = (pace.ends_at, pace.length_seconds, pace.next_at, pace.paused_until)
         is_possible = all(map(math.isfinite, times)) and 0 <= pace.left <= (pace.limit or 0)
         return pace if is_possible and pace.length_seconds >= 0 and (pace.limit or 0) >= 0 else cls()
 
@@ -140,7 +143,7 @@ def learned(pace: Pace, seen: Seen, now: float) -> Pace:
     if not seen.limit:
         return replace(pace, limit=0) if pace.limit is None else pace
     if not seen.window:  # a refusal that says no more than how long to wait
-        return replace(pace, left=0, ends_at=max(pace.ends_at, seen.ends_at)) if pace.limit else pace
+        return replace(pace, paused_until=max(pace.paused_until, seen.ends_at))
     is_old = seen.window < pace.window or (seen.window == pace.window and pace.is_assumed)
     if is_old or seen.ends_at <= now:
         return pace
@@ -162,6 +165,8 @@ def taken(pace: Pace, now: float, *, taker: str, most: int) -> tuple[Pace, Permi
     :param most: how many it wants.
     :return: the pace without them, and the permits; or how long there are none.
     """
+    if now < pace.paused_until:
+        return pace, Pause(pace.paused_until)
     limit = pace.limit
     if limit == 0:
         return pace, Permits(most, now, 0.0, now + UNLIMITED_SECONDS, 0)

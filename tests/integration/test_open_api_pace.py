@@ -88,3 +88,16 @@ def test_a_store_that_is_down_slows_this_process_alone_and_says_so_once(
     warnings = [record for record in caplog.records if "can't be used" in record.getMessage()]
     assert len(warnings) == 1
     assert statuses(emulator) == {200: 31}
+
+
+def test_a_refusal_is_waited_out_and_not_the_rest_of_the_window(emulator: EmulatorProcess) -> None:
+    emulator.configure(open_api_rate_limit=1000, open_api_rate_limit_window_seconds=3_600)
+    waits: list[float] = []
+    with ChannelTalkOpenApiHook(max_wait_seconds=60) as hook:
+        hook._sleep = waits.append
+        hook.get("/channel")
+        emulator.inject("rate_limit", count=1, shape="header", reset_after_seconds=1)
+        for _ in range(5):
+            hook.get("/channel")
+    assert 0 < sum(waits) < 60
+    assert statuses(emulator) == {200: 6, 429: 1}

@@ -92,10 +92,19 @@ def test_a_late_answer_of_a_window_before_changes_nothing() -> None:
     assert learned(KNOWN, Seen(1000, 0, 161, 100.0), 101.0) == KNOWN
 
 
-def test_a_refusal_that_says_how_long_to_wait_stops_all() -> None:
+@pytest.mark.parametrize("known", [KNOWN, Pace(), Pace(limit=0)])
+def test_a_refusal_that_says_how_long_to_wait_stops_all_for_so_long(known: Pace) -> None:
+    pace = learned(known, Seen(1, 0, 0, 102.0), 101.0)
+    assert taken(pace, 101.0, taker="b", most=9)[1] == Pause(102.0)
+    assert learned(pace, Seen(1, 0, 0, 101.5), 101.1) == pace
+    after, permits = take(pace, 102.0, most=9)
+    assert (after.window, permits.ends_at) == (known.window, take(known, 102.0, most=9)[1].ends_at)
+
+
+def test_a_refusal_may_say_to_wait_beyond_the_window() -> None:
     pace = learned(KNOWN, Seen(1, 0, 0, 170.0), 101.0)
-    assert taken(pace, 101.0, taker="b", most=9)[1] == Pause(170.0)
-    assert learned(Pace(), Seen(1, 0, 0, 170.0), 101.0) == Pace()
+    assert taken(pace, 161.0, taker="b", most=9)[1] == Pause(170.0)
+    assert take(pace, 170.0)[1].is_assumed
 
 
 def test_a_service_that_says_nothing_of_limits_is_not_slowed_down() -> None:
@@ -129,6 +138,7 @@ def test_a_limit_of_a_few_requests_leaves_some_for_each_window() -> None:
         {**KNOWN.to_json(), "left": "many"},
         {**KNOWN.to_json(), "ends_at": float("nan")},
         {**KNOWN.to_json(), "length_seconds": -1},
+        {**KNOWN.to_json(), "paused_until": float("inf")},
         {**KNOWN.to_json(), "takers": None},
         {**KNOWN.to_json(), "limit": -5, "left": 0},
     ],
