@@ -50,8 +50,9 @@ print(json.dumps([list(seen), before == state(), megabytes() - small]))
 CALLED_IN_A_FORK = """
 import json, os, sys
 import airflow.providers.common.compat.sdk as compat
-compat.BaseOperator, compat.BaseHook, compat.Connection, compat.conf
+compat.BaseOperator, compat.Connection, compat.conf
 import airflow_channel_provider.preload
+compat.BaseHook.get_connection("channel_talk_default")  # before Airflow 3.2 it imports all models
 
 reader, writer = os.pipe()
 if os.fork() == 0:
