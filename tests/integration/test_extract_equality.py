@@ -47,7 +47,10 @@ FAULTS: dict[str, dict[str, Any]] = {
     "first_page": {},
 }
 
-pytestmark = pytest.mark.timeout(36_000 if CHATS > 10_000 else 900)
+pytestmark = [
+    pytest.mark.timeout(36_000 if CHATS > 10_000 else 900),
+    pytest.mark.usefixtures("errors_as_they_are"),
+]
 
 
 @pytest.fixture(params=["updatedAt", "none"])
