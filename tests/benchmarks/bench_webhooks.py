@@ -1,6 +1,7 @@
 """
-What a webhook costs on a real api-server with SQLite, beside a run that is started by Airflow's own trigger route, one
-sender and many; and whether the time of a refusal says how much of a token was right.
+What a webhook and a command cost on a real api-server, with SQLite and with PostgreSQL, beside a run that is started by
+Airflow's own trigger route, with one sender and with many; and whether the time of a refusal says how much of a token
+was right.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import requests
-from support.burst import SENDERS, Burst, webhook
+from support.burst import SENDERS, Burst, command, webhook
+from support.servers import PostgresServer
 
 from tools.demo.airflow_home import AirflowHome
 from tools.demo.connections import INBOUND_CONNECTION
@@ -22,19 +24,23 @@ from tools.demo.ports import free_port
 from tools.demo.progress import Progress
 
 DAGS = Path(__file__).parents[1] / "system" / "dags_bursting"
-COUNT = 200
-# Fewer at once: SQLite lets the trigger route wait for its lock, and fail.
-AT_ONCE = 48
+COUNT = 240
 REFUSALS = 300
-WEBHOOK, TRIGGER = "webhook", "Airflow's trigger route"
+PARTS = 4
+OWN = "Airflow's trigger route"
 
 
 class Measured(LocalAirflow):
     """An Airflow without tasks to run, so that what is measured has the machine for itself."""
 
-    def send_webhook(self) -> Callable[[requests.Session, int], int]:
-        """Return what sends one."""
-        return webhook(self.home.api_url, INBOUND_CONNECTION, self.canaries.webhook_token)
+    def routes(self) -> dict[str, Callable[[requests.Session, int], int]]:
+        """Return what sends a request of each kind."""
+        url, keys = self.home.api_url, self.canaries
+        return {
+            "webhook": webhook(url, INBOUND_CONNECTION, keys.webhook_token),
+            "command": command(url, INBOUND_CONNECTION, keys.signing_key),
+            OWN: self.trigger,
+        }
 
     def trigger(self, session: requests.Session, number: int) -> int:
         """Start a run by Airflow's own route."""
@@ -49,38 +55,26 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:8.1f} ms"
 
 
-def show(what: str, burst: Burst) -> float:
-    """Print the figures of a burst; return its 95th percentile, seconds."""
-    p95 = burst.p95_seconds()
-    print(f"  {what:<34}{milliseconds(statistics.median(burst.took_seconds))} median{milliseconds(p95)} p95")
-    return p95
-
-
-def compared(measured: Measured, what: str, count: int, send: Callable[..., None]) -> None:
+def compared(measured: Measured, senders: int) -> None:
     """
-    Measure both routes.
+    Measure the routes, each with a part of its requests by turns, since the machine's speed varies.
 
-    :param what: says how the requests are sent.
+    :param senders: how many send at once.
     """
-    print(f"{count} requests, {what}")
-    p95 = {}
-    for route, request in ((WEBHOOK, measured.send_webhook()), (TRIGGER, measured.trigger)):
-        burst = Burst()
-        # Numbers of their own: one that was there before is known, and stored no second time.
-        first = random.randrange(10**9)
-        send(burst, range(first, first + count), request)
-        p95[route] = show(route, burst)
-    print(f"  {'ratio of both p95':<34}{p95[WEBHOOK] / p95[TRIGGER]:8.2f}")
-
-
-def one_by_one(burst: Burst, numbers: range, request: Callable[[requests.Session, int], int]) -> None:
-    """Send one after the other."""
-    with requests.Session() as session:
-        session.trust_env = False
-        for number in numbers:
-            started = time.monotonic()
-            request(session, number)
-            burst.took_seconds.append(time.monotonic() - started)
+    print(f"{COUNT} requests of each kind, {senders} senders")
+    routes = measured.routes()
+    bursts = {route: Burst() for route in routes}
+    # Numbers of their own: one that was there before is known, and stored no second time.
+    first = random.randrange(10**9)
+    part = COUNT // PARTS
+    for start in range(first, first + COUNT, part):
+        for route, request in routes.items():
+            bursts[route].send(range(start, start + part), request, senders=senders)
+    own = bursts[OWN].p95_seconds()
+    for route, burst in bursts.items():
+        figures = f"{milliseconds(statistics.median(burst.took_seconds))} median{milliseconds(burst.p95_seconds())} p95"
+        repeated = sum(burst.tries.values()) - burst.taken
+        print(f"  {route:<24}{figures}{burst.p95_seconds() / own:8.2f} of the own p95, {repeated} sent again")
 
 
 def refusals(measured: Measured) -> None:
@@ -107,18 +101,33 @@ def refusals(measured: Measured) -> None:
         print(f"  {kind:<34}{milliseconds(half)} median{milliseconds(three - quarter)} between the quartiles")
 
 
-def main() -> None:
-    """Bring an Airflow up and measure it."""
+def measure(name: str, database_url: str | None = None) -> None:
+    """
+    Bring an Airflow up and measure it.
+
+    :param database_url: of its metadata database; default: SQLite.
+    """
+    print(f"{name}:")
     with TemporaryDirectory() as folder:
-        home = AirflowHome(Path(folder) / "home", dags_folder=DAGS, api_port=free_port())
+        home = AirflowHome(
+            Path(folder) / "home", dags_folder=DAGS, api_port=free_port(), database_url=database_url
+        )
         with Measured(home, Progress()) as measured:
             measured.add_connections()
-            measured.wait_for("by_event", "by_trigger")
+            measured.wait_for("by_event", "by_command", "by_trigger")
+            # Of a DAG that is switched off, no event counts and no command.
             measured.rest.unpause("by_event")
-            # Runs of a DAG that is switched off wait, and disturb nothing.
-            compared(measured, "one sender", COUNT, one_by_one)
+            measured.rest.unpause("by_command")
+            compared(measured, 1)
+            compared(measured, SENDERS)
             refusals(measured)
-            compared(measured, f"{SENDERS} senders", AT_ONCE, Burst.send)
+
+
+def main() -> None:
+    """Measure both."""
+    measure("SQLite")
+    with PostgresServer(durable=True) as server:
+        measure("PostgreSQL", server.url)
 
 
 if __name__ == "__main__":

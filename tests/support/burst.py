@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import threading
 import time
@@ -14,9 +15,13 @@ from typing import Any
 
 import requests
 
+from airflow_channel_provider.contract.signing import SIGNATURE_HEADER, signature_of, signing_key_of
+from support import function_calls
+
 SENDERS = 12
 PAUSE_SECONDS = 0.2
 GIVE_UP_SECONDS = 300.0
+STARTED = re.compile(r'"(Started run\.|run was started already;)')
 URI = "channeltalk://ch-1/userChat.opened"
 
 
@@ -48,11 +53,18 @@ class Burst:
     def p95_seconds(self) -> float:
         return statistics.quantiles(self.took_seconds, n=20)[-1]
 
-    def send(self, numbers: Iterable[int], request: Callable[[requests.Session, int], int]) -> None:
+    def send(
+        self,
+        numbers: Iterable[int],
+        request: Callable[[requests.Session, int], int],
+        *,
+        senders: int = SENDERS,
+    ) -> None:
         """
         Send a request for each number, each until it is taken.
 
         :param request: sends it once, and returns the status of its answer.
+        :param senders: how many send at once.
         """
         local = threading.local()
 
@@ -76,7 +88,7 @@ class Burst:
             with self.lock:
                 self.given_up.append(number)
 
-        with ThreadPoolExecutor(SENDERS) as pool:
+        with ThreadPoolExecutor(senders) as pool:
             list(pool.map(until_taken, numbers))
 
 
@@ -87,5 +99,23 @@ def webhook(url: str, conn_id: str, token: str) -> Callable[[requests.Session, i
         address = f"{url}/channel-talk/webhooks/{conn_id}"
         content = json.dumps(opened_chat(number)).encode()
         return session.post(address, params={"token": token}, data=content, timeout=30).status_code
+
+    return send
+
+
+def command(url: str, conn_id: str, key: str) -> Callable[[requests.Session, int], int]:
+    """
+    Return what sends a command to an Airflow, as the App Store does; an answer that names no run is one of no content.
+
+    :param key: signing key of the connection.
+    """
+    address = f"{url}/channel-talk/functions/{conn_id}/v1"
+
+    def send(session: requests.Session, number: int) -> int:
+        content = function_calls.command("airflow.run.by_command", number=number)
+        headers = {SIGNATURE_HEADER: signature_of(signing_key_of(key), content)}
+        answer = session.put(address, data=content, headers=headers, timeout=30)
+        has_run = not answer.ok or STARTED.search(answer.text)
+        return answer.status_code if has_run else requests.codes.no_content
 
     return send

@@ -36,6 +36,7 @@ class AirflowHome:
     :param api_port: port of the api-server on 127.0.0.1.
     :param users: who may log in; each is called by its role.
     :param base_path: path below which the api-server serves everything, such as ``/airflow``.
+    :param database_url: of an empty metadata database; default: an SQLite file in the home.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class AirflowHome:
         api_port: int,
         users: Sequence[str] = (USER,),
         base_path: str = "",
+        database_url: str | None = None,
     ) -> None:
         self.path = path
         self.dags_folder = dags_folder
@@ -56,6 +58,7 @@ class AirflowHome:
         self.output = path / "output"
         self.tokens = path / "tokens"
         self.database = path / "airflow.db"
+        self._database_url = database_url
         self._passwords_file = path / "passwords.json"
         self.warehouse = path / "warehouse.db"
         self.dead_letters = path / "dead_letters"
@@ -79,7 +82,7 @@ class AirflowHome:
             "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
             "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{user}" for user in self.passwords),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords_file),
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            "DATABASE__SQL_ALCHEMY_CONN": self._database_url or f"sqlite:///{self.database}",
             "LOGGING__BASE_LOG_FOLDER": str(self.logs),
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.logs / "dag_processor"),
             "CHANNEL_TALK__STORE": f"file://{self.tokens}",
@@ -93,12 +96,12 @@ class AirflowHome:
         for directory in (self.logs, self.output, self.tokens):
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(mode=0o700)
-        if not self._pristine.exists():
-            self._migrate()
         self.warehouse.unlink(missing_ok=True)
         shutil.rmtree(self.dead_letters, ignore_errors=True)
-        self._remove_database()
-        shutil.copyfile(self._pristine, self.database)
+        if self._database_url:
+            self._migrate()
+        else:
+            self._copy_database()
         self._passwords_file.write_text(json.dumps(self.passwords), encoding="utf-8")
         self._passwords_file.chmod(0o600)
 
@@ -107,8 +110,19 @@ class AirflowHome:
         for path in self.tokens.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _migrate(self) -> None:
+    def _copy_database(self) -> None:
         self._remove_database()
+        if not self._pristine.exists():
+            self._migrate()
+            with sqlite3.connect(self.database) as connection:
+                # To get one file that can be copied, the write-ahead log is moved into the database.
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+            self.database.replace(self._pristine)
+            self._remove_database()
+        shutil.copyfile(self._pristine, self.database)
+
+    def _migrate(self) -> None:
         output = self.output / "migrate.log"
         with output.open("wb") as stream:
             migrated = subprocess.run(
@@ -122,11 +136,6 @@ class AirflowHome:
             )
         if migrated.returncode:
             raise DemoSetupError(f"the metadata database could not be made; see {output}")
-        with sqlite3.connect(self.database) as connection:
-            # To get one file that can be copied, the write-ahead log is moved into the database.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        self.database.replace(self._pristine)
 
     def _remove_database(self) -> None:
         for name in ("airflow.db", "airflow.db-wal", "airflow.db-shm"):
