@@ -43,16 +43,16 @@ def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:
     """
     uri = asset_uri(event.channel_id, event.name)
     count = 0
-    for asset_id in session.scalars(select(AssetModel.id).where(AssetModel.uri == uri)).all():
+    for asset in session.scalars(select(AssetModel).where(AssetModel.uri == uri)).all():
         # Deliveries of the same event wait here for each other, on every server and in every database.
         session.execute(
             update(AssetModel)
-            .where(AssetModel.id == asset_id)
+            .where(AssetModel.id == asset.id)
             .values(updated_at=AssetModel.updated_at)
             .execution_options(synchronize_session=False)
         )
-        if not _is_known(session, asset_id, event.delivery, now):
-            count += _add(session, asset_id, event)
+        if not _is_known(session, asset.id, event.delivery, now):
+            count += _add(session, asset, event)
     return count
 
 
@@ -65,7 +65,6 @@ def _is_known(session: Session, asset_id: int, delivery: str, now: datetime) -> 
     return session.scalar(recent.limit(1)) is not None
 
 
-def _add(session: Session, asset_id: int, event: WebhookEvent) -> int:
-    asset: Any = session.get(AssetModel, asset_id)
+def _add(session: Session, asset: Any, event: WebhookEvent) -> int:
     added = asset_manager.register_asset_change(asset=asset, extra=dict(event.extra), session=session)
     return 0 if added is None else 1

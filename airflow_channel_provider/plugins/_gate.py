@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -30,6 +32,8 @@ MAX_BODY_BYTES = 2**20
 RETRY_AFTER_SECONDS = 30
 CONN_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 """What Airflow takes for the id of a connection; nothing else of an address reaches the database."""
+
+_ON_SQLITE = threading.Lock()
 
 S = TypeVar("S")
 log = logging.getLogger(__name__)
@@ -69,10 +73,9 @@ class Gate(Generic[S]):
         """
         try:
             with create_session() as session:
-                session.execute(
-                    text("SELECT 1")
-                )  # the look-up of a connection hides an outage of the database
                 settings = self._settings(conn_id)
+                # To the look-up of a connection, one in a database that is away is one that does not exist.
+                session.execute(text("SELECT 1"))
                 proven = is_proven(settings)
                 if settings is None or not self.secret_of(settings) or not proven:
                     log.warning(
@@ -82,7 +85,8 @@ class Gate(Generic[S]):
                         self.proof,
                     )
                     return JSONResponse({"detail": "Unauthorized"}, status_code=401)
-                return handle(session, settings)
+                with _turn(session):
+                    return handle(session, settings)
         except SQLAlchemyError as error:
             log.error(  # noqa: TRY400
                 "%s connection %r could not be %s: %s.",
@@ -112,3 +116,12 @@ class Gate(Generic[S]):
         if secret := self.secret_of(settings):
             mask_credential(secret)
         return settings
+
+
+def _turn(session: Session) -> AbstractContextManager[object]:
+    """
+    Let those who write into SQLite take turns.
+
+    Its one lock goes to whoever happens to ask for it next, and who waits asks again after ever longer pauses.
+    """
+    return _ON_SQLITE if session.get_bind().dialect.name == "sqlite" else nullcontext()
