@@ -55,11 +55,12 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:8.1f} ms"
 
 
-def compared(measured: Measured, senders: int) -> None:
+def compared(measured: Measured, senders: int, *, is_sqlite: bool) -> None:
     """
     Measure the routes, each with a part of its requests by turns, since the machine's speed varies.
 
     :param senders: how many send at once.
+    :param is_sqlite: whether many at once make Airflow's own route fail: its two transactions wait for each other.
     """
     print(f"{COUNT} requests of each kind, {senders} senders")
     routes = measured.routes()
@@ -69,12 +70,17 @@ def compared(measured: Measured, senders: int) -> None:
     part = COUNT // PARTS
     for start in range(first, first + COUNT, part):
         for route, request in routes.items():
-            bursts[route].send(range(start, start + part), request, senders=senders)
+            numbers = range(start, start + part)
+            if route == OWN and is_sqlite and senders > 1:
+                numbers = numbers[:senders] if start == first else numbers[:0]
+            bursts[route].send(numbers, request, senders=senders)
     own = bursts[OWN].p95_seconds()
     for route, burst in bursts.items():
         figures = f"{milliseconds(statistics.median(burst.took_seconds))} median{milliseconds(burst.p95_seconds())} p95"
         repeated = sum(burst.tries.values()) - burst.taken
-        print(f"  {route:<24}{figures}{burst.p95_seconds() / own:8.2f} of the own p95, {repeated} sent again")
+        print(
+            f"  {route:<24}{figures}{burst.p95_seconds() / own:8.2f} of its p95{burst.taken:5} taken{repeated:4} again"
+        )
 
 
 def refusals(measured: Measured) -> None:
@@ -118,8 +124,8 @@ def measure(name: str, database_url: str | None = None) -> None:
             # Of a DAG that is switched off, no event counts and no command.
             measured.rest.unpause("by_event")
             measured.rest.unpause("by_command")
-            compared(measured, 1)
-            compared(measured, SENDERS)
+            for senders in (1, SENDERS):
+                compared(measured, senders, is_sqlite=database_url is None)
             refusals(measured)
 
 
