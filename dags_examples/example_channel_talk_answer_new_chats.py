@@ -2,7 +2,7 @@
 Answers each chat that a customer opens: the webhook of Channel Talk becomes an asset event, which starts this DAG.
 
 Needs a connection ``channel_talk_default`` as described in ``example_channel_talk_message``, with a webhook token, and
-a webhook of Channel Talk that sends ``userChat.opened`` to the api-server of an Airflow 3.1 or newer; see "Start a DAG
+a webhook of Channel Talk that sends ``userChat.opened`` to the api-server of an Airflow 3.0 or newer; see "Start a DAG
 by an event" in the documentation. A run that is started by hand has no events, and answers nothing.
 """
 

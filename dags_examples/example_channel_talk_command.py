@@ -2,7 +2,7 @@
 A command: a manager types ``report`` in the group of the shop, the DAG runs with what they have typed, and replies.
 
 Needs a connection ``channel_talk_default`` as described in ``example_channel_talk_message``, with the signing key of
-the app's function endpoint, an Airflow 3.1 or newer that Channel Talk reaches, and one ``airflow channel register``;
+the app's function endpoint, an Airflow 3.0 or newer that Channel Talk reaches, and one ``airflow channel register``;
 see "Start a DAG by a command" in the documentation. It can be started by hand as well, and then nobody gets a reply.
 """
 

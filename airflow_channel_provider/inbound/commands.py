@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CONF_KEY = "channel_talk"
 """Where the ``conf`` of a run says which command has started it."""
 
+RUN_ID = "channel_talk__"
+"""Begins the ids of the runs that commands have started."""
+
 RUN = "airflow.run."
 SUGGEST = "airflow.suggest."
 SYSTEM_VERSION = "v1"

@@ -45,10 +45,15 @@ class CommandReplyNotifier(ChannelTalkNotifier):
 
     def _to_the_chat_of(self, context: Context) -> CommandReplyNotifier | None:
         """Return a copy that writes to the chat of the command; None where there is none."""
+        from airflow_channel_provider.inbound.commands import RUN_ID
         from airflow_channel_provider.operators.commands import command_of
 
         run = command_of(context)
         if run is None:
+            if str(context.get("run_id") or "").startswith(RUN_ID):
+                self.log.warning(
+                    "No reply to a command: before Airflow 3.1 a callback can't know who has typed it."
+                )
             return None
         if run.chat_type not in _CHATS:
             self.log.warning("The command of a %s gets no reply: a bot can't write there.", run.chat_type)

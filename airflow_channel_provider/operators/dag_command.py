@@ -96,7 +96,7 @@ class DagCommandOperator(BaseOperator):
         """Return what the person has typed, and where."""
         run = command_of(context)
         if run is None:
-            self.log.info("This run was not started by a command.")
+            self.log.info("This run was not started by a command. An Airflow before 3.0 takes none.")
             return None
         self.log.info("Command %s of manager %s in chat %s", run.command, run.manager_id, run.chat_id)
         return asdict(run)

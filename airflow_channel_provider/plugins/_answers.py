@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.models.log import Log
@@ -78,6 +79,9 @@ def answer(session: Session, settings: EndpointSettings, call: FunctionCall) -> 
         return _said(call, "it is answered", _answered(detail))
     if str(getattr(ti.state, "value", ti.state)) in _ENDED:
         return _said(call, "the task has ended", "This question is over: its task has ended.")
+    # Airflow's scheduler looks now and then for questions whose time is over; its own form takes an answer until then.
+    if ti.trigger_timeout is not None and ti.trigger_timeout <= datetime.now(timezone.utc):
+        return _said(call, "its time is over", "This question is over: nobody has answered in time.")
     try:
         _respond(session, named, _Manager(me, people[me]))
     except HTTPException as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_connection
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -29,6 +29,7 @@ from airflow_channel_provider.plugins import _functions, _page, _webhooks
 from airflow_channel_provider.plugins._body import Json, read_body
 from airflow_channel_provider.plugins._report import NO_RIGHT, report
 from airflow_channel_provider.plugins._rights import Rights
+from airflow_channel_provider.plugins.channel_talk import HAS_PAGE
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -40,8 +41,7 @@ MAX_BODY_BYTES = 16_384
 # FastAPI's own documentation pages would be public.
 app = FastAPI(title="Channel Talk", docs_url=None, redoc_url=None, openapi_url=None)
 
-app.include_router(_webhooks.router)
-app.include_router(_functions.router)
+_page_router = APIRouter()
 
 _may_read = Depends(requires_access_connection(method="GET"))
 
@@ -87,19 +87,19 @@ _NOTICES = {
 }
 
 
-@app.get("/", response_class=HTMLResponse, dependencies=[_may_read])
+@_page_router.get("/", response_class=HTMLResponse, dependencies=[_may_read])
 def show_page() -> str:
     """Return the page."""
     return _page.page()
 
 
-@app.get("/api/quota", dependencies=[_may_read])
+@_page_router.get("/api/quota", dependencies=[_may_read])
 def show_quota(user: GetUserDep) -> JSONResponse:
     """Return the page's data; with status 200 also if the store can't be read, since this server is well."""
     return Json(report(Rights(user)))
 
 
-@app.post("/api/drop-token", dependencies=[_may_read])
+@_page_router.post("/api/drop-token", dependencies=[_may_read])
 async def drop_token(request: Request, user: GetUserDep) -> JSONResponse:
     """Drop one token."""
     key, scope = await _asked(request)
@@ -144,3 +144,9 @@ def _json_of(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+app.include_router(_webhooks.router)
+app.include_router(_functions.router)
+if HAS_PAGE:
+    app.include_router(_page_router)

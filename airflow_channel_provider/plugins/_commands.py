@@ -196,7 +196,7 @@ def _start(
         .execution_options(synchronize_session=False)
     )
     now = datetime.now(timezone.utc)
-    prefix = f"channel_talk__{call.digest[:24]}__"
+    prefix = f"{commands.RUN_ID}{call.digest[:24]}__"
     known = session.execute(
         select(DagRun.run_id, DagRun.run_after).where(
             DagRun.dag_id == dag.dag_id,

@@ -2,7 +2,8 @@
 The page *Channel Talk* in the Browse menu of Airflow's UI, and the preloading of modules in the scheduler.
 
 Every process of Airflow imports its plugins, so this module is light: only the server that gets the first request
-imports the web application. An Airflow without pages of plugins (before 3.1) gets none.
+imports the web application. Airflow 3.0 has no pages of plugins and gets only the routes that Channel Talk calls,
+Airflow 2 gets nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 URL_PREFIX = "/channel-talk"
 
-_SUPPORTED = hasattr(AirflowPlugin, "fastapi_apps") and hasattr(AirflowPlugin, "external_views")
+_SERVES = hasattr(AirflowPlugin, "fastapi_apps")
+HAS_PAGE = hasattr(AirflowPlugin, "external_views")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +56,7 @@ def forks_tasks_of_ours() -> bool:
 
 
 class ChannelTalkPlugin(AirflowPlugin):
-    """Registers the page and its place in the menu; who may see it is decided by its routes."""
+    """Registers the page and its place in the menu, and the routes; who may use them is decided by each."""
 
     @classmethod
     def on_load(cls, *args: Any, **kwargs: Any) -> None:
@@ -67,7 +69,7 @@ class ChannelTalkPlugin(AirflowPlugin):
 
     name = "channel_talk"
     fastapi_apps: list[Any] = (
-        [{"app": application, "url_prefix": URL_PREFIX, "name": "Channel Talk"}] if _SUPPORTED else []
+        [{"app": application, "url_prefix": URL_PREFIX, "name": "Channel Talk"}] if _SERVES else []
     )
     external_views: list[Any] = (
         # Relative: the UI may live below a path of its host.
@@ -80,6 +82,6 @@ class ChannelTalkPlugin(AirflowPlugin):
                 "category": "browse",
             }
         ]
-        if _SUPPORTED
+        if HAS_PAGE
         else []
     )

@@ -14,6 +14,7 @@ from support.airflow_features import leave_out_unless
 leave_out_unless("airflow.sdk:DAG", "before Airflow 3 no command reaches Airflow")
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from airflow_channel_provider.inbound.commands import RUN_ID
 from airflow_channel_provider.notifications.command_reply import CommandReplyNotifier
 
 
@@ -93,8 +94,12 @@ def test_where_no_bot_can_write_nobody_is_told(
 
 
 def test_a_run_without_a_command_and_an_airflow_that_knows_no_conf_are_left_alone(
-    emulator: EmulatorThread,
+    emulator: EmulatorThread, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     reply({"dag_run": SimpleNamespace(conf={"city": "Seoul"}), "run_id": "r", "reason": "success"})
     reply({"run_id": "r", "reason": "success"})
+    sentence = "before Airflow 3.1 a callback can't know who has typed it"
+    assert sentence not in capsys.readouterr().out + caplog.text
+    reply({"run_id": f"{RUN_ID}0123__20261129T000000000000", "reason": "success"})
+    assert sentence in capsys.readouterr().out + caplog.text
     assert emulator.journal() == []

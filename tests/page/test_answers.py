@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from page.test_page import Site, site
 from support import command_dags
 from support.airflow_features import leave_out_unless
 from support.function_calls import KEY, body_of, command, put
 
 from airflow_channel_provider.operators.commands import manager_user
 
-leave_out_unless("airflow.models.hitl:HITLDetail", "before Airflow 3.1 a task can't ask people")
+if TYPE_CHECKING:
+    from support.site import Site
 
-__all__ = ["site"]
+leave_out_unless("airflow.models.hitl:HITLDetail", "before Airflow 3.1 a task can't ask people")
 
 SOURCE = """
 from airflow.sdk import DAG
@@ -154,6 +154,24 @@ def test_a_question_whose_task_has_ended_is_over(site: Site, asked: Any) -> None
     set_state(asked, "failed")
     assert click(site).startswith("This question is over")
     assert response() == (None, None)
+
+
+def test_a_question_whose_time_is_over_takes_no_answer(site: Site, asked: Any) -> None:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    def until(moment: datetime) -> None:
+        with create_session() as session:
+            session.execute(
+                update(TaskInstance).where(TaskInstance.id == asked).values(trigger_timeout=moment)
+            )
+
+    until(datetime.now(timezone.utc) - timedelta(seconds=1))
+    assert click(site) == "This question is over: nobody has answered in time."
+    assert response() == (None, None)
+    until(datetime.now(timezone.utc) + timedelta(hours=1))
+    assert click(site) == "You have answered: Approve."
 
 
 @pytest.mark.promise(name="commands")

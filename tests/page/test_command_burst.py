@@ -12,17 +12,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from page.test_page import Site, site
 from support import command_dags
 from support.function_calls import KEY, command, put
 from support.servers import free_port
 
-pytestmark = pytest.mark.timeout(900)
+if TYPE_CHECKING:
+    from support.site import Site
 
-__all__ = ["site"]
+pytestmark = pytest.mark.timeout(900)
 
 COMMANDS = 200
 SERVER = """

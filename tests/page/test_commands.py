@@ -6,14 +6,14 @@ import json
 import logging
 import sqlite3
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from page.test_page import Site, site
 from support import command_dags
 from support.function_calls import KEY, body_of, command, put
 
-__all__ = ["site"]
+if TYPE_CHECKING:
+    from support.site import Site
 
 REPORT = "airflow.run.daily.2dreport"
 SUGGEST = "airflow.suggest.daily.2dreport"

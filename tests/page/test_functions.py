@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page.test_page import BASE, Site, site
 from support.function_calls import KEY, ROUTE, body_of, put
 from support.fuzzing import cases
+from support.site import BASE, Site
 
 from airflow_channel_provider.contract.signing import signature_of, signing_key_of
 from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES
-
-__all__ = ["site"]
 
 DISCOVERY = "extension.core.function.getFunctions"
 OTHER_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2

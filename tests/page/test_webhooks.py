@@ -11,12 +11,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from page.test_page import BASE, Site, site
 from support.fuzzing import cases
+from support.site import BASE, Site
 
 from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES
-
-__all__ = ["site"]
 
 TOKEN = "a-webhook-token-of-these-tests"
 ROUTE = f"{BASE}/channel-talk/webhooks/hooked"
@@ -182,6 +180,26 @@ def test_an_outage_of_the_database_asks_to_send_again(
     ours = [entry for entry in caplog.records if entry.name.startswith("airflow_channel_provider")]
     assert ours
     assert not any(TOKEN in entry.getMessage() for entry in ours)  # the client of the test logs its addresses
+
+
+def test_a_connection_that_an_outage_hides_is_no_refusal(
+    site: Site, asset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.connection import Connection
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.orm import Session
+
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("disk I/O error"))
+
+    def hidden(conn_id: str) -> Any:
+        patch.setattr(Session, "execute", away)  # from now on
+        raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "get_connection_from_secrets", hidden)
+        assert post(site, chat(1)).status_code == 503
 
 
 VALUES = st.recursive(

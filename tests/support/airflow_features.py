@@ -82,6 +82,10 @@ FORM_FROM_METADATA = (
     "airflow.providers_manager:ProvidersManager._get_connection_type_config",
     "Before Airflow 3.2 the connection form comes from the hook.",
 )
+PLUGIN_ROUTES = (
+    "airflow.providers.common.compat.sdk:AirflowPlugin.fastapi_apps",
+    "Before Airflow 3.0 plugins serve no such routes.",
+)
 PLUGIN_PAGES = (
     "airflow.providers.common.compat.sdk:AirflowPlugin.external_views",
     "Before Airflow 3.1 plugins have no pages.",

@@ -97,7 +97,6 @@ VERSIONS = (
         later=dict.fromkeys(LATER, "2026-01-25"),
         # Without it, this version shows no provider's own fields in the connection form.
         beside=("apache-airflow-providers-fab",),
-        without=("page",),
     ),
     AirflowVersion("3.1.8", python="3.12", as_of="2026-03-20"),
     AirflowVersion(
@@ -115,7 +114,7 @@ FLOORS = AirflowVersion(
     python="3.10",
     as_of="2025-06-15",
     later=dict.fromkeys(LATER, "2026-01-25"),
-    # Before Airflow 3.1 plugins have no pages.
+    # Before Airflow 3.0 plugins have no routes.
     tests={name: ALL_TESTS[name] for name in ("unit", "integration")},
     at_floors=True,
 )
