@@ -50,8 +50,14 @@ def measure(modules: list[str], rounds: int = 1) -> dict[str, FreshImport]:
         command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    return {name: FreshImport(cost, frozenset(brought)) for name, (cost, brought) in told.items()}
+    return parse(done.stdout.strip().splitlines()[-1])
+
+
+def parse(printed: str) -> dict[str, FreshImport]:
+    """Read what :func:`main` prints."""
+    return {
+        name: FreshImport(cost, frozenset(brought)) for name, (cost, brought) in json.loads(printed).items()
+    }
 
 
 def _once(module: str) -> tuple[float, list[str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, BaseSensorOperator
+from support.fresh_process import FreshProcess
 from support.records import app_record, now_of, write
 
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -157,3 +158,10 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FileStore:
     store = FileStore(tmp_path)
     write(store, "busy", app_record(now_of(store), "shop", ages=[300, 1500], spent=3, requests=50))
     return store
+
+
+@pytest.fixture(scope="session")
+def fresh_process() -> Iterator[FreshProcess]:
+    """Runs scripts, each in a process that has imported Airflow and nothing of this package."""
+    with FreshProcess() as process:
+        yield process

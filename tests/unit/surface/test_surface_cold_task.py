@@ -7,16 +7,15 @@ The pins hold what a cold task costs without measuring time. Who raises one says
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorProcess
 from tools.modules import PACKAGE
+
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
 
 # A parent of tasks that has imported Airflow and nothing of this package but what Airflow itself reads of it. The first
 # child requests the token, the others find it.
@@ -104,23 +103,15 @@ class Brought(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Brought]:
+def brought(fresh_process: FreshProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Brought]:
     with EmulatorProcess() as emulator:
         connection = {"conn_type": "channel_talk", "host": emulator.url, "login": "demo-app"}
         connection |= {"password": DEMO_SECRET, "extra": json.dumps({"channel_id": "ch-1"})}
         environment = {
-            name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
-        }
-        environment |= {
             "AIRFLOW_CONN_CHANNEL_TALK_DEFAULT": json.dumps(connection),
             "AIRFLOW__CHANNEL_TALK__STORE": (tmp_path_factory.mktemp("cold") / "store").as_uri(),
         }
-        command = [sys.executable, "-W", "ignore", "-c", CALLED_IN_FORKS]
-        done = subprocess.run(
-            command, env=environment, cwd=Path.cwd(), capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+        found = json.loads(fresh_process.run(CALLED_IN_FORKS, environment=environment))
     return {kind: Brought(*values) for kind, values in found.items()}
 
 

@@ -7,12 +7,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from support.airflow_features import QUESTIONS, needs
-from support.fresh_imports import FreshImport, measure
+from support.fresh_imports import FreshImport, parse
 
 from tools.modules import INSIDES, PACKAGE, SURFACE, modules, path_of
+
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
 
 ROOT = Path(__file__).parents[3]
 ASK = frozenset({"example_channel_talk_approval"})
@@ -48,6 +52,7 @@ print(json.dumps(sorted(brought - set(sys.stdlib_module_names)) + [n for n in sy
 PARSED = """
 import json, os, runpy, sys, warnings
 import airflow.providers.common.compat.sdk as compat
+warnings.resetwarnings()
 from airflow_channel_provider.hooks import benlly, channel_talk
 
 def refused(what):
@@ -106,16 +111,10 @@ GREEDY = {
 }
 
 
-def output(code: str, *arguments: object) -> str:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
-
-
 @pytest.fixture(scope="module")
-def imports() -> dict[str, FreshImport]:
-    return measure(MODULES)
+def imports(fresh_process: FreshProcess) -> dict[str, FreshImport]:
+    code = "import sys; from support import fresh_imports; fresh_imports.main(1, sys.argv[1:])"
+    return parse(fresh_process.run(code, *MODULES))
 
 
 def imported_at_the_top(module: str) -> set[str]:
@@ -136,7 +135,10 @@ def imported_at_the_top(module: str) -> set[str]:
 
 
 def test_provider_info_brings_in_nothing_but_itself() -> None:
-    assert json.loads(output(PROVIDER_INFO)) == [PACKAGE]
+    command = [sys.executable, "-c", PROVIDER_INFO]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [PACKAGE]
 
 
 def test_surface_is_found() -> None:
@@ -169,14 +171,14 @@ def test_what_dags_are_made_of_uses_no_private_module_of_another_folder(module: 
 
 
 @pytest.fixture(scope="module")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def parsed(fresh_process: FreshProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What became of each example, and of some files that do too much."""
     folder = tmp_path_factory.mktemp("greedy")
     files = {str(path): path for path in EXAMPLES}
     for number, line in enumerate(GREEDY):
         files[line] = folder / f"greedy_{number}.py"
         files[line].write_text(f"from airflow_channel_provider.hooks import channel_talk\n{line}\n")
-    told = json.loads(output(PARSED, *files.values()))
+    told = json.loads(fresh_process.run(PARSED, *files.values()))
     return {name: told[str(path)] for name, path in files.items()}
 
 

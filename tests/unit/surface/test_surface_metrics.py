@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import logging
 import re
-import subprocess
-import sys
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +18,9 @@ from airflow_channel_provider.exceptions import (
 )
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
+
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
 
 DTO = {"botName": "bot", "plainText": "hi", "requestId": "mine"}
 
@@ -192,6 +193,5 @@ assert metrics._statistics() is None
 """
 
 
-def test_older_airflow_has_its_statistics_elsewhere() -> None:
-    done = subprocess.run([sys.executable, "-c", OLDER_AIRFLOW], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_older_airflow_has_its_statistics_elsewhere(fresh_process: FreshProcess) -> None:
+    fresh_process.run(OLDER_AIRFLOW)

@@ -6,11 +6,9 @@ import base64
 import hashlib
 import importlib
 import re
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowPlugin
@@ -23,6 +21,9 @@ from airflow_channel_provider.hooks import _overviews
 from airflow_channel_provider.plugins import _page, _report, channel_talk
 from airflow_channel_provider.tokens.record import AppRecord, Failure
 from airflow_channel_provider.tokens.stores.file import FileStore
+
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
 
 STORE_OPTION = "AIRFLOW__CHANNEL_TALK__STORE"
 EDIT = {"X-Requested-With": _page.REQUESTED_WITH}
@@ -82,7 +83,7 @@ def test_plugin_is_not_declared_twice() -> None:
     assert "plugins" not in get_provider_info()
 
 
-def test_importing_the_plugin_imports_no_web_application() -> None:
+def test_importing_the_plugin_imports_no_web_application(fresh_process: FreshProcess) -> None:
     code = (
         "import sys, airflow.plugins_manager; before = set(sys.modules); "
         "import airflow_channel_provider.plugins.channel_talk; new = set(sys.modules) - before; "
@@ -90,8 +91,7 @@ def test_importing_the_plugin_imports_no_web_application() -> None:
         "m.split('.')[0] in ('fastapi', 'starlette', 'cryptography', 'requests') for m in new) or "
         "any(m.startswith('airflow_channel_provider.tokens') for m in new) else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    fresh_process.run(code)
 
 
 # ---------------------------------------------------------------------------------------------------- data

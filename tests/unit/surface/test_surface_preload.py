@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.airflow_features import TASK_RUNNER, leave_out_unless
@@ -16,11 +14,15 @@ from support.airflow_features import TASK_RUNNER, leave_out_unless
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorProcess
 from airflow_channel_provider.plugins import channel_talk as plugin
 
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
+
 leave_out_unless(*TASK_RUNNER)
 
 MOST_MEGABYTES = 25
 
-# In a scheduler. urllib3 binds a socket and closes it again, to see whether there is IPv6.
+# In a scheduler, for each store that may be configured. urllib3 binds a socket and closes it again, to see whether
+# there is IPv6.
 WATCHED = """
 import json, os, sys, threading
 import airflow.executors.local_executor, airflow.jobs.scheduler_job_runner
@@ -41,10 +43,25 @@ def megabytes():
 def state():
     return sorted(os.listdir("/proc/self/fd")), threading.active_count()
 
-seen, before, small = [], state(), megabytes()
-sys.addaudithook(watch)
-import airflow_channel_provider.preload
-print(json.dumps([list(seen), before == state(), megabytes() - small]))
+def preload(store):
+    os.environ["AIRFLOW__CHANNEL_TALK__STORE"] = store
+    before, small = state(), megabytes()
+    sys.addaudithook(watch)
+    import airflow_channel_provider.preload as preload
+    told = [list(seen), before == state(), megabytes() - small]
+    return [*told, [name for name in preload.modules() if ".stores." in name]]
+
+seen, told = [], {}
+for store in sys.argv[1:]:
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.write(writer, json.dumps(preload(store)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        told[store] = json.load(stream)
+    os.wait()
+print(json.dumps(told))
 """
 
 CALLED_IN_A_FORK = """
@@ -67,59 +84,41 @@ print(os.fdopen(reader).read())
 """
 
 
-def output(code: str, environment: dict[str, str] | None = None) -> Any:
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(
-        command,
-        # The first import of a module would write its bytecode.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.strip().splitlines()[-1])
+STORES = {"": "file", "redis://redis_default": "redis", "sql://db": "sql_session", "s3:///bucket": "bucket"}
+"""Of each configured store, the module that it is in."""
 
 
-@pytest.mark.parametrize("store", ["", "redis://redis_default", "s3:///bucket"])
-def test_nothing_but_modules_is_loaded_ahead_of_a_fork(store: str) -> None:
-    seen, same, megabytes = output(WATCHED, {"AIRFLOW__CHANNEL_TALK__STORE": store})
+@pytest.fixture(scope="module")
+def preloaded(fresh_process: FreshProcess) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(fresh_process.run(WATCHED, *STORES))
+    return found
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_nothing_but_modules_is_loaded_ahead_of_a_fork(store: str, preloaded: dict[str, Any]) -> None:
+    seen, same, megabytes, _ = preloaded[store]
     assert (seen, same) == ([], True)
     assert megabytes < MOST_MEGABYTES
 
 
-@pytest.mark.parametrize(
-    ("store", "module"),
-    [
-        ("", "file"),
-        ("redis://redis_default", "redis"),
-        ("sql://db", "sql_session"),
-        ("s3:///bucket", "bucket"),
-    ],
-)
-def test_the_configured_store_is_among_them(store: str, module: str) -> None:
-    code = """
-import json
-from airflow_channel_provider import preload
-print(json.dumps([name for name in preload.modules() if ".stores." in name]))
-"""
-    found = output(code, {"AIRFLOW__CHANNEL_TALK__STORE": store})
+@pytest.mark.parametrize(("store", "module"), STORES.items())
+def test_the_configured_store_is_among_them(store: str, module: str, preloaded: dict[str, Any]) -> None:
+    found = preloaded[store][-1]
     assert f"airflow_channel_provider.tokens.stores.{module}" in found
     assert ("airflow_channel_provider.tokens.stores.bucket" in found) == (module == "bucket")
 
 
-def test_task_that_is_forked_afterwards_imports_nothing_for_a_call(tmp_path: Path) -> None:
+def test_task_that_is_forked_afterwards_imports_nothing_for_a_call(
+    fresh_process: FreshProcess, tmp_path: Path
+) -> None:
     with EmulatorProcess() as emulator:
         connection = {"conn_type": "channel_talk", "host": emulator.url, "login": "demo-app"}
         connection |= {"password": DEMO_SECRET, "extra": json.dumps({"channel_id": "ch-1"})}
-        brought = output(
-            CALLED_IN_A_FORK,
-            {
-                "AIRFLOW_CONN_CHANNEL_TALK_DEFAULT": json.dumps(connection),
-                "AIRFLOW__CHANNEL_TALK__STORE": tmp_path.as_uri(),
-            },
-        )
-    assert brought == []
+        environment = {
+            "AIRFLOW_CONN_CHANNEL_TALK_DEFAULT": json.dumps(connection),
+            "AIRFLOW__CHANNEL_TALK__STORE": tmp_path.as_uri(),
+        }
+        assert json.loads(fresh_process.run(CALLED_IN_A_FORK, environment=environment)) == []
 
 
 @pytest.fixture

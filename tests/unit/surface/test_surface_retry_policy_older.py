@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -19,6 +18,9 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
 )
 from airflow_channel_provider.retry_policy import fail_at_once
+
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
 
 HOPELESS = [
     ChannelConfigurationError("wrong"),
@@ -50,10 +52,10 @@ except ChannelConfigurationError as error:
 """
 
 
-def test_older_airflow_gets_the_exception_that_fails_a_task_and_no_policy() -> None:
-    done = subprocess.run([sys.executable, "-c", OLD_AIRFLOW], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "needs Airflow 3.3" in done.stdout
+def test_older_airflow_gets_the_exception_that_fails_a_task_and_no_policy(
+    fresh_process: FreshProcess,
+) -> None:
+    assert "needs Airflow 3.3" in fresh_process.run(OLD_AIRFLOW)
 
 
 @pytest.mark.parametrize("error", HOPELESS, ids=repr)

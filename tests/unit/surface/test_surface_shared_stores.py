@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ from airflow_channel_provider.hooks._databases import target_of
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.stores.redis import RedisStore
 from airflow_channel_provider.tokens.stores.sql import SqlStore
+
+if TYPE_CHECKING:
+    from support.fresh_process import FreshProcess
 
 LOGGER = _stores.log.name
 
@@ -135,10 +137,12 @@ print(sorted({"redis", "sqlalchemy.dialects.postgresql", "psycopg"} & set(sys.mo
 """
 
 
-def test_client_libraries_are_imported_when_a_store_is_used_and_not_before() -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True)
-    assert "redis" not in done.stdout.splitlines()[-1]
-    assert "psycopg" not in done.stdout.splitlines()[-1]
+def test_client_libraries_are_imported_when_a_store_is_used_and_not_before(
+    fresh_process: FreshProcess,
+) -> None:
+    imported = fresh_process.run(IMPORTED)
+    assert "redis" not in imported
+    assert "psycopg" not in imported
 
 
 # ------------------------------------------------------------------------------------------------ databases
