@@ -9,12 +9,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelAuthenticationError, ChannelTokenQuotaError
+from airflow_channel_provider.tokens.record import AppRecord
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import Change, Snapshot
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,20 @@ class ParsedOnceStore(MemoryStore):
         if written is not None and written is not before:
             self._parsed[document] = document_format.read(written, clock=self._clock())
         return result
+
+
+def parse_records_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the record of a document when it is met first, not at each look; a record is never changed."""
+    parse = AppRecord.from_json
+    last: tuple[Any, AppRecord | None] = (None, None)
+
+    def from_json(document: Any) -> AppRecord | None:
+        nonlocal last
+        if document is not last[0]:
+            last = document, parse(document)
+        return last[1]
+
+    monkeypatch.setattr(AppRecord, "from_json", from_json)
 
 
 def busiest_window(times: list[float], window_seconds: float = 1800.0) -> int:

@@ -218,6 +218,8 @@ def test_spellings() -> None:
     assert spellings_of("plain") == {"plain"}
 
 
+@pytest.mark.fuzz
+@cases(100)
 @given(st.text(min_size=5, max_size=30), st.text(max_size=5), st.text(max_size=5))
 def test_what_base64_leaves_of_a_secret_stands_in_it_wherever_the_secret_does(
     secret: str, before: str, after: str

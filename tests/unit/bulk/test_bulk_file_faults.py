@@ -6,6 +6,7 @@ import builtins
 import gzip
 import importlib
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 ROWS = rows_of_people(3_000)
 
 
+@cache
+def intact(name: str) -> bytes:
+    return whole(name, ROWS)
+
+
 def source_of(folder: Any, name: str, content: bytes, **arguments: Any) -> FileSource:
     path = folder / name
     with path.fs.open(path.path, "wb") as file:
@@ -53,13 +59,13 @@ def read(source: FileSource) -> tuple[list[object], ChannelError | None]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_read(name: str, folder: Any) -> None:
-    assert list(source_of(folder, name, whole(name, ROWS))) == ROWS
+    assert list(source_of(folder, name, intact(name))) == ROWS
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_with_a_fault_is_told_by_its_name(name: str, fault: str, tmp_path: Path) -> None:
-    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, FAULTS[fault](whole(name, ROWS)))
+    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, FAULTS[fault](intact(name)))
     rows, error = read(source)
     if error is None:
         assert (name, fault) in SAYS_NOTHING or rows == ROWS
@@ -90,7 +96,7 @@ def test_a_file_of_another_format_is_told(kind: str, other: str, tmp_path: Path)
 def test_the_trouble_of_a_store_is_no_fault_of_the_file(
     name: str, trouble: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, whole(name, ROWS))
+    source = source_of(ObjectStoragePath(tmp_path.as_uri()), name, intact(name))
     raised, kind, words = TROUBLES[trouble]
     fail_the_store(monkeypatch, source.path.fs, raised, where=where)
     with pytest.raises(ChannelError, match=words) as caught:
@@ -105,7 +111,7 @@ def test_a_file_that_is_not_there_is_told_and_read_once_it_is(name: str, folder:
     source = FileSource(folder / name)
     with pytest.raises(ChannelError, match=f"{name} .*it does not exist"):
         list(source)
-    source_of(folder, name, whole(name, ROWS))
+    source_of(folder, name, intact(name))
     assert list(source) == ROWS
 
 
@@ -115,10 +121,10 @@ def test_a_file_that_is_written_to_while_it_is_read_is_told(
 ) -> None:
     monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 1_000)
     monkeypatch.setattr(text_files, "BLOCK_BYTES", 1_000)
-    source = source_of(folder, name, whole(name, ROWS))
+    source = source_of(folder, name, intact(name))
     rows = iter(source)
     next(rows)
-    content = whole(name, ROWS)
+    content = intact(name)
     with folder.fs.open((folder / name).path, "wb") as file:
         file.write(content[: len(content) // 2] if name.endswith("parquet") else content + content[-100:])
     with pytest.raises(ChannelError, match=f"{name} was changed while it was read") as caught:
@@ -230,7 +236,7 @@ def test_a_store_is_asked_for_large_pieces_and_for_none_twice(
     name: str, folder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 70_000)
-    source, content = source_of(folder, name, whole(name, ROWS)), whole(name, ROWS)
+    source, content = source_of(folder, name, intact(name)), intact(name)
     asked: list[tuple[int, int]] = []
     read = InputFile.read
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from support import markdown
-from support.token_service import busiest_window
+from support.token_service import busiest_window, parse_records_once
 from unit.tokens.test_token_day import Day
 
 from airflow_channel_provider.tokens import stages
@@ -15,9 +15,12 @@ SECTION = markdown.section(markdown.page("quota.md"), "## How soon a token is re
 
 
 @pytest.mark.parametrize("row", markdown.tables(SECTION)[0][1:], ids=lambda row: f"{row[0]} scopes")
-def test_a_simulated_day_costs_what_is_said(row: list[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_simulated_day_costs_what_is_said(
+    row: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The lines of a day take longer than the day.
     caplog.set_level(logging.ERROR, logger="airflow_channel_provider")
+    parse_records_once(monkeypatch)
     scopes, requests, most = int(row[0]), int(row[2]), int(row[3])
     assert row[1] == f"{stages.early_seconds(1800, scopes):.0f} s"
     day = Day(scopes, "first").run()

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.chat_service import ChatService, Page
 from support.extracted import Files
+from support.fuzzing import cases
 
 from airflow_channel_provider.exceptions import ChannelNotSentError, ChannelRequestError
 from airflow_channel_provider.extract.windows import Window
@@ -73,7 +74,8 @@ class KilledError(BaseException):
     """Ends a try in the middle."""
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.fuzz
+@cases(60)
 @given(
     st.integers(0, 10_000),
     st.sampled_from(ORDERS),

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import cases
 
 from airflow_channel_provider.messages import markup
 from airflow_channel_provider.messages.markdown import read_markdown
@@ -194,7 +195,8 @@ def values(blocks: list[dict[str, Any]], kind: str) -> list[str]:
 
 
 @pytest.mark.promise(name="messages")
-@settings(max_examples=400, deadline=None)
+@pytest.mark.fuzz
+@cases(400)
 @given(SOURCES)
 def test_no_character_of_the_source_is_markup_by_itself(source: str) -> None:
     for value in values(read_markdown(source).blocks, "text"):
@@ -212,7 +214,8 @@ def test_no_character_of_the_source_is_markup_by_itself(source: str) -> None:
         assert "&" not in ENTITY.sub("", value)
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.fuzz
+@cases(400)
 @given(st.lists(st.sampled_from(MARKS) | WORDS, max_size=40))
 def test_no_word_is_lost(pieces: list[str]) -> None:
     source = "".join(pieces)
@@ -220,7 +223,8 @@ def test_no_word_is_lost(pieces: list[str]) -> None:
     assert [word for word in re.findall(r"zq\d+", source) if word not in shown] == []
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.fuzz
+@cases(200)
 @given((st.text() | st.text(alphabet=":${}ab1-+&<>;")).filter(lambda source: WORD_JOINER not in source))
 def test_what_was_escaped_is_read_as_it_was(source: str) -> None:
     assert markup.plain(markup.bold(markup.escape(source))) == source

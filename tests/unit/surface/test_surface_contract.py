@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import cases
 
 from airflow_channel_provider import prepared_call, request_ids
 from airflow_channel_provider.contract.functions import lookup
@@ -184,7 +185,8 @@ def test_what_json_cannot_hold_is_refused_whatever_is_set(params: Any, message: 
     assert str(caught.value) == message
 
 
-@settings(deadline=None)
+@pytest.mark.fuzz
+@cases(100)
 @given(
     st.dictionaries(
         st.text() | st.integers(),

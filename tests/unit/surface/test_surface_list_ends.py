@@ -18,6 +18,8 @@ from airflow_channel_provider.operators.paged_read import PagedReadOperator
 
 COUNTS = (0, 1, 99, 100, 101, 500, 1_001)
 PAGE_SIZES = (1, 100, 500)
+LONGEST = ("listActiveOAuthManagerTargets", "searchManagers")
+"""These are read in hundreds of pages, one of each kind of cursor; the others run in the same loop."""
 ITEMS = [{"id": f"thing-{number:04d}"} for number in range(max(COUNTS))]
 CONTEXT: Any = {"ti": SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1)}
 
@@ -47,6 +49,8 @@ def test_a_list_is_read_to_its_end(doors: Any, method: str, has_next: bool) -> N
     for count in COUNTS:
         lists.items = ITEMS[:count]
         for page_size in PAGE_SIZES:
+            if page_size == 1 and count > 101 and not is_whole and method not in LONGEST:
+                continue
             lists.limits = []
             handed, returned = read(hook, method, page_size)
             assert handed == returned == lists.items, (count, page_size)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from support.bucket_in_memory import BucketInMemory
 from support.fuzzing import THOROUGH
-from support.token_service import Answer, ParsedOnceStore, TokenService, busiest_window
+from support.token_service import Answer, ParsedOnceStore, TokenService, busiest_window, parse_records_once
 
 from airflow_channel_provider.exceptions import ChannelTokenQuotaError
 from airflow_channel_provider.tokens.manager import TokenManager
@@ -24,8 +24,9 @@ DAY_SECONDS = 86_400
 @pytest.fixture(autouse=True)
 def _brief(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of token requests: none has a line in the log, and the record holds the last ten."""
-    caplog.set_level(logging.WARNING, "airflow_channel_provider")
+    caplog.set_level(logging.ERROR, "airflow_channel_provider")
     monkeypatch.setattr("airflow_channel_provider.tokens.record.KEPT_ROWS", 10)
+    parse_records_once(monkeypatch)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import cases
 from support.token_service import TokenService
 
 from airflow_channel_provider.exceptions import (
@@ -65,6 +66,8 @@ def test_long_names_are_cut() -> None:
 JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=20)
 
 
+@pytest.mark.fuzz
+@cases(100)
 @given(st.lists(JSON | st.lists(JSON, max_size=10)))
 def test_rows_of_somebody_else_are_left_out_and_break_nothing(found: list[Any]) -> None:
     record = AppRecord.from_json({**AppRecord().to_json(), "history": found})

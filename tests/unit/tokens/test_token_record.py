@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzzing import cases
 
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.record import FORMAT, AppRecord, Failure, Lease, TokenFacts
@@ -50,6 +51,8 @@ def test_a_document_of_another_format_or_shape_is_no_document(change: dict[str, 
     assert AppRecord.from_json({**FULL.to_json(), **change}) is None
 
 
+@pytest.mark.fuzz
+@cases(100)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
