@@ -2,29 +2,69 @@
 The demo's own Airflow home: its settings, its metadata database, its directories.
 
 Invariant: a run starts from an empty, migrated database, empty logs and an empty token store, with keys that no run
-had before. The migrated, empty database is kept beside the live one: that makes a second run quick.
+had before.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from contextlib import closing
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.demo.environment import USER, Keys, airflow_environment, api_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class DemoSetupError(Exception):
     """The demo could not be started; the message says what to look at."""
+
+
+def migrated_database() -> Path:
+    """
+    Return the empty database of this environment's Airflow, to be copied: a copy takes no time, a migration seconds.
+
+    It is made at the first call, and stays in the environment.
+
+    :raises DemoSetupError: it could not be made.
+    """
+    made = Path(sys.prefix, f"airflow-{version('apache-airflow')}.db")
+    with Path(sys.prefix, "airflow-db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
+                database = Path(folder, "airflow.db")
+                settings = {"DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}"}
+                _migrate(Path(folder), airflow_environment(Path(folder), settings))
+                with closing(sqlite3.connect(database)) as connection:
+                    # To get one file that can be copied, the write-ahead log is moved into the database.
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                database.replace(made)
+    return made
+
+
+def _migrate(home: Path, environment: dict[str, str]) -> None:
+    migrated = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment,
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if migrated.returncode:
+        raise DemoSetupError(f"the metadata database could not be made:\n{migrated.stdout}{migrated.stderr}")
 
 
 class AirflowHome:
@@ -62,7 +102,6 @@ class AirflowHome:
         self._passwords_file = path / "passwords.json"
         self.warehouse = path / "warehouse.db"
         self.dead_letters = path / "dead_letters"
-        self._pristine = path / f"pristine-{version('apache-airflow')}.db"
         self._keys = Keys()
 
     @property
@@ -99,9 +138,10 @@ class AirflowHome:
         self.warehouse.unlink(missing_ok=True)
         shutil.rmtree(self.dead_letters, ignore_errors=True)
         if self._database_url:
-            self._migrate()
+            _migrate(self.path, self.environment())
         else:
-            self._copy_database()
+            self._remove_database()
+            shutil.copyfile(migrated_database(), self.database)
         self._passwords_file.write_text(json.dumps(self.passwords), encoding="utf-8")
         self._passwords_file.chmod(0o600)
 
@@ -109,33 +149,6 @@ class AirflowHome:
         """Empty the token store."""
         for path in self.tokens.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _copy_database(self) -> None:
-        self._remove_database()
-        if not self._pristine.exists():
-            self._migrate()
-            with sqlite3.connect(self.database) as connection:
-                # To get one file that can be copied, the write-ahead log is moved into the database.
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.close()
-            self.database.replace(self._pristine)
-            self._remove_database()
-        shutil.copyfile(self._pristine, self.database)
-
-    def _migrate(self) -> None:
-        output = self.output / "migrate.log"
-        with output.open("wb") as stream:
-            migrated = subprocess.run(
-                [sys.executable, "-m", "airflow", "db", "migrate"],
-                env=self.environment(),
-                cwd=self.path,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                check=False,
-            )
-        if migrated.returncode:
-            raise DemoSetupError(f"the metadata database could not be made; see {output}")
 
     def _remove_database(self) -> None:
         for name in ("airflow.db", "airflow.db-wal", "airflow.db-shm"):
