@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.example_runs import airflow_environment, connections, run_dags
+from support.example_runs import MOST_SECONDS, airflow_environment, connections, run_dags
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorProcess
+
+pytestmark = pytest.mark.timeout(MOST_SECONDS)
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-4f6d0b1c"

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__
-from support.example_runs import NEED_A_SCHEDULER, airflow_environment, connections, run_dags
+from support.example_runs import MOST_SECONDS, NEED_A_SCHEDULER, airflow_environment, connections, run_dags
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorProcess
+
+pytestmark = pytest.mark.timeout(MOST_SECONDS)
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "dags_examples"
