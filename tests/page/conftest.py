@@ -11,7 +11,7 @@ from integration.conftest import servers, shared
 __all__ = ["servers", "shared"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site() -> Iterator[Any]:
     """Airflow's api-server, and a session of each of its users."""
     from support.site import site

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(900)
 
-COMMANDS = 200
+COMMANDS = int(os.environ.get("COMMAND_BURST") or 60)
 SERVER = """
 import sys, uvicorn
 from airflow_channel_provider.plugins.channel_talk import application

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.airflow_api import migrate
 from support.airflow_features import PLUGIN_ROUTES, leave_out_unless
 
 leave_out_unless(*PLUGIN_ROUTES)
@@ -60,8 +59,7 @@ def site() -> Iterator[Site]:
         warnings.simplefilter("ignore")
         for name, value in SETTINGS.items():
             patch.setenv(name, value)
-        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-        subprocess.run(migrate, check=True, capture_output=True)
+        migrate()
         from airflow.api_fastapi.app import create_app, get_auth_manager
         from starlette.testclient import TestClient
 
