@@ -80,7 +80,7 @@ def refuse_foreign(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def own_airflow_home() -> None:
-    """Point Airflow to an empty home before anything imports it."""
+    """Point Airflow to an empty home before anything imports it; TEST_DATABASE_URL names an empty database for it."""
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     home = tempfile.mkdtemp(prefix="airflow-home-")
@@ -93,6 +93,8 @@ def own_airflow_home() -> None:
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         }
     )
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
 
 
 own_airflow_home()

@@ -11,6 +11,7 @@ from airflow.models.asset import AssetEvent, AssetModel
 from sqlalchemy import String, cast, select, update
 
 from airflow_channel_provider.inbound.webhooks import WebhookEvent, asset_uri
+from airflow_channel_provider.plugins._locks import wait_for_turn
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -44,13 +45,8 @@ def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:
     uri = asset_uri(event.channel_id, event.name)
     count = 0
     for asset in session.scalars(select(AssetModel).where(AssetModel.uri == uri)).all():
-        # Deliveries of the same event wait here for each other, on every server and in every database.
-        session.execute(
-            update(AssetModel)
-            .where(AssetModel.id == asset.id)
-            .values(updated_at=AssetModel.updated_at)
-            .execution_options(synchronize_session=False)
-        )
+        row = update(AssetModel).where(AssetModel.id == asset.id).values(updated_at=AssetModel.updated_at)
+        wait_for_turn(session, f"channel_talk event {event.delivery}", row)
         if not _is_known(session, asset.id, event.delivery, now):
             count += _add(session, asset, event)
     return count

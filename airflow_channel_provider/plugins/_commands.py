@@ -1,8 +1,8 @@
 """
 Runs the commands that DAGs declare: who asks, with what, and the one run that comes of it.
 
-Everything happens in one transaction of the metadata database. Calls of one DAG wait for each other on its row, on
-every server and in every database, so that a call that is sent again finds the run of the first one.
+Everything happens in one transaction of the metadata database. Calls that are the same wait for each other, on every
+server, so that one that is sent again finds the run of the first one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sqlalchemy import String, cast, or_, select, update
 from airflow_channel_provider.inbound import commands
 from airflow_channel_provider.inbound.function_call import text_of
 from airflow_channel_provider.links import run_url
+from airflow_channel_provider.plugins._locks import wait_for_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,13 +189,8 @@ def _start(
     session: Session, command: Command, call: FunctionCall, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     dag, name = command.dag, command.declaration.name
-    # Calls of this DAG wait here for each other.
-    session.execute(
-        update(DagModel)
-        .where(DagModel.dag_id == dag.dag_id)
-        .values(fileloc=DagModel.fileloc)
-        .execution_options(synchronize_session=False)
-    )
+    row = update(DagModel).where(DagModel.dag_id == dag.dag_id).values(fileloc=DagModel.fileloc)
+    wait_for_turn(session, f"channel_talk command {dag.dag_id} {call.digest}", row)
     now = datetime.now(timezone.utc)
     prefix = f"{commands.RUN_ID}{call.digest[:24]}__"
     known = session.execute(

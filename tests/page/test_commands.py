@@ -9,8 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import command_dags
-from support.function_calls import KEY, body_of, command, put
+from support.function_calls import KEY, ROUTE, body_of, command, put
+from support.fuzzing import cases
+
+from airflow_channel_provider.contract.signing import signature_of, signing_key_of
 
 if TYPE_CHECKING:
     from support.site import Site
@@ -107,6 +112,35 @@ def test_its_functions_are_those_that_the_commands_name(site: Site) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- a run
+
+
+@pytest.mark.fuzz
+@pytest.mark.promise(name="commands")
+@given(
+    place=st.integers(min_value=0),
+    bit=st.integers(0, 7),
+    what=st.sampled_from(["body", "signature", "no signature", "verb", "in the query"]),
+)
+@cases(40)
+def test_one_bit_that_is_wrong_starts_nothing(site: Site, place: int, bit: int, what: str) -> None:
+    body = command(REPORT, days="3")
+    signature = signature_of(signing_key_of(KEY), body)
+    headers, verb, params = {"X-Signature": signature}, "PUT", {}
+    if what == "body":
+        at = place % len(body)
+        body = body[:at] + bytes([body[at] ^ 1 << bit]) + body[at + 1 :]
+    elif what == "signature":
+        at = place % len(signature)
+        headers = {
+            "X-Signature": signature[:at] + ("A" if signature[at] != "A" else "B") + signature[at + 1 :]
+        }
+    elif what == "verb":
+        verb = ["POST", "PATCH", "GET", "DELETE"][place % 4]
+    else:
+        headers, params = {}, {"x-signature": signature} if what == "in the query" else {}
+    answer = site.anonymous.request(verb, ROUTE, content=body, headers=headers, params=params)
+    assert answer.status_code == (405 if what == "verb" else 401)
+    assert runs() == []
 
 
 def test_a_command_starts_a_run(site: Site, caplog: pytest.LogCaptureFixture) -> None:

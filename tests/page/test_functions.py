@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import sqlite3
 from typing import Any
@@ -18,6 +19,15 @@ from airflow_channel_provider.contract.signing import signature_of, signing_key_
 from airflow_channel_provider.plugins._gate import MAX_BODY_BYTES
 
 DISCOVERY = "extension.core.function.getFunctions"
+ELSEWHERE = (
+    "/channel-talk/",
+    "/channel-talk/api/quota",
+    "/api/v2/dags",
+    "/api/v2/connections",
+    "/api/v2/connections/app",
+    "/api/v2/variables",
+    "/api/v2/monitor/health",
+)
 OTHER_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2
 
 
@@ -99,6 +109,63 @@ def test_the_signature_opens_nothing_else(site: Site) -> None:
 
 
 @pytest.mark.promise(name="commands")
+@pytest.mark.parametrize("role", [None, "viewer", "op", "admin"])
+def test_neither_signature_nor_token_changes_what_a_person_gets_elsewhere(
+    site: Site, monkeypatch: pytest.MonkeyPatch, role: str | None
+) -> None:
+    token = "a-webhook-token-of-these-tests"
+    fields = {"conn_type": "channel_talk", "extra": {"signing_secret": KEY, "webhook_token": token}}
+    monkeypatch.setenv("AIRFLOW_CONN_APP", json.dumps(fields))
+    body = body_of(DISCOVERY)
+    proof = {"X-Signature": signature_of(signing_key_of(KEY), body)}
+    client = site.as_(role) if role else site.anonymous
+    found = []
+    for verb in ("GET", "PUT", "POST", "PATCH", "DELETE"):
+        for path in ELSEWHERE:
+            without, with_proof = (
+                client.request(verb, f"{BASE}{path}", content=body, headers=headers, params=params)
+                for headers, params in (({}, {}), (proof, {"token": token}))
+            )
+            assert (without.status_code, without.headers.get("content-type")) == (
+                with_proof.status_code,
+                with_proof.headers.get("content-type"),
+            )
+            found.append(without.status_code)
+    assert {401} <= set(found) if role is None else 200 in found
+
+
+@pytest.mark.promise(name="commands")
+@pytest.mark.parametrize("conn_id", ["app", "keyless", "broken", "nowhere"])
+@pytest.mark.parametrize("kind", ["signature", "token"])
+def test_a_refusal_takes_one_comparison_whatever_is_wrong(
+    site: Site, monkeypatch: pytest.MonkeyPatch, conn_id: str, kind: str
+) -> None:
+    body = body_of(DISCOVERY)
+    good = signature_of(signing_key_of(KEY), body)
+    compared: list[tuple[int, int]] = []
+
+    def compare(left: Any, right: Any) -> bool:
+        compared.append((len(left), len(right)))
+        return original(left, right)
+
+    original = hmac.compare_digest
+    for tried in ("", "x" * len(good), good[:-2] + "x=", good[:-1]):
+        compared.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(hmac, "compare_digest", compare)
+            if kind == "signature":
+                answer = put(
+                    site.anonymous, body, route=ROUTE.replace("app", conn_id), **{"X-Signature": tried}
+                )
+            else:
+                route = f"{BASE}/channel-talk/webhooks/{conn_id}"
+                answer = site.anonymous.post(route, params={"token": tried}, content=body)
+        assert answer.status_code == 401
+        # What is expected has the same length for every connection, and so takes the same time.
+        assert compared == [(44, len(tried)) if kind == "signature" else (32, 32)]
+
+
+@pytest.mark.promise(name="commands")
 def test_a_call_for_another_channel_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {"signing_secret": KEY, "channel_id": "ch-2"}
     fields = {"conn_type": "channel_talk", "password": "a-secret-of-these-tests", "extra": extra}
@@ -165,20 +232,29 @@ METHODS = st.sampled_from(
         VALUES | st.fixed_dictionaries({"chat": VALUES, "input": VALUES, "trigger": VALUES}),
         VALUES | st.fixed_dictionaries({"caller": VALUES, "channel": VALUES}),
     ),
+    padding=st.sampled_from([0, 0, 0, MAX_BODY_BYTES // 2, MAX_BODY_BYTES + 1]),
     signed=st.booleans(),
     verb=st.sampled_from(["PUT", "PUT", "PUT", "POST", "GET", "DELETE", "PATCH"]),
     header=st.binary(max_size=50).map(lambda raw: bytes(b for b in raw if b >= 32 and b != 127)),
     kind=st.sampled_from(["application/json", "text/plain; charset=utf-16", "multipart/form-data", ""]),
+    encoding=st.sampled_from(["", "gzip", "br", "identity, deflate"]),
 )
 @cases(60)
 def test_whatever_is_sent_is_answered(
-    site: Site, body: bytes, signed: bool, verb: str, header: bytes, kind: str
+    site: Site, body: bytes, padding: int, signed: bool, verb: str, header: bytes, kind: str, encoding: str
 ) -> None:
+    body += b" " * padding
     signature = signature_of(signing_key_of(KEY), body).encode() if signed else header
-    headers = {b"X-Signature": signature, b"Content-Type": kind.encode()}
+    headers = {
+        b"X-Signature": signature,
+        b"Content-Type": kind.encode(),
+        b"Content-Encoding": encoding.encode(),
+    }
     answer = site.anonymous.request(verb, ROUTE, content=body, headers=headers)
     if verb != "PUT":
         assert answer.status_code == 405
+    elif len(body) > MAX_BODY_BYTES:
+        assert answer.status_code == 413
     elif not signed:
         assert (answer.status_code, answer.json()) == (401, {"detail": "Unauthorized"})
     else:

@@ -226,6 +226,7 @@ WEBHOOKS = st.builds(
 @pytest.mark.fuzz
 @given(
     body=st.binary(max_size=60) | WEBHOOKS,
+    padding=st.sampled_from([0, 0, 0, MAX_BODY_BYTES // 2, MAX_BODY_BYTES + 1]),
     is_known=st.booleans(),
     verb=st.sampled_from(["POST", "POST", "POST", "PUT", "GET", "DELETE", "PATCH"]),
     query=st.binary(max_size=40).map(lambda raw: quote(raw, safe="=&;%+")),
@@ -238,6 +239,7 @@ def test_whatever_is_sent_is_answered_and_stored_only_with_the_token(
     site: Site,
     asset: int,
     body: bytes,
+    padding: int,
     is_known: bool,
     verb: str,
     query: str,
@@ -246,14 +248,17 @@ def test_whatever_is_sent_is_answered_and_stored_only_with_the_token(
     encoding: str,
 ) -> None:
     before = events(asset)
+    body += b" " * padding
     address = f"{ROUTE}?token={TOKEN}" if is_known else f"{ROUTE}?{query}"
     headers = {b"Content-Type": kind.encode(), b"Content-Encoding": encoding.encode(), b"X-Any": header}
     answer = site.anonymous.request(verb, address, content=body, headers=headers)
     if verb != "POST":
         assert answer.status_code == 405
+    elif len(body) > MAX_BODY_BYTES:
+        assert answer.status_code == 413
     elif is_known:
         assert answer.status_code in (200, 400)
     else:
         assert (answer.status_code, answer.json()) == (401, {"detail": "Unauthorized"})
-    if verb != "POST" or not is_known:
+    if answer.status_code != 200:
         assert events(asset) == before
