@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -75,6 +75,9 @@ test-watchers: setup ## 50 watched assets in one triggerer, which is killed 20 t
 
 test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go to .ui/screenshots
 	@$(STEP) "UI tests" $(BIN)/python -m pytest tests/ui
+
+test-burst: setup ## 2,000 webhooks and 200 commands in a burst, in which the api-server is killed twice
+	@BURST=2000 $(STEP) "burst" $(BIN)/python -m pytest tests/system/test_bursting.py -s
 
 test-bulk: setup ## Bulk tasks at full size, killed on the way, on a real Airflow; and timed beside mapped tasks
 	@BULK_ITEMS=50000 BULK_ROWS=300000 $(BIN)/python -m pytest tests/system/test_bulk.py -s

@@ -1,7 +1,7 @@
 """
 What a webhook and a command cost on a real api-server, with SQLite and with PostgreSQL, beside a run that is started by
 Airflow's own trigger route, with one sender and with many; and whether the time of a refusal says how much of a token
-was right.
+or of a signature was right.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import requests
+from support import function_calls
 from support.burst import SENDERS, Burst, command, webhook
 from support.servers import PostgresServer
 
+from airflow_channel_provider.contract.signing import SIGNATURE_HEADER, signature_of, signing_key_of
 from tools.demo.airflow_home import AirflowHome
 from tools.demo.connections import INBOUND_CONNECTION
 from tools.demo.local_airflow import LocalAirflow
@@ -28,6 +31,13 @@ COUNT = 240
 REFUSALS = 300
 PARTS = 4
 OWN = "Airflow's trigger route"
+WRONG: dict[str, Callable[[str], str]] = {
+    "nothing right": lambda right: "x" * len(right),
+    # Of a signature, the last one is padding.
+    "all but one character": lambda right: right[:-2] + ("x" if right[-2] != "x" else "y") + right[-1],
+    "too short": lambda right: right[:-1],
+    "empty": lambda right: "",
+}
 
 
 class Measured(LocalAirflow):
@@ -83,25 +93,30 @@ def compared(measured: Measured, senders: int, *, is_sqlite: bool) -> None:
         )
 
 
+def status_of(url: str, body: bytes, headers: dict[str, str], session: requests.Session, number: int) -> int:
+    return session.put(url, data=body, headers=headers, timeout=30).status_code
+
+
 def refusals(measured: Measured) -> None:
     """Measure refusals, the kinds by turns, since the machine's speed varies."""
-    right = measured.canaries.webhook_token
-    wrong = {
-        "nothing right": "x" * len(right),
-        "all but the last character": right[:-1] + ("x" if right[-1] != "x" else "y"),
-        "too short": right[:-1],
-        "empty": "",
-    }
+    url, body = measured.home.api_url, function_calls.body_of("airflow.run.by_command")
+    calls = f"{url}/channel-talk/functions/{INBOUND_CONNECTION}"
+    token = measured.canaries.webhook_token
+    signature = signature_of(signing_key_of(measured.canaries.signing_key), body)
+    wrong: dict[str, Callable[[requests.Session, int], int]] = {}
+    for kind, change in WRONG.items():
+        wrong[f"token: {kind}"] = webhook(url, INBOUND_CONNECTION, change(token))
+        headers = {SIGNATURE_HEADER: change(signature)}
+        wrong[f"signature: {kind}"] = partial(status_of, calls, body, headers)
     took: dict[str, list[float]] = {kind: [] for kind in wrong}
     with requests.Session() as session:
         session.trust_env = False
         for _ in range(REFUSALS):
-            for kind, token in wrong.items():
-                send = webhook(measured.home.api_url, INBOUND_CONNECTION, token)
+            for kind, send in wrong.items():
                 started = time.perf_counter()
                 assert send(session, 1) == requests.codes.unauthorized
                 took[kind].append(time.perf_counter() - started)
-    print(f"{REFUSALS} refusals of each kind, by what is right in the token")
+    print(f"{REFUSALS} refusals of each kind, by what is right in the proof")
     for kind, seconds in took.items():
         quarter, half, three = statistics.quantiles(seconds, n=4)
         print(f"  {kind:<34}{milliseconds(half)} median{milliseconds(three - quarter)} between the quartiles")
