@@ -82,6 +82,10 @@ def answer(session: Session, settings: EndpointSettings, call: FunctionCall) -> 
     # Airflow's scheduler looks now and then for questions whose time is over; its own form takes an answer until then.
     if ti.trigger_timeout is not None and ti.trigger_timeout <= datetime.now(timezone.utc):
         return _said(call, "its time is over", "This question is over: nobody has answered in time.")
+    if named.option not in detail.options:  # Airflow 3.1 takes any
+        return _said(call, "it has no such option", "This question has no such answer.")
+    # Airflow 3.1 finds the question only where it loads it with the task instance.
+    session.expire(ti, ["hitl_detail"])
     try:
         _respond(session, named, _Manager(me, people[me]))
     except HTTPException as error:

@@ -140,7 +140,7 @@ def test_the_assigned_manager_answers_once_and_is_in_the_audit_log(site: Site, a
         ({"map_index": 3}, "This question is not there any more."),
         ({"map_index": "x"}, "This question is not there any more."),
         ({"run_id": ""}, "This question is not there any more."),
-        ({"option": "Burn"}, "Airflow refused the answer: "),
+        ({"option": "Burn"}, "This question has no such answer."),
     ],
 )
 def test_another_person_or_question_is_refused_in_words(
