@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.airflow_features import PLUGIN_PAGES, has
 from support.function_calls import KEY, ROUTE, body_of, put
 from support.fuzzing import cases
 from support.site import BASE, Site
@@ -106,6 +107,11 @@ def test_the_signature_opens_nothing_else(site: Site) -> None:
             assert answer.status_code in (401, 404, 405)
     for verb in ("GET", "POST", "PATCH", "DELETE", "OPTIONS", "HEAD"):
         assert site.anonymous.request(verb, ROUTE, headers=headers).status_code == 405
+
+
+def test_an_airflow_without_pages_of_plugins_serves_none(site: Site) -> None:
+    answer = site.as_("admin").get(f"{BASE}/channel-talk/")
+    assert answer.status_code == (200 if has(PLUGIN_PAGES[0]) else 404)
 
 
 @pytest.mark.promise(name="commands")

@@ -64,14 +64,16 @@ def test_address_in_the_menu_is_relative_and_leads_to_the_application() -> None:
     assert (view["destination"], view["category"]) == ("nav", "browse")
 
 
-def test_airflow_without_pages_of_plugins_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Older:
-        name: str
-
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.AirflowPlugin", Older)
+@pytest.mark.parametrize("has_routes", [False, True], ids=["Airflow 2", "Airflow 3.0"])
+def test_airflow_without_pages_of_plugins_gets_none(
+    monkeypatch: pytest.MonkeyPatch, has_routes: bool
+) -> None:
+    older: Any = type("Older", (), {"fastapi_apps": []} if has_routes else {})
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.AirflowPlugin", older)
     try:
         plugin: Any = importlib.reload(channel_talk).ChannelTalkPlugin
-        assert (plugin.fastapi_apps, plugin.external_views) == ([], [])
+        assert [served["url_prefix"] for served in plugin.fastapi_apps] == ["/channel-talk"] * has_routes
+        assert plugin.external_views == []
     finally:
         monkeypatch.undo()
         importlib.reload(channel_talk)
