@@ -17,13 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from support.servers import RedisServer
+
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorProcess
 from tools.demo.airflow_home import AirflowHome
 from tools.demo.local_airflow import LocalAirflow
 from tools.demo.ports import free_port
 from tools.demo.progress import Progress
 from tools.demo.supervised import Command
-from tools.fleet.servers import Redis
 
 FOLDER = Path(__file__).parent
 ROUNDS = 2
@@ -79,9 +80,7 @@ class Airflow(LocalAirflow):
 
     def prepare(self) -> None:
         self.home.emulator_url = self.emulator.url
-        redis = Redis(self.components, self.home.output)
-        redis.start()
-        self.home.broker_url = redis.url(0)
+        self.home.broker_url = self._stack.enter_context(RedisServer(password="a-password")).url(0)
         self.add_connections()
         self.wait_for(DAG_ID)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fleet.conftest import CALLS, MESSAGES, show
-from tools.fleet.deployment import CHANNELS, REDIS_STORE, WORKERS, Deployment
-from tools.fleet.outcome import Outcome
-from tools.fleet.run import Run
+from fleet.deployment import CHANNELS, REDIS_STORE, WORKERS, Deployment
+from fleet.outcome import Outcome
+from fleet.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from fleet.conftest import CALLS, MESSAGES, show
-from tools.fleet.deployment import CHANNELS, REDIS_STORE, Deployment
-from tools.fleet.outcome import Outcome
-from tools.fleet.run import Run
+from fleet.deployment import CHANNELS, REDIS_STORE, Deployment
+from fleet.outcome import Outcome
+from fleet.run import Run
 
 REFUSED = "channel:ch-1"
 TOKEN_SECONDS = 8.0

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fleet.conftest import FEWER_CALLS as CALLS
+from fleet.conftest import FEWER_MESSAGES as MESSAGES
 from fleet.conftest import show
-from tools.fleet.deployment import CHANNELS, Deployment
-from tools.fleet.outcome import Outcome
-from tools.fleet.run import Run
+from fleet.deployment import CHANNELS, Deployment
+from fleet.outcome import Outcome
+from fleet.run import Run
 
 if TYPE_CHECKING:
     from support.s3_server import S3Server
 
-CALLS, MESSAGES = 60, 6
 BUCKET, CONN_ID = "tokens", "fleet_s3"
 
 

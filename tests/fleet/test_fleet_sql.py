@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from fleet.conftest import FEWER_CALLS as CALLS
+from fleet.conftest import FEWER_MESSAGES as MESSAGES
 from fleet.conftest import show
-from tools.fleet.deployment import CHANNELS, SQL_STORE, WORKERS, Deployment
-from tools.fleet.outcome import Outcome
-from tools.fleet.run import Run
-
-CALLS, MESSAGES = 60, 6
+from fleet.deployment import CHANNELS, SQL_STORE, WORKERS, Deployment
+from fleet.outcome import Outcome
+from fleet.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -153,15 +153,22 @@ class Server:
 
 class RedisServer(Server):
     """
-    :param append_only: keep the data over a crash.
     :param settings: more of its settings, as on its command line.
+    :param append_only: keep the data over a crash.
+    :param password: that it wants; none by default.
     """
 
-    def __init__(self, *settings: str, append_only: bool = True) -> None:
+    def __init__(self, *settings: str, append_only: bool = True, password: str = "") -> None:
         super().__init__()
+        self.password = password
         self._program = program("redis-server", server="redis", package="redis-server")
         keep = "yes" if append_only else "no"
         self._settings = ["--save", "", "--appendonly", keep, "--appendfsync", "always", *settings]
+        self._settings += ["--requirepass", password] if password else []
+
+    def url(self, database: int) -> str:
+        """Return the address of one of its databases, with the password."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def command(self) -> list[str]:
         where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
@@ -207,6 +214,13 @@ class PostgresServer(Server):
         # The SQLAlchemy of Airflow < 3.1 does not know psycopg.
         driver = "psycopg2" if sqlalchemy.__version__.startswith("1.") else "psycopg"
         return f"postgresql+{driver}://postgres@127.0.0.1:{self.port}/postgres"
+
+    def create(self, database: str) -> None:
+        """Create a database, beside the one that there is."""
+        import psycopg
+
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user={self.user}", autocommit=True) as session:
+            session.execute(f"CREATE DATABASE {database}".encode())
 
     def command(self) -> list[str]:
         settings = [text for name, value in self._settings.items() for text in ("-c", f"{name}={value}")]

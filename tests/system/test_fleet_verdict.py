@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from tools.fleet.outcome import FleetTask, Outcome
-from tools.fleet.report import report
+from fleet.outcome import FleetTask, Outcome
+from fleet.report import report
 
 TASK = FleetTask("d", "call", 0, state="success", host="worker-1", tries=1, seconds=1.25)
 

@@ -16,7 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from support.servers import PostgresServer, RedisServer
+
 from airflow_channel_provider.emulator import EmulatorProcess
+from fleet.hosts import Host
+from fleet.settings import AIRFLOW_DATABASE, REDIS_DATABASE_OF_TOKENS, TOKENS_DATABASE, fleet_settings
 from tools.demo.airflow_home import DemoSetupError
 from tools.demo.components import COMMANDS
 from tools.demo.environment import USER, Keys
@@ -25,9 +29,6 @@ from tools.demo.ports import free_port
 from tools.demo.rest import AirflowRest
 from tools.demo.supervised import SupervisedProcesses
 from tools.demo.waits import wait_until_there
-from tools.fleet.hosts import Host
-from tools.fleet.servers import Postgres, Redis
-from tools.fleet.settings import STORE_DATABASE, fleet_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,11 +72,10 @@ class Deployment:
     def __init__(self, options: Options, progress: Progress) -> None:
         self.options = options
         self.progress = progress
-        self.servers = SupervisedProcesses()
         self.components = SupervisedProcesses()
         self.workers = SupervisedProcesses()
-        self.redis = Redis(self.servers, options.home / "redis")
-        self.postgres = Postgres(self.servers, options.home / "postgres")
+        self.redis = RedisServer("--appendfsync", "everysec", password=secrets.token_urlsafe(18))
+        self.postgres = PostgresServer(max_connections=200)
         self.hosts: dict[str, Host] = {}
         self._stores: dict[str, str] = {}
         self._stack = ExitStack()
@@ -99,12 +99,11 @@ class Deployment:
     def _start(self) -> None:
         home = self.options.home
         self._stack.enter_context(alone_in(home))
-        for directory in ("hosts", "redis"):
-            shutil.rmtree(home / directory, ignore_errors=True)
-        self._stack.callback(self.postgres.remove)
-        self._stack.enter_context(self.servers)
-        self.redis.start()
-        self.postgres.start()
+        shutil.rmtree(home / "hosts", ignore_errors=True)
+        self._stack.enter_context(self.redis)
+        self._stack.enter_context(self.postgres)
+        for database in (AIRFLOW_DATABASE, TOKENS_DATABASE):
+            self.postgres.create(database)
         self.progress.step("Redis and PostgreSQL are up")
         secrets_of_apps = {app: secrets.token_hex(16) for app in self.options.apps}
         apps = [{"app_id": a, "secret": s, "channels": list(CHANNELS)} for a, s in secrets_of_apps.items()]
@@ -208,7 +207,7 @@ class Deployment:
         )
 
     def _check(self) -> None:
-        for processes in (self.servers, self.components, self.workers):
+        for processes in (self.components, self.workers):
             processes.check()
 
     def _new_host(self, name: str, settings: dict[str, str]) -> Host:
@@ -226,7 +225,7 @@ class Deployment:
         return ", ".join(sorted(wanted - set(self.rest.dags()))) or None
 
     def _add_connections(self, secrets_of_apps: dict[str, str]) -> None:
-        emulator, database = urlsplit(self.emulator.url), urlsplit(self.postgres.url())
+        emulator = urlsplit(self.emulator.url)
         for app, secret in secrets_of_apps.items():
             self.rest.add_connection(
                 {
@@ -246,17 +245,16 @@ class Deployment:
                 "host": "127.0.0.1",
                 "port": self.redis.port,
                 "password": self.redis.password,
-                "extra": json.dumps({"db": STORE_DATABASE}),
+                "extra": json.dumps({"db": REDIS_DATABASE_OF_TOKENS}),
             }
         )
         self.rest.add_connection(
             {
                 "connection_id": SQL_CONN_ID,
                 "conn_type": "postgres",
-                "host": database.hostname,
-                "port": database.port,
-                "login": database.username,
-                "password": database.password,
-                "schema": self.postgres.STORE_DATABASE,
+                "host": "127.0.0.1",
+                "port": self.postgres.port,
+                "login": self.postgres.user,
+                "schema": TOKENS_DATABASE,
             }
         )

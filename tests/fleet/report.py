@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tools.fleet.outcome import FleetTask, Outcome
+    from fleet.outcome import FleetTask, Outcome
 
 ALIGNED = {str: "<", int: ">", float: ">"}
 

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tools.fleet.outcome import FleetTask, Outcome
+from fleet.outcome import FleetTask, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.fleet.deployment import Deployment
+    from fleet.deployment import Deployment
 
 JSON = Any
 JSONObject = dict[str, Any]
