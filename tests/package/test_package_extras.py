@@ -44,14 +44,10 @@ ChannelTalkHook()
 def plain(
     built: Built, airflow: AirflowVersion, tmp_path_factory: pytest.TempPathFactory
 ) -> PythonEnvironment:
-    """The wheel without any extra."""
-    return installed(built, airflow, tmp_path_factory.mktemp("plain"), "")
-
-
-def installed(built: Built, airflow: AirflowVersion, folder: Path, extra: str) -> PythonEnvironment:
-    environment = PythonEnvironment(folder / "venv")
+    """The wheel without any extra; what an extra brings is there for one test."""
+    environment = PythonEnvironment(tmp_path_factory.mktemp("plain") / "venv")
     environment.make(pythons.nearest(airflow.python)[1])
-    environment.install(f"{built.wheel}{extra}", "--constraint", str(airflow.pins))
+    environment.install(str(built.wheel), "--constraint", str(airflow.pins))
     return environment
 
 
@@ -71,6 +67,9 @@ def test_extra_brings_what_it_is_for(
     if extra not in COMES_ANYWAY:
         without = plain.run(["-c", USED[extra]], cwd=tmp_path)
         assert re.search(r"ModuleNotFoundError|ImportError", without.stderr), without.stderr
-    environment = installed(built, airflow, tmp_path, f"[{extra}]")
-    done = environment.run(["-c", SURFACE + USED[extra]], cwd=tmp_path)
+    before = tmp_path / "before.txt"
+    before.write_text(plain.packages())
+    plain.install(f"{built.wheel}[{extra}]", "--constraint", str(airflow.pins))
+    done = plain.run(["-c", SURFACE + USED[extra]], cwd=tmp_path)
+    plain.sync(before)
     assert done.returncode == 0, done.stderr

@@ -40,7 +40,7 @@ def mypy(user: PythonEnvironment, *files: Path) -> dict[Path, set[int]]:
     done = subprocess.run(
         [*command, "--python-executable", str(user.python), *map(str, files)],
         cwd=folder,
-        env={"PATH": "", "MYPY_CACHE_DIR": str(folder / "mypy-cache")},
+        env={"PATH": "", "MYPY_CACHE_DIR": str(user.path / "mypy-cache")},
         capture_output=True,
         text=True,
         check=False,

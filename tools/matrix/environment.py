@@ -59,6 +59,14 @@ class PythonEnvironment:
         """Install what the arguments of ``uv pip install`` say."""
         run_uv("pip", "install", "--python", str(self.python), *arguments)
 
+    def packages(self) -> str:
+        """Return what is installed, as lines for :meth:`sync`."""
+        return run_uv("pip", "freeze", "--python", str(self.python))
+
+    def sync(self, packages: Path) -> None:
+        """Let nothing be installed but what the file lists."""
+        run_uv("pip", "sync", "--python", str(self.python), str(packages))
+
     def run(
         self, arguments: Sequence[str], *, cwd: Path, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -73,9 +81,9 @@ class PythonEnvironment:
         )
 
 
-def run_uv(*arguments: str) -> None:
+def run_uv(*arguments: str) -> str:
     """
-    Run uv quietly.
+    Run uv quietly, and return what it prints.
 
     :raises InstallError: it failed.
     """
@@ -84,3 +92,4 @@ def run_uv(*arguments: str) -> None:
     )
     if done.returncode:
         raise InstallError(f"uv {' '.join(arguments)}\n{done.stderr.strip()}")
+    return done.stdout
