@@ -40,7 +40,6 @@ _LATER = (
     "airflow.sdk.execution_time.cache",
     "airflow.sdk.observability.stats",
     "cryptography.hazmat.primitives.ciphers.aead",
-    "cryptography.hazmat.primitives.kdf.hkdf",
     "encodings.idna",
     "netrc",
 )

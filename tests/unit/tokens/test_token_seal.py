@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +73,11 @@ def test_nothing_about_a_token_shows_but_its_fingerprint() -> None:
 
 def test_scopes() -> None:
     assert (scope_of(None), scope_of("42")) == ("app", "channel:42")
+
+
+@given(secret=st.text(min_size=1).filter(str.isprintable), scope=st.sampled_from(("app", "channel:1")))
+def test_the_key_is_what_hkdf_derives(secret: str, scope: str) -> None:
+    bound = f"a|{scope}".encode()
+    key = HKDF(SHA256(), 32, salt=b"airflow-channel-provider/token/1", info=bound).derive(secret.encode())
+    blob = Sealer("a", secret).seal(Token("access", "refresh", 1.0, 2.0, scope))
+    assert AESGCM(key).decrypt(blob[4:16], blob[16:], bound) == b'["access", "refresh", 1.0, 2.0]'
