@@ -2,32 +2,24 @@
 Channel Talk's App Store API: native functions, app functions, tokens. One call is one request.
 
 Nothing is cached, retried or masked here; a token comes in by argument and goes into one header. A token
-answer is checked before anybody may store it.
+answer is checked, by :mod:`.native_tokens`, before anybody may store it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import quote as percent_encode
 
 from airflow_channel_provider.api.envelope import read_native
 from airflow_channel_provider.api.json_body import JSON, to_body
-from airflow_channel_provider.api.token_answer import (
-    TOKEN_TIMEOUT_SECONDS,
-    TokenAnswer,
-    is_header_safe,
-    seconds_of,
-)
 from airflow_channel_provider.api.transport import Transport
-from airflow_channel_provider.exceptions import (
-    ChannelAuthenticationError,
-    ChannelConfigurationError,
-    ChannelResponseError,
-)
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.api.token_answer import TokenAnswer
 
 _NATIVE_PATH = "/general/v1/native/functions"
 _CONTENT_TYPE = {"Content-Type": "application/json"}
@@ -100,9 +92,10 @@ class ChannelTalkClient:
         :raises ChannelPermissionError: the app is not installed on the channel.
         :raises ChannelResponseError: no valid token in the answer.
         """
+        from airflow_channel_provider.api.native_tokens import issued
+
         params = {"secret": secret} if channel_id is None else {"secret": secret, "channelId": channel_id}
-        result = self._token_request("issueToken", params, secret, channel_id)
-        return _token_answer(result, "issueToken")
+        return issued(self._token_request("issueToken", params, secret, channel_id))
 
     def refresh_token(self, refresh_token: str) -> TokenAnswer:
         """
@@ -114,19 +107,15 @@ class ChannelTalkClient:
             empty strings.
         :raises ChannelResponseError: no valid token in the answer.
         """
-        result = self._token_request("refreshToken", {"refreshToken": refresh_token}, refresh_token)
-        if _is_empty_answer(result):
-            raise ChannelAuthenticationError(
-                "refreshToken was answered with empty tokens: the refresh token was refused. A new token must be "
-                "issued.",
-                method="refreshToken",
-                http_status=200,
-            )
-        return _token_answer(result, "refreshToken")
+        from airflow_channel_provider.api.native_tokens import refreshed
+
+        return refreshed(self._token_request("refreshToken", {"refreshToken": refresh_token}, refresh_token))
 
     def _token_request(
         self, method: str, params: Mapping[str, JSON], secret: str, channel_id: str | None = None
     ) -> JSON:
+        from airflow_channel_provider.api.token_answer import TOKEN_TIMEOUT_SECONDS
+
         response = self._transport.send(
             "PUT",
             _NATIVE_PATH,
@@ -188,35 +177,3 @@ def _encode(request: Mapping[str, JSON], method: str) -> bytes:
             "booleans, lists and mappings with text keys.",
             method=method,
         ) from None
-
-
-def _is_empty_answer(result: JSON) -> bool:
-    return (
-        isinstance(result, dict) and not _field(result, "accessToken") and not _field(result, "refreshToken")
-    )
-
-
-def _token_answer(result: JSON, method: str) -> TokenAnswer:
-    if not isinstance(result, dict):
-        _refuse(method, "it has no result")
-    access_token, refresh_token = _field(result, "accessToken") or "", _field(result, "refreshToken")
-    if not is_header_safe(refresh_token):
-        _refuse(method, "refreshToken is missing, empty or not valid in an HTTP header")
-    if access_token and not is_header_safe(access_token):
-        _refuse(method, "accessToken is not valid in an HTTP header")
-    seconds = seconds_of(_field(result, "expiresIn"))
-    if seconds is None:
-        _refuse(method, "expiresIn is missing or not a number of seconds above 0")
-    return TokenAnswer(access_token, refresh_token, seconds)
-
-
-def _field(result: dict[str, JSON], name: str) -> JSON:
-    """An older server spelled the fields in snake case."""
-    value = result.get(name)
-    return value if value is not None else result.get(re.sub("[A-Z]", lambda big: f"_{big[0].lower()}", name))
-
-
-def _refuse(method: str, why: str) -> NoReturn:
-    raise ChannelResponseError(
-        f"{method}: the service's answer holds no valid token: {why}.", method=method, http_status=200
-    )
