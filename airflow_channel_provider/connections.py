@@ -10,11 +10,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.connection_form import TIMEOUT_MAX_SECONDS
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import SHORTEST
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -41,7 +42,7 @@ def without(values: Any, *secrets: str) -> str:
     return f"{type(values).__name__}({', '.join(shown)})"
 
 
-class ChannelTalkSettings(NamedTuple):
+class ChannelTalkSettings(Values):
     """
     A connection of the type ``channel_talk``.
 
@@ -89,7 +90,7 @@ class ChannelTalkSettings(NamedTuple):
         )
 
 
-class OpenApiSettings(NamedTuple):
+class OpenApiSettings(Values):
     """
     A connection of the type ``channel_talk_open_api``: one channel.
 

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.request_ids import RequestId
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from airflow_channel_provider.connections import ChannelTalkSettings
@@ -39,7 +40,7 @@ WAY_OUT = (
 )
 
 
-class PreparedCall(NamedTuple):
+class PreparedCall(Values):
     """
     One call as it will be sent.
 

@@ -16,7 +16,9 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 NAMESPACE = uuid.UUID("6d0f5b5e-8a2f-5c1c-9c55-3f0f1c0a6a51")
 
 
-class RequestId(NamedTuple):
+class RequestId(Values):
     """
     The request id of one message.
 
@@ -37,7 +39,7 @@ class RequestId(NamedTuple):
     is_lasting: bool = True
 
 
-class TaskKey(NamedTuple):
+class TaskKey(Values):
     """Identifies a task instance over all of its tries."""
 
     dag_id: str

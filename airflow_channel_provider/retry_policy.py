@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
@@ -26,6 +26,7 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
     ChannelTooManyFailuresError,
 )
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -71,7 +72,7 @@ class Action(Enum):
     DEFAULT = "default"
 
 
-class Decision(NamedTuple):
+class Decision(Values):
     """
     What to do with the task, and why.
 

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import requests
 import requests.utils
@@ -30,6 +30,7 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelResponseError,
 )
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,7 +46,7 @@ _PROXY_LOGIN = 407
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-class Response(NamedTuple):
+class Response(Values):
     """
     An answer, whatever its status.
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from airflow_channel_provider.contract.shapes import Violation
 from airflow_channel_provider.contract.structures import Record
+from airflow_channel_provider.values import Values
 
 
 class RetryClass(Enum):
@@ -61,7 +62,7 @@ class Paging(Enum):
     """One answer has all items."""
 
 
-class Listing(NamedTuple):
+class Listing(Values):
     """
     The answer of a function that lists.
 
@@ -78,7 +79,7 @@ class Listing(NamedTuple):
         return "nextCursor" if self.paging is Paging.CURSOR else "next"
 
 
-class NativeFunction(NamedTuple):
+class NativeFunction(Values):
     """
     A function of the service.
 

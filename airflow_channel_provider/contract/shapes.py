@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from airflow_channel_provider.contract.sources import INFERRED, Source
+from airflow_channel_provider.values import Values
 
 JSON: TypeAlias = Any
 
 
-class Rule(NamedTuple):
+class Rule(Values):
     """
     One rule for a value.
 
@@ -32,7 +33,7 @@ class Rule(NamedTuple):
     source: Source
 
 
-class Violation(NamedTuple):
+class Violation(Values):
     """
     A rule that a value breaks.
 

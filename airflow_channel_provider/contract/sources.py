@@ -9,7 +9,8 @@ warning.
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+
+from airflow_channel_provider.values import Values
 
 
 class Strength(Enum):
@@ -34,7 +35,7 @@ class Strength(Enum):
         return self in (Strength.SCHEMA, Strength.PROTO)
 
 
-class Source(NamedTuple):
+class Source(Values):
     """
     The source of a rule.
 

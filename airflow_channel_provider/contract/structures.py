@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from airflow_channel_provider.contract.shapes import (
     JSON,
@@ -16,6 +16,7 @@ from airflow_channel_provider.contract.shapes import (
     plural,
 )
 from airflow_channel_provider.contract.sources import INFERRED, Source, Strength
+from airflow_channel_provider.values import Values
 
 
 class ListOf(Shape):
@@ -116,7 +117,7 @@ class Either(Shape):
         return next(shape.check(value, by) for shape in self.shapes if shape.fits(value))
 
 
-class Field(NamedTuple):
+class Field(Values):
     """
     A parameter, or a field of an object.
 

@@ -9,15 +9,14 @@ of the answer. Pure: every function takes ``now`` (store clock, seconds) and ret
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from airflow_channel_provider.tokens.validation import increment
+from airflow_channel_provider.values import Values
 
 LEAST_PAUSE_SECONDS = 5.0
 """After a second refusal in a row, however short the wait that it names."""
 
 
-class Quota(NamedTuple):
+class Quota(Values):
     """
     The quota of the service, and how carefully it is used.
 
@@ -63,7 +62,7 @@ class Quota(NamedTuple):
         return self.window_seconds + self.margin_seconds
 
 
-class Charge(NamedTuple):
+class Charge(Values):
     """
     One token request.
 
@@ -77,7 +76,7 @@ class Charge(NamedTuple):
     kind: str
 
 
-class Ledger(NamedTuple):
+class Ledger(Values):
     """
     The charges of one app.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.repository import TokenRepository
 from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, TokenEvent, TokenExchange
+from airflow_channel_provider.values import Values
 
 
-class TokenContext(NamedTuple):
+class TokenContext(Values):
     """
     The values of an acquisition and a renewal. Immutable, so the threads of a process may share it.
 

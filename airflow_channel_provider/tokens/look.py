@@ -4,13 +4,12 @@ One look at the store: which token it holds, what its age asks for, and how long
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from airflow_channel_provider.tokens.context import TokenContext
 from airflow_channel_provider.tokens.repository import RecordSnapshot
 from airflow_channel_provider.tokens.stages import Stage, early_seconds, stage_of
 from airflow_channel_provider.tokens.stores.base import CachedToken
 from airflow_channel_provider.tokens.types import Token
+from airflow_channel_provider.values import Values
 
 CACHE_SECONDS = 1800.0
 """The longest time without a look at the store, however long a token lives: a person may have dropped it."""
@@ -19,7 +18,7 @@ OLD_TOKEN_SECONDS = 5.0
 """How long a process uses an old token, which another one has to renew, before it looks again."""
 
 
-class View(NamedTuple):
+class View(Values):
     """
     The result of one read of the store.
 

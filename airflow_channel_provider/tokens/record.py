@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
 from airflow_channel_provider.tokens.types import CHANNEL_TALK
+from airflow_channel_provider.values import Values
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ ERROR_FIELDS = ("class", "message", "method", "http_status", "code", "error_type
 _TEXT_LENGTH = 250
 
 
-class Lease(NamedTuple):
+class Lease(Values):
     """
     One process is renewing the token of a scope.
 
@@ -57,7 +58,7 @@ class Lease(NamedTuple):
     until: float
 
 
-class TokenFacts(NamedTuple):
+class TokenFacts(Values):
     """
     The facts about a token that are no secret.
 
@@ -76,7 +77,7 @@ class TokenFacts(NamedTuple):
     blob: str = ""
 
 
-class AppName(NamedTuple):
+class AppName(Values):
     """
     The app of a record, for people.
 
@@ -98,7 +99,7 @@ class AppName(NamedTuple):
         return other._replace(connections=(*known, *other.connections)[-MAX_CONNECTIONS:])
 
 
-class Failure(NamedTuple):
+class Failure(Values):
     """
     A failed token request, for all tasks.
 
@@ -123,7 +124,7 @@ class Failure(NamedTuple):
         return {"count": values.pop("in_a_row"), **values}
 
 
-class AppRecord(NamedTuple):
+class AppRecord(Values):
     """
     The document of one app.
 
@@ -291,9 +292,9 @@ def _ledger(values: Mapping[str, Any]) -> Ledger:
     if not isinstance(charges, (list, tuple)):
         raise TypeError("no charges")
     return Ledger(
-        charges=tuple([Charge(one["id"], one["at"], one["scope"], one["kind"]) for one in charges]),
-        blocked_until=values["blocked_until"],
-        refusals=values["refusals"],
+        tuple([Charge(one["id"], one["at"], one["scope"], one["kind"]) for one in charges]),
+        values["blocked_until"],
+        values["refusals"],
     )
 
 
@@ -306,10 +307,10 @@ def _facts(values: Mapping[str, Any]) -> TokenFacts:
         values["fingerprint"],
         values["issued_at"],
         values["expires_at"],
-        replacements=values.get("replacements", 0),
-        refresh_refusals=values.get("refresh_refusals", 0),
-        dropped=values.get("dropped", False),
-        blob=values.get("blob", ""),
+        values.get("replacements", 0),
+        values.get("refresh_refusals", 0),
+        values.get("dropped", False),
+        values.get("blob", ""),
     )
 
 
@@ -318,10 +319,10 @@ def _failure(values: Mapping[str, Any]) -> Failure:
     return Failure(
         values["count"],
         values["until"],
-        error=_error(error) if error is not None else None,
-        secret_mark=values.get("secret_mark", ""),
-        refresh_refused=values.get("refresh_refused", False),
-        at=values.get("at", 0.0),
+        _error(error) if error is not None else None,
+        values.get("secret_mark", ""),
+        values.get("refresh_refused", False),
+        values.get("at", 0.0),
     )
 
 

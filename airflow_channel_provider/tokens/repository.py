@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Ledger, Quota
@@ -17,6 +17,7 @@ from airflow_channel_provider.tokens.record import AppName, AppRecord
 from airflow_channel_provider.tokens.seal import Sealer, app_key
 from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, HostLock, Snapshot, TokenStore
 from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, Token
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.policy import Decision, Renew, RenewalRequest
@@ -38,7 +39,7 @@ def wall_time_in(seconds: float) -> datetime:
     return datetime.now(timezone.utc) + timedelta(seconds=seconds)
 
 
-class RecordSnapshot(NamedTuple):
+class RecordSnapshot(Values):
     """
     The record at one moment.
 

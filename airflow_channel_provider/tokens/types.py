@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from airflow_channel_provider.values import Values
 
 APP_SCOPE = "app"
 
@@ -31,7 +33,7 @@ def fingerprint_of(access_token: str) -> str:
     return hashlib.sha256(b"channel-token-fingerprint|" + access_token.encode()).hexdigest()[:16]
 
 
-class Token(NamedTuple):
+class Token(Values):
     """
     One access token and the refresh token that came with it.
 
@@ -64,7 +66,7 @@ class Token(NamedTuple):
         return self.expires_at - self.issued_at
 
 
-class ServiceProfile(NamedTuple):
+class ServiceProfile(Values):
     """
     The differences between the services in their tokens. Everything else is the same for all of them.
 
@@ -142,7 +144,7 @@ class TokenEventKind(Enum):
     WAITED = "waited"
 
 
-class TokenEvent(NamedTuple):
+class TokenEvent(Values):
     """
     One thing that happened while a token was obtained, for metrics. Holds no token and nothing derived from one.
 

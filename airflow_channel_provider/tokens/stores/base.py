@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_channel_provider.tokens.types import Token
+from airflow_channel_provider.values import Values
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ ASIDE_BYTES = 60_000
 """How long, and in small stores how many bytes of, an unreadable document is kept for people to look at."""
 
 
-class Snapshot(NamedTuple):
+class Snapshot(Values):
     """
     The document at one moment.
 
@@ -55,7 +56,7 @@ class HostLock(Enum):
     """The store does not know."""
 
 
-class CachedToken(NamedTuple):
+class CachedToken(Values):
     """
     A token that this process may use without reading the store.
 

@@ -26,7 +26,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError, ChannelNotSentError
 from airflow_channel_provider.tokens.clock import boot_id, steady
@@ -40,6 +40,7 @@ from airflow_channel_provider.tokens.stores.base import (
     Snapshot,
 )
 from airflow_channel_provider.tokens.validation import MOST_BYTES
+from airflow_channel_provider.values import Values
 
 T = TypeVar("T")
 
@@ -285,7 +286,7 @@ class FileStore:
             ) from error
 
 
-class _Found(NamedTuple):
+class _Found(Values):
     """A document as read, when it was read by the host's clock, and whether there is a file in its place."""
 
     snapshot: Snapshot
