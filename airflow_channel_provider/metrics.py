@@ -34,7 +34,7 @@ from airflow_channel_provider.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_channel_provider.tokens.types import TokenEvent
+    from airflow_channel_provider.tokens.exchange import TokenEvent
 
 log = logging.getLogger(__name__)
 

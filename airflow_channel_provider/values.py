@@ -39,10 +39,11 @@ class Values(tuple[Any, ...]):
 
     def __init_subclass__(cls) -> None:
         """Take over the fields that the class declares, and their defaults."""
-        cls._fields = cls.__match_args__ = tuple(cls.__annotations__)
+        cls._fields = tuple(cls.__annotations__)
         cls._defaults = tuple([cls.__dict__[name] for name in cls._fields if name in cls.__dict__])
         for index, name in enumerate(cls._fields):
             setattr(cls, name, property(itemgetter(index)))
+        setattr(cls, "__match_args__", cls._fields)  # noqa: B010 - checkers derive it themselves, and let nobody set it
 
     if not TYPE_CHECKING:
 

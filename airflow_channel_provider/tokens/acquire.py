@@ -15,6 +15,7 @@ import uuid
 from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError
 from airflow_channel_provider.tokens import errors, policy
 from airflow_channel_provider.tokens.context import TokenContext
+from airflow_channel_provider.tokens.exchange import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.look import OLD_TOKEN_SECONDS, View, look, use
 from airflow_channel_provider.tokens.policy import (
     AlreadyRenewed,
@@ -26,7 +27,7 @@ from airflow_channel_provider.tokens.policy import (
 from airflow_channel_provider.tokens.repository import RecordSnapshot
 from airflow_channel_provider.tokens.stages import Stage
 from airflow_channel_provider.tokens.stores.base import HostLock
-from airflow_channel_provider.tokens.types import Token, TokenEvent, TokenEventKind
+from airflow_channel_provider.tokens.types import Token
 
 log = logging.getLogger(__name__)
 

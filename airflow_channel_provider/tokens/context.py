@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.repository import TokenRepository
-from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile, TokenEvent, TokenExchange
+from airflow_channel_provider.tokens.types import CHANNEL_TALK, ServiceProfile
 from airflow_channel_provider.values import Values
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.exchange import TokenEvent, TokenExchange
 
 
 class TokenContext(Values):

@@ -21,12 +21,11 @@ from airflow_channel_provider.tokens.types import (
     CHANNEL_TALK,
     ServiceProfile,
     Token,
-    TokenEvent,
-    TokenExchange,
     scope_of,
 )
 
 if TYPE_CHECKING:
+    from airflow_channel_provider.tokens.exchange import TokenEvent, TokenExchange
     from airflow_channel_provider.tokens.overview import AppStatus
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ REAL_BACKEND = """
 from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics import stats_utils
 from airflow_channel_provider import metrics
-from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
+from airflow_channel_provider.tokens.exchange import TokenEvent, TokenEventKind
 
 stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
 with metrics.timed_call("getChannel"):

@@ -16,8 +16,8 @@ from airflow_channel_provider.exceptions import (
     ChannelRateLimitError,
     ChannelTokenQuotaError,
 )
+from airflow_channel_provider.tokens.exchange import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
 
 if TYPE_CHECKING:
     from support.fresh_process import FreshProcess

@@ -13,11 +13,11 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelTokenQuotaError,
 )
+from airflow_channel_provider.tokens.exchange import TokenEvent, TokenEventKind
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.policy import LEASE_SECONDS, RenewalRequest
 from airflow_channel_provider.tokens.stages import Stage
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
-from airflow_channel_provider.tokens.types import TokenEvent, TokenEventKind
 
 ISSUED = TokenEvent(TokenEventKind.ISSUED, "app")
 REFRESHED = TokenEvent(TokenEventKind.REFRESHED, "app")
