@@ -5,8 +5,6 @@ A request counts as sent only if a byte of it was handed to a connected socket. 
 while writing, and apply the connect timeout to writing too. So these connections report for themselves: an error inside
 ``connect()`` (name, route, proxy tunnel, TLS) becomes :class:`NotConnected`, which neither library catches, and the
 current :class:`Attempt` remembers whether sending began.
-:class:`NotConnected`, which neither library catches, and the current :class:`Attempt` remembers whether
-sending began.
 
 An attempt always ends. Its deadline applies to each single wait, so an answer that arrives byte by byte can't extend
 it, nor can its head or its interim answers. The number of bytes that are read is limited too.

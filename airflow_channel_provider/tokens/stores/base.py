@@ -76,7 +76,6 @@ class TokenStore(Protocol):
     :ivar address: as configured; for messages.
     :ivar host: identifies this host in the document, the same for all processes of one boot. A process that gets
         :attr:`HostLock.OURS` takes over a lease of the same host at once.
-        :attr:`HostLock.OURS` takes over a lease of the same host at once.
     :ivar poll_seconds: first and longest pause between two reads of a token that another process is renewing.
     :ivar margin_seconds: how far its clock may be behind when a task uses it; charges are held that much longer.
     :ivar local_cache: the tokens that this process remembers, by app and scope.
