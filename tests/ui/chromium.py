@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMAND = "chromium"
 SWITCHES = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-gpu",  # there is none, and playing one costs more than doing without
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-domain-reliability",

@@ -89,7 +89,7 @@ def sit_down(airflow: UiAirflow, browser: Browser, sessions: Sessions) -> SitDow
     @contextmanager
     def seat(node: pytest.Item, role: str) -> Iterator[Person]:
         context = browser.new_context(viewport=DESK, color_scheme="light", storage_state=sessions(role))
-        context.tracing.start(screenshots=True, snapshots=True)
+        context.tracing.start(snapshots=True)
         person = Person(context.new_page(), airflow.home.api_url, Watch.over(context))
         with context, _kept_on_failure(node, person):
             person.page.goto(person.url)
