@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
+.PHONY: help setup servers browser demo ui test test-code test-system test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -47,12 +47,16 @@ demo: setup ## Run the example DAGs on a real Airflow against the emulator, and 
 ui: setup ## The same, and leave it running to look at, until Ctrl-C
 	@$(BIN)/python -m tools.demo --ui
 
-test: setup servers ## Everything that has to pass, but for the fleet
+test: test-code test-system ## Everything that has to pass, but for the fleet and the browser
+
+test-code: setup servers ## lint, types, docs, and the tests that start no Airflow of their own
 	@$(STEP) "lint, types, docs" $(MAKE) --no-print-directory --jobs 3 --output-sync lint types docs
 	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit --numprocesses 2
 	@$(STEP) "package" $(BIN)/python -m pytest $(BUILD_TESTS)
 	@$(STEP) "integration tests" $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
 	@$(STEP) "page tests" $(BIN)/python -m pytest tests/page --numprocesses 2 --dist loadfile
+
+test-system: setup ## A whole Airflow at work, with what happens to it: example DAGs, waits, bursts, killed triggerers
 	@$(STEP) "system tests" $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
 
 test-package: setup ## The wheel, its types and each extra of it, in clean environments
@@ -76,8 +80,8 @@ test-watchers: setup ## 50 watched assets in one triggerer, which is killed 20 t
 test-ui: setup browser ## Airflow's UI, driven with a real browser; pictures go to .ui/screenshots
 	@$(STEP) "UI tests" $(BIN)/python -m pytest tests/ui
 
-test-burst: setup ## 2,000 webhooks and 200 commands in a burst, in which the api-server is killed twice
-	@BURST=2000 $(STEP) "burst" $(BIN)/python -m pytest tests/system/test_bursting.py -s
+test-burst: setup ## 2,000 webhooks and 200 commands in a burst, in which the api-server is killed twice; and 200 at two servers
+	@BURST=2000 COMMAND_BURST=200 $(STEP) "burst" $(BIN)/python -m pytest tests/system/test_bursting.py tests/page/test_command_burst.py -s
 
 test-bulk: setup ## Bulk tasks at full size, killed on the way, on a real Airflow; and timed beside mapped tasks
 	@BULK_ITEMS=50000 BULK_ROWS=300000 $(BIN)/python -m pytest tests/system/test_bulk.py -s

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tools.demo.progress import Progress
 
 JSON = Any
-COUNT = int(os.environ.get("SENSOR_WAITS") or 60)
-WATCHED_SECONDS = float(os.environ.get("SENSOR_SECONDS") or 30)
+COUNT = int(os.environ.get("SENSOR_WAITS") or 24)
+WATCHED_SECONDS = float(os.environ.get("SENSOR_SECONDS") or 15)
 DAGS = Path(__file__).with_name("dags_sensing")
 DAG_ID, RUN_ID = "sensing", "run"
 CHATS = [f"chat-{number}" for number in range(COUNT)]

@@ -1,7 +1,7 @@
 """
 Sensors that wait in one triggerer of a real Airflow, which is killed on the way.
 
-How many is said by SENSOR_WAITS (60), how long each triggerer is watched by SENSOR_SECONDS (30); `make test-sensors`
+How many is said by SENSOR_WAITS (24), how long each triggerer is watched by SENSOR_SECONDS (15); `make test-sensors`
 makes it 500 and three minutes.
 """
 

@@ -1,7 +1,7 @@
 """
 Many tasks on a real scheduler and triggerer: those that wait hold no slot, and one fetches the token.
 
-How many of each kind is said by WAITING_TASKS (40); `make test-sensors` makes it 100.
+How many of each kind is said by WAITING_TASKS (20); `make test-sensors` makes it 100.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def test_every_task_has_said_until_when_it_waits(waiting_run: WaitingRun, dag_id
 @pytest.mark.parametrize("dag_id", WAITING)
 def test_tasks_come_back_spread_out(waiting_run: WaitingRun, dag_id: str) -> None:
     seconds = {moment.replace(microsecond=0) for moment in waiting_run.returned_at(dag_id)}
-    assert len(seconds) > 5
+    assert len(seconds) > 3
 
 
 def test_a_wrong_secret_costs_one_token_request(waiting_run: WaitingRun) -> None:

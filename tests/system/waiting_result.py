@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 JSON = Any
-TASKS = int(os.environ.get("WAITING_TASKS") or 40)
+TASKS = int(os.environ.get("WAITING_TASKS") or 20)
 WAITING = {"deferred": "deferred", "rescheduled": "up_for_reschedule"}
 
 

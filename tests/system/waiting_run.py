@@ -42,7 +42,7 @@ QUOTA = 10
 CHANNELS = [f"ch-{number}" for number in range(1, 13)]
 OTHER_APP_ID = "other-app"
 PATIENCE_SECONDS = 25
-LEAST_WINDOW_SECONDS = 100.0
+LEAST_WINDOW_SECONDS = 60.0
 """A tenth of it is what tasks come back spread over, however quick this machine is."""
 POLL_SECONDS = 3.0
 TIMEOUT_SECONDS = 900.0
