@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,14 +28,17 @@ LEAST_PROCESSES = 9
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Home of these runs, one after the other; the first makes the database that the others start with."""
-    return tmp_path_factory.mktemp("interrupted")
+    """Home of these runs, one after the other, with the one DAG that they run."""
+    home = tmp_path_factory.mktemp("interrupted")
+    (home / "dags").mkdir()
+    shutil.copy(DAGS / "example_channel_talk_message.py", home / "dags")
+    return home
 
 
 @contextmanager
 def runner(home: Path, *, until: str) -> Iterator[subprocess.Popen[str]]:
     """Run ``make demo`` without make, up to a line of its output."""
-    command = [sys.executable, "-m", "tools.demo", "--home", str(home), "--dags", str(DAGS)]
+    command = [sys.executable, "-m", "tools.demo", "--home", str(home), "--dags", str(home / "dags")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(START_SECONDS, process.kill)
         watchdog.start()
