@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-code test-system test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
+.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -47,16 +47,12 @@ demo: setup ## Run the example DAGs on a real Airflow against the emulator, and 
 ui: setup ## The same, and leave it running to look at, until Ctrl-C
 	@$(BIN)/python -m tools.demo --ui
 
-test: test-code test-system ## Everything that has to pass, but for the fleet and the browser
-
-test-code: setup servers ## lint, types, docs, and the tests that start no Airflow of their own
+test: setup servers ## Everything that has to pass, but for the fleet and the browser
 	@$(STEP) "lint, types, docs" $(MAKE) --no-print-directory --jobs 3 --output-sync lint types docs
 	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit --numprocesses 2
 	@$(STEP) "package" $(BIN)/python -m pytest $(BUILD_TESTS)
 	@$(STEP) "integration tests" $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
 	@$(STEP) "page tests" $(BIN)/python -m pytest tests/page --numprocesses 2 --dist loadfile
-
-test-system: setup ## A whole Airflow at work, with what happens to it: example DAGs, waits, bursts, killed triggerers
 	@$(STEP) "system tests" $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
 
 test-package: setup ## The wheel, its types and each extra of it, in clean environments
