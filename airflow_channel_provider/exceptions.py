@@ -147,7 +147,7 @@ class ChannelResponseError(ChannelError):
 
 
 class ChannelTooManyFailuresError(ChannelError):
-    """More items of a bulk task failed than its ``max_failures`` allows. No further items are sent then."""
+    """More items of a bulk task, or of an extraction, failed than ``max_failures`` allows. It stops there."""
 
 
 class ChannelRequestError(ChannelError):

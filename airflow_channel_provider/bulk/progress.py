@@ -171,12 +171,9 @@ class FailureLimit:
 
         :raises ChannelTooManyFailuresError: too many items have failed.
         """
-        if self._most is None:
-            return
         counts: Counter[ItemOutcome] = run_state.counts_of_this_try()
         failed, done = run_state.failed_count(counts), counts.total()
-        limit = self._most * done if self._is_share else self._most
-        if failed <= limit or (self._is_share and done < LEAST_ITEMS_FOR_A_SHARE and not at_end):
+        if not self.is_exceeded(failed, done, at_end=at_end):
             return
         first = run_state.checkpoint.errors[0] if run_state.checkpoint.errors else {}
         raise ChannelTooManyFailuresError(
@@ -184,3 +181,9 @@ class FailureLimit:
             f"{'' if at_end else '; no further items are sent'}. The first error: {first.get('error')}: "
             f"{first.get('message')}"
         )
+
+    def is_exceeded(self, failed: int, done: int, *, at_end: bool = False) -> bool:
+        """Return whether so many failures among so many finished items are too many."""
+        if self._most is None or (self._is_share and done < LEAST_ITEMS_FOR_A_SHARE and not at_end):
+            return False
+        return failed > (self._most * done if self._is_share else self._most)

@@ -13,6 +13,7 @@ from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelError,
     ChannelResponseError,
+    ChannelTooManyFailuresError,
 )
 from airflow_channel_provider.extract.formats import FORMATS, arrow_types
 from airflow_channel_provider.extract.masks import Mask
@@ -178,6 +179,8 @@ class Extraction:
             return None
         from airflow_channel_provider.bulk.outcomes import failed_item
 
+        counts = parts.progress.counts
+
         def note(parent_id: str, error: ChannelError) -> None:
             name = _PARENTS.get(self.stream.source, "userId")
             value = {"stream": self.stream.name, name: parent_id}
@@ -187,9 +190,25 @@ class Extraction:
             failure = failure._replace(message=failure.message.replace(parent_id, value[name]))
             self._log.warning("%s of %s can't be read: %s", self.stream.name, failure.key, failure.message)
             parts.progress.count("dead_letters")
-            dead_letters.write_part(parts.progress.counts["dead_letters"], [failure])
+            dead_letters.write_part(counts["dead_letters"], [failure])
+            self._check_failures(counts["dead_letters"], len(parts.done) + 1, failure.message)
 
         return note
+
+    def _check_failures(self, failed: int, done: int, why: str, *, at_end: bool = False) -> None:
+        """
+        Compare what could not be read, in all tries, with ``max_failures``.
+
+        :raises ChannelTooManyFailuresError: it is more.
+        """
+        from airflow_channel_provider.bulk.progress import FailureLimit
+
+        most, done = self._operator.max_failures, max(failed, done)
+        if FailureLimit(most).is_exceeded(failed, done, at_end=at_end):
+            raise ChannelTooManyFailuresError(
+                f"{self.stream.name}: {failed:,} of {done:,} can't be read, which is more than max_failures={most} "
+                f"allows. The last error: {why}. To read all of them again, set resume=False."
+            )
 
     # ---- on the way, and at the end
 
@@ -223,6 +242,7 @@ class Extraction:
         progress, found = parts.progress, parts.progress.found
         letters = progress.counts.get("dead_letters", 0)
         if dead_letters is not None:
+            self._check_failures(letters, len(parts.done), "see the log", at_end=True)
             dead_letters.merge_parts(letters)
         failed, gone = progress.counts.get("failed", 0), progress.counts.get("gone", 0)
         parts.finish(

@@ -53,6 +53,9 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
     :param channel_id: the channel, if Airflow is to know of the files before the first run: the task then has the
         asset ``channeltalk://CHANNEL/STREAM`` as an outlet. The keys must be those of this channel.
     :param part_rows: so many rows end a part, at the next border between two chats.
+    :param max_failures: how many chats, users or groups may be unreadable before the task fails: a count (int), or a
+        share (float) of those that were read, checked from the 100th on and at the end. None: any number. It matters
+        with ``dead_letter`` alone: without it, the first fails the task.
     """
 
     template_fields: Sequence[str] = (
@@ -80,6 +83,7 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
         custom_fields: Sequence[str] | str | None = None,
         channel_id: str | None = None,
         part_rows: int = PART_ROWS,
+        max_failures: float | None = 0.5,
         dead_letter: str | None = None,
         resume: bool = True,
         progress_seconds: float = 10.0,
@@ -96,6 +100,7 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
         self.custom_fields = custom_fields
         self.channel_id = channel_id
         self.part_rows = part_rows
+        self.max_failures = max_failures
         self.dead_letter = dead_letter
         self.resume = resume
         self.progress_seconds = progress_seconds

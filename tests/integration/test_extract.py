@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,11 @@ from support.open_api import connection
 
 from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.emulator import EmulatorThread
-from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
+from airflow_channel_provider.exceptions import (
+    ChannelConfigurationError,
+    ChannelRequestError,
+    ChannelTooManyFailuresError,
+)
 from airflow_channel_provider.extract.streams import STREAMS
 from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 from airflow_channel_provider.operators.extract import ExtractOperator
@@ -173,28 +177,48 @@ def test_the_manifest_goes_first_and_comes_last(emulator: EmulatorThread, tmp_pa
     assert not manifest.exists()
 
 
+class Refusing(ChannelTalkOpenApiHook):
+    """Meets chats that the service refuses to show; the emulator shows each."""
+
+    refused: Container[str] = ()
+
+    def get(self, path: str, params: Any = None) -> Any:
+        if path in self.refused:
+            raise ChannelRequestError(f"GET {path}: no", http_status=422)
+        return super().get(path, params)
+
+
+def operator_beside_refusals(tmp_path: Path, *chat_ids: str, **kwargs: Any) -> ExtractOperator:
+    operator = ExtractOperator(
+        task_id="t", stream="messages", path=str(tmp_path / "files"), window=WINDOW,
+        dead_letter=str(tmp_path / "failed.jsonl"), **kwargs,
+    )  # fmt: skip
+    hook = operator.__dict__["hook"] = Refusing()
+    hook.refused = {f"/user-chats/{chat_id}/messages" for chat_id in chat_ids}
+    return operator
+
+
 def test_a_chat_that_cannot_be_read_goes_to_the_dead_letters(
     emulator: EmulatorThread, tmp_path: Path
 ) -> None:
-    refused = "/user-chats/chat-ch-1-5/messages"
-
-    class Refusing(ChannelTalkOpenApiHook):
-        """Meets a chat that the service refuses to show; the emulator shows each."""
-
-        def get(self, path: str, params: Any = None) -> Any:
-            if path == refused:
-                raise ChannelRequestError(f"GET {path}: no", http_status=422)
-            return super().get(path, params)
-
     letters = tmp_path / "failed.jsonl"
-    operator = ExtractOperator(
-        task_id="t", stream="messages", path=str(tmp_path / "files"), window=WINDOW, dead_letter=str(letters)
-    )
-    operator.__dict__["hook"] = Refusing()
-    summary = operator.execute(context())
+    summary = operator_beside_refusals(tmp_path, "chat-ch-1-5").execute(context())
     assert (summary["failed"], summary["complete"], summary["dead_letter"]) == (1, False, str(letters))
     (letter,) = map(json.loads, letters.read_text("utf-8").splitlines())
     assert letter["item"] == {"stream": "messages", "chatId": "chat-ch-1-5"}
+
+
+@pytest.mark.parametrize(("most", "refused"), [(1, 2), (0.5, None)])
+def test_more_than_may_be_unreadable_fail_the_task(
+    emulator: EmulatorThread, tmp_path: Path, most: float, refused: int | None
+) -> None:
+    chat_ids = [chat["id"] for chat in rows(extract(tmp_path / "chats", "user_chats"))][:refused]
+    operator = operator_beside_refusals(tmp_path, *chat_ids, max_failures=most)
+    with pytest.raises(ChannelTooManyFailuresError, match=f"more than max_failures={most} allows"):
+        operator.execute(context())
+    assert not list(tmp_path.glob("files/messages/*/_manifest.json"))
+    summary = operator_beside_refusals(tmp_path, *chat_ids, max_failures=None).execute(context())
+    assert summary["failed"] == len(chat_ids) > 1
 
 
 def test_asset_events_name_the_manifest(emulator: EmulatorThread, tmp_path: Path) -> None:
