@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import multiprocessing
 from collections import Counter, deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.open_api import connection
@@ -16,7 +17,11 @@ from airflow_channel_provider.exceptions import ChannelNotSentError, ChannelRate
 from airflow_channel_provider.hooks import _pace
 from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 
+if TYPE_CHECKING:
+    from support.backends import Backend
+
 PROCESSES, EACH, LIMIT = 4, 60, 100
+SHORT_WINDOW_SECONDS = 4
 
 
 def read(requests: int) -> None:
@@ -43,7 +48,14 @@ def statuses(emulator: EmulatorProcess) -> Counter[Any]:
     return Counter(entry["http_status"] for entry in emulator.journal())
 
 
-def test_four_processes_are_never_refused(emulator: EmulatorProcess) -> None:
+def test_four_processes_are_never_refused(
+    emulator: EmulatorProcess, crowded: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator.configure(open_api_rate_limit_window_seconds=SHORT_WINDOW_SECONDS)
+    store, fields = crowded.option("pace_store")
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", store)
+    if fields:
+        monkeypatch.setenv("AIRFLOW_CONN_PACE_STORE", json.dumps(fields))
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=read, args=(EACH,)) for _ in range(PROCESSES)]
     for process in processes:
