@@ -4,7 +4,8 @@ What an extraction costs beside a bare loop over the same pages: CPU, and memory
 The bare loop is what is written by hand first: ``requests``, ``json``, a line of JSON a message, or pyarrow's own
 way from dicts to a Parquet file. Each measurement has a process of its own, and all of them one emulator, whose CPU
 does not count. They take turns, and of each the cheapest counts, since what else the machine does only adds. Prints the
-ratios; ``python tests/benchmarks/bench_extract.py CHATS`` takes other sizes.
+ratios; ``python tests/benchmarks/bench_extract.py CHATS MESSAGES`` takes other sizes, such as 200 chats of 1,500
+messages for full pages. With ``--memory CHATS`` it measures memory alone: 100000 are 1,000,000 messages.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import requests
+
+if TYPE_CHECKING:
+    from airflow_channel_provider.emulator import EmulatorProcess
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 CHATS = 10_000
 MESSAGES_PER_CHAT = 10
-SMALL_SHARE = 10
+SMALL_CHATS = 1_000
 ROUNDS = 3
 MOST = {"jsonl": 1.3, "parquet": 1.5}
 MOST_MEMORY = 1.1
@@ -106,17 +109,9 @@ def ours(target: str, file_format: str, stream: str = "messages") -> int:
 
 def measure(how: str, url: str, file_format: str) -> None:
     """Run one of them in this process, and print what it cost."""
-    address = urlsplit(url)
-    os.environ["AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT"] = json.dumps(
-        {
-            "conn_type": "channel_talk_open_api",
-            "host": address.hostname,
-            "port": address.port,
-            "schema": "http",
-            "login": "open-key-ch-1",
-            "password": "open-secret-ch-1",
-        }
-    )
+    from support.open_api import connection
+
+    os.environ["AIRFLOW_CONN_CHANNEL_TALK_OPEN_API_DEFAULT"] = connection(url)
     with tempfile.TemporaryDirectory() as folder:
         # What both import and open only once is there before the clock starts.
         if how == "bare":
@@ -143,38 +138,62 @@ def _seconds(result: dict[str, float]) -> float:
     return result["seconds"]
 
 
-def main(chats: int) -> None:
-    """Print the ratios."""
+def emulator_of(chats: int, messages_per_chat: int = MESSAGES_PER_CHAT) -> EmulatorProcess:
+    """Return an emulator with generated chats and no rate limit to speak of."""
     from airflow_channel_provider.emulator import EmulatorProcess
 
-    def settings(number: int) -> dict[str, Any]:
-        return {
-            "generated_chats": number,
-            "generated_messages_per_chat": MESSAGES_PER_CHAT,
+    return EmulatorProcess(
+        settings={
+            "generated_chats": chats,
+            "generated_messages_per_chat": messages_per_chat,
             "open_api_rate_limit": 100_000_000,
         }
+    )
 
-    with EmulatorProcess(settings=settings(chats // SMALL_SHARE)) as emulator:
-        small = {name: measured("ours", emulator.url, name) for name in MOST}
-    with EmulatorProcess(settings=settings(chats)) as emulator:
+
+def compare_speed(chats: int, messages_per_chat: int) -> None:
+    """Print the ratios of CPU."""
+    with emulator_of(chats, messages_per_chat) as emulator:
         for file_format, most in MOST.items():
             rounds = [
                 {how: measured(how, emulator.url, file_format) for how in ("bare", "ours")}
                 for _ in range(ROUNDS)
             ]
-            by_hand, large = (min((one[how] for one in rounds), key=_seconds) for how in ("bare", "ours"))
-            assert large["rows"] == by_hand["rows"]
-            ratio = large["seconds"] / by_hand["seconds"]
-            memory = large["memory_mb"] / small[file_format]["memory_mb"]
+            by_hand, ours = (min((one[how] for one in rounds), key=_seconds) for how in ("bare", "ours"))
+            assert ours["rows"] == by_hand["rows"]
             print(
-                f"{file_format}: {by_hand['rows']:,.0f} messages, bare loop {by_hand['seconds']:.1f} s CPU, extraction "
-                f"{large['seconds']:.1f} s: {ratio:.2f} of it (at most {most}); memory {large['memory_mb']:.0f} MB, "
-                f"{memory:.2f} of that at {small[file_format]['rows']:,.0f} messages (at most {MOST_MEMORY})"
+                f"{file_format}: {ours['rows']:,.0f} messages, bare loop {by_hand['seconds']:.1f} s CPU, extraction "
+                f"{ours['seconds']:.1f} s: {ours['seconds'] / by_hand['seconds']:.2f} of it (at most {most})"
             )
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--measure"]:
-        measure(*sys.argv[2:5])
+def compare_memory(chats: int) -> None:
+    """Print the ratios of peak memory."""
+    found = []
+    for number in (SMALL_CHATS, chats):
+        with emulator_of(number) as emulator:
+            found.append({name: measured("ours", emulator.url, name) for name in MOST})
+    small, large = found
+    for name in MOST:
+        ratio = large[name]["memory_mb"] / small[name]["memory_mb"]
+        print(
+            f"{name}: memory {large[name]['memory_mb']:.0f} MB at {large[name]['rows']:,.0f} messages, {ratio:.2f} of "
+            f"that at {small[name]['rows']:,.0f} (at most {MOST_MEMORY})"
+        )
+
+
+def main(arguments: list[str]) -> None:
+    """Print the ratios."""
+    if arguments[:1] == ["--measure"]:
+        measure(*arguments[1:4])
+    elif arguments[:1] == ["--memory"]:
+        compare_memory(int(arguments[1]))
     else:
-        main(int(sys.argv[1]) if sys.argv[1:] else CHATS)
+        sizes = [int(number) for number in arguments]
+        compare_speed(*(sizes or [CHATS]), *([] if len(sizes) > 1 else [MESSAGES_PER_CHAT]))
+        if not sizes:
+            compare_memory(CHATS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
