@@ -23,7 +23,21 @@ from airflow_channel_provider.extract.times import to_ms
 EXTRACTED_AT, WINDOW_START, WINDOW_END, EXTRA = "_extracted_at", "_window_start", "_window_end", "_extra"
 OWN = (EXTRACTED_AT, WINDOW_START, WINDOW_END)
 
-encode: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """Return what writes JSON: the json module sets its C encoder up for each value, a fifth of the cost of a row."""
+    plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+    try:
+        made = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+            None, plain.default, json.encoder.encode_basestring, None, ":", ",", False, False, True
+        )
+        made({}, 0)
+    except (AttributeError, TypeError):  # another Python may have another one, or none
+        return plain.encode
+    return lambda value: "".join(made(value, 0))
+
+
+encode = _encoder()
 
 
 @dataclass
