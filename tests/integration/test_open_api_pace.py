@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 from collections import Counter, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.fleet import together
 from support.open_api import connection
 
 from airflow_channel_provider.emulator import EmulatorProcess
@@ -56,13 +56,7 @@ def test_four_processes_are_never_refused(
     monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", store)
     if fields:
         monkeypatch.setenv("AIRFLOW_CONN_PACE_STORE", json.dumps(fields))
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=read, args=(EACH,)) for _ in range(PROCESSES)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    assert together(PROCESSES, lambda _: read(EACH)).results == [None] * PROCESSES
     assert statuses(emulator) == {200: PROCESSES * EACH}
 
 
