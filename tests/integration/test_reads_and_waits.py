@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from select import select
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from support.fleet import Child, fork
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelRequestError, ChannelResponseError
@@ -30,12 +32,18 @@ CHATS = [{"id": f"chat-{number}"} for number in range(60)]
 CHANNEL = {"id": "ch-1", "managers": MANAGERS, "user_chats": CHATS}
 
 
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EmulatorProcess]:
-    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+@pytest.fixture(scope="module")
+def service() -> Iterator[EmulatorProcess]:
     with EmulatorProcess(settings={"channels": [CHANNEL]}) as emulator:
-        connect(monkeypatch, emulator, DEMO_SECRET)
         yield emulator
+
+
+@pytest.fixture
+def emulator(service: EmulatorProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EmulatorProcess:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE", tmp_path.joinpath("store").as_uri())
+    service.reset()
+    connect(monkeypatch, service, DEMO_SECRET)
+    return service
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, emulator: EmulatorProcess, secret: str) -> None:
@@ -108,20 +116,9 @@ def test_a_cursor_that_the_service_refuses_is_an_error(emulator: EmulatorProcess
         list(hook.iterate("searchManagers", {"pagination": {"since": "%"}}))
 
 
-READ = """
-import sys, time
-from types import SimpleNamespace
-from airflow_channel_provider.operators.paged_read import PagedReadOperator
-ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=int(sys.argv[2]))
-read = PagedReadOperator(task_id="t", method="searchManagers", path=sys.argv[1], page_size=10)
-print(read.execute({"ti": ti}), flush=True)
-"""
-
-
-def reading(target: Path, try_number: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", READ, str(target), str(try_number)], env=os.environ, stdout=subprocess.DEVNULL
-    )
+def reading(target: Path, try_number: int) -> Child:
+    read = PagedReadOperator(task_id="t", method="searchManagers", path=str(target), page_size=10)
+    return fork(lambda: read.execute(context(try_number)))
 
 
 def test_a_task_that_is_killed_while_it_writes_leaves_the_file_of_the_last_run(
@@ -134,15 +131,15 @@ def test_a_task_that_is_killed_while_it_writes_leaves_the_file_of_the_last_run(
     emulator.configure(latency_seconds=0.05)
     task = reading(target, 1)
     while len(calls(emulator, "searchManagers")) < 5:
-        assert task.poll() is None
-        time.sleep(0.02)
-    task.send_signal(signal.SIGKILL)
-    assert task.wait() == -signal.SIGKILL
+        assert not select([task.reader], [], [], 0.02)[0], task.join()
+    task.kill()
+    task.join()
+    assert task.status == signal.SIGKILL
     assert target.read_text() == "old\n"
     assert len(list(folder.glob("*.part"))) == 1
 
     emulator.configure(latency_seconds=0)
-    assert reading(target, 2).wait() == 0
+    assert reading(target, 2).join() is not None
     ids = [json.loads(line)["id"] for line in target.read_text().splitlines()]
     assert sorted(ids) == [manager["id"] for manager in MANAGERS]
     assert list(folder.iterdir()) == [target]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
+from select import select
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from airflow_channel_provider.emulator import EmulatorProcess
+from airflow_channel_provider.operators import bulk
 from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator
+from support.fleet import Child, fork
 
 CHATS = [f"chat-ch-1-{number}" for number in range(1, 10)]
 GONE = "chat-that-is-gone"
@@ -83,25 +82,15 @@ def texts(emulator: EmulatorProcess) -> Counter[str]:
     return Counter(message["plainText"] for message in emulator.messages())
 
 
-WORKER = """
-import json, sys
-from types import SimpleNamespace
-from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator, DataTableLoadOperator
-arguments = json.loads(sys.argv[1])
-operator = globals()[arguments.pop("operator")](task_id="bulk", **arguments)
-try_number = int(sys.argv[2])
-ti = SimpleNamespace(dag_id="d", task_id="bulk", run_id="r", map_index=-1, try_number=try_number)
-print("SUMMARY " + json.dumps(operator.execute({"ti": ti, "run_id": "r", "ds": "2026-01-31"})))
-"""
+def worker(arguments: dict[str, Any], try_number: int) -> Child:
+    """Fork a worker that runs one try and returns its summary."""
 
+    def work() -> Any:
+        operator = getattr(bulk, arguments["operator"])
+        given = {name: value for name, value in arguments.items() if name != "operator"}
+        return operator(task_id="bulk", **given).execute(context(None, try_number))
 
-def worker(arguments: dict[str, Any], try_number: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, json.dumps(arguments), str(try_number)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return fork(work)
 
 
 def killed_on_the_way(
@@ -112,12 +101,11 @@ def killed_on_the_way(
         process = worker(arguments, try_number)
         try:
             while emulator.stats()["calls"] < count:
-                assert process.poll() is None, process.communicate()[0]
-                time.sleep(0.01)
+                ended, _, _ = select([process.reader], [], [], 0.01)
+                assert not ended, process.join()
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-    output = worker(arguments, len(calls) + 1).communicate()[0]
-    line = next((line for line in output.splitlines() if "SUMMARY" in line), None)
-    assert line is not None, output
-    return cast("dict[str, Any]", json.loads(line.partition("SUMMARY ")[2]))
+            process.kill()
+        process.join()
+    summary = worker(arguments, len(calls) + 1).join()
+    assert isinstance(summary, dict), summary
+    return summary
