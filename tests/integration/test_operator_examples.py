@@ -116,7 +116,7 @@ def desk(emulator: EmulatorProcess) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+def ran(tmp_path_factory: pytest.TempPathFactory, metadata_database: Path) -> Iterator[Ran]:
     home, dags = tmp_path_factory.mktemp("airflow-home"), tmp_path_factory.mktemp("dags")
     for path in RUN_HERE:
         shutil.copy(path, dags)
@@ -130,7 +130,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         environment["PYTHONPATH"] = str(ROOT)
         environment["AIRFLOW__API__BASE_URL"] = AIRFLOW_URL
         environment["AIRFLOW__WEBSERVER__BASE_URL"] = AIRFLOW_URL  # Airflow 2
-        states, output = run_dags(environment)
+        states, output = run_dags(environment, str(metadata_database))
         letters = [path.read_text() for path in home.glob("dead_letters/campaign/*.jsonl")]
         yield Ran(emulator, states, output, letters)
 

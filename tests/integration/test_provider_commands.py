@@ -17,29 +17,60 @@ COMPLAINT = re.compile(r"Traceback|\bERROR\b|\[error|\[warning|Warning", re.MULT
 OURS = re.compile(r"airflow[-_]channel[-_]provider|channel_talk|benlly", re.IGNORECASE)
 
 
+COMMANDS = {"list": [], "get": [NAME, "--full"], "hooks": [], "behaviours": [], "widgets": []}
+RUN = """
+import json, sys
+from airflow.__main__ import main
+
+for name, arguments in json.loads(sys.argv[1]).items():
+    print("@@@@", name)
+    sys.argv = ["airflow", "providers", name, *arguments, "--output", "json"]
+    main()
+"""
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What all the commands have printed, run in one process."""
     home = tmp_path_factory.mktemp("home")
-    return airflow_environment(str(home), str(home)) | {"PYTHONWARNINGS": "default", "COLUMNS": "500"}
+    environment = airflow_environment(str(home), str(home)) | {"PYTHONWARNINGS": "default", "COLUMNS": "500"}
+    return run(["-c", RUN, json.dumps(COMMANDS)], environment)
 
 
-def ask(environment: dict[str, str], *command: str) -> str:
-    output = run(["-m", "airflow", "providers", *command], environment)
-    complaints = [line for line in output.splitlines() if COMPLAINT.search(line) and OURS.search(line)]
-    assert complaints == []
-    return output
+@pytest.fixture(scope="module")
+def rows(output: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each command."""
+    parts = [part.strip().partition("\n") for part in output.split("@@@@")[1:]]
+    return {
+        name.strip(): json.loads(next((line for line in told.splitlines() if line.startswith("[{")), "[]"))
+        for name, _, told in parts
+    }
 
 
-def ask_json(environment: dict[str, str], *command: str) -> list[dict[str, Any]]:
-    output = ask(environment, *command, "--output", "json")
-    rows: list[dict[str, Any]] = json.loads(
-        next((line for line in output.splitlines() if line.startswith("[{")), "[]")
-    )
-    return rows
+def test_nothing_is_complained_about(output: str) -> None:
+    assert [line for line in output.splitlines() if COMPLAINT.search(line) and OURS.search(line)] == []
 
 
-def ask_for_forms(environment: dict[str, str], *command: str) -> list[dict[str, Any]]:
-    rows = ask_json(environment, *command)
+def test_provider_is_listed(rows: dict[str, list[dict[str, Any]]]) -> None:
+    (row,) = (row for row in rows["list"] if row["package_name"] == NAME)
+    assert "Channel Talk" in row["description"]
+
+
+def test_all_of_its_metadata_is_shown(rows: dict[str, list[dict[str, Any]]]) -> None:
+    (row,) = rows["get"]
+    assert row["package-name"] == NAME
+    for form in FORMS:
+        assert form.hook_class in json.dumps(row)
+
+
+def test_its_hooks_are_imported(rows: dict[str, list[dict[str, Any]]]) -> None:
+    hooks = {row["connection_type"]: row for row in rows["hooks"]}
+    for form in FORMS:
+        assert hooks[form.conn_type]["hook_name"] == form.hook_name
+        assert "failed" not in str(hooks[form.conn_type]).lower()
+
+
+def forms(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not rows:
         pytest.skip(
             "The commands of Airflow 3.0 and 3.1 know nobody's form unless the FAB provider is installed."
@@ -47,31 +78,12 @@ def ask_for_forms(environment: dict[str, str], *command: str) -> list[dict[str, 
     return rows
 
 
-def test_provider_is_listed(environment: dict[str, str]) -> None:
-    (row,) = (row for row in ask_json(environment, "list") if row["package_name"] == NAME)
-    assert "Channel Talk" in row["description"]
+def test_what_its_form_renames_is_known(rows: dict[str, list[dict[str, Any]]]) -> None:
+    renamed = {row["field_behaviours"] for row in forms(rows["behaviours"])}
+    assert {form.conn_type for form in FORMS} <= renamed
 
 
-def test_all_of_its_metadata_is_shown(environment: dict[str, str]) -> None:
-    (row,) = ask_json(environment, "get", NAME, "--full")
-    assert row["package-name"] == NAME
-    for form in FORMS:
-        assert form.hook_class in json.dumps(row)
-
-
-def test_its_hooks_are_imported(environment: dict[str, str]) -> None:
-    rows = {row["connection_type"]: row for row in ask_json(environment, "hooks")}
-    for form in FORMS:
-        assert rows[form.conn_type]["hook_name"] == form.hook_name
-        assert "failed" not in str(rows[form.conn_type]).lower()
-
-
-def test_what_its_form_renames_is_known(environment: dict[str, str]) -> None:
-    rows = {row["field_behaviours"]: row for row in ask_for_forms(environment, "behaviours")}
-    assert {form.conn_type for form in FORMS} <= set(rows)
-
-
-def test_fields_of_its_form_are_known(environment: dict[str, str]) -> None:
-    shown = {str(row["connection_parameter_name"]) for row in ask_for_forms(environment, "widgets")}
+def test_fields_of_its_form_are_known(rows: dict[str, list[dict[str, Any]]]) -> None:
+    shown = {str(row["connection_parameter_name"]) for row in forms(rows["widgets"])}
     for form in FORMS:
         assert {f"extra__{form.conn_type}__{field.name}" for field in form.fields} <= shown

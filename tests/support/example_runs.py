@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -106,9 +107,18 @@ def run(command: list[str], environment: dict[str, str]) -> str:
     return done.stdout + done.stderr
 
 
-def run_dags(environment: dict[str, str]) -> tuple[dict[str, dict[str, str]], str]:
-    """Run every DAG of the folder once; return the states of the task instances by DAG, and the output."""
-    run(["-m", "airflow", "db", "migrate"], environment)
+def run_dags(
+    environment: dict[str, str], database: str | None = None
+) -> tuple[dict[str, dict[str, str]], str]:
+    """
+    Run every DAG of the folder once; return the states of the task instances by DAG, and the output.
+
+    :param database: an empty metadata database to begin with; otherwise one is made.
+    """
+    if database:
+        shutil.copy(database, environment["AIRFLOW_HOME"])
+    else:
+        run(["-m", "airflow", "db", "migrate"], environment)
     output = run(["-c", RUN, environment["AIRFLOW__CORE__DAGS_FOLDER"]], environment)
     line = next(line for line in output.splitlines() if line.startswith("STATES "))
     return json.loads(line.removeprefix("STATES ")), output
