@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -267,16 +265,13 @@ def served(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="session")
-def metadata_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Airflow's metadata database, in the AIRFLOW_HOME of this run; return a copy that stays empty."""
+def metadata_database() -> None:
+    """Airflow's metadata database, in the AIRFLOW_HOME of this run."""
     migrate()
-    empty = tmp_path_factory.mktemp("migrated") / "airflow.db"
-    shutil.copy(Path(os.environ["AIRFLOW_HOME"], "airflow.db"), empty)
-    return empty
 
 
 @pytest.fixture(scope="module")
-def _application(metadata_database: Path) -> Iterator[AirflowApi]:
+def _application(metadata_database: None) -> Iterator[AirflowApi]:
     skip_unless(*REST_API)
     with running_api() as api:
         yield api

@@ -7,17 +7,21 @@ The secrets hold what a URI has to encode. Connections that Airflow keeps are in
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from support.airflow_api import AirflowApi, airflow_command
+from support.fresh_process import FreshProcess
 
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+
+if TYPE_CHECKING:
+    from support.airflow_api import AirflowApi
 
 pytestmark = pytest.mark.filterwarnings("default")  # Airflow's own application warns of its own
 
@@ -84,56 +88,68 @@ class Given:
         }
 
 
-Way = Callable[[Given, AirflowApi, pytest.MonkeyPatch], None]
+class Means(NamedTuple):
+    """
+    Through what a connection is given.
+
+    :param process: runs Airflow's commands.
+    """
+
+    api: AirflowApi
+    patch: pytest.MonkeyPatch
+    process: FreshProcess
 
 
-def by_uri(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    patch.setenv(f"AIRFLOW_CONN_{given.conn_id.upper()}", given.as_uri)
+Way = Callable[[Given, Means], None]
+COMMAND = "import sys; from airflow.__main__ import main; sys.argv[0] = 'airflow'; main()"
 
 
-def by_json(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    patch.setenv(f"AIRFLOW_CONN_{given.conn_id.upper()}", given.as_json)
+def by_uri(given: Given, means: Means) -> None:
+    means.patch.setenv(f"AIRFLOW_CONN_{given.conn_id.upper()}", given.as_uri)
 
 
-def by_command(*arguments: str) -> None:
-    done = airflow_command("connections", "add", *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
+def by_json(given: Given, means: Means) -> None:
+    means.patch.setenv(f"AIRFLOW_CONN_{given.conn_id.upper()}", given.as_json)
 
 
-def by_command_with_uri(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    by_command(given.conn_id, "--conn-uri", given.as_uri)
+def by_command(means: Means, *arguments: str) -> None:
+    means.process.run(COMMAND, "connections", "add", *arguments, environment=dict(os.environ))
 
 
-def by_command_with_json(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    by_command(given.conn_id, "--conn-json", given.as_json)
+def by_command_with_uri(given: Given, means: Means) -> None:
+    by_command(means, given.conn_id, "--conn-uri", given.as_uri)
 
 
-def by_command_with_fields(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
+def by_command_with_json(given: Given, means: Means) -> None:
+    by_command(means, given.conn_id, "--conn-json", given.as_json)
+
+
+def by_command_with_fields(given: Given, means: Means) -> None:
     options = [f"--conn-{name.removeprefix('conn_')}={value}" for name, value in given.fields.items()]
-    by_command(given.conn_id, *options, "--conn-extra", json.dumps(given.extra))
+    by_command(means, given.conn_id, *options, "--conn-extra", json.dumps(given.extra))
 
 
-def by_post(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    api.save(connection_id=given.conn_id, **given.fields, extra=json.dumps(given.extra))
+def by_post(given: Given, means: Means) -> None:
+    means.api.save(connection_id=given.conn_id, **given.fields, extra=json.dumps(given.extra))
 
 
-def by_patch(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    api.save(connection_id=given.conn_id, conn_type=given.conn_type, host="elsewhere.invalid")
+def by_patch(given: Given, means: Means) -> None:
+    means.api.save(connection_id=given.conn_id, conn_type=given.conn_type, host="elsewhere.invalid")
     body = {"connection_id": given.conn_id, **given.fields, "extra": json.dumps(given.extra)}
-    api.ask("PATCH", f"/api/v2/connections/{given.conn_id}", body)
+    means.api.ask("PATCH", f"/api/v2/connections/{given.conn_id}", body)
 
 
-def by_form(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    api.save(**given.as_typed)
+def by_form(given: Given, means: Means) -> None:
+    means.api.save(**given.as_typed)
 
 
-def by_form_edited_and_saved_again(given: Given, api: AirflowApi, patch: pytest.MonkeyPatch) -> None:
-    api.save(**given.as_typed)
-    shown = api.ask("GET", f"/api/v2/connections/{given.conn_id}")
+def by_form_edited_and_saved_again(given: Given, means: Means) -> None:
+    means.api.save(**given.as_typed)
+    shown = means.api.ask("GET", f"/api/v2/connections/{given.conn_id}")
     assert shown["password"] == "***"
     assert given.password not in json.dumps(shown)
     shown.pop("team_name", None)  # since Airflow 3.1
-    api.ask("PATCH", f"/api/v2/connections/{given.conn_id}", {**shown, "description": "edited"})
+    means.api.ask("PATCH", f"/api/v2/connections/{given.conn_id}", {**shown, "description": "edited"})
 
 
 WAYS = [
@@ -161,16 +177,24 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Emulato
         yield emulator
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[FreshProcess]:
+    with FreshProcess("airflow.cli.cli_parser", "airflow.models.connection") as process:
+        yield process
+
+
+@pytest.fixture
+def means(airflow_api: AirflowApi, monkeypatch: pytest.MonkeyPatch, process: FreshProcess) -> Means:
+    return Means(airflow_api, monkeypatch, process)
+
+
 @by_each_way
-def test_channel_talk(
-    airflow_api: AirflowApi, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
+def test_channel_talk(means: Means, emulator: EmulatorThread, way: Way) -> None:
     conn_id = f"talk_{way.__name__}"
     extra = {"channel_id": "ch-2"}
     way(
         Given(conn_id, "channel_talk", emulator.url, "my-app", APP_SECRET, extra, {"timeout": None}),
-        airflow_api,
-        monkeypatch,
+        means,
     )
     with ChannelTalkHook(conn_id) as hook:
         assert hook.call("getChannel")["channel"]["id"] == "ch-2"
@@ -178,15 +202,12 @@ def test_channel_talk(
 
 
 @by_each_way
-def test_benlly(
-    airflow_api: AirflowApi, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
+def test_benlly(means: Means, emulator: EmulatorThread, way: Way) -> None:
     conn_id = f"benlly_{way.__name__}"
     extra = {"device": "infoboard", "udid": UDID, "timeout": 7}
     way(
         Given(conn_id, "benlly", emulator.url, None, USER_TOKEN, extra, {"body_encoding": None}),
-        airflow_api,
-        monkeypatch,
+        means,
     )
     with BenllyHook(conn_id) as hook:
         assert hook.authorize_channel(2)["udid"] == UDID

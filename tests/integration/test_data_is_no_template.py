@@ -24,7 +24,7 @@ from support.airflow_features import (
     leave_out_unless,
     needs,
 )
-from support.fuzzing import THOROUGH
+from support.fuzzing import AT_NIGHT, THOROUGH
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
@@ -187,11 +187,12 @@ def named_fields(templated: Any) -> dict[str, Any]:
 # Operators and sensors
 
 
-@pytest.mark.fuzz
 @pytest.mark.parametrize(
     ("cls", "way", "native"),
     [
-        pytest.param(cls, way, native, id=f"{cls.__name__}-{way.__name__}-{'native' if native else ''}")
+        pytest.param(
+            cls, way, native, id=f"{cls.__name__}-{way.__name__}-{'native' if native else ''}", marks=AT_NIGHT
+        )
         for (cls, way), number in PAIRS.items()
         for native in ((False, True) if THOROUGH else (bool(number % 2),))
     ],
@@ -223,11 +224,10 @@ def is_rendered_later(cls: type[Any], field: str) -> bool:
     return cls is BulkNativeFunctionOperator and field == "function_params"
 
 
-@pytest.mark.fuzz
 @pytest.mark.parametrize(
     ("cls", "way"),
     [
-        pytest.param(cls, way, id=f"{cls.__name__}-{way.__name__}")
+        pytest.param(cls, way, id=f"{cls.__name__}-{way.__name__}", marks=AT_NIGHT)
         for (cls, way), number in PAIRS.items()
         if THOROUGH or number % 3 == 0
     ],

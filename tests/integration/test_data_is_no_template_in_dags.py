@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from support.example_runs import MOST_SECONDS, airflow_environment, connections, run_dags
-from support.fuzzing import THOROUGH
+from support.fuzzing import AT_NIGHT, THOROUGH
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorProcess
+from tools.demo.airflow_home import migrated_database
 
-pytestmark = pytest.mark.timeout(MOST_SECONDS)
+pytestmark = [pytest.mark.timeout(MOST_SECONDS), *AT_NIGHT]
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-4f6d0b1c"
@@ -93,8 +94,6 @@ dags = [make(dag_id, dag_id == "native") for dag_id in DAG_IDS]
 DAG_IDS = ["plain", "native"] if THOROUGH else ["plain"]
 """``native`` has the same tasks. In each run, test_data_is_no_template has every way with native objects."""
 
-pytestmark = pytest.mark.fuzz
-
 
 class Ran:
     def __init__(
@@ -107,7 +106,7 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, metadata_database: Path) -> Iterator[Ran]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     home, dags = tmp_path_factory.mktemp("airflow-home"), tmp_path_factory.mktemp("dags")
     dags.joinpath("data.py").write_text(f"DAG_IDS = {DAG_IDS}\n{DAGS}")
     with EmulatorProcess() as emulator:
@@ -118,7 +117,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, metadata_database: Path) -> It
         )
         environment["AIRFLOW_CONN_CANARY"] = json.dumps({"conn_type": "http", "password": CANARY})
         environment["PYTHONPATH"] = str(ROOT)
-        states, output = run_dags(environment, str(metadata_database))
+        states, output = run_dags(environment, str(migrated_database()))
         metadata = home.joinpath("airflow.db").read_bytes().decode(errors="replace")
         yield Ran(emulator, states, output, metadata)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from support.airflow_features import DAG_BAG, RETRY_POLICY, has, needs, skip_unl
 
 from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
+from tools.demo.airflow_home import migrated_database
 
 pytestmark = pytest.mark.timeout(1000)
 DAGS = markdown.marked("dag")
@@ -89,9 +91,10 @@ class Runs:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     skip_unless(*DAG_BAG)
     folder = tmp_path_factory.mktemp("docs")
-    dags, data = folder / "dags", folder / "data"
-    dags.mkdir()
-    data.mkdir()
+    dags, data, home = folder / "dags", folder / "data", folder / "airflow"
+    for made in (dags, data, home):
+        made.mkdir()
+    shutil.copyfile(migrated_database(), home / "airflow.db")
     for name, text in FILES.items():
         data.joinpath(name).write_text(text, encoding="utf-8")
     for name, text in DAGS.items():
@@ -105,13 +108,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
                 f"AIRFLOW_CONN_{conn_id}": json.dumps({**fields, "host": emulator.url})
                 for conn_id, fields in CONNECTIONS.items()
             },
-            "AIRFLOW_HOME": str(folder / "airflow"),
+            "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "NO_PROXY": "127.0.0.1",
         }
         result = folder / "states.json"
-        for command in (["-m", "airflow", "db", "migrate"], ["-c", RUNNER, str(dags), str(result)]):
-            run_it(command, environment)
+        run_it(["-c", RUNNER, str(dags), str(result)], environment)
         yield Runs(json.loads(result.read_text(encoding="utf-8")), emulator, data)
 
 

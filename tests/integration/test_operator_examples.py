@@ -19,6 +19,7 @@ from airflow import __version__
 from support.example_runs import MOST_SECONDS, NEED_A_SCHEDULER, airflow_environment, connections, run_dags
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorProcess
+from tools.demo.airflow_home import migrated_database
 
 pytestmark = pytest.mark.timeout(MOST_SECONDS)
 
@@ -116,7 +117,7 @@ def desk(emulator: EmulatorProcess) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, metadata_database: Path) -> Iterator[Ran]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     home, dags = tmp_path_factory.mktemp("airflow-home"), tmp_path_factory.mktemp("dags")
     for path in RUN_HERE:
         shutil.copy(path, dags)
@@ -130,7 +131,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, metadata_database: Path) -> It
         environment["PYTHONPATH"] = str(ROOT)
         environment["AIRFLOW__API__BASE_URL"] = AIRFLOW_URL
         environment["AIRFLOW__WEBSERVER__BASE_URL"] = AIRFLOW_URL  # Airflow 2
-        states, output = run_dags(environment, str(metadata_database))
+        states, output = run_dags(environment, str(migrated_database()))
         letters = [path.read_text() for path in home.glob("dead_letters/campaign/*.jsonl")]
         yield Ran(emulator, states, output, letters)
 

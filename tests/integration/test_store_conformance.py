@@ -96,10 +96,11 @@ def test_no_change_of_a_crowd_is_lost(shared: Backend) -> None:
         store = shared.store()
         return [add_one(store), add_one(store)]
 
-    outcome = together(CROWD // 2, add_twice)
+    processes = CROWD // 2
+    outcome = together(processes, add_twice)
     assert outcome.errors() == []
-    assert sorted(n for pair in outcome.results for n in pair) == list(range(1, CROWD + 1))
-    assert seen(shared.store()).state == {"n": CROWD}
+    assert sorted(n for pair in outcome.results for n in pair) == list(range(1, 2 * processes + 1))
+    assert seen(shared.store()).state == {"n": 2 * processes}
 
 
 def test_no_change_of_threads_that_share_a_store_is_lost(backend: Backend) -> None:

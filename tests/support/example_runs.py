@@ -116,7 +116,7 @@ def run_dags(
     :param database: an empty metadata database to begin with; otherwise one is made.
     """
     if database:
-        shutil.copy(database, environment["AIRFLOW_HOME"])
+        shutil.copyfile(database, os.path.join(environment["AIRFLOW_HOME"], "airflow.db"))
     else:
         run(["-m", "airflow", "db", "migrate"], environment)
     output = run(["-c", RUN, environment["AIRFLOW__CORE__DAGS_FOLDER"]], environment)

@@ -25,8 +25,8 @@ from airflow_channel_provider.tokens.stores.base import TokenStore
 from airflow_channel_provider.tokens.stores.file import FileStore
 
 PR_SET_PDEATHSIG = 1
-CROWD = int(os.environ.get("CROWD", "50"))
-"""Number of processes of a crowd, a multiple of 50; ``make fuzz`` has larger ones."""
+CROWD = int(os.environ.get("CROWD", "25"))
+"""Number of processes of a crowd, a multiple of 25; ``make fuzz`` has larger ones."""
 APP_ID, SECRET = "demo-app", "ZW11bGF0b3ItZGVtby1zZQ=="
 
 

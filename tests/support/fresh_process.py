@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
@@ -21,9 +22,14 @@ from .fresh_imports import BASES
 
 
 class FreshProcess:
-    """The process, as a test sees it; it is started with the first script."""
+    """
+    The process, as a test sees it; it is started with the first script.
 
-    def __init__(self) -> None:
+    :param modules: modules of Airflow that it imports too.
+    """
+
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -60,7 +66,7 @@ class FreshProcess:
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "support.fresh_process"],
+            [sys.executable, "-W", "ignore", "-m", "support.fresh_process", *self._modules],
             # The first import of a module would write its bytecode.
             env={
                 **os.environ,
@@ -110,8 +116,10 @@ def _in_a_fork(script: dict[str, Any]) -> tuple[int, str]:
         return status, printed.read()
 
 
-def main() -> None:
+def main(*modules: str) -> None:
     import_airflow()
+    for name in modules:
+        import_module(name)
     told = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         told.write(f"{json.dumps(_in_a_fork(json.loads(line)))}\n")
@@ -119,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-__all__ = ["THOROUGH", "cases"]
+__all__ = ["AT_NIGHT", "THOROUGH", "cases"]
 
 _FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
 THOROUGH = _FACTOR > 1
 """Whether this is a run of many cases, in which simulated days are as busy as the specification says."""
+AT_NIGHT = [pytest.mark.fuzz] if THOROUGH else []
+"""Marks a test that tries more at night, and is no fuzz test: each Airflow runs the rest of it."""
 
 
 def cases(number: int) -> settings:

@@ -22,8 +22,9 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 if TYPE_CHECKING:
     from integration.conftest import Servers
 
-ROWS = 200_000
+ROWS = 60_000
 LEAST_BYTES_OF_ALL = 20_000_000
+"""What the rows take as dictionaries, 340 bytes each."""
 
 
 @pytest.fixture(params=["psycopg", "psycopg2", "pymysql"])
