@@ -32,7 +32,8 @@ FEWER_MESSAGES = FEWER_CALLS // 10
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
-    options = Options(home=ROOT / ".fleet", dags_folder=Path(__file__).with_name("dags"), apps=APPS)
+    dags = Path(__file__).with_name("dags")
+    options = Options(home=ROOT / ".fleet", dags_folder=dags, apps=APPS, start_timeout_seconds=600)
     try:
         with Deployment(options, Progress()) as started:
             yield started

@@ -17,7 +17,7 @@ JSON = Any
 JSONObject = dict[str, Any]
 RUN_SECONDS = 900.0
 # Longer than a lost task takes to be noticed and tried again.
-STALL_SECONDS = 120.0
+STALL_SECONDS = 300.0
 ENDED = ("success", "failed")
 
 

@@ -55,7 +55,8 @@ class SystemRun:
 def system_run(tmp_path_factory: pytest.TempPathFactory) -> SystemRun:
     demo_home = tmp_path_factory.mktemp("demo") / "home"
     progress = Progress()
-    with Demo(Options(home=demo_home, dags_folder=DAGS), progress) as demo:
+    options = Options(home=demo_home, dags_folder=DAGS, start_timeout_seconds=400, run_timeout_seconds=800)
+    with Demo(options, progress) as demo:
         result = demo.run()
         progress.say(report(result, demo.home.logs))
         processes = Snapshot.below_this_process()

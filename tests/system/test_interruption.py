@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 STARTING, RUNNING = "starting api-server", "started example_"
-START_SECONDS, STOP_SECONDS = 120.0, 20.0
+START_SECONDS, STOP_SECONDS = 600.0, 120.0
 # The emulator, and a supervisor with a component four times.
 LEAST_PROCESSES = 9
 

@@ -45,7 +45,9 @@ class UiAirflow(Demo):
     """
 
     def __init__(self, progress: Progress) -> None:
-        super().__init__(Options(home=HOME, dags_folder=DAGS, users=ROLES), progress)
+        super().__init__(
+            Options(home=HOME, dags_folder=DAGS, users=ROLES, start_timeout_seconds=600), progress
+        )
         self._numbers = itertools.count(1)
 
     def _start(self) -> None:

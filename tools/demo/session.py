@@ -58,7 +58,7 @@ class Options:
 
     home: Path
     dags_folder: Path
-    start_timeout_seconds: float = 120.0
+    start_timeout_seconds: float = 300.0
     run_timeout_seconds: float = 240.0
     api_port: int = 0
     emulator_port: int = 0
