@@ -128,7 +128,7 @@ def test_followers_go_on_when_the_leader_is_killed(
     monkeypatch.setattr(backends, "last_moment", last_moment)
     leader = fork(lead)
     assert leads.wait(60)
-    outcome = together(8, lambda i: crowded.manager(service.url).get().fingerprint)
+    outcome = together(4, lambda i: crowded.manager(service.url).get().fingerprint)
     leader.join()
     assert leader.status == signal.SIGKILL
 
@@ -152,7 +152,7 @@ def test_when_every_leader_dies_the_quota_still_holds(
         die_answered(task)
         task.get()
 
-    outcome = together(30, lead)
+    outcome = together(15, lead)
     died = [result for result in outcome.results if result is None]
     assert len(died) == 10
     assert {type(error) for error in outcome.errors()} == {ChannelTokenQuotaError}
