@@ -163,7 +163,8 @@ def test_when_every_leader_dies_the_quota_still_holds(
 def test_others_go_on_while_the_leader_is_stopped(
     service: EmulatorProcess, crowded: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_channel_provider.tokens.policy.LEASE_SECONDS", 1.0)
+    # Of 1 s, a clock of whole seconds may leave nothing.
+    monkeypatch.setattr("airflow_channel_provider.tokens.policy.LEASE_SECONDS", 3.0)
 
     leads = multiprocessing.Event()
 
