@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MARK = "RAN "
-NEED_A_SCHEDULER = frozenset({"example_channel_talk_approval"})
+NEED_A_SCHEDULER = frozenset({"example_channel_talk_approval", "example_channel_talk_one_click"})
 """Examples that ``dag.test()`` does not bring to their end: nobody answers what they ask. ``make demo`` runs them."""
 EMULATOR_SETTINGS = {"user_chats_close_after_seconds": 3, "dialect": "plain"}
 """An example waits until somebody has dealt with a chat; the tests of this checkout speak the other dialect."""

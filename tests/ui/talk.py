@@ -25,7 +25,7 @@ class TalkPage:
         self.page = page
         page.goto(f"{url}/")
         page.get_by_role("link", name="Conversations").click()
-        expect(page.get_by_text("Live")).to_be_visible()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
     @property
     def messages(self) -> Locator:

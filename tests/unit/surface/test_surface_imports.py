@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from support.fresh_process import FreshProcess
 
 ROOT = Path(__file__).parents[3]
-ASK = frozenset({"example_channel_talk_approval"})
+ASK = frozenset({"example_channel_talk_approval", "example_channel_talk_one_click"})
 EXAMPLES = sorted((ROOT / "dags_examples").glob("*.py"))
 PARSED_HERE = [
     pytest.param(path, id=path.stem, marks=[needs(*QUESTIONS)] if path.stem in ASK else [])

@@ -7,7 +7,8 @@ from tools.demo.scenarios.base import Scenario
 from tools.demo.scenarios.command import Command
 from tools.demo.scenarios.extraction import Extraction, Warehouse
 from tools.demo.scenarios.new_chat import NewChat
+from tools.demo.scenarios.one_click import OneClick
 
 __all__ = ["SCENARIOS", "Scenario"]
 
-SCENARIOS: tuple[type[Scenario], ...] = (Approval, Command, NewChat, Warehouse, Extraction)
+SCENARIOS: tuple[type[Scenario], ...] = (Approval, Command, OneClick, NewChat, Warehouse, Extraction)

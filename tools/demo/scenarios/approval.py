@@ -8,6 +8,7 @@ from tools.demo.outcome import text_of
 from tools.demo.people import People
 from tools.demo.result import Story
 from tools.demo.scenarios.base import Scenario
+from tools.demo.scenarios.one_click import OneClick
 
 if TYPE_CHECKING:
     from tools.demo.local_airflow import LocalAirflow
@@ -22,7 +23,7 @@ class Approval(Scenario):
 
     def __init__(self, airflow: LocalAirflow) -> None:
         super().__init__(airflow)
-        self._people = People(airflow)
+        self._people = People(airflow, {OneClick.task_id: None})
         self._run_id = ""
 
     def start(self, run_id: str) -> str:
@@ -41,7 +42,8 @@ class Approval(Scenario):
         lines = []
         for reply in messages:
             for question in messages:
-                if reply.get("rootMessageId") == question["id"]:
+                is_ours = self.dag_id in text_of(question)
+                if is_ours and reply.get("rootMessageId") == question["id"]:
                     lines.append(f"{question['chatId']}: {text_of(question)}")
                     lines.append(f"  in its thread: {text_of(reply)}")
         closed = sum("Answered: " in line for line in lines)
