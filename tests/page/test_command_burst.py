@@ -23,7 +23,6 @@ from support.servers import free_port
 if TYPE_CHECKING:
     from support.site import Site
 
-pytestmark = pytest.mark.timeout(900)
 
 COMMANDS = int(os.environ.get("COMMAND_BURST") or 60)
 SERVER = """
