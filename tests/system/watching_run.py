@@ -49,6 +49,8 @@ class WatchingHome(AirflowHome):
             **super().environment(),
             "WATCHED_ASSETS": str(COUNT),
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+            # The watchers of a DAG that has been switched on begin when its file is parsed the next time.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         }
 
 

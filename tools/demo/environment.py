@@ -32,7 +32,7 @@ COMMON_SETTINGS = {
     "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
     "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-    # A file that has changed is parsed at once, whatever this is.
+    # A file that has changed is parsed at once, whatever this is. Watchers of assets wait for it: see watching_run.py.
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
 }
 
