@@ -8,6 +8,7 @@ import json
 import lzma
 import random
 from collections.abc import Callable
+from functools import cache
 from itertools import count as counter
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "Limits", lambda **given: limits(**{**given, "read_ahead": 16}))
 
 
+@cache
 def content(kind: str, count: int, mark: str) -> bytes:
     """Return a file whose rows have the same keys, and by their mark other bytes."""
     noise = random.Random(mark)
