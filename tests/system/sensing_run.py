@@ -35,6 +35,8 @@ DAGS = Path(__file__).with_name("dags_sensing")
 DAG_ID, RUN_ID = "sensing", "run"
 CHATS = [f"chat-{number}" for number in range(COUNT)]
 POLL_SECONDS = 1.0
+SAMPLES = 12
+"""At least so many of each triggerer, however slow this machine is."""
 TRIGGERER = "triggerer"
 
 
@@ -107,7 +109,7 @@ class Sensing(LocalAirflow):
             self.wait_until(f"{name} looks at all chats", lambda: self._note_looks(watched) == COUNT)
         with self._timed(f"{name} watched"):
             began = time.monotonic()
-            while (seconds := time.monotonic() - began) < WATCHED_SECONDS:
+            while (seconds := time.monotonic() - began) < WATCHED_SECONDS or len(watched.samples) < SAMPLES:
                 watched.samples.append(self._sample(seconds))
                 time.sleep(POLL_SECONDS)
             self._note_looks(watched)
