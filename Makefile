@@ -2,7 +2,7 @@
 # Nothing here depends on an activated environment, or on a variable of the caller that changes Airflow or Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers browser demo ui test test-unit test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
+.PHONY: help setup servers browser demo ui test test-static test-unit test-build test-integration test-page test-system test-package test-matrix test-floors test-bulk test-extract test-sensors test-watchers test-burst test-fleet test-ui fuzz coverage docs lint lint-forge types format bench pins generated release dist clean
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -47,13 +47,19 @@ demo: setup ## Run the example DAGs on a real Airflow against the emulator, and 
 ui: setup ## The same, and leave it running to look at, until Ctrl-C
 	@$(BIN)/python -m tools.demo --ui
 
-test: setup servers ## Everything that has to pass, but for the fleet and the browser
+test: setup servers test-static test-unit test-build test-integration test-page test-system ## Everything that has to pass, but for the fleet and the browser
+
+test-static:
 	@$(STEP) "lint, types, docs" $(MAKE) --no-print-directory --jobs 3 --output-sync lint types docs
+
+test-unit: setup ## The unit tests alone
 	@$(STEP) "unit tests" $(BIN)/python -m pytest tests/unit --numprocesses 2
+
+test-build:
 	@$(STEP) "package" $(BIN)/python -m pytest $(BUILD_TESTS)
-	@$(STEP) "integration tests" $(BIN)/python -m pytest tests/integration --numprocesses 2 --dist loadfile
-	@$(STEP) "page tests" $(BIN)/python -m pytest tests/page --numprocesses 2 --dist loadfile
-	@$(STEP) "system tests" $(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile
+
+test-integration test-page test-system: test-%:
+	@$(STEP) "$* tests" $(BIN)/python -m pytest tests/$* --numprocesses 2 --dist loadfile
 
 test-package: setup ## The wheel, its types and each extra of it, in clean environments
 	@$(BIN)/python -m pytest tests/package $(PACKAGE_OPTIONS) --numprocesses 2 --dist loadfile
@@ -88,9 +94,6 @@ test-extract: setup ## Extract 100,000 chats that change, killed on the way, the
 
 fuzz: setup servers ## The fuzz tests with many more cases than CI tries, new ones each time (FUZZ_FACTOR=50), and crowds of processes (CROWD=200)
 	@FUZZ_FACTOR=$${FUZZ_FACTOR:-50} CROWD=$${CROWD:-200} $(BIN)/python -m pytest tests/unit tests/integration tests/page -m "fuzz or crowd" --numprocesses 2 --timeout 0
-
-test-unit: setup ## The unit tests alone
-	@$(BIN)/python -m pytest tests/unit --numprocesses 2
 
 coverage: setup servers ## The unit and integration tests, and how much of the package they run; too little is an error
 	@$(BIN)/python -m pytest tests/unit tests/integration --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered --cov-report html
