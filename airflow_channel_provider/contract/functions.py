@@ -4,7 +4,10 @@ The table of native functions: one row per function.
 A row has the name; the token that the function needs; whether it may be sent twice; the source of its parameters; the
 required parameters; the optional ones; and, for a list, the field that holds the items and how its pages follow each
 other. A parameter has a shape (:mod:`~airflow_channel_provider.contract.parts`), and a source of its own if that
-differs.
+differs. ``ID`` and ``NAME`` are one shape with two names: ``ID`` is for what identifies something, such as a
+channel or an address, and ``NAME`` for any other text that must not be empty. The source of a row is the most certain
+one that has the function with its parameters. Where they are published nowhere, it is ``OLD_SERVER``, and the row has
+no parameters.
 
 Functions that are not in the table can be called too. Nothing is assumed about them: any token, never repeated, unknown
 parameters. If the sources disagree on the token, the channel token is used; if they are unsure whether a repetition is

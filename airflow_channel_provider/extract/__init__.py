@@ -1,11 +1,12 @@
 """
 Conversations into files, window by window. Knows no Airflow.
 
-**Which row belongs to which window.** A window is half open: from its start, until just before its end. A chat belongs
-to the window in which it last changed, and with it belong, whole, what hangs on it: all its messages, its user, the
-events of its user. So a chat that changes again leaves its old window and is read again, whole, in the new one. Lists
-that are short and say nothing of changes (managers, groups, bots, tags, the channel) belong to each window. A group's
-message belongs to the window in which it was last changed, a call to the one for which the service gives it.
+**Which row belongs to which window.** A window is half open: from ``lookback`` before its start, until just before its
+end. A chat belongs to the window in which it last changed, and with it belong, whole, what hangs on it: all its
+messages, its user, the events of its user. So a chat that changes again leaves its old window and is read again, whole,
+in the new one. Lists that are short and say nothing of changes (managers, groups, bots, tags, the channel) belong to
+each window. A group's message belongs to the window in which it was last changed, a call to the one for which the
+service gives it.
 
 **The rule for loaders.** Of the records with one key, the one with the latest ``_extracted_at`` counts. It is the
 moment before the request was sent. Why any union of runs, in any order, then equals the service: let *T* be the last

@@ -1,8 +1,8 @@
 """
 Windows of time, and the order of a list. Pure.
 
-Windows that touch have neither a gap nor an overlap, whatever their borders are: the start belongs to a window, its end
-to the next.
+Windows that touch have neither a gap nor, but for ``lookback``, an overlap, whatever their borders are: the start
+belongs to a window, its end to the next.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _KEY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)
 @dataclass(frozen=True, slots=True)
 class Window:
     """
-    A window: from its start, until just before its end.
+    A window: from ``lookback_ms`` before its start, until just before its end.
 
     :param start_ms: epoch milliseconds.
     :param end_ms: epoch milliseconds.
-    :param lookback_ms: how much earlier reading begins.
+    :param lookback_ms: how much it overlaps the window before it.
     """
 
     start_ms: int
@@ -37,11 +37,11 @@ class Window:
 
     @property
     def from_ms(self) -> int:
-        """The earliest change that is read."""
+        """The earliest change that belongs to it."""
         return self.start_ms - self.lookback_ms
 
     def holds(self, change_ms: int | None) -> bool:
-        """Return whether a row belongs to the window; one that does not say when it changed does."""
+        """Return whether a row belongs to the window, lookback included; one that does not say when it changed does."""
         return change_ms is None or self.from_ms <= change_ms < self.end_ms
 
     @property

@@ -35,10 +35,13 @@ class RenewalRequest(NamedTuple):
     :param owner: unique to this attempt; also the id of its charge.
     :param host: this host, as the store names hosts.
     :param stage: of the token; if it is early or late, a living token remains in use when the renewal fails.
-    :param held: fingerprint of the stored token that this process could read; None if there is none.
-    :param outliving: the stored pair has a valid refresh token though its access token can't be used.
+    :param held: fingerprint of the stored token that this process could read; None if there is none. If the record
+        names another, a process was faster: say, 40 tasks read an old token, and one of them has renewed it.
+    :param outliving: the stored pair has a valid refresh token though its access token can't be used: say, a login to
+        Benlly whose access token ended in the night.
     :param refused: fingerprint of the token that the service has just refused.
-    :param missing: fingerprint of a token that the record names but whose blob is gone or unreadable.
+    :param missing: fingerprint of a token that the record names but whose blob is gone or unreadable: say, Redis has
+        evicted it.
     :param secret_mark: fingerprint of the App Secret.
     :param alone_on_host: no other process of this host renews this scope, so a lease of this host is a dead one's.
     :param ask_again: try although a refusal is remembered (a person pressed a button).

@@ -1,9 +1,10 @@
 """
 Waits in the triggerer until an answer of Channel Talk meets a condition.
 
-A trigger holds nothing but its arguments, so that a restarted triggerer goes on where the other one was. It only reads,
-so that two of them at once do no harm. Triggers that start together do not poll together: each starts at a random
-moment of its interval.
+A trigger holds nothing but its arguments, so that a restarted triggerer goes on where the other one was. Airflow
+serializes them into its database, so they name the connection by its id, and the triggerer looks the connection up: no
+secret is in a trigger. It only reads, so that two of them at once do no harm. Triggers that start together do not poll
+together: each starts at a random moment of its interval.
 
 All triggers of a process over the same connection share one hook, however many there are. The first opens it and the
 last closes it. Polls run in a few threads, so that few connections to the service are open and the event loop of the

@@ -61,6 +61,7 @@ def test_settings_are_all_of_them_with_their_defaults_and_choices() -> None:
     assert set(rows) == set(defaults)
     for name in rows.keys() - {"apps", "channels", "benlly"}:
         assert rows[name][1].strip("`") == (str(defaults[name]) or "*(empty)*")
+    assert set(re.findall(r"`(\w+)`", rows["channels"][2])) == set(populate({"id": "ch-4"}))
     for name, choices in settings._CHOICES.items():
         assert set(choices) <= set(re.findall(r"`(\w+)`", rows[name][2])), name
 
