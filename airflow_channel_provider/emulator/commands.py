@@ -172,7 +172,10 @@ def _use(world: World, wanted: Mapping[str, JSON], trigger: str = "command") -> 
         if command["name"] == name and app_id in ("", app.app_id)
     ]
     if not found:
-        raise ValueError(f"a {person.kind} has no command {name!r} in channel {chat.channel.id}")
+        raise ValueError(
+            f"a {person.kind} has no command {name!r} in channel {chat.channel.id}; if no app has registered it, set the "
+            "app's function endpoint and run `airflow channel register` against this emulator"
+        )
     app, command = found[0]
     if app.function_endpoint is None:
         raise ValueError(f"app {app.app_id!r} has no function endpoint")

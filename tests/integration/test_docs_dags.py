@@ -145,6 +145,7 @@ def test_there_is_a_test_for_each_dag() -> None:
         "say_hello",
         "table_from_a_task",
         "table_from_csv",
+        "thank_customers",
         "two_apps",
     }
 
@@ -185,6 +186,7 @@ def test_extraction_of_everything(runs: Runs) -> None:
 
 def test_dag_that_waits_for_events(runs: Runs) -> None:
     assert runs.states["greet_new_chats"] == "success"
+    assert runs.states["thank_customers"] == "success"
 
 
 def test_tables(runs: Runs) -> None:
