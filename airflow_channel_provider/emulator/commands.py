@@ -173,8 +173,8 @@ def _use(world: World, wanted: Mapping[str, JSON], trigger: str = "command") -> 
     ]
     if not found:
         raise ValueError(
-            f"a {person.kind} has no command {name!r} in channel {chat.channel.id}; if no app has registered it, set the "
-            "app's function endpoint and run `airflow channel register` against this emulator"
+            f"a {person.kind} has no command {name!r} in channel {chat.channel.id}; if no app has registered it, set "
+            "the app's function endpoint and run `airflow channel register` against this emulator"
         )
     app, command = found[0]
     if app.function_endpoint is None:

@@ -143,7 +143,7 @@ def test_a_user_runs_commands_of_the_front_alone(emulator: EmulatorThread, app: 
     assert sent(app)["context"]["user"] == {"id": "user-ch-1-1"}
     with pytest.raises(ValueError, match="a user has no command 'run' in channel ch-1"):
         emulator.run_command("run", CHAT, user_id="user-ch-1-1")
-    with pytest.raises(ValueError, match="a manager has no command 'ask'.*; .* `airflow channel register`"):
+    with pytest.raises(ValueError, match=r"a manager has no command 'ask'.*; .* `airflow channel register`"):
         emulator.run_command("ask", CHAT)
 
 
