@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import DAG, BaseNotifier, Context, TaskGroup
+    from airflow.providers.common.compat.sdk import DAG, BaseNotifier, Context, TaskGroup, XComArg
     from airflow.sdk import RetryPolicy
     from airflow.sdk.execution_time.hitl import HITLUser
 
@@ -199,7 +199,7 @@ class MessageArguments(_OfAMessage, CallArguments, total=False):
 
 
 class _OfManyItems(TypedDict, total=False):
-    items: Collection[Any] | str | None
+    items: Collection[Any] | XComArg | str | None
     """The items: a list, such as the XCom of another task, or a DataFrame, whose rows are the items. Give one of
     ``items``, ``sql`` and ``path``. (templated)"""
     sql: str | None

@@ -21,7 +21,7 @@ from airflow_channel_provider.operators._lineage import WithLineage
 from airflow_channel_provider.rendered import json_value, storage_path
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
     from typing_extensions import Unpack
 
     from airflow_channel_provider.arguments import CallArguments
@@ -85,7 +85,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
     def __init__(
         self,
         *,
-        items: Collection[Any] | str | None = None,
+        items: Collection[Any] | XComArg | str | None = None,
         sql: str | None = None,
         sql_conn_id: str | None = None,
         sql_parameters: Mapping[str, Any] | Collection[Any] | str | None = None,

@@ -24,6 +24,18 @@ class Wrong:
     pass
 
 """
+OF_A_TASK = """
+from airflow.sdk import task
+
+
+@task
+def rows() -> list[dict[str, int]]:
+    return [{"id": 1}]
+
+
+DataTableLoadOperator(task_id="a", table_name="a", items=rows())
+"""
+"""What a task gives, as DAG files write it."""
 SAMPLES = {
     "str": '"a"',
     "bool": "True",
@@ -93,7 +105,7 @@ def right_file() -> str:
         f"{cls.__name__}({', '.join(f'{one.name}={one.sample}' for one in arguments(cls))})"
         for cls in _classes()
     ]
-    return _head() + "\n".join(calls) + "\n"
+    return _head() + "\n".join(calls) + "\n" + OF_A_TASK
 
 
 def wrong_file() -> tuple[str, dict[int, str]]:
