@@ -1,5 +1,5 @@
 """
-The contract: what the vendor's native functions take, declared once. Knows nothing else of this package.
+The contract: what the vendor's native functions take, declared once. Of this package it knows ``values.py`` alone.
 
 :mod:`~airflow_channel_provider.contract.functions` is the table, one row per function. Parameters are described by
     shapes; shapes that several functions share are in :mod:`~airflow_channel_provider.contract.parts`. Each rule names

@@ -109,7 +109,7 @@ def test_it_needs_nothing_of_airflow_and_only_the_contract_of_the_provider() -> 
         "import sys, airflow_channel_provider.emulator.server, airflow_channel_provider.emulator as e\n"
         "e.EmulatorThread\n"
         "ours = {n for n in sys.modules if n.startswith('airflow_channel_provider.')}\n"
-        "assert {n.split('.')[1] for n in ours} == {'emulator', 'contract'}, ours\n"
+        "assert {n.split('.')[1] for n in ours} == {'emulator', 'contract', 'values'}, ours\n"
         "assert not {'airflow', 'requests', 'tenacity', 'cryptography'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True, timeout=60)

@@ -42,6 +42,10 @@ def migrate() -> None:
     database = Path(os.environ["AIRFLOW_HOME"], "airflow.db")
     if not database.exists() or not database.stat().st_size:
         shutil.copyfile(migrated_database(), database)
+        return
+    # An earlier test has opened it, and may have made tables of its own in it.
+    done = airflow_command("db", "migrate")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 class AirflowApi:
