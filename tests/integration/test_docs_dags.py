@@ -67,6 +67,7 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
         "conn_type": "benlly",
         "extra": {"device": "ios", "udid": "device-2", **BENLLY_LOGIN},
     },
+    "PUSH_SERVICE": {"conn_type": "generic", "password": "token-of-the-push-service"},
 }
 FILES = {
     "customers.csv": "id,chat_id,name\n1,chat-ch-1-3,Kim\n2,chat-ch-1-4,Lee\n3,chat-gone,Park\n",
@@ -136,7 +137,9 @@ def test_there_is_a_test_for_each_dag() -> None:
         "alert_for_every_task",
         "ask_and_thank",
         "authorize_devices",
+        "authorize_push",
         "campaign_from_csv",
+        "deauthorize_tablet",
         "extract_everything",
         "greet_new_chats",
         "own_task",
@@ -221,9 +224,10 @@ def test_two_apps(runs: Runs) -> None:
 
 
 def test_devices(runs: Runs) -> None:
-    assert runs.states["authorize_devices"] == "success"
+    assert runs.states["authorize_devices"] == runs.states["authorize_push"] == "success"
+    assert runs.states["deauthorize_tablet"] == "success"
     found = {(one["udid"], one["channel_id"]) for one in runs.emulator.authorizations()}
-    assert found == {("device-1", 2), ("device-1", 3), ("device-2", 2), ("device-2", 3)}
+    assert found == {("device-1", 1), ("device-1", 2), ("device-1", 3), ("device-2", 1), ("device-2", 2)}
 
 
 @needs(*RETRY_POLICY)

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +27,7 @@ from support.airflow_features import (
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.emulator.dialect import DIALECTS
+from airflow_channel_provider.extract.windows import window_of
 
 ROOT = Path(__file__).parents[2]
 RUN = markdown.marked("run")
@@ -98,6 +99,7 @@ def test_there_is_a_test_for_each_snippet() -> None:
         "sensor_expect",
         "sensor_predicate",
         "user_chat_watcher",
+        "windows_of_yesterday",
     }
 
 
@@ -140,6 +142,21 @@ def test_user_chat_watcher(emulator: EmulatorThread) -> None:
     (watcher,) = names["opened_chats"].watchers
     assert watcher.name == "opened_chats"
     assert names["the_dag"].dag_id == "chats_that_were_opened"
+
+
+def test_windows_of_yesterday() -> None:
+    names = run("windows_of_yesterday")
+    # In Seoul the next day has begun.
+    context: Any = {
+        "dag_run": SimpleNamespace(run_after=datetime(2026, 11, 2, 16, 30, tzinfo=timezone.utc)),
+        "macros": SimpleNamespace(timedelta=timedelta),
+    }
+    for name, window in (
+        ("utc", "20261101T000000Z_20261102T000000Z"),
+        ("seoul", "20261101T150000Z_20261102T150000Z"),
+    ):
+        names[name].render_template_fields(context)
+        assert window_of(names[name].window).name == window
 
 
 @needs(*PROVIDER_COMMANDS)
