@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 from support.airflow_features import leave_out_unless
 
 leave_out_unless("airflow.sdk:DAG", "before Airflow 3 no command reaches Airflow")
@@ -54,7 +55,7 @@ def context(kind: str, chat_id: str, *, state: str = "success", thread: str | No
 
 
 def reply(of: dict[str, Any], **content: Any) -> None:
-    CommandReplyNotifier(**content)(of)
+    CommandReplyNotifier(**content)({"dag": DAG("daily"), **of})
 
 
 def test_success_and_failure_are_replied_with_the_tasks_and_the_link(emulator: EmulatorThread) -> None:

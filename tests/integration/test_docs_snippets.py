@@ -231,13 +231,14 @@ def test_dag_that_asks_where(emulator: EmulatorThread, monkeypatch: pytest.Monke
 
 @needs("airflow.sdk:DAG", "Before Airflow 3.0 a DAG is imported from elsewhere.")
 def test_dag_with_its_alerts_in_a_thread(emulator: EmulatorThread) -> None:
-    (task,) = run("alert_thread")["dag"].tasks
+    dag = run("alert_thread")["dag"]
+    (task,) = dag.tasks
     for try_number, callbacks, state in (
         (1, task.on_retry_callback, "up_for_retry"),
         (2, task.on_success_callback, "success"),
     ):
         (callback,) = callbacks if isinstance(callbacks, list) else [callbacks]
-        callback({"ti": SimpleNamespace(**{**TASK, "try_number": try_number}, state=state)})
+        callback({"dag": dag, "ti": SimpleNamespace(**{**TASK, "try_number": try_number}, state=state)})
     failure, recovery = emulator.messages("group-ch-1-1")
     assert recovery["rootMessageId"] == failure["id"]
 
