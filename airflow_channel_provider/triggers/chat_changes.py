@@ -72,10 +72,11 @@ def read_changes(
     Read the lists.
 
     :param page: returns a page of the chats of a state that begins behind a cursor, ``""`` for the first.
-    :param since_ms: from when on; None: only to learn the newest change.
+    :param since_ms: from when on; None: from the newest change on, whenever that was.
     :param before_ms: the newest change of the reading before; None: there was none.
     """
-    newest, is_sorted = since_ms or 0, True
+    newest = start = since_ms or 0
+    is_sorted = True
     found: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for state in STATES:
         cursor, last = "", -1
@@ -87,15 +88,17 @@ def read_changes(
                 is_sorted = is_sorted and (last < 0 or at <= last)
                 last = at
                 newest = max(newest, at)
-                if since_ms is not None and at >= since_ms:
+                start = newest if since_ms is None else since_ms
+                if at >= start:
                     found[str(chat.get("id"))] = (at, chat)
             following = answer.get("next")
-            is_read = is_sorted and (since_ms is None or 0 <= last < since_ms)
+            is_read = is_sorted and 0 <= last < start
             if is_read or not chats or not following or following == cursor:
                 break
             cursor = str(following)
-    chats_in_order = (chat for _, _, chat in sorted((at, name, chat) for name, (at, chat) in found.items()))
-    start = newest if since_ms is None else since_ms
+    chats_in_order = (
+        chat for _, _, chat in sorted((at, name, chat) for name, (at, chat) in found.items() if at >= start)
+    )
     return Reading(start, start if before_ms is None else before_ms, newest, tuple(chats_in_order), is_sorted)
 
 

@@ -136,7 +136,10 @@ class UserChatWatcher(BaseEventTrigger):
                     await self._store_cursor(written)
                 if cursor is None:
                     wanted = feed.wanted[id(self)]
-                    cursor = written = Cursor(reading.newest_ms if wanted is None else wanted)
+                    cursor = Cursor(reading.newest_ms if wanted is None else wanted)
+                    if wanted is None:  # what has the very time of the newest change was there before
+                        _, cursor = events_of(reading, cursor, events=self.events, fits=self._fits)
+                    written = cursor
                     feed.wanted[id(self)] = cursor.at_ms
                     await self._store_cursor(cursor)
                 if cursor.at_ms < reading.since_ms:

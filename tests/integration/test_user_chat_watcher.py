@@ -118,6 +118,23 @@ def test_fifty_watchers_poll_once(emulator: EmulatorThread) -> None:
 
 
 @pytest.mark.parametrize("order", ["updatedAt", "none"])
+def test_what_was_there_before_the_first_poll_is_never_told(emulator: EmulatorThread, order: str) -> None:
+    emulator.configure(open_api_chat_order=order)
+    emulator.open_chat("ch-1")  # the newest change: its time is where the cursor begins
+    stores, told = [Store()], [[]]  # type: ignore[var-annotated]
+    kwargs = {"events": ["opened", "closed", "changed"]}
+    asyncio.run(Triggerer(stores, told, **kwargs).run(2))
+    asyncio.run(Triggerer(stores, told, **kwargs).run(2))
+    assert told == [[]]
+    chat = emulator.open_chat("ch-1")
+    asyncio.run(Triggerer(stores, told, **kwargs).run(1))
+    assert {(one["user_chat_id"], one["event"]) for one in told[0]} == {
+        (chat["id"], "opened"),
+        (chat["id"], "changed"),
+    }
+
+
+@pytest.mark.parametrize("order", ["updatedAt", "none"])
 def test_a_triggerer_that_is_killed_twenty_times_loses_no_event(emulator: EmulatorThread, order: str) -> None:
     emulator.configure(open_api_chat_order=order)
     chance, watched = random.Random(7), 5
