@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider import configuration
+from airflow_channel_provider.hooks._pace import PREFIX as PACE
 from airflow_channel_provider.hooks.threads import SUFFIX as THREADS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def read_overviews(store: TokenStore) -> Iterator[AppOverview]:
     quota = _quota(store)
     try:
         for key in store.documents():
-            if not is_name(key, _KEY_LENGTH) or key.endswith(THREADS):
+            if not is_name(key, _KEY_LENGTH) or key.endswith(THREADS) or key.startswith(PACE):
                 continue  # no record of an app
             snapshot = store.load(key)
             if snapshot.state is not None or snapshot.lost:  # otherwise it is gone since it was listed

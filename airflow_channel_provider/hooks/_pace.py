@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+PREFIX = "pace-"
+"""Begins the name under which the pace of a channel is stored, beside the records of apps."""
+
 ALONE_SECONDS = 30.0
 """So long a process goes by itself before it asks a store that was down again."""
 
@@ -68,7 +71,7 @@ def shared_pace(store: TokenStore, base_url: str, access_key: str) -> SharedPace
     with _opening:
         key = (store.address, name)
         if key not in _shared:
-            _shared[key] = SharedPace(store, f"pace-{name}")
+            _shared[key] = SharedPace(store, f"{PREFIX}{name}")
         return _shared[key]
 
 

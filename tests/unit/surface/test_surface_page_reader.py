@@ -14,6 +14,7 @@ from support.spoiled import FRAGMENTS, places, spoiled_at
 from support.token_service import TokenService
 
 from airflow_channel_provider.hooks import _overviews
+from airflow_channel_provider.hooks._pace import shared_pace
 from airflow_channel_provider.plugins import _report
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.record import AppRecord
@@ -39,6 +40,13 @@ def test_a_document_that_is_none_of_ours_is_shown_as_lost() -> None:
     (app,) = _overviews.overviews(store)
     assert (app.key, app.left) == ("strange", 5)
     assert "lost its count of token requests" in app.warnings[0]
+
+
+def test_how_fast_a_channel_is_read_is_no_app() -> None:
+    store = MemoryStore()
+    shared_pace(store, "https://api.channel.io", "an-access-key").refused(30.0)
+    assert len(store.documents()) == 1
+    assert _overviews.overviews(store) == []
 
 
 def test_a_document_that_is_gone_since_it_was_listed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
