@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     Callbacks = Callback | list[Callback] | None
 
 
-class _TaskArguments(TypedDict):
+class _TaskId(TypedDict):
     task_id: str
 
 
-class AirflowArguments(_TaskArguments, total=False):
-    """The arguments of every operator of Airflow; its own documentation describes them."""
+class _OfOneTask(_TaskId, total=False):
+    dag: DAG | None
+    task_group: TaskGroup | None
+    map_index_template: str | None
+    outlets: Any
 
+
+class _OfAnyTask(TypedDict, total=False):
     owner: str
     email: str | Sequence[str] | None
     email_on_retry: bool
@@ -42,7 +47,6 @@ class AirflowArguments(_TaskArguments, total=False):
     ignore_first_depends_on_past: bool
     wait_for_past_depends_before_skipping: bool
     wait_for_downstream: bool
-    dag: DAG | None
     params: MutableMapping[str, Any] | None
     default_args: dict[str, Any] | None
     priority_weight: int
@@ -62,7 +66,6 @@ class AirflowArguments(_TaskArguments, total=False):
     trigger_rule: str
     resources: dict[str, Any] | None
     run_as_user: str | None
-    map_index_template: str | None
     max_active_tis_per_dag: int | None
     max_active_tis_per_dagrun: int | None
     executor: str | None
@@ -70,8 +73,6 @@ class AirflowArguments(_TaskArguments, total=False):
     do_xcom_push: bool
     multiple_outputs: bool
     inlets: Any
-    outlets: Any
-    task_group: TaskGroup | None
     doc: str | None
     doc_md: str | None
     doc_json: str | None
@@ -81,6 +82,10 @@ class AirflowArguments(_TaskArguments, total=False):
     logger_name: str | None
     allow_nested_operators: bool
     render_template_as_native_obj: bool | None
+
+
+class AirflowArguments(_OfAnyTask, _OfOneTask, total=False):
+    """The arguments of every operator of Airflow; its own documentation describes them."""
 
 
 class _OfAQuestion(TypedDict, total=False):
@@ -164,6 +169,25 @@ class _OfOpenApi(TypedDict, total=False):
 
 class OpenApiArguments(_OfOpenApi, WaitingArguments, total=False):
     """What every operator of Open API takes."""
+
+
+class _OfAnExtraction(TypedDict, total=False):
+    file_format: str
+    window: Sequence[datetime | str] | timedelta | None
+    lookback: timedelta | float
+    mask: Sequence[str] | str | None
+    mask_conn_id: str | None
+    custom_fields: Sequence[str] | str | None
+    channel_id: str | None
+    part_rows: int
+    max_failures: float | None
+    dead_letter: str | None
+    resume: bool
+    progress_seconds: float
+
+
+class ExtractArguments(_OfAnExtraction, _OfOpenApi, _OfAnyHook, _OfAWait, _OfAnyTask, total=False):
+    """What :func:`.extract_all` takes for its mapped task; :class:`.ExtractOperator` describes what is its own."""
 
 
 class _OfAMessage(TypedDict, total=False):

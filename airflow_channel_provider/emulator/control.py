@@ -13,6 +13,9 @@ from airflow_channel_provider.emulator.app_store_control import AppStoreControl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from typing_extensions import Unpack
+
+    from airflow_channel_provider.emulator.arguments import FaultOptions, SettingsArguments, UserChatChanges
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
 _TIMEOUT_SECONDS = 30.0
@@ -177,7 +180,13 @@ class EmulatorControl(AppStoreControl):
         return found
 
     def inject(
-        self, fault: str, *, count: int = 1, method: str | None = None, share: float = 1.0, **options: JSON
+        self,
+        fault: str,
+        *,
+        count: int = 1,
+        method: str | None = None,
+        share: float = 1.0,
+        **options: Unpack[FaultOptions],
     ) -> None:
         """
         Make the next requests fail.
@@ -251,7 +260,9 @@ class EmulatorControl(AppStoreControl):
         """
         self._send("function_endpoint", {"app_id": app_id, "url": url, "signing_key": signing_key})
 
-    def change_user_chat(self, user_chat_id: str, *, after_seconds: float = 0, **changes: JSON) -> None:
+    def change_user_chat(
+        self, user_chat_id: str, *, after_seconds: float = 0, **changes: Unpack[UserChatChanges]
+    ) -> None:
         """
         Let an agent change a user chat.
 
@@ -272,7 +283,7 @@ class EmulatorControl(AppStoreControl):
         """
         self._send("advance", {"seconds": seconds})
 
-    def configure(self, **settings: JSON) -> None:
+    def configure(self, **settings: Unpack[SettingsArguments]) -> None:
         """
         Change settings while it runs; tokens, windows and messages stay.
 
@@ -281,7 +292,7 @@ class EmulatorControl(AppStoreControl):
             ``channels`` are set up anew.
         :raises ValueError: no such setting or value.
         """
-        self._send("configure", settings)
+        self._send("configure", {**settings})
 
     def reset(self) -> None:
         """Go back to the start: settings, data, clock, journal, faults."""

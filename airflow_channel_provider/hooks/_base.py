@@ -121,9 +121,8 @@ class ServiceHook(BaseHook):
         *,
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__()
         self.caller: str | None = None
         self._call_attempts = call_attempts
         self._max_wait_seconds = max_wait_seconds

@@ -62,9 +62,8 @@ class BenllyHook(ServiceHook):
         call_attempts: int | None = None,
         max_wait_seconds: float | None = None,
         caller: str | None = None,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds)
         self.caller = caller
         self.benlly_conn_id = benlly_conn_id
 

@@ -89,9 +89,8 @@ class ChannelTalkHook(ServiceHook):
         contract: str | None = None,
         caller: str | None = None,
         rate_limiter: RateLimiter | None = None,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds, **kwargs)
+        super().__init__(call_attempts=call_attempts, max_wait_seconds=max_wait_seconds)
         self.caller = caller
         self.channel_talk_conn_id = channel_talk_conn_id
         self.contract = contract

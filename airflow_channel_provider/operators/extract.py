@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, TaskGroup
     from typing_extensions import Unpack
 
-    from airflow_channel_provider.arguments import OpenApiArguments
+    from airflow_channel_provider.arguments import ExtractArguments, OpenApiArguments
     from airflow_channel_provider.lineage import Way
     from airflow_channel_provider.operators._extraction import Extraction
 
@@ -144,7 +144,7 @@ def extract_all(
     streams: Iterable[str] | None = None,
     group_id: str = "extract",
     asset_alias: str = "channel_talk_extract",
-    **kwargs: Any,
+    **kwargs: Unpack[ExtractArguments],
 ) -> TaskGroup:
     """
     Extract several streams: a task group with one task, mapped over the streams.
@@ -153,7 +153,7 @@ def extract_all(
     :param streams: which; default: all.
     :param group_id: name of the group.
     :param asset_alias: name of the alias through which the tasks update the assets ``channeltalk://CHANNEL/STREAM``.
-    :param kwargs: other arguments of :class:`ExtractOperator`.
+    :param kwargs: the other arguments of :class:`ExtractOperator`, for all streams alike.
     :return: the group.
     """
     from airflow.providers.common.compat.sdk import AssetAlias, TaskGroup

@@ -1,5 +1,5 @@
 """
-A user's DAG file with every operator, sensor and notifier and every argument of each, made from the signatures.
+A DAG file with every operator, sensor and notifier, extract_all, and every argument of each, made from the signatures.
 
 What is made is only read by type checkers. A new operator, or a new argument, is in it by itself.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import Parameter, signature
+from inspect import Parameter
 from typing import Any
 
-from airflow_channel_provider import arguments as shared_arguments
-from airflow_channel_provider.notifications import channel_talk as notifications
+from airflow_channel_provider.operators.extract import extract_all
 from support.arrivals import notifiers, operators
+from support.signatures import parameters, takes_others, typed_mapping
 
 HEAD = """
 from datetime import datetime, timedelta, timezone
@@ -82,19 +82,17 @@ class Argument:
         return self.wants == "Any"
 
 
-def arguments(cls: Any) -> list[Argument]:
-    """The arguments of a class: those in its signature, and those in the typed mapping that it names."""
+def arguments(function: Any) -> list[Argument]:
+    """The arguments of a class or function: those in its signature, and those in the typed mapping that it names."""
     found = []
-    for one in signature(cls.__init__).parameters.values():
-        if one.kind is Parameter.VAR_KEYWORD:
-            mapping = one.annotation.removeprefix("Unpack[").removesuffix("]")
-            module = shared_arguments if hasattr(shared_arguments, mapping) else notifications
-            typed = getattr(module, mapping)
+    for one in parameters(function):
+        if takes_others(one):
+            typed = typed_mapping(one)
             found += [
                 Argument(name, getattr(wants, "__forward_arg__", str(wants)), name in typed.__required_keys__)
                 for name, wants in typed.__annotations__.items()
             ]
-        elif one.name != "self":
+        else:
             found.append(Argument(one.name, str(one.annotation), one.default is Parameter.empty))
     return found
 
@@ -103,7 +101,7 @@ def right_file() -> str:
     """Return a file in which every argument has a value of its type."""
     calls = [
         f"{cls.__name__}({', '.join(f'{one.name}={one.sample}' for one in arguments(cls))})"
-        for cls in _classes()
+        for cls in _dag_parts()
     ]
     return _head() + "\n".join(calls) + "\n" + OF_A_TASK
 
@@ -119,7 +117,7 @@ def wrong_file() -> tuple[str, dict[int, str]]:
 
 
 def _wrong_calls() -> Iterator[tuple[str, str]]:
-    for cls in _classes():
+    for cls in _dag_parts():
         required = {one.name: one.sample for one in arguments(cls) if one.is_required}
         for one in arguments(cls):
             if not one.takes_anything:
@@ -135,10 +133,10 @@ def _call(cls: Any, given: dict[str, str]) -> str:
     return f"{cls.__name__}({', '.join(f'{name}={value}' for name, value in given.items())})"
 
 
-def _classes() -> list[Any]:
-    return [*operators(), *notifiers()]
+def _dag_parts() -> list[Any]:
+    return [*operators(), *notifiers(), extract_all]
 
 
 def _head() -> str:
-    imports = sorted(f"from {cls.__module__} import {cls.__name__}" for cls in _classes())
+    imports = sorted(f"from {cls.__module__} import {cls.__name__}" for cls in _dag_parts())
     return HEAD.format(imports="\n".join(imports))
