@@ -135,6 +135,7 @@ def test_there_is_a_test_for_each_dag() -> None:
     assert set(DAGS) == {
         "alert_for_a_run",
         "alert_for_every_task",
+        "alert_in_two_groups",
         "ask_and_thank",
         "authorize_devices",
         "authorize_push",
@@ -169,6 +170,14 @@ def test_alert_for_a_run(runs: Runs) -> None:
     assert runs.states["nightly_report"] == "failed"
     (alert,) = [text for text in runs.texts("group-ch-1-1") if "nightly_report" in text]
     assert "task_failure" in alert
+
+
+def test_alert_in_two_groups(runs: Runs) -> None:
+    assert runs.states["nightly_invoices"] == "failed"
+    for group in ("group-ch-1-1", "group-ch-1-2"):
+        of_the_task, of_the_run = [text for text in runs.texts(group) if "nightly_invoices" in text]
+        assert "An invoice has no address" in of_the_task
+        assert "task_failure" in of_the_run
 
 
 def test_campaign_from_a_csv_file(runs: Runs) -> None:

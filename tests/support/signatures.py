@@ -12,7 +12,7 @@ from airflow_channel_provider.notifications import channel_talk as notifications
 
 def parameters(function: Any) -> list[Parameter]:
     """The parameters of a function, or of a class's constructor."""
-    function = function.__init__ if isclass(function) else function  # type: ignore[misc]
+    function = function.__init__ if isclass(function) else function
     return [one for one in signature(function).parameters.values() if one.name not in ("self", "cls")]
 
 
