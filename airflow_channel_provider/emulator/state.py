@@ -264,7 +264,7 @@ class World:
         self.outbox = outbox or Outbox()
         self.settings = settings
         self.tokens = TokenBook()
-        self.messages = MessageBox(on_add=lambda message: announce_message(self, message))
+        self.messages = MessageBox(on_add=self._message_added)
         self.scheduler = Scheduler()
         self.app_calls = AppCallLog()
         self.app_answers: dict[tuple[str, str], JSONObject] = {}
@@ -275,6 +275,14 @@ class World:
         self.webhooks: dict[str, Webhook] = {}
         self._ids: dict[str, int] = {}
         self.apply(settings, rebuild_apps=True, rebuild_channels=True, rebuild_webhooks=True)
+
+    def _message_added(self, message: JSONObject) -> None:
+        """A message changes its user chat, and is announced."""
+        if message["chatType"] == "userChat" and (channel := self.channels.get(message["channelId"])):
+            chat = channel.user_chats.get(message["chatId"])
+            if chat is not None:
+                chat.update(updatedAt=message["createdAt"], version=chat["version"] + 1)
+        announce_message(self, message)
 
     def apply(
         self,

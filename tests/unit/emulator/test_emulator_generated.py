@@ -265,3 +265,14 @@ def test_the_client_reads_the_state_part_by_part() -> None:
             emulator.change_generated(channel_id="ch-2")
         emulator.configure(generated_chats=3)
         assert len(list(emulator.open_api_state("userChats"))) == 3 + OTHERS
+
+
+def test_a_message_changes_its_chat_and_moves_it_to_the_top() -> None:
+    reader = Reader()
+    last = reader.chats("opened", "&sortOrder=desc")[-1]
+    reader.driver.emulator.clock.advance(60)
+    reader.send("POST", f"/user-chats/{last['id']}/messages", body={"plainText": "Hello"})
+    first = reader.chats("opened", "&sortOrder=desc")[0]
+    assert first["id"] == last["id"]
+    assert first["updatedAt"] > last["updatedAt"]
+    assert first["version"] == last["version"] + 1
