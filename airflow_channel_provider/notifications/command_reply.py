@@ -45,8 +45,7 @@ class CommandReplyNotifier(ChannelTalkNotifier):
 
     def _to_the_chat_of(self, context: Context) -> CommandReplyNotifier | None:
         """Return a copy that writes to the chat of the command; None where there is none."""
-        from airflow_channel_provider.inbound.commands import RUN_ID
-        from airflow_channel_provider.operators.commands import command_of
+        from airflow_channel_provider.inbound.command_run import RUN_ID, command_of
 
         run = command_of(context)
         if run is None:

@@ -8,11 +8,9 @@ limits are the contract's, which the hook checks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+from airflow_channel_provider.inbound.command_run import CommandRun, command_of
 
 __all__ = [
     "Command",
@@ -23,8 +21,6 @@ __all__ = [
     "command_of",
     "manager_user",
 ]
-
-_CONF_KEY = "channel_talk"
 
 
 class Translation(TypedDict, total=False):
@@ -102,61 +98,6 @@ class Command(_Command, total=False):
     """Whether a channel has it without switching it on."""
 
 
-@dataclass(frozen=True)
-class CommandRun:
-    """
-    The command that has started a DAG run.
-
-    :param command: its name.
-    :param conn_id: connection of the app that it came through.
-    :param channel_id: where it was typed.
-    :param manager_id: who typed it.
-    :param chat_type: ``group``, ``userChat`` or ``directChat``.
-    :param chat_id: of the group or user chat.
-    :param root_message_id: of the thread, where it was typed in one.
-    :param input: the params that the person has given, by name.
-    :param language: of the person, such as ``ko``.
-    """
-
-    command: str
-    conn_id: str
-    channel_id: str | None
-    manager_id: str
-    chat_type: str
-    chat_id: str
-    root_message_id: str | None = None
-    input: Mapping[str, Any] = field(default_factory=dict)
-    language: str | None = None
-
-
-def command_of(context: Context | Mapping[str, Any]) -> CommandRun | None:
-    """
-    Return the command that has started the DAG run of a context.
-
-    Whoever may trigger the DAG may also give it such a ``conf``.
-
-    :return: None for a run that was started in another way.
-    """
-    conf = getattr(context.get("dag_run"), "conf", None)
-    started_by = conf.get(_CONF_KEY) if isinstance(conf, Mapping) else None
-    if not isinstance(started_by, Mapping):
-        return None
-    chat = started_by.get("chat")
-    chat = chat if isinstance(chat, Mapping) else {}
-    given = started_by.get("input")
-    return CommandRun(
-        command=str(started_by.get("command") or ""),
-        conn_id=str(started_by.get("conn_id") or ""),
-        channel_id=_text(started_by.get("channel_id")),
-        manager_id=str(started_by.get("manager_id") or ""),
-        chat_type=str(chat.get("type") or ""),
-        chat_id=str(chat.get("id") or ""),
-        root_message_id=_text(chat.get("root_message_id")),
-        input=dict(given) if isinstance(given, Mapping) else {},
-        language=_text(started_by.get("language")),
-    )
-
-
 class _Person(TypedDict):
     id: str
     name: str
@@ -174,7 +115,3 @@ def manager_user(
     :return: an item of ``assigned_users`` of Airflow's human-in-the-loop operators.
     """
     return {"id": f"channel_talk:{channel_talk_conn_id}:{manager_id}", "name": name or manager_id}
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -102,10 +102,11 @@ class DagCommandOperator(BaseOperator):
         return asdict(run)
 
     def _check(self, declaration: Declaration, dag: DAG) -> None:
-        from airflow_channel_provider.inbound.commands import parameters_of, wire_of
+        from airflow_channel_provider.inbound.commands import wire_of
+        from airflow_channel_provider.inbound.parameters import parameters_of
 
         try:
-            wire_of(declaration, dag.dag_id, parameters_of(declaration, dag.params))
+            wire_of(declaration, dag.dag_id, parameters_of(dag.params, declaration.parameters))
         except ValueError as error:
             raise ChannelConfigurationError(
                 f"DAG {dag.dag_id!r} can't be a command of Channel Talk: {error}. The argument parameters names the "

@@ -22,7 +22,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import String, cast, or_, select, update
 
-from airflow_channel_provider.inbound import commands
+from airflow_channel_provider.inbound import command_run, commands, parameters
 from airflow_channel_provider.inbound.function_call import text_of
 from airflow_channel_provider.links import run_url
 from airflow_channel_provider.plugins._locks import wait_for_turn
@@ -51,9 +51,9 @@ class Command(NamedTuple):
     dag: Any
     declaration: commands.Declaration
 
-    def parameters(self) -> tuple[commands.Parameter, ...]:
+    def parameters(self) -> tuple[parameters.Parameter, ...]:
         """Return what a person may give."""
-        return commands.parameters_of(self.declaration, self.dag.params)
+        return parameters.parameters_of(self.dag.params, self.declaration.parameters)
 
     def wire(self) -> dict[str, Any]:
         """Return it as the App Store takes it."""
@@ -157,8 +157,8 @@ def run(session: Session, settings: EndpointSettings, call: FunctionCall, dag_id
             f"The DAG {dag_id} can't be started now: its file has an error, or it allows no manual runs.",
         )
     try:
-        arguments = commands.arguments_of(command.parameters(), call.input)
-    except commands.InputError as error:
+        arguments = parameters.arguments_of(command.parameters(), call.input)
+    except parameters.InputError as error:
         return _said(call, dag_id, "an argument is wrong", str(error))
     except ValueError as error:
         return _said(
@@ -181,7 +181,7 @@ def suggest(
         return []
     for parameter in command.parameters():
         if parameter.name == call.focused:
-            return commands.suggestions_for(parameter, call.input.get(parameter.name))
+            return parameters.suggestions_for(parameter, call.input.get(parameter.name))
     return []
 
 
@@ -192,7 +192,7 @@ def _start(
     row = update(DagModel).where(DagModel.dag_id == dag.dag_id).values(fileloc=DagModel.fileloc)
     wait_for_turn(session, f"channel_talk command {dag.dag_id} {call.digest}", row)
     now = datetime.now(timezone.utc)
-    prefix = f"{commands.RUN_ID}{call.digest[:24]}__"
+    prefix = f"{command_run.RUN_ID}{call.digest[:24]}__"
     known = session.execute(
         select(DagRun.run_id, DagRun.run_after).where(
             DagRun.dag_id == dag.dag_id,
@@ -208,7 +208,7 @@ def _start(
             f"{_linked(dag.dag_id, known.run_id)}"
         )
     run_id = f"{prefix}{now:%Y%m%dT%H%M%S%f}"
-    conf = commands.conf_of(command.declaration, call, call.chat, arguments)
+    conf = command_run.conf_of(command.declaration, call, call.chat, arguments)
     person = f"Channel Talk manager {call.caller_id}"
     more = {"triggering_user_name": person}
     known_names = inspect.signature(dag.create_dagrun).parameters
@@ -235,7 +235,7 @@ def _start(
             dag_id=dag.dag_id,
             run_id=run_id,
             extra=json.dumps(
-                {"dag_id": dag.dag_id, "dag_run_id": run_id, commands.CONF_KEY: conf[commands.CONF_KEY]}
+                {"dag_id": dag.dag_id, "dag_run_id": run_id, command_run.CONF_KEY: conf[command_run.CONF_KEY]}
             ),
         )
     )

@@ -15,7 +15,7 @@ from support.airflow_features import leave_out_unless
 leave_out_unless("airflow.sdk:DAG", "before Airflow 3 no command reaches Airflow")
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
-from airflow_channel_provider.inbound.commands import RUN_ID
+from airflow_channel_provider.inbound.command_run import RUN_ID
 from airflow_channel_provider.notifications.command_reply import CommandReplyNotifier
 
 

@@ -17,15 +17,17 @@ from airflow_channel_provider.contract.sources import COMMAND_SCHEMA
 from airflow_channel_provider.inbound.commands import (
     RUN,
     Declaration,
-    InputError,
-    arguments_of,
     dag_of,
     function_of,
-    parameters_of,
-    suggestions_for,
     wire_of,
 )
 from airflow_channel_provider.inbound.function_call import FunctionCall, read_call
+from airflow_channel_provider.inbound.parameters import (
+    InputError,
+    arguments_of,
+    parameters_of,
+    suggestions_for,
+)
 
 leave_out_unless("airflow.sdk:Param", "before Airflow 3 no command reaches Airflow")
 
@@ -45,7 +47,7 @@ def param(*default: Any, **schema: Any) -> Any:
 
 
 def wire(declaration: Declaration = REPORT, **values: Any) -> dict[str, Any]:
-    return wire_of(declaration, "daily", parameters_of(declaration, params(**values)))
+    return wire_of(declaration, "daily", parameters_of(params(**values), declaration.parameters))
 
 
 def definitions(**values: Any) -> dict[str, dict[str, Any]]:
@@ -166,7 +168,7 @@ def test_whatever_a_dag_has_the_command_keeps_the_limits(
 ) -> None:
     schema = {} if examples is None else {"examples": examples}
     made = {name: param(default, description=description, **schema) for name in names}
-    found = wire_of(REPORT, "daily", parameters_of(REPORT, params(**made)))
+    found = wire_of(REPORT, "daily", parameters_of(params(**made)))
     assert not COMMAND.check(found, COMMAND_SCHEMA)
     json.dumps(found)
 
@@ -252,7 +254,7 @@ PARAMS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 def arguments(**typed: Any) -> dict[str, Any]:
     made = {name: param(default, **schema) for name, (default, schema) in PARAMS.items()}
-    return arguments_of(parameters_of(REPORT, params(**made)), typed)
+    return arguments_of(parameters_of(params(**made)), typed)
 
 
 @pytest.mark.parametrize(
@@ -299,13 +301,13 @@ def test_wrong_input_is_named_to_the_person(typed: dict[str, Any], words: str) -
 
 
 def test_a_required_param_has_to_be_given() -> None:
-    parameters = parameters_of(REPORT, params(city=param(type="string")))
+    parameters = parameters_of(params(city=param(type="string")))
     with pytest.raises(InputError, match="city is missing"):
         arguments_of(parameters, {"city": ""})
 
 
 def test_suggestions_contain_what_is_typed() -> None:
-    (parameter,) = parameters_of(REPORT, params(n=param("x", type="string", examples=["Short", "long", 3])))
+    (parameter,) = parameters_of(params(n=param("x", type="string", examples=["Short", "long", 3])))
     assert suggestions_for(parameter, " SHO") == [{"name": "Short", "value": "Short"}]
     assert [one["value"] for one in suggestions_for(parameter, None)] == ["Short", "long", 3]
     assert suggestions_for(parameter, "zzz") == []

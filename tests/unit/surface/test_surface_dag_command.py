@@ -14,7 +14,8 @@ leave_out_unless("airflow.sdk:DAG", "before Airflow 3 no command reaches Airflow
 from support.function_calls import command
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.inbound.commands import Declaration, conf_of
+from airflow_channel_provider.inbound.command_run import conf_of
+from airflow_channel_provider.inbound.commands import Declaration
 from airflow_channel_provider.inbound.function_call import read_call
 from airflow_channel_provider.notifications.command_reply import CommandReplyNotifier
 from airflow_channel_provider.operators.commands import CommandRun, command_of
