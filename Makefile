@@ -134,7 +134,7 @@ pins: setup ## Compile requirements/dev.txt anew, as of PINS_DATE, and the lists
 generated: setup ## Write anew what is made from the code: the list of public names, provider.yaml, tables of the docs
 	@$(BIN)/python -m tools.public_names
 	@$(BIN)/python -m tools.provider_yaml
-	@$(BIN)/python -m tools.function_tables
+	@$(BIN)/python -m tools.doc_tables
 
 release: setup ## Set the version and date the changelog (VERSION=0.2.0); commit and tag what it has changed
 	@$(BIN)/python -m tools.release prepare "$(VERSION)"

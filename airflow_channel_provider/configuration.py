@@ -52,12 +52,10 @@ STORE = Option(
     "store",
     "string",
     "",
-    "Where the tasks of all workers share their token and the count of token requests. redis://CONN_ID and "
-    "sql://CONN_ID name an Airflow connection to Redis or Valkey, or to PostgreSQL, MySQL or SQLite; "
-    "s3://CONN_ID/BUCKET/PREFIX is a bucket of S3, and s3:///BUCKET/PREFIX the same by the identity of the process; "
-    "file:///DIR is a directory of one host; memory:// is one process only and meant for tests. Empty: the directory "
-    "channel_talk under AIRFLOW_HOME. Tokens are encrypted with a key derived from the App Secret, or from the login "
-    "of a Benlly user.",
+    "Where the tasks of all workers share their token and the count of token requests. file:///DIRECTORY is a "
+    "directory of one host, and redis://CONN_ID the server that an Airflow connection names. The page 'Which store' of "
+    "the documentation has all kinds, and the line for each deployment. Empty: the directory channel_talk under "
+    "AIRFLOW_HOME. Tokens are encrypted with a key derived from the App Secret, or from the login of a Benlly user.",
     example="redis://redis_default",
 )
 MAX_WAIT_SECONDS = Option(

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from airflow_channel_provider import configuration
+from airflow_channel_provider.hooks._stores import kind_of
 
 _PACKAGE = "airflow_channel_provider"
 _ROOMS = (
@@ -44,29 +45,28 @@ _LATER = (
     "encodings.idna",
     "netrc",
 )
-# By store, its modules, where their names do not begin with the scheme.
-_STORES = {"s3": ("object_store", "bucket")}
-# By store, what its client needs: large, so only where this process has the first of them for other reasons, as Celery
-# has the client of its broker.
-_CLIENTS = {"redis": ("redis", "airflow.providers.redis.hooks.redis")}
 
 
 def modules() -> Iterator[str]:
-    """Yield the names of the modules that are imported; those of stores are only the configured one's."""
-    scheme = configuration.store().partition(":")[0]
-    of_the_store = _STORES.get(scheme, ())
+    """
+    Yield the names of the modules that are imported. Of stores, they are the configured one's.
+
+    What its client needs is large, so it is among them only where this process has the client for other reasons, as
+    Celery has that of its broker.
+    """
+    kind = kind_of(configuration.store())
+    scheme = kind.scheme if kind else ""
     for room in _ROOMS:
         folder = importlib.import_module(f"{_PACKAGE}.{room}")
         for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
             *_, parent, name = module.name.split(".")
             # The other stores need packages of which this process has no use.
-            is_used = name.partition("_")[0] in (scheme, "base", "document") or name in of_the_store
-            if parent != "stores" or is_used:
+            if parent != "stores" or name.partition("_")[0] in (scheme, "base", "document"):
                 yield module.name
     yield from _LATER
-    client = _CLIENTS.get(scheme, ())
-    if client and client[0] in sys.modules:
-        yield from client
+    for client, *others in kind.extras.values() if kind else ():
+        if client in sys.modules:
+            yield from (client, *others)
 
 
 for _name in modules():

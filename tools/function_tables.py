@@ -1,15 +1,9 @@
-"""
-Write the tables of native functions and of streams into the docs, from the code: ``python -m tools.function_tables``.
-
-``functions.md`` has a section for each function, and one for each object that several functions share; ``reading.md``
-has the functions that list, ``open_api.md`` the operations of Open API, ``how_to/warehouse.md`` the streams that are
-extracted, with their columns. The text between the two marks of a page is replaced, the rest stays as it is.
-"""
+"""The tables of native functions, operations of Open API and streams for the docs, as Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from airflow_channel_provider.contract import parts
 from airflow_channel_provider.contract.functions import CATALOGUE, LISTINGS
@@ -19,11 +13,7 @@ from airflow_channel_provider.contract.shapes import Rule, Shape
 from airflow_channel_provider.contract.sources import Source
 from airflow_channel_provider.contract.structures import Either, Field, ListOf, MapOf, Record
 from airflow_channel_provider.extract.streams import BELONGS, STREAMS, Kind, Stream
-from tools.modules import ROOT
 
-DOCS = ROOT / "docs"
-BEGIN = "<!-- From here on written by `make generated`. -->\n"
-END = "<!-- To here. -->\n"
 SHARED = {id(shape): name for name, shape in vars(parts).items() if isinstance(shape, Record)}
 """Name of each shared object, by its identity."""
 
@@ -164,22 +154,3 @@ def _columns(stream: Stream) -> str:
         if names
     ]
     return "\n".join([f"### {stream.name}", "", "| type | columns |", "|---|---|", *rows, ""])
-
-
-PAGES: dict[str, Callable[[], str]] = {
-    "functions.md": tables,
-    "reading.md": listings,
-    "open_api.md": operations,
-    "how_to/warehouse.md": streams,
-}
-
-
-def page(name: str) -> str:
-    """Return a page with its present tables."""
-    before, _, rest = DOCS.joinpath(name).read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n{PAGES[name]()}\n{END}{rest.partition(END)[2]}"
-
-
-if __name__ == "__main__":
-    for name in PAGES:
-        DOCS.joinpath(name).write_text(page(name), encoding="utf-8")

@@ -134,19 +134,24 @@ def shown_address(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         return "..."
-    is_id = not any(character in rest for character in (":@?#" if scheme == "s3" else ":@/?#"))
-    return address if scheme == "file" or is_id else f"{scheme}://..."
+    # An address without a server, such as a path, has no place for a password before its query.
+    harmless = not any(character in rest for character in ("?#" if rest.startswith("/") else ":@?#"))
+    return address if harmless else f"{scheme}://..."
 
 
 def visibility_note(address: str) -> str:
     """Return a sentence about token requests that this process can't see; empty if it sees all of them."""
-    from airflow_channel_provider.hooks._stores import remote_executors
+    from airflow_channel_provider.hooks._stores import kind_of, remote_executors
 
-    if address.startswith("memory:"):
-        return "The store memory:// is one process only: what tasks do with their tokens can't be seen from here."
-    if address.startswith("file:") and (executors := remote_executors()):
+    kind = kind_of(address)
+    if kind is not None and kind.shared_by == "process":
         return (
-            f"The store is a directory of this host, and {executors} runs tasks on other hosts: what those do with "
+            f"The store {kind.addresses[0]} is one process only: what tasks do with their tokens can't be seen from "
+            "here."
+        )
+    if kind is not None and kind.shared_by == "host" and (executors := remote_executors()):
+        return (
+            f"The store is {kind.place} of this host, and {executors} runs tasks on other hosts: what those do with "
             "their tokens can't be seen from here."
         )
     return ""

@@ -1,4 +1,5 @@
-"""Opens the token store that the option names.
+"""
+Opens the token store that the option names. All kinds of stores are registered here, at the end, and nowhere else.
 
 The stores themselves know no Airflow: they get their connection from here, and look it up when they are first used. A
 store that tasks of this deployment can't share is reported, once per process.
@@ -11,12 +12,13 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.tokens.stores.base import TokenStore
+from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -32,8 +34,37 @@ os.register_at_fork(after_in_child=_warned.clear)
 
 # Executors whose tasks may run on another host than the rest; the class names of Airflow's own providers.
 _REMOTE_EXECUTORS = ("Celery", "Kubernetes", "Edge", "Ecs", "Batch", "Lambda")
-_LINES = {"Ecs": "s3:///BUCKET/PREFIX", "Batch": "s3:///BUCKET/PREFIX", "Lambda": "s3:///BUCKET/PREFIX"}
-_SHARED = ("redis://CONN_ID", "sql://CONN_ID", "s3://CONN_ID/BUCKET/PREFIX")
+
+
+class StoreKind(Values):
+    """
+    One kind of store, as everything in this project knows it.
+
+    Its module is ``tokens/stores/SCHEME.py``; names of further modules begin with ``SCHEME_``.
+
+    :param addresses: how the option ``store`` names it, the usual way first; users fill in what is in capitals.
+    :param place: where the documents and tokens are, for sentences: "a directory".
+    :param shared_by: which processes share it: only the threads of one ``process``, those of one ``host``, or ``all``.
+    :param opener: makes the store of an address. It touches nothing: the store looks up its connection when it is used.
+    :param extras: by extra of this package, the modules that it brings and the store uses, those of a client first.
+    :param first_choice_of: words in the names of executors whose tasks best name it by the last of the addresses.
+    """
+
+    addresses: tuple[str, ...]
+    place: str
+    shared_by: Literal["process", "host", "all"]
+    opener: Callable[[str], TokenStore]
+    extras: Mapping[str, tuple[str, ...]]
+    first_choice_of: tuple[str, ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        return self.addresses[0].partition(":")[0]
+
+
+def kind_of(address: str) -> StoreKind | None:
+    """Return which kind of store an address names; None if it is unknown."""
+    return STORE_KINDS.get(address.partition(":")[0])
 
 
 def open_store(address: str, *, for_tokens: bool = True) -> TokenStore:
@@ -44,21 +75,20 @@ def open_store(address: str, *, for_tokens: bool = True) -> TokenStore:
     :param for_tokens: whether it is an error in the making if other tasks can't share it.
     :raises ChannelConfigurationError: no such kind of store.
     """
-    scheme = address.partition(":")[0]
-    opener = _OPENERS.get(scheme)
-    if opener is None:
+    kind = kind_of(address)
+    if kind is None:
         # The rest may be the address of a server, password included.
-        named = f"{scheme}://" if "://" in address else repr(address)
+        named = f"{address.partition(':')[0]}://" if "://" in address else repr(address)
+        *others, last = (kind.addresses[0] for kind in STORE_KINDS.values())
         raise ChannelConfigurationError(
-            f"Option [channel_talk] store: {named} is not a known store; use file:///absolute/directory, "
-            "redis://CONN_ID, sql://CONN_ID, s3://CONN_ID/BUCKET/PREFIX or memory://."
+            f"Option [channel_talk] store: {named} is not a known store; use {', '.join(others)} or {last}."
         )
     with _opening:
         if address not in _opened:
-            _opened[address] = opener(address)
+            _opened[address] = kind.opener(address)
         store = _opened[address]
     if for_tokens:
-        _warn_where_it_is_not_shared(scheme)
+        _warn_where_it_is_not_shared(kind)
     return store
 
 
@@ -146,7 +176,7 @@ def _master(client: Redis, extra: Mapping[str, Any], address: str) -> Redis:
 
 
 def _s3_store(address: str) -> TokenStore:
-    from airflow_channel_provider.tokens.stores.object_store import ObjectStore
+    from airflow_channel_provider.tokens.stores.s3 import S3Store
 
     conn_id, bucket, prefix = _bucket_of(address)
 
@@ -159,7 +189,7 @@ def _s3_store(address: str) -> TokenStore:
                 f"Option [channel_talk] store: {address} needs the Amazon provider of Airflow where the tasks run: pip "
                 f"install 'airflow-channel-provider[s3]' ({error})."
             ) from error
-        from airflow_channel_provider.tokens.stores.bucket import CLIENT_OPTIONS
+        from airflow_channel_provider.tokens.stores.s3_bucket import CLIENT_OPTIONS
 
         if conn_id:
             from airflow.providers.common.compat.sdk import BaseHook
@@ -173,7 +203,7 @@ def _s3_store(address: str) -> TokenStore:
             region_name=hook.region_name, config=hook.config.merge(Config(**CLIENT_OPTIONS))
         )
 
-    return ObjectStore(connect, bucket, prefix, address=address)
+    return S3Store(connect, bucket, prefix, address=address)
 
 
 def _bucket_of(address: str) -> tuple[str, str, str]:
@@ -234,21 +264,23 @@ def _naming_what_is_missing(address: str, conn_id: str, *, hint: str = "") -> It
         ) from error
 
 
-def _warn_where_it_is_not_shared(scheme: str) -> None:
-    if scheme in _warned or scheme not in ("memory", "file"):
+def _warn_where_it_is_not_shared(kind: StoreKind) -> None:
+    if kind.scheme in _warned or kind.shared_by == "all":
         return
-    _warned.add(scheme)
-    if scheme == "memory":
+    _warned.add(kind.scheme)
+    if kind.shared_by == "process":
         if os.environ.get("AIRFLOW_CTX_TASK_ID"):
             log.warning(
-                "Option [channel_talk] store is memory://, so each task sends a token request of its own. The limit "
-                "is 10 in 30 minutes for all tasks together, and no task sees the requests of the others. %s",
+                "Option [channel_talk] store is %s, so each task sends a token request of its own. The limit is 10 in "
+                "30 minutes for all tasks together, and no task sees the requests of the others. %s",
+                kind.addresses[0],
                 _remedy(""),
             )
     elif executors := remote_executors():
         log.warning(
-            "Option [channel_talk] store is a directory, and %s runs tasks on other hosts: those that do not share it "
+            "Option [channel_talk] store is %s, and %s runs tasks on other hosts: those that do not share it "
             "spend token requests of their own, of 10 in 30 minutes for all tasks together. %s",
+            kind.place,
             executors,
             _remedy(executors),
         )
@@ -256,8 +288,11 @@ def _warn_where_it_is_not_shared(scheme: str) -> None:
 
 def _remedy(executors: str) -> str:
     """Return the one line that helps where these executors run the tasks, and where to read on."""
-    best = next((line for word, line in _LINES.items() if word in executors), _SHARED[0])
-    others = " or ".join(line for line in _SHARED if line.split(":")[0] != best.split(":")[0])
+    shared = [kind for kind in STORE_KINDS.values() if kind.shared_by == "all"]
+    chosen = (kind for kind in shared if any(word in executors for word in kind.first_choice_of))
+    first = next(chosen, None)
+    best = first.addresses[-1] if first else shared[0].addresses[0]
+    others = " or ".join(kind.addresses[0] for kind in shared if kind is not (first or shared[0]))
     return (
         f"Write into [channel_talk]: store = {best} (or {others}). The page 'Which store' of the documentation has the "
         "line for each kind of deployment."
@@ -274,10 +309,33 @@ def remote_executors() -> str:
     return ", ".join(name for name in classes if any(word in name for word in _REMOTE_EXECUTORS))
 
 
-_OPENERS: dict[str, Callable[[str], TokenStore]] = {
-    "memory": _memory_store,
-    "file": _file_store,
-    "redis": _redis_store,
-    "sql": _sql_store,
-    "s3": _s3_store,
+STORE_KINDS = {
+    kind.scheme: kind
+    for kind in (
+        StoreKind(("file:///DIRECTORY",), "a directory", "host", _file_store, {}),
+        StoreKind(
+            ("redis://CONN_ID",),
+            "Redis or Valkey",
+            "all",
+            _redis_store,
+            {"redis": ("redis", "airflow.providers.redis.hooks.redis")},
+        ),
+        StoreKind(
+            ("sql://CONN_ID",),
+            "PostgreSQL, MySQL, MariaDB or SQLite",
+            "all",
+            _sql_store,
+            {"postgres": ("psycopg",), "mysql": ("pymysql",)},
+        ),
+        StoreKind(
+            ("s3://CONN_ID/BUCKET/PREFIX", "s3:///BUCKET/PREFIX"),
+            "a bucket of S3",
+            "all",
+            _s3_store,
+            {"s3": ("airflow.providers.amazon.aws.hooks.base_aws",)},
+            first_choice_of=("Ecs", "Batch", "Lambda"),
+        ),
+        StoreKind(("memory://",), "the memory of one process", "process", _memory_store, {}),
+    )
 }
+"""All kinds of stores, by scheme."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,9 @@ import pytest
 import requests
 from support.airflow_api import AirflowApi, migrate, running_api
 from support.airflow_features import REST_API, skip_unless
-from support.backends import Backend, FileBackend, MemoryBackend, RedisBackend, S3Backend, SqlBackend
+from support.backends import BACKENDS, Backend, S3Backend, SqlBackend
 from support.emulator_caller import Caller
-from support.s3_server import S3Server
-from support.servers import MysqlServer, PostgresServer, RedisServer, Server
+from support.servers import Servers
 
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 
@@ -104,38 +102,6 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-class Servers:
-    """Starts each server once."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._running: dict[str, Server] = {}
-
-    def redis(self) -> RedisServer:
-        server = self._server("redis", RedisServer)
-        assert isinstance(server, RedisServer)
-        return server
-
-    def sql(self, name: str) -> PostgresServer | MysqlServer:
-        server = self._server(name, PostgresServer if name == "postgres" else MysqlServer)
-        assert isinstance(server, PostgresServer | MysqlServer)
-        return server
-
-    def s3(self) -> S3Server:
-        server = self._server("s3", S3Server)
-        assert isinstance(server, S3Server)
-        return server
-
-    def _server(self, name: str, make: Callable[[], Server]) -> Server:
-        if name not in self._running:
-            server = make()
-            self._stack.enter_context(server)
-            self._running[name] = server
-        if not self._running[name].running:  # the last test had killed it
-            self._running[name].start()
-        return self._running[name]
-
-
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     with ExitStack() as stack:
@@ -148,120 +114,77 @@ def _resting(backend: Backend) -> Iterator[Backend]:
     backend.rest()
 
 
-def _on_redis(servers: Servers, tmp_path: Path) -> Backend:
-    on_redis = RedisBackend(servers.redis())
-    on_redis.client().flushall()
-    return on_redis
+def _which(condition: Callable[[type[Backend]], bool]) -> list[str]:
+    return [name for name, kind in BACKENDS.items() if condition(kind)]
 
 
-def _on_s3(servers: Servers, tmp_path: Path) -> Backend:
-    on_s3 = S3Backend(servers.s3())
-    on_s3.server.fail()
-    return on_s3
+def _opened(name: str, servers: Servers, tmp_path: Path) -> AbstractContextManager[Backend]:
+    return _resting(BACKENDS[name].make(servers, tmp_path))
 
 
-def _on_sql(name: str) -> Callable[[Servers, Path], Backend]:
-    def make(servers: Servers, tmp_path: Path) -> Backend:
-        server = servers.sql(name)
-        on_sql = SqlBackend(server.url, server)
-        on_sql.clear()
-        return on_sql
-
-    return make
-
-
-@dataclass(frozen=True)
-class Registered:
-    """
-    One kind of store.
-
-    :param make: makes it, empty.
-    :param shared: among processes.
-    :param crowded: crowds of processes try it at once; MySQL, which runs the code of PostgreSQL, is spared.
-    :param served: it is behind a server, whose clock counts.
-    :param killable: the server may be killed, and keeps what it was told.
-    """
-
-    make: Callable[[Servers, Path], Backend]
-    shared: bool = True
-    crowded: bool = True
-    served: bool = True
-    killable: bool = False
-
-
-STORES = {
-    "memory": Registered(
-        lambda servers, tmp_path: MemoryBackend(), shared=False, crowded=False, served=False
-    ),
-    "file": Registered(lambda servers, tmp_path: FileBackend(tmp_path / "tokens"), served=False),
-    "redis": Registered(_on_redis, killable=True),
-    "postgres": Registered(_on_sql("postgres"), killable=True),
-    "mysql": Registered(_on_sql("mysql"), crowded=False),
-    "sqlite": Registered(
-        lambda servers, tmp_path: SqlBackend(f"sqlite:///{tmp_path}/tokens.db"), served=False
-    ),
-    "s3": Registered(_on_s3, killable=True),
-}
-"""Every store; a new one is added here, and the tests of what all of them promise run over it."""
-
-
-def _backend(name: str, servers: Servers, tmp_path: Path) -> Backend:
-    return STORES[name].make(servers, tmp_path)
-
-
-def _which(trait: str) -> list[str]:
-    return [name for name, registered in STORES.items() if getattr(registered, trait)]
-
-
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(params=list(BACKENDS))
 def backend(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store."""
-    with _resting(_backend(request.param, servers, tmp_path)) as opened:
+    with _opened(request.param, servers, tmp_path) as opened:
         yield opened
 
 
-@pytest.fixture(params=_which("shared"))
+@pytest.fixture(params=_which(lambda kind: kind.is_shared()))
 def shared(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store that processes share."""
-    with _resting(_backend(request.param, servers, tmp_path)) as opened:
+    with _opened(request.param, servers, tmp_path) as opened:
         yield opened
 
 
-@pytest.fixture(params=_which("crowded"))
+@pytest.fixture(params=_which(lambda kind: kind.is_shared() and not kind.spared))
 def crowded(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """Each store that crowds of processes share."""
-    with _resting(_backend(request.param, servers, tmp_path)) as opened:
+    with _opened(request.param, servers, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(params=_which(lambda kind: kind.killable))
+def killable(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
+    """Each store whose server a test may kill, and must be patient with if it does."""
+    with _opened(request.param, servers, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(params=_which(lambda kind: kind.served))
+def served(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
+    """Each store behind a server."""
+    with _opened(request.param, servers, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(params=_which(lambda kind: issubclass(kind, SqlBackend)))
+def on_sql(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
+    """The store in each database."""
+    with _opened(request.param, servers, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
 def on_postgres(servers: Servers, tmp_path: Path) -> Iterator[Backend]:
     """The store in PostgreSQL."""
-    with _resting(_backend("postgres", servers, tmp_path)) as opened:
+    with _opened("postgres", servers, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def on_redis(servers: Servers, tmp_path: Path) -> Iterator[Backend]:
+    """The store in Redis."""
+    with _opened("redis", servers, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
 def on_s3(servers: Servers, tmp_path: Path) -> Iterator[S3Backend]:
     """The store in a bucket."""
-    with _resting(_backend("s3", servers, tmp_path)) as opened:
+    with _resting(S3Backend.make(servers, tmp_path)) as opened:
         assert isinstance(opened, S3Backend)
         yield opened
         opened.server.fail()
-
-
-@pytest.fixture(params=_which("killable"))
-def killable(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
-    """Each store whose server a test may kill, and must be patient with if it does."""
-    with _resting(_backend(request.param, servers, tmp_path)) as opened:
-        yield opened
-
-
-@pytest.fixture(params=_which("served"))
-def served(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Iterator[Backend]:
-    """Each store behind a server."""
-    with _resting(_backend(request.param, servers, tmp_path)) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

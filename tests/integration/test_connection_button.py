@@ -493,7 +493,7 @@ STORES: list[tuple[str, str]] = [
     (
         "blah://host",
         (
-            "Option [channel_talk] store: blah:// is not a known store; use file:///absolute/directory, "
+            "Option [channel_talk] store: blah:// is not a known store; use file:///DIRECTORY, "
             "redis://CONN_ID, sql://CONN_ID, s3://CONN_ID/BUCKET/PREFIX or memory://."
         ),
     ),

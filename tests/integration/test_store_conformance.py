@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.backends import Backend, RedisBackend, SqlBackend
+from support.backends import BACKENDS, Backend, RedisBackend
 from support.fleet import CROWD, fork, together
 
+from airflow_channel_provider.hooks._stores import STORE_KINDS
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores import sql_tables
 from airflow_channel_provider.tokens.stores.base import HostLock, Snapshot, TokenStore
@@ -32,6 +33,10 @@ def add_one(store: TokenStore) -> int:
         return {"n": n}, n
 
     return store.update("doc", change)
+
+
+def test_each_kind_of_store_is_among_them() -> None:
+    assert {backend.scheme for backend in BACKENDS.values()} == set(STORE_KINDS)
 
 
 def test_a_document_that_nobody_has_written_is_new_and_not_lost(backend: Backend) -> None:
@@ -126,7 +131,7 @@ def test_its_clock_is_one_for_all_and_goes_as_time_does(backend: Backend) -> Non
     # It looked at its clock at some moment between question and answer.
     step = backend.clock_step_seconds
     assert asked[-1] - told[0] - step <= moments[-1] - moments[0] <= told[-1] - asked[0] + step
-    if backend.shared:
+    if backend.is_shared():
         assert moments[0] == pytest.approx(time.time(), abs=60)
 
 
@@ -222,8 +227,7 @@ def test_what_another_process_writes_is_not_taken_for_ones_own(
 def test_a_document_that_vanished_beside_its_tokens_is_lost_and_heals(shared: Backend) -> None:
     write(shared.store(), {"n": 1})
     shared.lose("doc")
-    if not isinstance(shared, RedisBackend):
-        assert not shared.store().load("doc").lost
+    assert not shared.store().load("doc").lost
     shared.store().write_blob("doc", "name", b"sealed", 60)
     assert shared.store().load("doc").lost
     assert seen(shared.store()).lost
@@ -285,22 +289,23 @@ def test_a_forked_child_and_its_parent_do_not_disturb_each_other(shared: Backend
     assert sorted(counted) == list(range(1, 41))
 
 
-def test_tables_are_made_by_whoever_comes_first(shared: Backend) -> None:
-    if not isinstance(shared, SqlBackend):
-        pytest.skip("has no tables")
-    outcome = together(20, lambda i: add_one(shared.store()))
+def test_tables_are_made_by_whoever_comes_first(on_sql: Backend) -> None:
+    outcome = together(20, lambda i: add_one(on_sql.store()))
     assert outcome.errors() == []
     assert sorted(outcome.results) == list(range(1, 21))
 
 
-def test_tokens_that_are_long_over_are_dropped(shared: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    if isinstance(shared, RedisBackend):
-        shared.store().write_blob("doc", "old", b"sealed", 1800.0)
-        assert 1790_000 < shared.client().pttl("channel_talk:{doc}:token:old") <= 1800_000
-    elif isinstance(shared, SqlBackend):
-        monkeypatch.setattr(sql_tables, "STRAY_SECONDS", 0.0)
-        shared.store().write_blob("doc", "old", b"sealed", 0.0)
-        time.sleep(0.01)
-        shared.store().write_blob("doc", "new", b"sealed", 60.0)
-        assert shared.store().read_blob("doc", "old") is None
-        assert shared.store().read_blob("doc", "new") == b"sealed"
+def test_tokens_that_are_long_over_are_dropped_from_redis(on_redis: RedisBackend) -> None:
+    on_redis.store().write_blob("doc", "old", b"sealed", 1800.0)
+    assert 1790_000 < on_redis.client().pttl("channel_talk:{doc}:token:old") <= 1800_000
+
+
+def test_tokens_that_are_long_over_are_dropped_from_databases(
+    on_sql: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_tables, "STRAY_SECONDS", 0.0)
+    on_sql.store().write_blob("doc", "old", b"sealed", 0.0)
+    time.sleep(0.01)
+    on_sql.store().write_blob("doc", "new", b"sealed", 60.0)
+    assert on_sql.store().read_blob("doc", "old") is None
+    assert on_sql.store().read_blob("doc", "new") == b"sealed"

@@ -18,8 +18,6 @@ from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.stores.base import CachedToken
-from airflow_channel_provider.tokens.stores.bucket import Bucket
-from airflow_channel_provider.tokens.stores.object_store import ObjectStore
 from airflow_channel_provider.tokens.stores.redis import RedisStore
 from airflow_channel_provider.tokens.stores.sql import SqlStore
 from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
@@ -264,7 +262,7 @@ def test_a_stepped_clock_of_the_host_grants_nothing_in_sqlite(
 def test_an_answer_that_got_lost_does_not_apply_a_change_twice(served: Backend) -> None:
     store = served.store()
     store.update("doc", lambda snapshot: ({"n": 1}, None))
-    lose_the_next_answer(store)
+    served.lose_next_answer()
     counted: list[int] = []
 
     def change(snapshot: Any) -> tuple[dict[str, int], int]:
@@ -274,42 +272,3 @@ def test_an_answer_that_got_lost_does_not_apply_a_change_twice(served: Backend) 
     assert store.update("doc", change) == 2
     assert counted == [2]
     assert served.store().load("doc").state == {"n": 2}
-
-
-def lose_the_next_answer(store: Any) -> None:
-    """Let the server do what the next write says, and the connection break before it says so."""
-    if isinstance(store, ObjectStore):
-        put = Bucket.put
-
-        def put_and_break(bucket: Any, *args: Any, **condition: Any) -> bool:
-            Bucket.put = put  # type: ignore[method-assign]
-            put(bucket, *args, **condition)
-            raise ChannelNotSentError("the answer was lost")
-
-        Bucket.put = put_and_break  # type: ignore[method-assign, assignment]
-        return
-    if isinstance(store, RedisStore):
-        from redis.client import Pipeline
-        from redis.exceptions import WatchError
-
-        execute = Pipeline.execute
-
-        def execute_and_break(pipe: Any, *args: Any, **options: Any) -> Any:
-            Pipeline.execute = execute  # type: ignore[method-assign]
-            execute(pipe, *args, **options)
-            raise WatchError("A ConnectionError occurred while watching one or more keys")
-
-        Pipeline.execute = execute_and_break  # type: ignore[method-assign, assignment]
-        return
-    from airflow_channel_provider.tokens.stores.sql_tables import Statements
-
-    write = Statements.write_document
-
-    def write_and_break(statements: Any, *args: Any) -> bool:
-        Statements.write_document = write  # type: ignore[method-assign]
-        write(statements, *args)
-        raise sa.exc.OperationalError(
-            "update", {}, Exception("server closed the connection"), connection_invalidated=True
-        )
-
-    Statements.write_document = write_and_break  # type: ignore[method-assign, assignment]

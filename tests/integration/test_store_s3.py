@@ -14,10 +14,9 @@ from support.s3_server import KEYS, Fault
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
 from airflow_channel_provider.hooks import _stores
-from airflow_channel_provider.tokens.stores import bucket as bucket_module
-from airflow_channel_provider.tokens.stores import object_store
+from airflow_channel_provider.tokens.stores import s3, s3_bucket
 from airflow_channel_provider.tokens.stores.base import TokenStore
-from airflow_channel_provider.tokens.stores.object_store import ObjectStore
+from airflow_channel_provider.tokens.stores.s3 import S3Store
 
 if TYPE_CHECKING:
     from support.backends import S3Backend
@@ -103,16 +102,16 @@ def test_what_passes_changes_nothing_and_is_not_counted_twice(on_s3: S3Backend, 
 def test_a_write_whose_answer_was_lost_is_recognized_behind_that_of_another(
     on_s3: S3Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, put = on_s3.store(), bucket_module.Bucket.put
+    store, put = on_s3.store(), s3_bucket.Bucket.put
     assert count(store) == 1
 
     def put_and_lose(self: Any, name: str, content: bytes, **condition: str) -> bool:
-        monkeypatch.setattr(bucket_module.Bucket, "put", put)
+        monkeypatch.setattr(s3_bucket.Bucket, "put", put)
         assert put(self, name, content, **condition)
         assert count(on_s3.store()) == 3  # another one, before ours looks again
         raise ChannelNotSentError("the answer was lost")
 
-    monkeypatch.setattr(bucket_module.Bucket, "put", put_and_lose)
+    monkeypatch.setattr(s3_bucket.Bucket, "put", put_and_lose)
     assert count(store) == 2
     assert on_s3.store().load("doc").state == {"n": 3}
 
@@ -284,7 +283,7 @@ def test_a_connection_leads_to_the_bucket(
     store = _stores.open_store(f"s3://lake/{on_s3.bucket}/some/prefix")
     assert count(store) == 1
     assert on_s3.store().load("doc").state == {"n": 1}
-    assert isinstance(store, ObjectStore)
+    assert isinstance(store, S3Store)
     options = store._bucket._opened().meta.config
     assert (options.retries["total_max_attempts"], options.read_timeout) == (1, 5.0)
 
@@ -325,8 +324,8 @@ def test_no_credentials_at_all_are_named(fresh: None, monkeypatch: pytest.Monkey
 
 def test_pauses_of_those_who_were_not_first_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
-    pauses = object_store._pauses()
+    pauses = s3._pauses()
     first = [next(pauses) for _ in range(12)]
     assert first[:4] == [0.02, 0.04, 0.08, 0.16]
     assert first[-1] == 2.0
-    assert ObjectStore(Callable, "bucket").poll_seconds == (0.1, 2.0)  # type: ignore[arg-type]
+    assert S3Store(Callable, "bucket").poll_seconds == (0.1, 2.0)  # type: ignore[arg-type]

@@ -103,13 +103,6 @@ def test_a_token_can_be_dropped(backend: Backend) -> None:
         assert (store.read_blob("doc", "one"), store.read_blob("doc", "other")) == (None, b"sealed")
 
 
-@pytest.fixture
-def on_redis(served: Backend) -> RedisBackend:
-    if not isinstance(served, RedisBackend):
-        pytest.skip("is about Redis")
-    return served
-
-
 def test_an_index_of_another_type_keeps_no_new_app_from_its_token(on_redis: RedisBackend) -> None:
     tasks = tasks_over(on_redis)
     begin_anew(on_redis, tasks)
@@ -161,11 +154,9 @@ def test_any_bytes_in_sqlite_heal(tmp_path_factory: pytest.TempPathFactory, cont
     backend.rest()
 
 
-def test_a_version_at_its_end_goes_on(shared: Backend) -> None:
-    if not isinstance(shared, SqlBackend):
-        pytest.skip("has no versions")
-    store = shared.store()
+def test_a_version_at_its_end_goes_on(on_sql: SqlBackend) -> None:
+    store = on_sql.store()
     store.update("doc", lambda snapshot: ({"n": 1}, None))
-    shared.execute("update channel_talk_document set version = 9223372036854775807")
+    on_sql.execute("update channel_talk_document set version = 9223372036854775807")
     store.update("doc", lambda snapshot: ({"n": 2}, None))
     assert store.load("doc").state == {"n": 2}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_channel_provider.hooks._stores import STORE_KINDS
 from tools.matrix import pythons
 from tools.matrix.environment import PythonEnvironment
 from tools.matrix.versions import AirflowVersion
@@ -20,10 +21,11 @@ EXTRAS = metadata("airflow-channel-provider").get_all("Provides-Extra") or []
 
 # What is possible with an extra, and not without it.
 USED = {
-    "redis": "import redis, airflow_channel_provider.tokens.stores.redis",
-    "postgres": "import psycopg, airflow_channel_provider.tokens.stores.sql",
-    "mysql": "import pymysql, airflow_channel_provider.tokens.stores.sql",
-    "s3": "import airflow.providers.amazon.aws.hooks.base_aws, airflow_channel_provider.tokens.stores.object_store",
+    **{
+        extra: f"import {', '.join(modules)}, airflow_channel_provider.tokens.stores.{scheme}"
+        for scheme, kind in STORE_KINDS.items()
+        for extra, modules in kind.extras.items()
+    },
     "emulator": "import airflow_channel_provider.emulator.server",
     "markdown": "from airflow_channel_provider.messages.markdown import read_markdown; assert read_markdown('*x*')",
     "zstd": "import backports.zstd, airflow_channel_provider.bulk.input_file",

@@ -7,30 +7,33 @@ import os
 import signal
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import redis
 import sqlalchemy as sa
 
+from airflow_channel_provider.exceptions import ChannelNotSentError
+from airflow_channel_provider.hooks._stores import STORE_KINDS
 from airflow_channel_provider.tokens.budget import Quota
 from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.stores import file as file_module
 from airflow_channel_provider.tokens.stores import sql_tables
 from airflow_channel_provider.tokens.stores.base import TokenStore
-from airflow_channel_provider.tokens.stores.bucket import CLIENT_OPTIONS
-from airflow_channel_provider.tokens.stores.bucket import Bucket as StoreBucket
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
-from airflow_channel_provider.tokens.stores.object_store import ObjectStore
 from airflow_channel_provider.tokens.stores.redis import RedisStore
+from airflow_channel_provider.tokens.stores.s3 import S3Store
+from airflow_channel_provider.tokens.stores.s3_bucket import CLIENT_OPTIONS
+from airflow_channel_provider.tokens.stores.s3_bucket import Bucket as StoreBucket
 from airflow_channel_provider.tokens.stores.sql import SqlStore
 from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
 
 from . import fleet
+from .s3_server import KEYS, S3Server
+from .servers import MysqlServer, PostgresServer, RedisServer, Server, Servers
 
 if TYPE_CHECKING:
-    from .s3_server import S3Server
-    from .servers import RedisServer, Server
+    from typing_extensions import Self
 
 
 def last_moment() -> None:
@@ -44,16 +47,36 @@ def die(*args: object, **options: object) -> Any:
 
 class Backend:
     """
-    One kind of store.
+    One kind of store, or one of the servers that it works with.
 
-    :ivar shared: processes share it, not only threads.
-    :ivar sees_death: another process takes over from a dead one at once; otherwise its lease has to end first.
-    :ivar clock_step_seconds: resolution of its clock.
+    :cvar scheme: of the kind of store.
+    :cvar served: a server keeps it, and the server's clock counts.
+    :cvar killable: that server may be killed, and keeps what it was told.
+    :cvar spared: no crowds of processes try it, since they try another one that runs the same code.
+    :cvar sees_death: another process takes over from a dead one at once; otherwise its lease has to end first.
+    :cvar clock_step_seconds: resolution of its clock.
     """
 
-    shared = True
-    sees_death = False
-    clock_step_seconds = 0.01
+    scheme: ClassVar[str]
+    served: ClassVar[bool] = False
+    killable: ClassVar[bool] = False
+    spared: ClassVar[bool] = False
+    sees_death: ClassVar[bool] = False
+    clock_step_seconds: ClassVar[float] = 0.01
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        """
+        Make it, empty.
+
+        :param servers: starts the one that it needs.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def is_shared(cls) -> bool:
+        """Return whether processes share it, and not only threads."""
+        return STORE_KINDS[cls.scheme].shared_by != "process"
 
     def __init__(self) -> None:
         self._opened: list[TokenStore] = []
@@ -96,16 +119,24 @@ class Backend:
         raise NotImplementedError
 
     def lose(self, document: str) -> None:
-        """Remove a document and leave its tokens."""
+        """Remove a document and each trace of it but its tokens."""
         raise NotImplementedError
 
     def die_half_written(self, task: TokenManager) -> None:
         """Kill a task while it stores its token."""
         raise NotImplementedError
 
+    def lose_next_answer(self) -> None:
+        """Let the server do what the next write says, and the connection break before it says so."""
+        raise NotImplementedError
+
 
 class MemoryBackend(Backend):
-    shared = False
+    scheme = "memory"
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        return cls()
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +150,12 @@ class MemoryBackend(Backend):
 
 
 class FileBackend(Backend):
+    scheme = "file"
     sees_death = True
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        return cls(tmp_path / "tokens")
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
@@ -163,6 +199,15 @@ class RedisBackend(Backend):
     :param window_seconds: 0: a server that has just started has forgotten nothing.
     """
 
+    scheme = "redis"
+    served = killable = True
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        made = cls(servers.of(RedisServer))
+        made.empty()
+        return made
+
     def __init__(self, server: RedisServer, *, window_seconds: float = 0.0) -> None:
         super().__init__()
         self.server = server
@@ -199,8 +244,23 @@ class RedisBackend(Backend):
         real_write = task.repository.write_token
         task.repository.write_token = write  # type: ignore[method-assign]
 
+    def lose_next_answer(self) -> None:
+        pipeline = redis.client.Pipeline
+        execute = pipeline.execute
+
+        def execute_and_break(pipe: Any, *args: Any, **options: Any) -> Any:
+            pipeline.execute = execute  # type: ignore[method-assign]
+            execute(pipe, *args, **options)
+            raise redis.WatchError("A ConnectionError occurred while watching one or more keys")
+
+        pipeline.execute = execute_and_break  # type: ignore[method-assign, assignment]
+
 
 class SqlBackend(Backend):
+    """A database, for one of the classes below."""
+
+    scheme = "sql"
+
     def __init__(self, url: str, server: Server | None = None) -> None:
         super().__init__()
         self.url = url
@@ -257,11 +317,60 @@ class SqlBackend(Backend):
         real_write = task.repository.write_token
         task.repository.write_token = write  # type: ignore[method-assign]
 
+    def lose_next_answer(self) -> None:
+        statements = sql_tables.Statements
+        write = statements.write_document
+
+        def write_and_break(self: Any, *args: Any) -> bool:
+            statements.write_document = write  # type: ignore[method-assign]
+            write(self, *args)
+            raise sa.exc.OperationalError(
+                "update", {}, Exception("server closed the connection"), connection_invalidated=True
+            )
+
+        statements.write_document = write_and_break  # type: ignore[method-assign, assignment]
+
+
+class PostgresBackend(SqlBackend):
+    served = killable = True
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        server = servers.of(PostgresServer)
+        made = cls(server.url, server)
+        made.clear()
+        return made
+
+
+class MysqlBackend(SqlBackend):
+    served = spared = True
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        server = servers.of(MysqlServer)
+        made = cls(server.url, server)
+        made.clear()
+        return made
+
+
+class SqliteBackend(SqlBackend):
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        return cls(f"sqlite:///{tmp_path}/tokens.db")
+
 
 class S3Backend(Backend):
     """A bucket of its own on a server of the S3 kind."""
 
+    scheme = "s3"
+    served = killable = True
     clock_step_seconds = 1.01
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        made = cls(servers.of(S3Server))
+        made.server.fail()
+        return made
 
     def __init__(self, server: S3Server) -> None:
         super().__init__()
@@ -273,13 +382,11 @@ class S3Backend(Backend):
         import boto3
         from botocore.config import Config
 
-        from .s3_server import KEYS
-
         # The session of the process that forks is used, which has read the descriptions of the service.
         return boto3.client("s3", endpoint_url=self.server.url, config=Config(**CLIENT_OPTIONS), **KEYS)
 
-    def open(self) -> ObjectStore:
-        return ObjectStore(self.client, self.bucket, "some/prefix", address="s3://tests/bucket/some/prefix")
+    def open(self) -> S3Store:
+        return S3Store(self.client, self.bucket, "some/prefix", address="s3://tests/bucket/some/prefix")
 
     def empty(self) -> None:
         for entry in self.client().list_objects_v2(Bucket=self.bucket).get("Contents", ()):
@@ -293,8 +400,6 @@ class S3Backend(Backend):
         return None
 
     def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
-        from .s3_server import KEYS
-
         fields = {
             "conn_type": "aws",
             "login": KEYS["aws_access_key_id"],
@@ -330,3 +435,25 @@ class S3Backend(Backend):
 
         real_write = task.repository.write_token
         task.repository.write_token = write  # type: ignore[method-assign]
+
+    def lose_next_answer(self) -> None:
+        put = StoreBucket.put
+
+        def put_and_break(bucket: Any, *args: Any, **condition: Any) -> bool:
+            StoreBucket.put = put  # type: ignore[method-assign]
+            put(bucket, *args, **condition)
+            raise ChannelNotSentError("the answer was lost")
+
+        StoreBucket.put = put_and_break  # type: ignore[method-assign, assignment]
+
+
+BACKENDS: dict[str, type[Backend]] = {
+    "memory": MemoryBackend,
+    "file": FileBackend,
+    "redis": RedisBackend,
+    "postgres": PostgresBackend,
+    "mysql": MysqlBackend,
+    "sqlite": SqliteBackend,
+    "s3": S3Backend,
+}
+"""Each store with each of its servers; tests of what all of them promise run over a new one that is added here."""

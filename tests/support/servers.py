@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import pytest
 from typing_extensions import Self
@@ -26,6 +27,8 @@ SKIP_VARIABLE = "SKIP_SERVERS"
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 DEBIAN_POSTGRES = "/usr/lib/postgresql"
+
+S = TypeVar("S", bound="Server")
 
 
 def program(name: str, *, server: str, package: str, directories: tuple[str, ...] = ()) -> str:
@@ -278,3 +281,28 @@ def _queryable(url: str) -> bool:
             return bool(connection.scalar(sa.text("select 1")))
     except sa.exc.SQLAlchemyError:
         return False
+
+
+class Servers:
+    """
+    Starts each server once.
+
+    :param stack: stops them at its end.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._running: dict[type[Server], Server] = {}
+
+    def of(self, kind: type[S]) -> S:
+        """Return the server of a class, running."""
+        if kind not in self._running:
+            self._running[kind] = self._stack.enter_context(kind())
+        server = self._running[kind]
+        if not server.running:  # the last test had killed it
+            server.start()
+        assert isinstance(server, kind)
+        return server
+
+    def sql(self, name: str) -> PostgresServer | MysqlServer:
+        return self.of(PostgresServer) if name == "postgres" else self.of(MysqlServer)

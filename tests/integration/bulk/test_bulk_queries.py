@@ -20,7 +20,7 @@ from airflow_channel_provider.bulk.sources import SqlSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
-    from integration.conftest import Servers
+    from support.servers import Servers
 
 ROWS = 60_000
 LEAST_BYTES_OF_ALL = 20_000_000

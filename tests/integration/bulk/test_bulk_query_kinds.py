@@ -21,7 +21,7 @@ from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 
 if TYPE_CHECKING:
-    from integration.conftest import Servers
+    from support.servers import Servers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be called outside")
 

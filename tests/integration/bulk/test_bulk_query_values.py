@@ -16,7 +16,7 @@ from airflow_channel_provider.bulk.sources import SqlSource
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
-    from integration.conftest import Servers
+    from support.servers import Servers
 
 POSTGRES = ["psycopg", "psycopg2"]
 IN_HANGUL = "bulk_in_hangul"

@@ -33,7 +33,7 @@ from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorProcess
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
 
 if TYPE_CHECKING:
-    from integration.conftest import Servers
+    from support.servers import Servers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot be called outside")
 

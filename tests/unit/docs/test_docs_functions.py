@@ -9,14 +9,8 @@ from support import markdown
 
 from airflow_channel_provider.contract.functions import CATALOGUE
 from airflow_channel_provider.contract.sources import Strength
-from tools import function_tables
 
 PAGE = markdown.page("functions.md")
-
-
-@pytest.mark.parametrize("name", function_tables.PAGES)
-def test_tables_are_current(name: str) -> None:
-    assert function_tables.page(name) == markdown.page(name), "run `make generated`"
 
 
 def test_each_strength_is_explained_with_what_follows_of_it() -> None:

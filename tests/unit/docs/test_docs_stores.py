@@ -26,8 +26,3 @@ def test_json_names_what_the_stores_take() -> None:
 @pytest.mark.parametrize("address", LINES)
 def test_each_line_of_configuration_names_a_store(address: str) -> None:
     assert open_store(address).address
-
-
-def test_each_kind_of_store_has_a_column() -> None:
-    kinds = {address.partition("://")[0] for address in LINES}
-    assert kinds == set(markdown.tables(markdown.section(PAGE, "## What each store promises"))[0][0][1:])

@@ -12,6 +12,7 @@ import pytest
 from support.airflow_features import TASK_RUNNER, leave_out_unless
 
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorProcess
+from airflow_channel_provider.hooks._stores import STORE_KINDS
 from airflow_channel_provider.plugins import channel_talk as plugin
 
 if TYPE_CHECKING:
@@ -84,28 +85,30 @@ print(os.fdopen(reader).read())
 """
 
 
-STORES = {"": "file", "redis://redis_default": "redis", "sql://db": "sql_session", "s3:///bucket": "bucket"}
-"""Of each configured store, the module that it is in."""
+SCHEMES = {"": "file", **{kind.addresses[0]: scheme for scheme, kind in STORE_KINDS.items()}}
+"""Of each store that may be configured, its scheme."""
 
 
 @pytest.fixture(scope="module")
 def preloaded(fresh_process: FreshProcess) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(fresh_process.run(WATCHED, *STORES))
+    found: dict[str, Any] = json.loads(fresh_process.run(WATCHED, *SCHEMES))
     return found
 
 
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", SCHEMES)
 def test_nothing_but_modules_is_loaded_ahead_of_a_fork(store: str, preloaded: dict[str, Any]) -> None:
     seen, same, megabytes, _ = preloaded[store]
     assert (seen, same) == ([], True)
     assert megabytes < MOST_MEGABYTES
 
 
-@pytest.mark.parametrize(("store", "module"), STORES.items())
-def test_the_configured_store_is_among_them(store: str, module: str, preloaded: dict[str, Any]) -> None:
-    found = preloaded[store][-1]
-    assert f"airflow_channel_provider.tokens.stores.{module}" in found
-    assert ("airflow_channel_provider.tokens.stores.bucket" in found) == (module == "bucket")
+@pytest.mark.parametrize(("store", "scheme"), SCHEMES.items())
+def test_the_configured_store_is_among_them_and_no_other(
+    store: str, scheme: str, preloaded: dict[str, Any]
+) -> None:
+    found = {name.rpartition(".")[2] for name in preloaded[store][-1]}
+    assert {"base", "document", scheme} <= found
+    assert {name.partition("_")[0] for name in found} == {"base", "document", scheme}
 
 
 def test_task_that_is_forked_afterwards_imports_nothing_for_a_call(

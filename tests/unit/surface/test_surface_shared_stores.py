@@ -12,13 +12,15 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 from airflow_channel_provider.hooks import _stores
 from airflow_channel_provider.hooks._databases import target_of
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.tokens import stores
 from airflow_channel_provider.tokens.stores.redis import RedisStore
-from airflow_channel_provider.tokens.stores.sql import SqlStore
 
 if TYPE_CHECKING:
     from support.fresh_process import FreshProcess
 
 LOGGER = _stores.log.name
+KINDS = tuple(_stores.STORE_KINDS.values())
+ADDRESSES = [address for kind in KINDS for address in kind.addresses]
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +32,10 @@ def _new_process() -> Iterator[None]:
     _stores._opened = opened
 
 
-@pytest.mark.parametrize(("address", "kind"), [("redis://My_Redis-1", RedisStore), ("sql://my_db", SqlStore)])
-def test_store_is_opened_once_and_nothing_is_looked_up_before_it_is_used(address: str, kind: type) -> None:
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_store_is_opened_once_and_nothing_is_looked_up_before_it_is_used(address: str) -> None:
     store = _stores.open_store(address)
-    assert type(store) is kind
+    assert type(store).__module__ == f"{stores.__name__}.{address.partition(':')[0]}"
     assert store is _stores.open_store(address)
     assert store.address == address
 
@@ -94,7 +96,9 @@ def test_line_for_executors_of_aws_is_a_bucket(
     assert "store = s3:///BUCKET/PREFIX (or redis://CONN_ID or sql://CONN_ID)" in caplog.text
 
 
-@pytest.mark.parametrize("address", ["redis://not_there", "sql://not_there", "s3://not_there/bucket"])
+@pytest.mark.parametrize(
+    "address", [address.replace("CONN_ID", "not_there") for address in ADDRESSES if "CONN_ID" in address]
+)
 def test_connection_that_is_missing_is_named_with_the_option(address: str) -> None:
     with pytest.raises(
         ChannelConfigurationError, match=r"Option \[channel_talk\] store: .*'not_there'.*not exist"
@@ -129,20 +133,23 @@ def test_hook_takes_the_store_that_the_option_names(
 
 
 IMPORTED = """
-import sys
+import json, sys
 from airflow_channel_provider.hooks import _stores
-for address in ("redis://a", "sql://b"):
-    _stores.open_store(address)
-print(sorted({"redis", "sqlalchemy.dialects.postgresql", "psycopg"} & set(sys.modules)))
+before = set(sys.modules)
+for kind in _stores.STORE_KINDS.values():
+    for address in kind.addresses:
+        _stores.open_store(address)
+print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
 def test_client_libraries_are_imported_when_a_store_is_used_and_not_before(
     fresh_process: FreshProcess,
 ) -> None:
-    imported = fresh_process.run(IMPORTED)
-    assert "redis" not in imported
-    assert "psycopg" not in imported
+    imported = set(json.loads(fresh_process.run(IMPORTED)))
+    clients = {module for kind in KINDS for modules in kind.extras.values() for module in modules}
+    assert clients >= {"redis", "psycopg"}
+    assert imported & {*clients, "sqlalchemy.dialects.postgresql", "botocore"} == set()
 
 
 # ------------------------------------------------------------------------------------------------ databases
@@ -280,8 +287,9 @@ def test_shared_store_is_never_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
-    for address in ("redis://a", "sql://b"):
-        _stores.open_store(address)
+    for kind in KINDS:
+        if kind.shared_by == "all":
+            _stores.open_store(kind.addresses[0])
     assert caplog.records == []
 
 

@@ -14,7 +14,7 @@ from support.token_service import Answer, ParsedOnceStore, TokenService, busiest
 
 from airflow_channel_provider.exceptions import ChannelTokenQuotaError
 from airflow_channel_provider.tokens.manager import TokenManager
-from airflow_channel_provider.tokens.stores.object_store import ObjectStore
+from airflow_channel_provider.tokens.stores.s3 import S3Store
 
 pytestmark = [pytest.mark.any_airflow, pytest.mark.fuzz]
 
@@ -55,9 +55,9 @@ class Day:
         self.tasks = 0
         self.without_token: Counter[int] = Counter()
 
-    def bucket(self) -> ObjectStore:
+    def bucket(self) -> S3Store:
         bucket = BucketInMemory(lambda: self.now)
-        return ObjectStore(lambda: bucket, "bucket")
+        return S3Store(lambda: bucket, "bucket")
 
     def issue(self, channel_id: str | None) -> Answer:
         self.now += self.latency_seconds / 2
@@ -114,7 +114,7 @@ def test_a_day_never_sends_an_eleventh_request_and_never_meets_a_refusal(scopes:
 @pytest.mark.parametrize("scopes", [1, 5])
 def test_a_day_in_a_bucket_is_like_any_other(scopes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     day = Day(scopes, "first", every_seconds=120.0, in_bucket=True)
-    monkeypatch.setattr("airflow_channel_provider.tokens.stores.object_store.steady", lambda: day.now)
+    monkeypatch.setattr("airflow_channel_provider.tokens.stores.s3.steady", lambda: day.now)
     monkeypatch.setattr("time.time", lambda: day.now)
     monkeypatch.setattr("time.sleep", day.sleep)
     day.run()

@@ -31,7 +31,7 @@ from airflow_channel_provider.exceptions import ChannelNotSentError
 from airflow_channel_provider.tokens.clock import steady
 from airflow_channel_provider.tokens.stores import document as document_format
 from airflow_channel_provider.tokens.stores.base import Anew, CachedToken, Change, HostLock, Snapshot
-from airflow_channel_provider.tokens.stores.bucket import Answer, Bucket
+from airflow_channel_provider.tokens.stores.s3_bucket import Answer, Bucket
 from airflow_channel_provider.tokens.validation import AHEAD_SECONDS, MOST_BYTES
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ _STRAY_SECONDS = 86_400.0
 _NO_ETAG = '"00000000000000000000000000000000"'
 
 
-class ObjectStore:
+class S3Store:
     """
     A store in a bucket.
 
