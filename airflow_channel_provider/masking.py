@@ -1,5 +1,5 @@
 """
-Registers each secret with Airflow's maskers as soon as it exists, and masks texts with them.
+Registers each secret with Airflow's maskers before it is used, and masks texts with them.
 
 Airflow masks only the exact text that was registered, so each usual way to write a secret is registered. From Airflow
 3.1 on there are two maskers; a server of Airflow has its own. The secrets of this process are remembered here as well,

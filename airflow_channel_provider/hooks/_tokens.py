@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_channel_provider.exceptions import ChannelAuthenticationError, ChannelError
+from airflow_channel_provider.masking import mask_credential
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.client import ChannelTalkClient
@@ -37,7 +38,8 @@ class ClientExchange:
         self._secret = secret
 
     def issue(self, channel_id: str | None) -> TokenAnswer:
-        """Exchange the App Secret for a token."""
+        """Exchange the App Secret for a token. From here on its Base64 is masked as well."""
+        mask_credential(self._secret)
         return self._client.issue_token(self._secret, channel_id)
 
     def refresh(self, refresh_token: str) -> TokenAnswer:

@@ -22,7 +22,7 @@ from airflow_channel_provider.hooks._base import (
     naming_connection,
     opened_once,
 )
-from airflow_channel_provider.masking import mask_credential, mask_secret, mask_tokens_in
+from airflow_channel_provider.masking import mask_secret, mask_tokens_in
 from airflow_channel_provider.prepared_call import (
     NewRequestId,
     PreparedCall,
@@ -108,7 +108,7 @@ class ChannelTalkHook(ServiceHook):
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
         """
         settings = ChannelTalkSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
-        mask_credential(settings.secret)
+        mask_secret(settings.secret)
         return settings
 
     @opened_once

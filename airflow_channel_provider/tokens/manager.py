@@ -43,7 +43,7 @@ class TokenManager:
     :param secret: App Secret; encrypts the tokens and is never stored.
     :param store: where tokens and ledger are shared.
     :param exchange: sends the token requests.
-    :param on_secret: is called with every token as soon as it exists, before anything else happens to it.
+    :param on_secret: is called with every token before this process uses it.
     :param quota: what the service allows.
     :param service: what else is special about the service.
     :param label: names the connection in messages.

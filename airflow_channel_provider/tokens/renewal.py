@@ -99,6 +99,7 @@ class Renewal:
         exchange, repository = self.context.exchange, self.context.repository
         requested_at = self.decision.requested_at
         if self.decision.refresh and self.held is not None:
+            repository.mask(self.held)
             answer = exchange.refresh(self.held.refresh_token)
         else:
             answer = exchange.issue(self.channel_id)

@@ -95,7 +95,7 @@ class TokenRepository:
     :param app_id: App ID, or None if the connection has none.
     :param secret: App Secret; encrypts the tokens and is never stored.
     :param service: the service that gives the tokens.
-    :param on_secret: is called with every token as soon as it exists in this process.
+    :param on_secret: is called with every token before this process uses it.
     :param connection: id of the connection, for people.
     :param clock: seconds of this host.
     """
@@ -212,10 +212,15 @@ class TokenRepository:
         self.store.local_cache[self.blob_name(cached.token.scope)] = cached
 
     def read_token(self, scope: str) -> Token | None:
-        """Return the stored token of a scope, alive or not; None if there is none that this secret decrypts."""
+        """
+        Return the stored token of a scope, alive or not; None if there is none that this secret decrypts.
+
+        Its access token is masked. Few tasks use the refresh token, and each new secret makes the masker compile all of
+        them again, so who uses it masks it.
+        """
         token = self._sealer.open(self.store.read_blob(self.app, self.blob_name(scope)), scope)
         if token is not None:
-            self.mask(token)
+            self._on_secret(token.access_token)
         return token
 
     def write_token(self, token: Token) -> None:

@@ -1,8 +1,11 @@
 """
 What a task of this provider costs, beside one that calls the service with ``requests`` alone.
 
-Under the real LocalExecutor and CeleryExecutor, each with and without preloading, and in forked processes without
-Airflow's own work. CPU time, by getrusage, since the wall time of a machine says more about its load.
+Under the real LocalExecutor and CeleryExecutor, each with and without preloading, under an executor that starts a new
+Python for each task as a pod does, and in forked processes without Airflow's own work. CPU time, by getrusage, since
+the wall time of a machine says more about its load.
+
+    python bench_tasks.py [forked] [LocalExecutor] [CeleryExecutor] [PodExecutor]
 """
 
 from __future__ import annotations
@@ -31,13 +34,13 @@ ROUNDS = 2
 TASKS = 13
 DAG_ID = "start_cost"
 AIMS = {"warm": 0.30, "cold": 1.30}
-SWITCH = {
-    "LocalExecutor": ("AIRFLOW__CHANNEL_TALK__PRELOAD", "False", "True"),
-    "CeleryExecutor": (
-        "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG",
-        "{}",
-        '{"imports": ["airflow_channel_provider.preload"]}',
-    ),
+OFF = {"AIRFLOW__CHANNEL_TALK__PRELOAD": "False"}
+IMPORTS = '{"imports": ["airflow_channel_provider.preload"]}'
+# By executor, what the environment says in each mode. A pod has no parent that could preload.
+MODES = {
+    "LocalExecutor": {"cold": OFF, "warm": {"AIRFLOW__CHANNEL_TALK__PRELOAD": "True"}},
+    "CeleryExecutor": {"cold": OFF, "warm": OFF | {"AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": IMPORTS}},
+    "PodExecutor": {"cold": OFF},
 }
 Costs = dict[str, dict[str, list[dict[str, Any]]]]
 
@@ -48,24 +51,27 @@ class Home(AirflowHome):
     executor = "LocalExecutor"
     emulator_url = ""
     broker_url = ""
-    preload = False
+    mode = "cold"
 
     @property
     def results(self) -> Path:
         return self.output / "results.jsonl"
 
     def environment(self) -> dict[str, str]:
-        name, without, preloaded = SWITCH[self.executor]
+        shared = super().environment()
         return {
-            **super().environment(),
-            "AIRFLOW__CORE__EXECUTOR": self.executor,
+            **shared,
+            **MODES[self.executor][self.mode],
+            "PYTHONPATH": os.pathsep.join((str(FOLDER), shared.get("PYTHONPATH", ""))),
+            "AIRFLOW__CORE__EXECUTOR": "pod_executor.PodExecutor"
+            if self.executor == "PodExecutor"
+            else self.executor,
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
             "AIRFLOW__CELERY__BROKER_URL": self.broker_url,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+sqlite:///{self.path}/results.db",
             "BENCH_EMULATOR": self.emulator_url,
             "BENCH_RESULTS": str(self.results),
-            name: preloaded if self.preload else without,
         }
 
 
@@ -86,15 +92,14 @@ class Airflow(LocalAirflow):
 
     def measure(self, executor: str) -> Costs:
         """Return what the tasks cost: by ``cold`` or ``warm``, and by kind."""
-        found: Costs = {mode: {"bare": [], "ours": []} for mode in ("cold", "warm")}
-        for number in range(2 * ROUNDS):
-            mode = ("cold", "warm")[number % 2]
-            for one in self._run(executor, preload=mode == "warm"):
+        found: Costs = {mode: {"bare": [], "ours": []} for mode in MODES[executor]}
+        for mode in [*MODES[executor]] * ROUNDS:
+            for one in self._run(executor, mode):
                 found[mode][one["kind"]].append(one)
         return found
 
-    def _run(self, executor: str, *, preload: bool) -> list[dict[str, Any]]:
-        self.home.executor, self.home.preload = executor, preload
+    def _run(self, executor: str, mode: str) -> list[dict[str, Any]]:
+        self.home.executor, self.home.mode = executor, mode
         self.home.results.write_text("")
         self.components.stop("scheduler")
         self.components.start_all("scheduler")
@@ -102,7 +107,7 @@ class Airflow(LocalAirflow):
             self._start_worker()
         self.runs += 1
         run_id = f"run-{self.runs}"
-        self.progress.step(f"{executor}, {'with' if preload else 'without'} preloading")
+        self.progress.step(f"{executor}, {mode}")
         self.rest.trigger(DAG_ID, run_id)
         ended = ("success", "failed")
         self.wait_until("the tasks", lambda: self.rest.run_states().get((DAG_ID, run_id)) in ended)
@@ -135,8 +140,8 @@ def show(executor: str, costs: Costs) -> None:
     bare = median(costs["cold"]["bare"], "cpu")
     whole = median(costs["cold"]["bare"], "process_cpu")
     print(f"{executor:15} bare requests      {bare:7.1f} ms  whole process {whole:7.1f} ms")
-    for mode, aim in AIMS.items():
-        ours = costs[mode]["ours"]
+    for mode, of_mode in costs.items():
+        ours, aim = of_mode["ours"], AIMS[mode]
         cpu, process = median(ours, "cpu"), median(ours, "process_cpu")
         print(
             f"{'':15} hook, {mode:12} {cpu:7.1f} ms  whole process {process:7.1f} ms"
@@ -174,12 +179,15 @@ def show_forked() -> None:
 
 
 def main() -> None:
-    show_forked()
+    chosen = sys.argv[1:] or ["forked", *MODES]
+    if "forked" in chosen:
+        show_forked()
+    executors = [executor for executor in MODES if executor in chosen]
     with TemporaryDirectory() as folder:
         home = Home(Path(folder) / "home", dags_folder=FOLDER / "dags", api_port=free_port())
         with Airflow(home, Progress()) as airflow:
             airflow.prepare()
-            for executor in SWITCH:
+            for executor in executors:
                 show(executor, airflow.measure(executor))
 
 

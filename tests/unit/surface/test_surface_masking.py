@@ -17,6 +17,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 
 from airflow_channel_provider import masking
+from airflow_channel_provider.hooks._tokens import ClientExchange
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.masking import mask_credential, mask_secret, redacted
 
@@ -91,6 +92,19 @@ def test_a_credential_is_masked_in_an_authorization_header(
         assert (
             len(left) < len("Authorization: Basic ***") + 14
         )  # who it is, and less than one letter at either end
+
+
+def test_the_app_secret_is_masked_in_base64_before_it_is_sent() -> None:
+    secret = "canary-of-an-app-secret-0"
+
+    class Client:
+        def issue_token(self, sent: str, channel_id: str | None) -> set[str]:
+            return shown(base64.b64encode(sent.encode()).decode())
+
+    client: Any = Client()
+    answer: Any = ClientExchange(client, secret).issue(None)
+    (left,) = answer
+    assert left.startswith("***")
 
 
 def test_the_form_that_benlly_is_sent_shows_no_credential(set_connection: Callable[..., None]) -> None:

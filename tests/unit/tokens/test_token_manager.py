@@ -58,6 +58,19 @@ def test_tokens_are_masked_before_anybody_has_them(world: World) -> None:
     assert world.masked[:2] == ["access-0", "refresh-0"]
 
 
+@pytest.mark.promise(name="secrets")
+def test_a_stored_refresh_token_is_masked_by_the_process_that_sends_it(world: World) -> None:
+    world.task().get()
+    world.masked.clear()
+    world.task().get()
+    assert world.masked == ["access-0"]
+    masked_before = []
+    world.service.trouble = lambda kind: masked_before.append((kind, tuple(world.masked)))
+    world.now += 1441
+    world.task().get()
+    assert [(kind, masked[-1]) for kind, masked in masked_before] == [("refresh", "refresh-0")]
+
+
 def test_an_early_token_is_refreshed_once_and_the_rotated_refresh_token_is_used_next(world: World) -> None:
     world.task().get()
     for _ in range(3):
