@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.assets.manager import asset_manager
-from airflow.models.asset import AssetEvent, AssetModel
+from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel
 from sqlalchemy import String, cast, select, update
 
 from airflow_channel_provider.inbound.webhooks import WebhookEvent, asset_uri
@@ -46,10 +46,25 @@ def register(session: Session, event: WebhookEvent, *, now: datetime) -> int:
     count = 0
     for asset in session.scalars(select(AssetModel).where(AssetModel.uri == uri)).all():
         row = update(AssetModel).where(AssetModel.id == asset.id).values(updated_at=AssetModel.updated_at)
-        wait_for_turn(session, f"channel_talk event {event.delivery}", row)
+        wait_for_turn(session, f"channel_talk asset {asset.id}", row)
         if not _is_known(session, asset.id, event.delivery, now):
+            _extend_the_wait(session, asset.id)
             count += _add(session, asset, event)
+            _extend_the_wait(session, asset.id)
     return count
+
+
+def _extend_the_wait(session: Session, asset_id: int) -> None:
+    """
+    Let a run that waits to be created have all events up to now.
+
+    The scheduler gives it the events up to ``created_at`` of what waits, which Airflow sets for the first of them and
+    leaves for the next ones; those would come with a later run, which only a later event starts. Before an event is
+    added this keeps the scheduler from taking what waits, and afterwards it names a moment behind the event.
+    """
+    waits = update(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id)
+    behind = waits.values(created_at=datetime.now(timezone.utc)).execution_options(synchronize_session=False)
+    session.execute(behind)
 
 
 def _is_known(session: Session, asset_id: int, delivery: str, now: datetime) -> bool:

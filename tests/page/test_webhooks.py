@@ -111,6 +111,35 @@ def test_an_event_is_an_event_of_the_asset_once(site: Site, asset: int) -> None:
     assert {event["channel_id"] for event in found} == {"ch-1"}
 
 
+def test_the_run_that_is_created_next_has_every_event(site: Site, asset: int) -> None:
+    from airflow.models.asset import AssetDagRunQueue, AssetEvent, DagScheduleAssetReference
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    with create_session() as session:
+        session.merge(DagBundleModel(name="hooked"))
+        session.flush()
+        dag: Any = DagModel
+        session.merge(dag(dag_id="greets", bundle_name="hooked", is_paused=False, is_stale=False))
+        session.flush()
+        session.add(DagScheduleAssetReference(asset_id=asset, dag_id="greets"))
+    try:
+        for number in range(3):
+            assert post(site, chat(number)).json() == {"events": 1}
+        with create_session() as session:
+            (until,) = session.scalars(
+                select(AssetDagRunQueue.created_at).where(AssetDagRunQueue.target_dag_id == "greets")
+            ).all()
+            # What the scheduler gives to the run: the events up to this moment.
+            given = select(func.count()).select_from(AssetEvent).where(AssetEvent.timestamp <= until)
+            assert session.scalar(given) == 3
+    finally:
+        with create_session() as session:
+            session.delete(session.get(DagModel, "greets"))
+
+
 def test_an_event_that_no_dag_waits_for_is_taken(site: Site, asset: int) -> None:
     body = {"event": "message.created.userChat", "entity": {"id": "m-1", "channelId": "ch-1"}}
     assert (post(site, body).status_code, post(site, body).json()) == (200, {"events": 0})
