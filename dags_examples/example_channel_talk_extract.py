@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import dag
 from airflow_channel_provider.operators.extract import ExtractOperator
 
 CHANNEL = "ch-1"
-FILES = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser().joinpath("channel_talk").as_uri()
+FILES = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser().joinpath("channel_talk_files").as_uri()
 # Three days ago; a DAG of your own begins on a fixed day.
 START = datetime.now(tz=timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=3)
 

@@ -101,6 +101,13 @@ class Extraction:
             resume=operator.resume,
             now_ms=now_ms,
         )
+        self._log.info(
+            "%s: from %s to %s, into %s",
+            self.stream.name,
+            iso(window.start_ms),
+            iso(window.end_ms),
+            self.folder,
+        )
         if parts.parts:
             self._log.info(
                 "%s: going on after %d complete parts, %d rows",
@@ -296,10 +303,11 @@ class Extraction:
             "dead_letter": self._operator.dead_letter if letters else None,
         }
         self._log.info(
-            "%s: %s rows in %d files, %s",
+            "%s: %s rows in %d %s, %s",
             self.stream.name,
             f"{self.rows:,}",
             len(self.files),
+            "file" if len(self.files) == 1 else "files",
             duration(seconds),
         )
         self._announce(summary)

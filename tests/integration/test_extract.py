@@ -257,6 +257,19 @@ def test_wrong_arguments_are_said_before_anything_is_written(
     assert not (tmp_path / "files").exists()
 
 
+def test_the_log_says_what_is_extracted_and_where_it_goes(
+    emulator: EmulatorThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    log = SimpleNamespace(info=lambda line, *values: lines.append(line % values))
+    monkeypatch.setattr(ExtractOperator, "log", log)
+    start = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    summary = extract(tmp_path, "managers", window=(start, start + timedelta(days=1)))
+    folder = summary["manifest"].removesuffix("/_manifest.json")
+    assert f"managers: from 2026-11-01T00:00:00.000Z to 2026-11-02T00:00:00.000Z, into {folder}" in lines
+    assert any(line.startswith("managers: 2 rows in 1 file, ") for line in lines)
+
+
 def test_a_window_that_is_not_over_says_so(emulator: EmulatorThread, tmp_path: Path) -> None:
     assert extract(tmp_path, "managers")["complete"] is False
     over = extract(tmp_path, "managers", window=(NOW - timedelta(days=1), NOW - timedelta(seconds=1)))

@@ -19,7 +19,7 @@ COMMANDS = [
     if block.language == "shell"
     for line in block.text.replace("\n  ", " ").splitlines()
 ]
-OTHERS = {"apache-airflow-providers-openlineage"}
+OTHERS = {"apache-airflow-providers-openlineage", "apache-airflow-providers-sqlite"}
 """Packages that the pages say to install beside this one."""
 PYPROJECT = markdown.ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8")
 EXTRAS = set(
