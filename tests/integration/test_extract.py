@@ -261,7 +261,9 @@ def test_the_log_says_what_is_extracted_and_where_it_goes(
     emulator: EmulatorThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    log = SimpleNamespace(info=lambda line, *values: lines.append(line % values))
+    log = SimpleNamespace(
+        info=lambda line, *values: lines.append(line % values), warning=lambda *_, **__: None
+    )
     monkeypatch.setattr(ExtractOperator, "log", log)
     start = datetime(2026, 11, 1, tzinfo=timezone.utc)
     summary = extract(tmp_path, "managers", window=(start, start + timedelta(days=1)))
