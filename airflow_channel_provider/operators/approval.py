@@ -62,7 +62,7 @@ class _Answer(ChannelTalkNotifier):
 
 class AskApprovalOperator(TemplatesOfTheFile, _Approval):
     """
-    Asks a group or a user chat for approval, waits, and goes on when a person has approved it in Airflow.
+    Asks a group or a user chat for approval, waits until a person decides in Airflow, and returns the decision.
 
     It is Airflow's ``ApprovalOperator``, and takes its arguments. The message shows subject, body, who is asked and
     until when, and has a button for each option that opens Airflow's form; a reply says who decided what. What follows

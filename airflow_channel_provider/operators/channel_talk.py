@@ -145,7 +145,9 @@ class AppFunctionOperator(ChannelTalkBaseOperator):
 
 class RegisterCommandsOperator(ChannelTalkBaseOperator):
     """
-    Declares the commands of an app. The list must be complete: the service removes each command that is not in it.
+    Declares the commands of an app and returns their names.
+
+    The list must be complete: the service removes each command that is not in it.
 
     The service recommends ``registerExtension`` with the extension ``command`` instead: it then asks the app's own
     endpoint for the commands. This operator is for apps without an endpoint.

@@ -31,12 +31,13 @@ __all__ = ["DagCommandOperator"]
 
 class DagCommandOperator(BaseOperator):
     """
-    Makes the DAG a command; put it at the start of the DAG.
+    Makes the DAG a command that managers type in a chat, and returns who has typed it, where, and what.
 
-    The ``params`` of the DAG become the parameters of the command: their types, whether they are required, choices from
-    ``enum``, suggestions from ``examples``. Nobody may run the command unless ``managers`` or ``groups`` says so. The
-    result of the task is the :class:`~airflow_channel_provider.operators.commands.CommandRun` as a mapping; None if the
-    DAG was started in another way.
+    Put it at the start of the DAG. The ``params`` of the DAG become the parameters of the command: their types,
+    whether they are required, choices from ``enum``, suggestions from ``examples``. Nobody may run the command unless
+    ``managers`` or ``groups`` says so. The result of the task is the
+    :class:`~airflow_channel_provider.operators.commands.CommandRun` as a mapping; None if the DAG was started in
+    another way.
 
     :param name: what a manager types, 1 to 30 characters.
     :param description: what it does, at most 100 characters.

@@ -34,15 +34,6 @@ def test_each_operator_and_sensor_has_a_section_with_a_snippet(row: list[str]) -
     assert markdown.blocks(markdown.section(page, f"## {name}"))
 
 
-def test_operators_and_sensors_are_all_of_them() -> None:
-    assert sorted(markdown.code(row[0]) for row in ROWS) == sorted(
-        {**surface("operators"), **surface("sensors")}
-    )
-    info: Any = get_provider_info()
-    for item in (*info["operators"], *info["sensors"]):
-        assert all(f"`{module}`" in OPERATORS for module in item["python-modules"])
-
-
 def test_notifiers_are_all_of_them() -> None:
     page = markdown.page("how_to/alerts.md")
     paths: Any = get_provider_info()["notifications"]
