@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.masking import mask_credential
+from airflow_channel_provider.plugins._locks import turn_to_write
 
 if TYPE_CHECKING:
     from airflow.models.connection import Connection
@@ -32,8 +31,6 @@ MAX_BODY_BYTES = 2**20
 RETRY_AFTER_SECONDS = 30
 CONN_ID = re.compile(r"[\w#!()\-.:/\\]{1,250}")
 """What Airflow takes for the id of a connection; nothing else of an address reaches the database."""
-
-_ON_SQLITE = threading.Lock()
 
 S = TypeVar("S")
 log = logging.getLogger(__name__)
@@ -85,7 +82,7 @@ class Gate(Generic[S]):
                         self.proof,
                     )
                     return JSONResponse({"detail": "Unauthorized"}, status_code=401)
-                with _turn(session):
+                with turn_to_write(session):
                     return handle(session, settings)
         except SQLAlchemyError as error:
             log.error(  # noqa: TRY400
@@ -116,12 +113,3 @@ class Gate(Generic[S]):
         if secret := self.secret_of(settings):
             mask_credential(secret)
         return settings
-
-
-def _turn(session: Session) -> AbstractContextManager[object]:
-    """
-    Let those who write into SQLite take turns.
-
-    Its one lock goes to whoever happens to ask for it next, and who waits asks again after ever longer pauses.
-    """
-    return _ON_SQLITE if session.get_bind().dialect.name == "sqlite" else nullcontext()

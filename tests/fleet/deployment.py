@@ -1,7 +1,7 @@
 """
 The whole deployment: servers, a central host, workers, the emulator.
 
-Invariant: whatever was started is stopped when the ``with`` block is left, workers first, servers last.
+Invariant: workers are stopped first, servers last.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import secrets
 import shutil
 import subprocess
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,16 +26,15 @@ from tools.demo.environment import USER, Keys
 from tools.demo.home_lock import alone_in
 from tools.demo.ports import free_port
 from tools.demo.rest import AirflowRest
+from tools.demo.started import Started
 from tools.demo.supervised import SupervisedProcesses
-from tools.demo.waits import wait_until_there
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tools.demo.progress import Progress
 
-POLL_SECONDS = 0.5
 REDIS_CONN_ID, SQL_CONN_ID = "fleet_redis", "fleet_sql"
 REDIS_STORE, SQL_STORE = f"redis://{REDIS_CONN_ID}", f"sql://{SQL_CONN_ID}"
 WORKERS = 2
@@ -61,7 +59,7 @@ class Options:
     start_timeout_seconds: float = 120.0
 
 
-class Deployment:
+class Deployment(Started):
     """
     A fleet without workers; :meth:`staff` starts them.
 
@@ -70,31 +68,19 @@ class Deployment:
     """
 
     def __init__(self, options: Options, progress: Progress) -> None:
+        super().__init__(progress)
         self.options = options
-        self.progress = progress
+        self.start_timeout_seconds = options.start_timeout_seconds
         self.components = SupervisedProcesses()
         self.workers = SupervisedProcesses()
         self.redis = RedisServer("--appendfsync", "everysec", password=secrets.token_urlsafe(18))
         self.postgres = PostgresServer(max_connections=200)
         self.hosts: dict[str, Host] = {}
         self._stores: dict[str, str] = {}
-        self._stack = ExitStack()
         self._api_port = free_port()
         self.rest = AirflowRest(f"http://127.0.0.1:{self._api_port}")
         self._passwords = options.home / "passwords.json"
         self._settings = fleet_settings(self.redis, self.postgres, Keys(), self._api_port, self._passwords)
-
-    def __enter__(self) -> Deployment:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.step("stopping everything that was started")
-        self._stack.close()
 
     def _start(self) -> None:
         home = self.options.home
@@ -180,31 +166,6 @@ class Deployment:
     def worker_with_port(self, port: int) -> str | None:
         """Return which worker a connection from a port of 127.0.0.1 belongs to."""
         return next((name for name in self.workers.names() if port in self.workers.ports(name)), None)
-
-    def wait(
-        self,
-        what: str,
-        missing: Callable[[], str | None],
-        *,
-        seconds: float | None = None,
-        pause_seconds: float = POLL_SECONDS,
-    ) -> None:
-        """
-        Wait until nothing is missing any more.
-
-        :param missing: names what is; None when nothing is.
-        :param seconds: how long at most.
-        :param pause_seconds: between two looks.
-        :raises DemoSetupError: something is after that time, or a process of the deployment has ended.
-        """
-        wait_until_there(
-            what,
-            missing,
-            check=self._check,
-            progress=self.progress,
-            seconds=seconds or self.options.start_timeout_seconds,
-            pause_seconds=pause_seconds,
-        )
 
     def _check(self) -> None:
         for processes in (self.components, self.workers):

@@ -118,7 +118,7 @@ class UiAirflow(Demo):
             return None if state in ("success", "failed") else state
 
         self.rest.trigger(dag_id, run_id)
-        self._wait(dag_id, unended)
+        self.wait(dag_id, unended)
         assert self.rest.run_state(dag_id, run_id) == "success"
 
     def address(self) -> dict[str, JSON]:

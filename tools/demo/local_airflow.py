@@ -1,8 +1,7 @@
 """
 A real Airflow on this machine, beside an emulator.
 
-Invariant: everything that was started is stopped when the ``with`` block ends, in the reverse order. The emulator is
-last, so that no task sees it disappear.
+Invariant: the emulator is stopped last, so that no task sees it disappear.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import contextlib
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import requests
@@ -25,12 +23,10 @@ from tools.demo.connections import INBOUND_CONNECTION, connections
 from tools.demo.environment import USER
 from tools.demo.home_lock import alone_in
 from tools.demo.rest import AirflowRest
-from tools.demo.waits import POLL_SECONDS, wait_until_there
+from tools.demo.started import POLL_SECONDS, Started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from typing_extensions import Self
 
     from airflow_channel_provider.emulator.jsontypes import JSONObject
     from tools.demo.airflow_home import AirflowHome
@@ -38,7 +34,7 @@ if TYPE_CHECKING:
     from tools.demo.rest import Question
 
 
-class LocalAirflow:
+class LocalAirflow(Started):
     """
     Starts both; subclasses use them.
 
@@ -47,33 +43,18 @@ class LocalAirflow:
     :param emulator_port: of the emulator; any free one by default.
     """
 
-    start_timeout_seconds = 300.0
-    """Maximum time until Airflow is up, and again until it knows its DAGs."""
     wait_seconds = 900.0
-    """Maximum time of every other wait."""
+    """Maximum time of :meth:`wait_until`."""
     poll_seconds = POLL_SECONDS
-    """Seconds between two checks."""
+    """Seconds between two checks of it."""
 
     def __init__(self, home: AirflowHome, progress: Progress, *, emulator_port: int = 0) -> None:
+        super().__init__(progress)
         self.home = home
-        self.progress = progress
         self.canaries = Canaries()
         self.components = Components(home)
         self.rest = AirflowRest(home.api_url)
         self._emulator_port = emulator_port
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.step("stopping everything that was started")
-        self._stack.close()
 
     def emulator_settings(self) -> JSONObject:
         """Return the settings of the emulator."""
@@ -118,7 +99,7 @@ class LocalAirflow:
 
     def wait_for(self, *dag_ids: str) -> None:
         """Wait until Airflow knows DAGs."""
-        self._wait("the DAGs", lambda: ", ".join(sorted(set(dag_ids) - set(self.rest.dags()))) or None)
+        self.wait("the DAGs", lambda: ", ".join(sorted(set(dag_ids) - set(self.rest.dags()))) or None)
 
     def wait_until(self, what: str, condition: Callable[[], bool]) -> None:
         """
@@ -147,14 +128,8 @@ class LocalAirflow:
         self._stack.enter_context(self.components)
         self.components.start_all()
         self.progress.step(f"starting {', '.join(components.COMMANDS)}")
-        self._wait("waiting for", self.rest.missing_components)
+        self.wait("waiting for", self.rest.missing_components)
         self.progress.step(f"Airflow is up at {self.home.api_url}")
 
-    def _wait(self, what: str, missing: Callable[[], str | None]) -> None:
-        wait_until_there(
-            what,
-            missing,
-            check=self.components.check,
-            progress=self.progress,
-            seconds=self.start_timeout_seconds,
-        )
+    def _check(self) -> None:
+        self.components.check()

@@ -25,7 +25,7 @@ from tools.demo.rest import RestError
 from tools.demo.result import DemoResult, tally
 from tools.demo.scenarios import SCENARIOS
 from tools.demo.scenarios.extraction import GENERATED
-from tools.demo.waits import POLL_SECONDS
+from tools.demo.started import POLL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -101,7 +101,7 @@ class Demo(LocalAirflow):
 
     def wait_for_dags(self) -> None:
         """Wait until Airflow, which somebody has logged in to, knows every DAG."""
-        self._wait("waiting for the DAGs to be parsed", self._unparsed)
+        self.wait("waiting for the DAGs to be parsed", self._unparsed)
 
     def run(self) -> DemoResult:
         """Do what a user does: add the connections, switch the DAGs on, run them, look at the result."""
