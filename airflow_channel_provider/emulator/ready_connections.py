@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_channel_provider.emulator.open_api import access_key_of, access_secret_of
-from airflow_channel_provider.emulator.seed_data import DEMO_SECRET, default_benlly
+from airflow_channel_provider.emulator.seed_data import DEMO_SECRET, DEMO_SIGNING_KEY, default_benlly
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,6 +36,8 @@ def ready_connections(emulator: Emulator) -> list[JSONObject]:
     for app in list(emulator.world.apps.values())[:_MOST_SHOWN]:
         channel_id = next((name for name in emulator.world.channels if app.installed_on(name)), None)
         extra = {} if channel_id is None else {"channel_id": channel_id}
+        if app.function_endpoint is not None and app.function_endpoint.signing_key.hex() == DEMO_SIGNING_KEY:
+            extra["signing_secret"] = DEMO_SIGNING_KEY
         conn_id = f"channel_talk_{app.app_id.replace('-', '_')}" if found else "channel_talk_default"
         secret = _shown_secret(emulator, app)
         found.append(_connection(emulator.url, conn_id, "channel_talk", app.app_id, secret, extra))

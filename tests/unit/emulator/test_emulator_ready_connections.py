@@ -5,7 +5,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET
+from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, DEMO_SIGNING_KEY
+from airflow_channel_provider.emulator.app_calls import Endpoint
 from airflow_channel_provider.emulator.ready_connections import announcement, ready_connections, ready_ids
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ def test_there_is_a_connection_of_each_kind(driver: Driver) -> None:
         DEMO_SECRET,
         {"channel_id": "ch-1"},
     )
+
+
+def test_an_app_that_serves_functions_has_its_signing_key(driver: Driver) -> None:
+    app, url = driver.emulator.world.apps[DEMO_APP_ID], "http://127.0.0.1:8080/functions"
+    app.function_endpoint = Endpoint.build(url, DEMO_SIGNING_KEY)
+    extra = by_conn_id(driver)["AIRFLOW_CONN_CHANNEL_TALK_DEFAULT"]["extra"]
+    assert extra == {"channel_id": "ch-1", "signing_secret": DEMO_SIGNING_KEY}
+    app.function_endpoint = Endpoint.build(url, "0a" * 32)  # one that was given is not shown
+    assert by_conn_id(driver)["AIRFLOW_CONN_CHANNEL_TALK_DEFAULT"]["extra"] == {"channel_id": "ch-1"}
 
 
 def test_the_uri_says_the_same(driver: Driver) -> None:
