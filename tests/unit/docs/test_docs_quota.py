@@ -7,7 +7,7 @@ import logging
 import pytest
 from support import markdown
 from support.token_service import busiest_window, parse_records_once
-from unit.tokens.test_token_day import Day
+from unit.tokens.test_token_day import held_day
 
 from airflow_channel_provider.tokens import stages
 
@@ -23,6 +23,6 @@ def test_a_simulated_day_costs_what_is_said(
     parse_records_once(monkeypatch)
     scopes, requests, most = int(row[0]), int(row[2]), int(row[3])
     assert row[1] == f"{stages.early_seconds(1800, scopes):.0f} s"
-    day = Day(scopes, "first").run()
+    day = held_day(scopes, "first")
     assert len(day.service.log) == pytest.approx(requests, rel=0.05)
     assert busiest_window(day.service.times()) <= most <= 10

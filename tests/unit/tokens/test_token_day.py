@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from collections import Counter
@@ -98,16 +99,25 @@ class Day:
         return self
 
 
-@pytest.mark.promise(name="quota")
-@pytest.mark.parametrize("anchor", ["first", "clock"])
-@pytest.mark.parametrize("scopes", [1, 5, 6, 8, 9, 10] if THOROUGH else [1, 5, 9, 10])
-def test_a_day_never_sends_an_eleventh_request_and_never_meets_a_refusal(scopes: int, anchor: str) -> None:
+def held_day(scopes: int, anchor: str) -> Day:
+    """Run a day, and hold it to what every such day promises."""
     day = Day(scopes, anchor).run()
     assert day.tasks == scopes * DAY_SECONDS / 60
     assert day.service.refusals == 0
     assert busiest_window(day.service.times()) <= 10
     share_without = sum(day.without_token.values()) / day.tasks
     assert share_without <= (0 if scopes <= 5 else 0.001 if scopes <= 9 else 0.01)
+    return day
+
+
+@pytest.mark.promise(name="quota")
+@pytest.mark.parametrize(
+    ("scopes", "anchor"),
+    # Those that the page names are held where it is compared with them.
+    itertools.product([1, 5, 6, 8, 9, 10], ["first", "clock"]) if THOROUGH else [(9, "first"), (10, "clock")],
+)
+def test_a_day_never_sends_an_eleventh_request_and_never_meets_a_refusal(scopes: int, anchor: str) -> None:
+    held_day(scopes, anchor)
 
 
 @pytest.mark.promise(name="quota")
