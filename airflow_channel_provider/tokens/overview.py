@@ -202,7 +202,13 @@ class _Describer:
         )
 
     def _failure_of(self, scope: str) -> Failure | None:
-        mine = [failure for key, failure in self.record.failures.items() if key.partition("|")[0] == scope]
+        """Return the last failure; one of another App Secret outlives the token that was issued after it."""
+        facts = self.record.tokens.get(scope)
+        mine = [
+            failure
+            for key, failure in self.record.failures.items()
+            if key.partition("|")[0] == scope and not (facts and "|" in key and failure.at < facts.issued_at)
+        ]
         return max(mine, key=lambda failure: failure.at, default=None)
 
     def _state(self, facts: TokenFacts | None) -> str:

@@ -186,3 +186,12 @@ def test_it_is_plain_json_with_times_that_name_their_zone() -> None:
     assert document["scopes"][0]["expires_at"] == "2026-11-24T12:20:00+00:00"
     assert document["next_renewal"] == ["app", "2026-11-24T12:14:00+00:00"]
     assert document["slots"][0]["free_at"] == "2026-11-24T12:28:25+00:00"
+
+
+def test_a_secret_that_was_refused_before_the_last_token_is_no_problem_any_more() -> None:
+    expired = TokenFacts("fp", NOW - 2000, NOW - 200)
+    refusal = Failure(1, NOW, {"class": "authentication"}, "another-secret")
+    earlier = {"app|another-secret": refusal._replace(at=NOW - 3000)}
+    later = {"app|another-secret": refusal._replace(at=NOW - 100)}
+    assert look(tokens={"app": expired}, failures=earlier).warnings == ()
+    assert len(look(tokens={"app": expired}, failures=later).warnings) == 1
