@@ -16,7 +16,7 @@ BUILD_TESTS := tests/package/test_package_build.py
 # PACKAGE_OPTIONS of test-package: `--ignore` of the build tests, say, where `make test` has run them.
 PACKAGE_OPTIONS ?=
 # Halves of the unit tests that take about as long; a new folder belongs to the second.
-UNIT_1 := $(addprefix tests/unit/,tokens docs tools extract inbound contract)
+UNIT_1 := $(addprefix tests/unit/,tokens docs tools extract inbound contract api)
 UNIT_2 := $(filter-out $(UNIT_1),$(patsubst %/,%,$(wildcard tests/unit/*/)))
 
 unexport $(filter AIRFLOW%,$(.VARIABLES)) PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
