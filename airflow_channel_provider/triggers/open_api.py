@@ -50,14 +50,18 @@ __all__ = ["UserChatWatcher"]
 CURSORS = "channel_talk_user_chats_"
 """What the names of all cursors begin with."""
 MAX_WAIT_SECONDS = 3.0
+MOST_CHATS = 1_000
+"""Maximum number of chats that one asset event tells of."""
 
 
 class UserChatWatcher(BaseEventTrigger):
     """
     Tells an asset when user chats are opened, closed or changed; for an ``AssetWatcher``.
 
-    A payload has ``key`` (the same if an event is told again), ``event``, ``at_ms`` (epoch milliseconds),
-    ``channel_id``, ``user_chat_id``, ``state``, ``user_id`` and ``assignee_id``; what the chat lacks is left out.
+    All that a poll finds is one asset event, since Airflow may give a run only the first of several. Its payload has
+    ``chats``, a list, oldest change first. Each item has ``key`` (the same if it is told again), ``event``, ``at_ms``
+    (epoch milliseconds), ``channel_id``, ``user_chat_id``, ``state``, ``user_id`` and ``assignee_id``; what the chat
+    lacks is left out.
 
     :param events: which of ``opened``, ``closed`` and ``changed`` to tell. ``changed`` is any change, of which those
         between two polls count as one.
@@ -145,7 +149,8 @@ class UserChatWatcher(BaseEventTrigger):
                 if cursor.at_ms < reading.since_ms:
                     continue  # the reading began before this watcher was there; the next one goes back far enough
                 told, cursor = events_of(reading, cursor, events=self.events, fits=self._fits)
-                for payload in told:
+                for start in range(0, len(told), MOST_CHATS):
+                    payload = {"chats": told[start : start + MOST_CHATS]}
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
                 feed.wanted[id(self)] = cursor.at_ms
                 unconfirmed.append((number, cursor))

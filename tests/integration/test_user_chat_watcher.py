@@ -82,7 +82,7 @@ class Triggerer:
                 if not self.left:
                     raise asyncio.CancelledError
                 self.left -= 1
-            self.told[index].append(event.payload)
+            self.told[index] += event.payload["chats"]
 
     async def _readings(self, index: int) -> AsyncIterator[Any]:
         while True:
@@ -135,7 +135,10 @@ def test_what_was_there_before_the_first_poll_is_never_told(emulator: EmulatorTh
 
 
 @pytest.mark.parametrize("order", ["updatedAt", "none"])
-def test_a_triggerer_that_is_killed_twenty_times_loses_no_event(emulator: EmulatorThread, order: str) -> None:
+def test_a_triggerer_that_is_killed_twenty_times_loses_no_event(
+    emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setattr(open_api, "MOST_CHATS", 2)  # so that it is killed between two events of a poll, too
     emulator.configure(open_api_chat_order=order)
     chance, watched = random.Random(7), 5
     stores, told = [Store() for _ in range(watched)], [[] for _ in range(watched)]  # type: ignore[var-annotated]
@@ -158,6 +161,26 @@ def test_a_triggerer_that_is_killed_twenty_times_loses_no_event(emulator: Emulat
         assert wanted <= {payload["key"] for payload in payloads}
         by_key = {payload["key"]: {**payload, "state": ""} for payload in payloads}
         assert len({str(sorted(one.items())) for one in by_key.values()}) == len(by_key)
+
+
+def test_all_that_a_poll_finds_is_one_event(emulator: EmulatorThread) -> None:
+    async def payloads() -> list[Any]:
+        watcher = UserChatWatcher(events=["opened"])
+        watcher._feed = feed = ChatFeed("channel_talk_open_api_default", 60.0)
+
+        async def readings() -> AsyncIterator[Any]:
+            stream = feed.open_stream()
+            feed._sleep = lambda seconds: asyncio.sleep(0)
+            yield (await anext(stream))[0]
+            opened.extend(emulator.open_chat("ch-1")["id"] for _ in range(7))
+            yield (await anext(stream))[0]
+            await feed.aclose()
+
+        return [event.payload async for event in watcher.filter_shared_stream(readings())]
+
+    opened: list[str] = []
+    (payload,) = asyncio.run(payloads())
+    assert {chat["user_chat_id"] for chat in payload["chats"]} == set(opened)
 
 
 def test_a_payload_is_texts_and_numbers_and_nothing_that_a_customer_wrote(emulator: EmulatorThread) -> None:
@@ -207,7 +230,8 @@ def test_airflows_own_manager_shares_the_poll_and_moves_the_cursors(emulator: Em
     """As the triggerer runs event triggers, but for its processes and its database."""
     from airflow.triggers.shared_stream import SharedStreamManager
 
-    watched, told = 3, []
+    watched = 3
+    told: list[tuple[int, str]] = []
     stores = [Store() for _ in range(watched)]
 
     async def run() -> None:
@@ -221,7 +245,7 @@ def test_airflows_own_manager_shares_the_poll_and_moves_the_cursors(emulator: Em
             raw = manager.subscribe(trigger_id=index, trigger=watcher, key=key)
             async for event in watcher.filter_shared_stream(raw):
                 seq = manager.bind_pending_event(trigger_id=index, key=key)
-                told.append((index, event.payload["key"]))
+                told.extend((index, chat["key"]) for chat in event.payload["chats"])
                 if seq is not None:
                     manager.confirm_persisted([seq])
 
@@ -259,7 +283,7 @@ def test_a_watcher_alone_polls_by_itself(emulator: EmulatorThread) -> None:
         watcher = UserChatWatcher(events=["changed"], lookback_seconds=40 * 86_400)
         return (await anext(watcher.run())).payload
 
-    assert asyncio.run(first())["event"] == "changed"
+    assert {chat["event"] for chat in asyncio.run(first())["chats"]} == {"changed"}
 
 
 @pytest.mark.parametrize(

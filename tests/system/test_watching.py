@@ -35,7 +35,7 @@ def test_no_asset_misses_an_event_and_what_is_told_again_has_the_same_key(watchi
 
 
 def test_payloads_are_texts_and_numbers(watching: Watching) -> None:
-    assert {type(value) for payload in watching.payloads for value in payload.values()} == {str, int}
+    assert {type(value) for chat in watching.chats for value in chat.values()} == {str, int}
 
 
 def test_all_watchers_share_a_poll(watching: Watching) -> None:

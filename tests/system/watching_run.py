@@ -62,7 +62,7 @@ class Watching(LocalAirflow):
     :param progress: where to say what is going on.
     :ivar wanted: the keys of the events that each asset is to be told.
     :ivar told: how often each asset was told each key, by (asset id, key).
-    :ivar payloads: of all events.
+    :ivar chats: what all events tell of them.
     :ivar states: which lists were read when nothing changed any more, in this order.
     """
 
@@ -72,7 +72,7 @@ class Watching(LocalAirflow):
         super().__init__(WatchingHome(path, dags_folder=DAGS, api_port=free_port()), progress)
         self.wanted: set[str] = set()
         self.told: Counter[tuple[int, str]] = Counter()
-        self.payloads: list[dict[str, JSON]] = []
+        self.chats: list[dict[str, JSON]] = []
         self.states: list[str] = []
         self.leaks: list[Leak] = []
         self._seen = 0
@@ -110,7 +110,7 @@ class Watching(LocalAirflow):
         self.wanted = self._keys() - before
         self.wait_until("all is told", self._is_all_told)
         self.progress.step(
-            f"{len(self.wanted)} changes are told {COUNT} assets in {len(self.payloads)} events"
+            f"{len(self.wanted)} changes are told {COUNT} assets in {self._event_count()} events"
         )
         self.wait_until("a run by the events", lambda: "success" in self.rest.run_states().values())
         self._new_looks()
@@ -139,9 +139,9 @@ class Watching(LocalAirflow):
 
     def _is_all_told(self) -> bool:
         events = self._rows("SELECT asset_id, extra FROM asset_event")
-        told = [(asset, json.loads(extra)["payload"]) for asset, extra in events]
-        self.payloads = [payload for _, payload in told]
-        self.told = Counter((asset, payload["key"]) for asset, payload in told)
+        told = [(asset, chat) for asset, extra in events for chat in json.loads(extra)["payload"]["chats"]]
+        self.chats = [chat for _, chat in told]
+        self.told = Counter((asset, chat["key"]) for asset, chat in told)
         there = sum(key in self.wanted for _, key in self.told)
         self.progress.update(f"{there} of {COUNT * len(self.wanted)} events are stored")
         return there == COUNT * len(self.wanted)
