@@ -50,7 +50,7 @@ demo: setup ## Run the example DAGs on a real Airflow against the emulator, and 
 ui: setup ## The same, and leave it running to look at, until Ctrl-C
 	@$(BIN)/python -m tools.demo --ui
 
-test: setup servers test-static test-unit unit-half-1 unit-half-2 test-build test-integration test-page test-system ## Everything that has to pass, but for the fleet and the browser
+test: setup servers test-static test-unit test-build test-integration test-page test-system ## Everything that has to pass, but for the fleet and the browser
 
 test-static:
 	@$(STEP) "lint, types, docs" $(MAKE) --no-print-directory --jobs 3 --output-sync lint types docs
