@@ -1,5 +1,5 @@
 """
-Where the data of a task comes from and where it goes, told to OpenLineage where its provider is installed.
+Where the data of a task comes from and where it goes, for OpenLineage where its provider is installed.
 
 An event has names of tables, files, functions and columns, types of columns, and counts of rows. No parameter, no
 text, no row and no SQL is in it: of a query only the names of what it reads are taken. Nothing that goes wrong here
@@ -94,7 +94,7 @@ def tables_of(sql: str, conn_id: str) -> tuple[list[DatasetName], dict[str, tupl
         kind = str(conn.conn_type)
         found = parse([sql], dialect=kind if kind in _DEFAULT_PORTS else "generic")
     except Exception as error:
-        log.info("The tables of the query are not told to OpenLineage (%s)", type(error).__name__)
+        log.info("The tables of the query were not reported to OpenLineage (%s)", type(error).__name__)
         return [], {}
     if found is None:
         return [], {}

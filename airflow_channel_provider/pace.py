@@ -36,7 +36,7 @@ class Seen:
 
     :param limit: requests in one window; 0: it said nothing of limits.
     :param remaining: how many are left.
-    :param window: the end of the window as the service wrote it, by which windows are told apart; 0: not said.
+    :param window: the end of the window as the service wrote it, by which windows are distinguished; 0: not said.
     :param ends_at: the same by the clock of the document.
     """
 

@@ -160,10 +160,10 @@ class SharedPace:
                 return
             left_seconds = wait_seconds
 
-            def tell(pace: Pace, now: float, seen: Seen | None) -> tuple[Pace, None]:
+            def note(pace: Pace, now: float, seen: Seen | None) -> tuple[Pace, None]:
                 return learned(pace, Seen(1, 0, 0, now + left_seconds), now), None
 
-            self._change(tell)
+            self._change(note)
 
     def rest(self) -> None:
         """Give back what this process has taken and not used."""

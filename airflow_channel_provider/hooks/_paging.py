@@ -75,7 +75,7 @@ def _whole(page: list[Any]) -> list[Any]:
 
 
 def ends_of(page: list[Any]) -> list[Any]:
-    """Return what tells a page of rows with ids from others, and costs less than all of it."""
+    """Return what distinguishes a page of rows with ids from others, and costs less than all of it."""
     return [len(page), page[0], page[-1]]
 
 

@@ -1,8 +1,8 @@
 """
-What the operators tell OpenLineage: it asks an operator after its run, in the same process.
+What the operators report to OpenLineage, which asks an operator after its run, in the same process.
 
-A task that tells nothing would be told by what its hooks have opened, such as the part of a file that is not yet whole.
-So each tells the way of its data also where it fails; the counts are those of the tasks that did not.
+For a task that reports nothing, OpenLineage takes what its hooks have opened, such as the part of an unfinished file.
+So each reports the way of its data also where it fails; the counts are those of the tasks that did not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class WithLineage:
-    """An operator that tells the way of its data."""
+    """An operator that reports the way of its data."""
 
     @abstractmethod
     def _way(self) -> Way:
@@ -34,5 +34,5 @@ class WithLineage:
             return as_operator_lineage(self._way())
         except Exception as error:
             # Its message may hold a value.
-            log.warning("The way of the data is not told to OpenLineage (%s)", type(error).__name__)
+            log.warning("The way of the data was not reported to OpenLineage (%s)", type(error).__name__)
             return None

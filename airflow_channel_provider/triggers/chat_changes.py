@@ -1,10 +1,10 @@
 """
-What has happened to the user chats of a channel since a moment: read from the lists of Open API, and told as events.
+What has happened to the user chats of a channel since a moment, read from the lists of Open API.
 
 The lists have no filter by time, and the service does not state by what it sorts them. A list that is sorted by
 ``updatedAt``, newest first, is read until it is older than the moment; any other one is read to its end. A chat that
 changes while the lists are read may stand in none of them: so the next moment is the newest change that the reading
-*before* had seen, and what is told a second time has the same key.
+*before* had seen, and what is reported a second time has the same key.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Reading:
 
 class Cursor(NamedTuple):
     """
-    What an asset has been told of.
+    What has been reported to an asset.
 
-    :param at_ms: all that changed before has been told; epoch milliseconds.
-    :param keys: the events since then that have been told as well.
+    :param at_ms: all that changed before has been reported; epoch milliseconds.
+    :param keys: the events since then that have been reported as well.
     """
 
     at_ms: int
@@ -106,13 +106,13 @@ def events_of(
     reading: Reading, cursor: Cursor, *, events: Collection[str], fits: Callable[[Mapping[str, Any]], bool]
 ) -> tuple[list[dict[str, str | int]], Cursor]:
     """
-    Return what has not been told yet, and the cursor after it.
+    Return what has not been reported yet, and the cursor after it.
 
     :param reading: covers the cursor.
     :param events: of :data:`EVENTS`, those that are wanted.
     :param fits: whether a chat is one of those that are wanted.
     """
-    told: list[dict[str, str | int]] = []
+    new: list[dict[str, str | int]] = []
     at_ms, keys = max(cursor.at_ms, reading.before_ms), set()
     for chat in filter(fits, reading.chats):
         for payload in _happened(chat, cursor.at_ms, events):
@@ -121,8 +121,8 @@ def events_of(
             if int(payload["at_ms"]) >= at_ms:
                 keys.add(key)
             if key not in cursor.keys:
-                told.append(payload)
-    return told, Cursor(at_ms, frozenset(keys))
+                new.append(payload)
+    return new, Cursor(at_ms, frozenset(keys))
 
 
 def _happened(

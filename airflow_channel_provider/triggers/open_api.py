@@ -2,12 +2,12 @@
 Watches the user chats of a channel for assets, for deployments that nothing can reach from outside.
 
 All watchers of one connection and interval share one poll, whatever they watch: a *feed*. Each has a cursor of its own,
-which says what it has told its asset of; the feed reads from the oldest of them. A cursor moves on only when the
-events before it are stored in Airflow's database, so that a killed triggerer loses none; what is told again has the
+which says what it has reported to its asset; the feed reads from the oldest of them. A cursor moves on only when the
+events before it are stored in Airflow's database, so that a killed triggerer loses none; what is reported again has the
 same key.
 
 Before Airflow 3.3.2 each watcher polls by itself. Before Airflow 3.3 there is no store for a cursor: a watcher then
-tells what has happened in the last ``lookback_seconds`` before its start, and what happens later.
+reports what has happened in the last ``lookback_seconds`` before its start, and what happens later.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ CURSORS = "channel_talk_user_chats_"
 """What the names of all cursors begin with."""
 MAX_WAIT_SECONDS = 3.0
 MOST_CHATS = 1_000
-"""Maximum number of chats that one asset event tells of."""
+"""Maximum number of chats in one asset event."""
 
 
 class UserChatWatcher(BaseEventTrigger):
     """
-    Tells an asset when user chats are opened, closed or changed; for an ``AssetWatcher``.
+    Reports to an asset which user chats are opened, closed or changed; for an ``AssetWatcher``.
 
     All that a poll finds is one asset event, since Airflow may give a run only the first of several. Its payload has
-    ``chats``, a list, oldest change first. Each item has ``key`` (the same if it is told again), ``event``, ``at_ms``
-    (epoch milliseconds), ``channel_id``, ``user_chat_id``, ``state``, ``user_id`` and ``assignee_id``; what the chat
-    lacks is left out.
+    ``chats``, a list, oldest change first. Each item has ``key`` (the same if it is reported again), ``event``,
+    ``at_ms`` (epoch milliseconds), ``channel_id``, ``user_chat_id``, ``state``, ``user_id`` and ``assignee_id``; what
+    the chat lacks is left out.
 
-    :param events: which of ``opened``, ``closed`` and ``changed`` to tell. ``changed`` is any change, of which those
+    :param events: which of ``opened``, ``closed`` and ``changed`` to report. ``changed`` is any change, of which those
         between two polls count as one.
     :param tags: only chats that have one of these tags; None: all.
     :param assignee_ids: only chats of these managers; None: all.
@@ -111,14 +111,14 @@ class UserChatWatcher(BaseEventTrigger):
         return (type(self).__qualname__, self.channel_talk_open_api_conn_id, str(self.poll_interval))
 
     def cursor_key(self) -> str:
-        """Name the cursor: an asset may have several watchers, and each tells it of other chats."""
-        told = [
+        """Name the cursor: an asset may have several watchers, and each reports other chats to it."""
+        wanted = [
             self.channel_talk_open_api_conn_id,
             sorted(self.events),
             self.tags and sorted(self.tags),
             self.assignee_ids and sorted(self.assignee_ids),
         ]
-        return CURSORS + hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+        return CURSORS + hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> ChatFeed:
@@ -148,9 +148,9 @@ class UserChatWatcher(BaseEventTrigger):
                     await self._store_cursor(cursor)
                 if cursor.at_ms < reading.since_ms:
                     continue  # the reading began before this watcher was there; the next one goes back far enough
-                told, cursor = events_of(reading, cursor, events=self.events, fits=self._fits)
-                for start in range(0, len(told), MOST_CHATS):
-                    payload = {"chats": told[start : start + MOST_CHATS]}
+                new, cursor = events_of(reading, cursor, events=self.events, fits=self._fits)
+                for start in range(0, len(new), MOST_CHATS):
+                    payload = {"chats": new[start : start + MOST_CHATS]}
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
                 feed.wanted[id(self)] = cursor.at_ms
                 unconfirmed.append((number, cursor))
