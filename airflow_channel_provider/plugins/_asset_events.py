@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.assets.manager import asset_manager
 from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel
-from sqlalchemy import String, cast, select, update
+from sqlalchemy import String, case, cast, literal, select, update
 
 from airflow_channel_provider.inbound.webhooks import WebhookEvent, asset_uri
 from airflow_channel_provider.plugins._locks import wait_for_turn
@@ -60,11 +60,14 @@ def _extend_the_wait(session: Session, asset_id: int) -> None:
 
     The scheduler gives it the events up to ``created_at`` of what waits, which Airflow sets for the first of them and
     leaves for the next ones; those would come with a later run, which only a later event starts. Before an event is
-    added this keeps the scheduler from taking what waits, and afterwards it names a moment behind the event.
+    added this keeps the scheduler from taking what waits, and afterwards it names a moment behind the event, or leaves
+    a later one of a server whose clock is ahead.
     """
+    until = AssetDagRunQueue.created_at
+    now = literal(datetime.now(timezone.utc), until.type)
     waits = update(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id)
-    behind = waits.values(created_at=datetime.now(timezone.utc)).execution_options(synchronize_session=False)
-    session.execute(behind)
+    behind = waits.values(created_at=case((until < now, now), else_=until))
+    session.execute(behind.execution_options(synchronize_session=False))
 
 
 def _is_known(session: Session, asset_id: int, delivery: str, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -116,7 +117,7 @@ def test_the_run_that_is_created_next_has_every_event(site: Site, asset: int) ->
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
-    from sqlalchemy import func, select
+    from sqlalchemy import func, select, update
 
     with create_session() as session:
         session.merge(DagBundleModel(name="hooked"))
@@ -135,6 +136,11 @@ def test_the_run_that_is_created_next_has_every_event(site: Site, asset: int) ->
             # What the scheduler gives to the run: the events up to this moment.
             given = select(func.count()).select_from(AssetEvent).where(AssetEvent.timestamp <= until)
             assert session.scalar(given) == 3
+            ahead = until + timedelta(minutes=5)  # by the clock of another server
+            session.execute(update(AssetDagRunQueue).values(created_at=ahead))
+        assert post(site, chat(3)).json() == {"events": 1}
+        with create_session() as session:
+            assert session.scalars(select(AssetDagRunQueue.created_at)).all() == [ahead]
     finally:
         with create_session() as session:
             session.delete(session.get(DagModel, "greets"))
