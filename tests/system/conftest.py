@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from requests import RequestException
 
 from system.leaks import Leak, find_leaks
 from system.processes import Snapshot
+from tools.demo.airflow_home import DemoSetupError
 from tools.demo.progress import Progress
 from tools.demo.report import report
 from tools.demo.session import Demo, Options
@@ -53,7 +55,19 @@ class SystemRun:
 
 @pytest.fixture(scope="session")
 def system_run(tmp_path_factory: pytest.TempPathFactory) -> SystemRun:
-    demo_home = tmp_path_factory.mktemp("demo") / "home"
+    # Airflow's database is SQLite here, with one lock for all. Its scheduler ends when it has to wait for that for five
+    # seconds, as it sometimes has to while eight tasks run.
+    for _ in range(3):
+        try:
+            return _run_demo(tmp_path_factory.mktemp("demo") / "home")
+        except (DemoSetupError, RequestException) as error:
+            if "database is locked" not in str(error) and not isinstance(error, RequestException):
+                raise
+            Progress().say(f"once more: {type(error).__name__}")
+    return _run_demo(tmp_path_factory.mktemp("demo") / "home")
+
+
+def _run_demo(demo_home: Path) -> SystemRun:
     progress = Progress()
     options = Options(home=demo_home, dags_folder=DAGS, start_timeout_seconds=400, run_timeout_seconds=800)
     with Demo(options, progress) as demo:
