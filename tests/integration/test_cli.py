@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.airflow_api import COMMAND_SECONDS, AirflowApi, airflow_command
-from support.airflow_features import FORM_FROM_METADATA, PROVIDER_COMMANDS, has, needs
+from support.airflow_features import PROVIDER_COMMANDS, has, needs
 from support.fuzzing import cases
 from support.records import app_record, now_of, write
 
 from airflow_channel_provider.cli.__main__ import parser as own_parser
-from airflow_channel_provider.connection_form import FORMS
 from airflow_channel_provider.emulator import DEMO_SECRET, EmulatorThread
-from airflow_channel_provider.get_provider_info import get_provider_info
 from airflow_channel_provider.hooks._overviews import overviews
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.tokens.stores.file import FileStore
@@ -344,32 +340,6 @@ def test_a_connection_of_the_metadata_database(airflow_api: AirflowApi, emulator
     assert done.stderr == """--params is not a JSON object; write it as '{"name": "value"}'.\n"""
 
 
-START = """
-import json, sys
-from airflow.__main__ import main
-
-sys.argv = ["airflow", "--help"]
-try:
-    main()
-except SystemExit:
-    pass
-print(json.dumps([name for name in sys.modules if name.startswith("airflow_channel_provider")]))
-"""
-
-
-def python(code: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=COMMAND_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
 def test_the_commands_can_do_without_airflows(emulator: EmulatorThread) -> None:
     command = [
         sys.executable,
@@ -383,59 +353,3 @@ def test_the_commands_can_do_without_airflows(emulator: EmulatorThread) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["channel"]["name"] == "Cafe Morning"
-
-
-@needs(*PROVIDER_COMMANDS)
-def test_a_command_of_airflow_loads_only_our_declarations() -> None:
-    printed = python(START)
-    assert "Test connections, call functions and show the token quota of Channel Talk and Benlly" in " ".join(
-        printed.split()
-    )
-    assert sorted(json.loads(printed.strip().splitlines()[-1])) == [
-        "airflow_channel_provider",
-        "airflow_channel_provider.cli",
-        "airflow_channel_provider.cli.definition",
-        "airflow_channel_provider.configuration",
-        "airflow_channel_provider.connection_form",
-        "airflow_channel_provider.get_provider_info",
-    ]
-
-
-PROVIDERS = """
-import sys, warnings
-warnings.simplefilter("always")
-from airflow.__main__ import main
-
-lists = ("list", "hooks", "widgets", "behaviours", "triggers", "notifications", "links", "configs")
-for command in (*([name] for name in lists), ["get", "--full", "airflow-channel-provider", "-o", "json"]):
-    print("@@@@", command[0])
-    sys.argv = ["airflow", "providers", *command, "--verbose"]
-    main()
-"""
-
-
-def test_airflow_lists_what_we_provide_and_warns_of_nothing() -> None:
-    told = {
-        part.partition("\n")[0].strip(): part.partition("\n")[2]
-        for part in python(PROVIDERS).split("@@@@")[1:]
-    }
-    lines = [
-        re.sub(r"filename=\S+", "", line).lower()
-        for text in told.values()
-        for line in text.splitlines()
-        if "warning" in line.lower()
-    ]
-    assert [line for line in lines if "channel" in line or "benlly" in line] == []
-    assert "airflow-channel-provider" in told["list"]
-    for form in FORMS:
-        assert form.hook_class in told["hooks"]
-        # The commands of Airflow 3.0 and 3.1 know nobody's form unless the FAB provider is installed.
-        if not has(FORM_FROM_METADATA[0]) and find_spec("flask_appbuilder") is None:
-            continue
-        assert form.conn_type in told["behaviours"]
-        for field in form.fields:
-            assert f"extra__{form.conn_type}__{field.name} " in told["widgets"]
-    assert "'channel_talk': {'description':" in told["configs"]
-    # More may be said after it, such as a farewell of a library.
-    (shown,) = json.loads(next(line for line in told["get"].splitlines() if line.startswith("[{")))
-    assert set(shown) >= set(get_provider_info())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.airflow_features import PROVIDER_COMMANDS, needs
 from support.example_runs import airflow_environment, run
 
 from airflow_channel_provider.connection_form import FORMS
@@ -17,7 +19,17 @@ COMPLAINT = re.compile(r"Traceback|\bERROR\b|\[error|\[warning|Warning", re.MULT
 OURS = re.compile(r"airflow[-_]channel[-_]provider|channel_talk|benlly", re.IGNORECASE)
 
 
-COMMANDS = {"list": [], "get": [NAME, "--full"], "hooks": [], "behaviours": [], "widgets": []}
+COMMANDS = {
+    "list": [],
+    "get": [NAME, "--full"],
+    "hooks": [],
+    "behaviours": [],
+    "widgets": [],
+    "triggers": [],
+    "notifications": [],
+    "links": [],
+    "configs": [],
+}
 RUN = """
 import json, sys
 from airflow.__main__ import main
@@ -59,8 +71,13 @@ def test_provider_is_listed(rows: dict[str, list[dict[str, Any]]]) -> None:
 def test_all_of_its_metadata_is_shown(rows: dict[str, list[dict[str, Any]]]) -> None:
     (row,) = rows["get"]
     assert row["package-name"] == NAME
+    assert set(row) >= set(get_provider_info())
     for form in FORMS:
         assert form.hook_class in json.dumps(row)
+
+
+def test_its_options_are_known(rows: dict[str, list[dict[str, Any]]]) -> None:
+    assert [NAME, get_provider_info()["config"]] in [row["provider_config"] for row in rows["configs"]]
 
 
 def test_its_hooks_are_imported(rows: dict[str, list[dict[str, Any]]]) -> None:
@@ -87,3 +104,32 @@ def test_fields_of_its_form_are_known(rows: dict[str, list[dict[str, Any]]]) -> 
     shown = {str(row["connection_parameter_name"]) for row in forms(rows["widgets"])}
     for form in FORMS:
         assert {f"extra__{form.conn_type}__{field.name}" for field in form.fields} <= shown
+
+
+START = """
+import json, sys
+from airflow.__main__ import main
+
+sys.argv = ["airflow", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+print(json.dumps([name for name in sys.modules if name.startswith("airflow_channel_provider")]))
+"""
+
+
+@needs(*PROVIDER_COMMANDS)
+def test_a_command_of_airflow_loads_only_our_declarations(tmp_path: Path) -> None:
+    printed = run(["-c", START], airflow_environment(str(tmp_path), str(tmp_path)))
+    assert "Test connections, call functions and show the token quota of Channel Talk and Benlly" in " ".join(
+        printed.split()
+    )
+    assert sorted(json.loads(printed.strip().splitlines()[-1])) == [
+        "airflow_channel_provider",
+        "airflow_channel_provider.cli",
+        "airflow_channel_provider.cli.definition",
+        "airflow_channel_provider.configuration",
+        "airflow_channel_provider.connection_form",
+        "airflow_channel_provider.get_provider_info",
+    ]

@@ -260,6 +260,14 @@ class SqlBackend(Backend):
     """A database, for one of the classes below."""
 
     scheme = "sql"
+    server_kind: ClassVar[type[PostgresServer | MysqlServer]]
+
+    @classmethod
+    def make(cls, servers: Servers, tmp_path: Path) -> Self:
+        server = servers.of(cls.server_kind)
+        made = cls(server.url, server)
+        made.clear()
+        return made
 
     def __init__(self, url: str, server: Server | None = None) -> None:
         super().__init__()
@@ -332,25 +340,13 @@ class SqlBackend(Backend):
 
 
 class PostgresBackend(SqlBackend):
+    server_kind = PostgresServer
     served = killable = True
-
-    @classmethod
-    def make(cls, servers: Servers, tmp_path: Path) -> Self:
-        server = servers.of(PostgresServer)
-        made = cls(server.url, server)
-        made.clear()
-        return made
 
 
 class MysqlBackend(SqlBackend):
+    server_kind = MysqlServer
     served = spared = True
-
-    @classmethod
-    def make(cls, servers: Servers, tmp_path: Path) -> Self:
-        server = servers.of(MysqlServer)
-        made = cls(server.url, server)
-        made.clear()
-        return made
 
 
 class SqliteBackend(SqlBackend):
