@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from requests import RequestException
 
 from system.leaks import Leak, find_leaks
 from system.processes import Snapshot
-from tools.demo.airflow_home import DemoSetupError
 from tools.demo.progress import Progress
 from tools.demo.report import report
 from tools.demo.session import Demo, Options
@@ -36,7 +34,7 @@ class SystemRun:
     A run that is over.
 
     :param home: its Airflow home, as it was left.
-    :param ports: of the api-server and the emulator.
+    :param ports: of the api-servers and the emulator.
     :param leaks_while_up: secrets that were found when all tasks had ended and all components still ran.
     :param leaks_after: the same when everything had been stopped.
     :param files: what was looked into, as relative paths.
@@ -55,19 +53,7 @@ class SystemRun:
 
 @pytest.fixture(scope="session")
 def system_run(tmp_path_factory: pytest.TempPathFactory) -> SystemRun:
-    # Airflow's database is SQLite here, with one lock for all. Its scheduler ends when it has to wait for that for five
-    # seconds, as it sometimes has to while eight tasks run.
-    for _ in range(3):
-        try:
-            return _run_demo(tmp_path_factory.mktemp("demo") / "home")
-        except (DemoSetupError, RequestException) as error:
-            if "database is locked" not in str(error) and not isinstance(error, RequestException):
-                raise
-            Progress().say(f"once more: {type(error).__name__}")
-    return _run_demo(tmp_path_factory.mktemp("demo") / "home")
-
-
-def _run_demo(demo_home: Path) -> SystemRun:
+    demo_home = tmp_path_factory.mktemp("demo") / "home"
     progress = Progress()
     options = Options(home=demo_home, dags_folder=DAGS, start_timeout_seconds=400, run_timeout_seconds=800)
     with Demo(options, progress) as demo:
@@ -75,7 +61,8 @@ def _run_demo(demo_home: Path) -> SystemRun:
         progress.say(report(result, demo.home.logs))
         processes = Snapshot.below_this_process()
         secrets = demo.canaries.named()
-        ports = {port for url in (demo.home.api_url, demo.emulator.url) if (port := urlsplit(url).port)}
+        urls = (demo.home.api_url, demo.home.execution_url, demo.emulator.url)
+        ports = {port for url in urls if (port := urlsplit(url).port)}
         leaks_while_up = find_leaks(demo_home, secrets)
         files = [str(path.relative_to(demo_home)) for path in demo_home.rglob("*") if path.is_file()]
     return SystemRun(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.demo.environment import USER, Keys, airflow_environment, api_settings
+from tools.demo.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,8 @@ class AirflowHome:
         self.dags_folder = dags_folder
         self.api_url = f"http://127.0.0.1:{api_port}{base_path}"
         self.api_port = api_port
+        self.execution_port = free_port()
+        self.execution_url = f"http://127.0.0.1:{self.execution_port}{base_path}"
         self.passwords = {user: secrets.token_urlsafe(12) for user in users}
         self.logs = path / "logs"
         self.output = path / "output"
@@ -126,7 +129,7 @@ class AirflowHome:
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.logs / "dag_processor"),
             "CHANNEL_TALK__STORE": f"file://{self.tokens}",
             **self._keys.settings(),
-            **api_settings(self.api_port, self.api_url),
+            **api_settings(self.api_port, self.api_url, self.execution_url),
         }
         return airflow_environment(self.path, settings)
 

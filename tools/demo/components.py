@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tools.demo.airflow_home import AirflowHome
 
+EXECUTION = "execution-api-server"
 COMMANDS = {
     "api-server": ("api-server",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -30,7 +31,7 @@ COMMANDS = {
 
 class Components(SupervisedProcesses):
     """
-    The api-server, scheduler, dag-processor and triggerer of one home.
+    The api-servers, scheduler, dag-processor and triggerer of one home.
 
     :param home: prepared already.
     """
@@ -45,16 +46,24 @@ class Components(SupervisedProcesses):
 
         :param names: start these only.
         """
-        for name in names or COMMANDS:
+        commands = self._commands()
+        for name in names or commands:
             self.start(
                 name,
                 Command(
-                    arguments=(sys.executable, "-m", "airflow", *COMMANDS[name]),
+                    arguments=(sys.executable, "-m", "airflow", *commands[name]),
                     environment=self._home.environment(),
                     directory=self._home.path,
                     output=self._home.output / f"{name}.log",
                 ),
             )
+
+    def _commands(self) -> dict[str, tuple[str, ...]]:
+        # Tasks have an api-server of their own. Public routes write into the database in the event loop of their
+        # server. SQLite has one lock for all writers, so that loop would wait for the transaction of a task, which it
+        # has to end itself.
+        execution = ("api-server", "--apps", "execution", "--port", str(self._home.execution_port))
+        return {**COMMANDS, "api-server": ("api-server", "--apps", "core"), EXECUTION: execution}
 
 
 def own_processes() -> Iterator[psutil.Process]:

@@ -58,18 +58,19 @@ def airflow_environment(home: Path, settings: Mapping[str, str]) -> dict[str, st
     }
 
 
-def api_settings(port: int, url: str | None = None) -> dict[str, str]:
+def api_settings(port: int, url: str | None = None, execution_url: str | None = None) -> dict[str, str]:
     """
     Return the address settings of the api-server, on 127.0.0.1 only.
 
     :param url: of the api-server, its path included; default: without one.
+    :param execution_url: of the api-server that tasks talk to; default: the same.
     """
     url = url or f"http://127.0.0.1:{port}"
     return {
         "API__HOST": "127.0.0.1",
         "API__PORT": str(port),
         "API__BASE_URL": url,
-        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "CORE__EXECUTION_API_SERVER_URL": f"{execution_url or url}/execution/",
     }
 
 

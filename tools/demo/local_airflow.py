@@ -128,8 +128,16 @@ class LocalAirflow(Started):
         self._stack.enter_context(self.components)
         self.components.start_all()
         self.progress.step(f"starting {', '.join(components.COMMANDS)}")
-        self.wait("waiting for", self.rest.missing_components)
+        self.wait("waiting for", self._missing_components)
         self.progress.step(f"Airflow is up at {self.home.api_url}")
+
+    def _missing_components(self) -> str | None:
+        return self.rest.missing_components() or (None if self._serves_tasks() else components.EXECUTION)
+
+    def _serves_tasks(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.home.execution_url}/execution/health/ping", timeout=10).ok
+        return False
 
     def _check(self) -> None:
         self.components.check()

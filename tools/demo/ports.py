@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-
-from tools.demo.airflow_home import DemoSetupError
 
 
 def free_port(preferred: int = 0) -> int:
@@ -13,13 +12,11 @@ def free_port(preferred: int = 0) -> int:
 
     :param preferred: taken when it is free.
     """
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            number: int = probe.getsockname()[1]
-            return number
-    raise DemoSetupError("no free port on 127.0.0.1")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", preferred))
+        if not probe.getsockname()[1]:
+            probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
