@@ -307,7 +307,8 @@ def _with_request_id(
     function: NativeFunction, params: Mapping[str, Any], new: NewRequestId
 ) -> tuple[Mapping[str, Any], RequestId | None]:
     dto = params.get("dto")
-    if not isinstance(dto, Mapping):
+    # Most calls have none, and Mapping asks all of its subclasses about a type that it does not know.
+    if dto is None or not isinstance(dto, Mapping):
         return params, None
     new_id: Callable[[], RequestId] | None = None
     if function.is_message and new is not None:

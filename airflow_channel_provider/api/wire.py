@@ -30,6 +30,8 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_auth_from_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.poolmanager import PoolManager
 
@@ -190,10 +192,21 @@ class _Phased:
         super().send(data)  # type: ignore[misc]
 
 
+class _PhasedPool:
+    """Mixed into each pool class of urllib3."""
+
+    def urlopen(
+        self, method: str, url: str, body: Any, headers: Mapping[str, str], *more: Any, **options: Any
+    ) -> Any:
+        # urllib3 copies the headers. Those of requests do that by an isinstance() that asks all classes of mappings in
+        # the process, which is a tenth of what a call costs a task whose parent has imported everything.
+        return super().urlopen(method, url, body, dict(headers), *more, **options)  # type: ignore[misc]
+
+
 @functools.cache
 def _phased_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     connection = type(f"Phased{pool.ConnectionCls.__name__}", (_Phased, pool.ConnectionCls), {})
-    return type(f"Phased{pool.__name__}", (pool,), {"ConnectionCls": connection})
+    return type(f"Phased{pool.__name__}", (_PhasedPool, pool), {"ConnectionCls": connection})
 
 
 def _phase(manager: PoolManager) -> None:
