@@ -28,6 +28,7 @@ from airflow_channel_provider.exceptions import (
     ChannelRequestError,
     ChannelResponseError,
 )
+from airflow_channel_provider.stack_room import with_room
 
 if TYPE_CHECKING:
     from airflow_channel_provider.prepared_call import PreparedCall
@@ -204,6 +205,7 @@ class CallPolicy:
         self.now = now
         self.random = random
 
+    @with_room
     def run(self, call: PreparedCall, send: Callable[[], T]) -> T:
         """
         Send the call until it is answered, refused for good, or would have to wait too long.

@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_channel_provider import configuration, metrics, request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.hooks._tracebacks import clear_frames, clearing_frames
+from airflow_channel_provider.stack_room import with_room
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -60,8 +61,12 @@ class opened_once(cached_property[T]):  # noqa: N801 - named like what it extend
         with lock:
             if self.attrname in instance.__dict__:
                 return instance.__dict__[self.attrname]
-            with clearing_frames():
-                return super().__get__(instance, owner)
+            return self._open(instance, owner)
+
+    @with_room
+    def _open(self, instance: Any, owner: type[Any] | None) -> Any:
+        with clearing_frames():
+            return super().__get__(instance, owner)
 
 
 @contextlib.contextmanager
