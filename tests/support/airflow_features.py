@@ -134,6 +134,12 @@ def reschedule_exception() -> Any:
     return find(f"airflow.sdk.exceptions:{name}", f"airflow.exceptions:{name}")
 
 
+def dag_test_hands_over_the_exception() -> bool:
+    """Whether a failure callback in ``dag.test()`` gets it, as in the process of a task. Airflow 3.2 leaves it out."""
+    supervisor = find("airflow.sdk.execution_time.supervisor:InProcessTestSupervisor")
+    return 'context["exception"]' in inspect.getsource(supervisor)
+
+
 def dag_serialization() -> Any:
     """What turns a DAG into a document and back."""
     module = "airflow.serialization.serialized_objects"
