@@ -205,3 +205,11 @@ def airflow_api(_application: AirflowApi) -> Iterator[AirflowApi]:
     """Airflow's REST API, whose Test button is enabled; the connections that a test makes go with it."""
     yield _application
     _application.remove_new()
+
+
+@pytest.fixture
+def airflow_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions lead to forms of this Airflow."""
+    from support.questions import BASE
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE)

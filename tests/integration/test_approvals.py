@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 from integration.conftest import CANARY
 from support.airflow_features import QUESTIONS, leave_out_unless
+from support.questions import (
+    BASE,
+    GROUP,
+    KIM,
+    answer,
+    chosen,
+    lines,
+    notifier,
+    parsed,
+    ways,
+)
 
-from airflow_channel_provider.emulator import DEMO_APP_ID, EmulatorThread
-from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
+from airflow_channel_provider.emulator import EmulatorThread
 
 leave_out_unless(*QUESTIONS)
 
@@ -25,45 +34,16 @@ from airflow.providers.standard.operators.hitl import (
     HITLOperator,
 )
 
-from airflow_channel_provider.inbound.commands import answer_of
-from airflow_channel_provider.operators.approval import AskApprovalOperator
-from airflow_channel_provider.operators.commands import manager_user
-
 if TYPE_CHECKING:
     from support.task_run import Outcome, Run
 
-pytestmark = pytest.mark.usefixtures("dag")
-
-GROUP = "group-ch-1-1"
-BASE = "https://airflow.example.com/airflow"
-FORM = f"{BASE}/dags/d/runs/r/tasks/t/required_actions"
-ANSWERED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-KIM = {"id": "7", "name": "kim"}
-
-
-@pytest.fixture(autouse=True)
-def base_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE)
-
-
-def parsed(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what makes a task anew each time, as each process does that reads the DAG file."""
-
-    def made(**kwargs: Any) -> Any:
-        with DAG("d", schedule=None):
-            return make(**kwargs)
-
-    return made
+pytestmark = pytest.mark.usefixtures("dag", "airflow_address")
 
 
 def limit(timeout: timedelta) -> dict[str, Any]:
     """The argument for how long a task waits; older ones of Airflow's operators have one for everything."""
     name = "response_timeout"
     return {name if name in signature(HITLOperator.__init__).parameters else "execution_timeout": timeout}
-
-
-def notifier(**kwargs: Any) -> ChannelTalkNotifier:
-    return ChannelTalkNotifier(**{"group_id": GROUP, **kwargs})
 
 
 def told(**kwargs: Any) -> Any:
@@ -74,36 +54,9 @@ def told(**kwargs: Any) -> Any:
     }
 
 
-def answer(run: Run, task: Any, *chosen: str, **event: Any) -> Outcome:
-    """Run the task again, as Airflow does when somebody has answered."""
-    given = {
-        "chosen_options": list(chosen),
-        "params_input": {},
-        "responded_at": ANSWERED_AT,
-        "responded_by_user": KIM,
-        "timedout": False,
-    }
-    return run(task, next_method="execute_complete", next_kwargs={"event": {**given, **event}})
-
-
 def time_out(run: Run, task: Any, **how: Any) -> Outcome:
     event = {"error": "The timeout has passed.", "error_type": "timeout"}
     return run(task, next_method="execute_complete", next_kwargs={"event": event}, **how)
-
-
-def lines(message: Any) -> list[str]:
-    found: list[str] = []
-    for block in message["blocks"]:
-        found += [inner["value"] for inner in block["blocks"]] if "blocks" in block else [block["value"]]
-    return found
-
-
-def ways(message: Any) -> dict[str, str]:
-    return {button["title"]: button["action"]["attributes"]["url"] for button in message.get("buttons", ())}
-
-
-def chosen(option: str) -> str:
-    return f"{FORM}?_options=%5B%22{option}%22%5D"
 
 
 # Asked
@@ -376,73 +329,3 @@ def test_a_task_that_asks_nobody_has_no_outcome(emulator: EmulatorThread, run: R
 
     run(Works(task_id="t"))
     assert emulator.messages() == []
-
-
-# The operator for approvals
-
-
-@parsed
-def ask(**kwargs: Any) -> Any:
-    return AskApprovalOperator(**{"task_id": "t", "subject": "Go?", "group_name": "{{ 'Sales' }}", **kwargs})
-
-
-def test_the_operator_asks_and_tells_the_answer(emulator: EmulatorThread, run: Run) -> None:
-    assert run(ask(body="*Now*")).state in ("awaiting_input", "deferred")
-    outcome = answer(run, ask(body="*Now*"), "Approve")
-    assert outcome.state == "success"
-    assert outcome.xcom["chosen_options"] == ["Approve"]
-    question, reply = emulator.messages("group-ch-1-2")
-    assert lines(question)[:2] == ["<b>Go?</b>", "<i>Now</i>"]
-    assert ways(question)["Reject"] == chosen("Reject")
-    assert reply["rootMessageId"] == question["id"]
-    assert lines(reply)[0] == "<b>Answered: Approve</b>"
-
-
-def test_a_question_that_cannot_be_written_fails_the_operator(emulator: EmulatorThread, run: Run) -> None:
-    outcome = run(ask(group_name="Nobody"))
-    assert outcome.state == "failed"
-    assert "No public group of the channel is called 'Nobody'" in str(outcome.error)
-
-
-def test_an_answer_that_cannot_be_told_is_still_an_answer(emulator: EmulatorThread, run: Run) -> None:
-    run(ask())
-    assert answer(run, ask(group_name="Nobody"), "Approve").state == "success"
-
-
-def test_what_arrives_in_the_operator_is_no_template(emulator: EmulatorThread, run: Run) -> None:
-    subject = "{{ '{{ 1 + 1 }}' }}"
-    run(ask(subject=subject, bot_name="{{ 'a{{ 2 }}' }}"))
-    (message,) = emulator.messages("group-ch-1-2")
-    assert lines(message)[0] == "<b>{{ 1 + 1 }}</b>"
-    assert message["personId"] == "a{{ 2 }}"
-
-
-def test_further_notifiers_of_the_operator_are_called(emulator: EmulatorThread, run: Run) -> None:
-    run(ask(notifiers=[notifier()]))
-    assert len(emulator.messages(GROUP)) == len(emulator.messages("group-ch-1-2")) == 1
-
-
-# One click
-
-
-def test_a_button_of_one_click_runs_the_command_that_answers(emulator: EmulatorThread, run: Run) -> None:
-    task = AskApprovalOperator(
-        task_id="t",
-        group_id=GROUP,
-        subject="Send it?",
-        one_click=True,
-        assigned_users=[manager_user("manager-ch-1-1", "Mina")],
-    )
-    run(task)
-    (asked,) = emulator.messages(GROUP)
-    actions = [button["action"] for button in asked["buttons"]]
-    assert [action["type"] for action in actions] == ["command", "command"]
-    assert actions[0]["attributes"] == {
-        "appId": DEMO_APP_ID,
-        "name": "answer-airflow",
-        "params": {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "option": "Approve"},
-    }
-    assert answer_of(actions[1]["attributes"]["params"]) == ("d", "r", "t", -1, "Reject")
-    answer(run, task, "Approve")
-    reply = emulator.messages(GROUP)[-1]
-    assert not reply.get("buttons")
