@@ -12,7 +12,7 @@ import redis
 import sqlalchemy as sa
 from support.backends import Backend, RedisBackend, SqlBackend
 from support.fleet import fork, manager
-from support.servers import RedisServer, free_port
+from support.servers import RedisServer
 
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
@@ -21,6 +21,7 @@ from airflow_channel_provider.tokens.stores.base import CachedToken
 from airflow_channel_provider.tokens.stores.redis import RedisStore
 from airflow_channel_provider.tokens.stores.sql import SqlStore
 from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
+from tools.demo.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ import httpx
 import pytest
 from support import command_dags
 from support.function_calls import KEY, command, put
-from support.servers import free_port
+
+from tools.demo.ports import free_port
 
 if TYPE_CHECKING:
     from support.site import Site

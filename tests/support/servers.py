@@ -23,6 +23,8 @@ from typing import TypeVar
 import pytest
 from typing_extensions import Self
 
+from tools.demo.ports import free_port
+
 SKIP_VARIABLE = "SKIP_SERVERS"
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -43,13 +45,6 @@ def program(name: str, *, server: str, package: str, directories: tuple[str, ...
         f"{name} was not found: apt-get install {package} (or allow it to be missing: {SKIP_VARIABLE}={server})",
         pytrace=False,
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Server:

@@ -17,13 +17,13 @@ import pytest
 from support.airflow_features import attach
 from support.bulk_runs import State, campaign, context, counts, execute, rows
 from support.object_store import CREDENTIALS, Bucket, ObjectStore
-from support.servers import free_port
 
 from airflow_channel_provider.bulk import files, run_state
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
 from airflow_channel_provider.operators.paged_read import PagedReadOperator
+from tools.demo.ports import free_port
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*cannot be called outside", "ignore:datetime.datetime.utcnow"

@@ -14,11 +14,11 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 from support.bulk_runs import campaign, execute
 from support.databases import DRIVERS, DatabaseHook, connector
-from support.servers import free_port
 
 from airflow_channel_provider.bulk.sources import SqlSource
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from tools.demo.ports import free_port
 
 if TYPE_CHECKING:
     from support.servers import Servers
