@@ -82,7 +82,8 @@ class S3Server(Server):
     """The server, as a test sees it."""
 
     def command(self) -> list[str]:
-        where = f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})"
+        tests = Path(__file__).parents[1]
+        where = f"sys.path[:0] = {[str(tests.parent), str(tests)]!r}"
         run = f"from support.s3_server import main; main({self.port}, {str(self.directory)!r})"
         return [sys.executable, "-c", f"import sys; {where}; {run}"]
 
