@@ -61,6 +61,7 @@ class Server:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="store-server-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_run = False
         self._give_away(self.directory)
 
     def __enter__(self) -> Self:
@@ -84,16 +85,18 @@ class Server:
         return self._process is not None
 
     def start(self) -> None:
-        """Start it and wait until it answers; again where it ends, as while a child of its last run is left."""
+        """Start it and wait until it answers; again where it ends while a child of its last run may be left."""
         self._process = self._launch()
         until = time.monotonic() + START_SECONDS
         while not self.answers():
-            if time.monotonic() > until:
+            has_ended = self._process.poll() is not None
+            if time.monotonic() > until or (has_ended and not self._has_run):
                 log = (self.directory / "output.log").read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{type(self).__name__} does not start: {log}")
             time.sleep(POLL_SECONDS)
-            if self._process.poll() is not None:
+            if has_ended:
                 self._process = self._launch()
+        self._has_run = True
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with (self.directory / "output.log").open("ab") as output:
