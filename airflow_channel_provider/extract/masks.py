@@ -40,12 +40,12 @@ class Mask:
                     f"mask names {name!r}, and no stream has such a field. Write it as the service does (plainText, "
                     "mobileNumber); a custom field is profile.NAME."
                 )
-        self._key = hmac.digest(secret.encode("utf-8", "surrogatepass"), _PURPOSE, "sha256")
+        self.key = hmac.digest(secret.encode("utf-8", "surrogatepass"), _PURPOSE, "sha256")
 
     @property
     def fingerprint(self) -> str:
         """Stands for the names and the key, and gives neither away."""
-        return hmac.digest(self._key, json.dumps(sorted(self.names)).encode(), "sha256").hex()[:16]
+        return hmac.digest(self.key, json.dumps(sorted(self.names)).encode(), "sha256").hex()[:16]
 
     def hides(self, column: str) -> bool:
         """Return whether a column holds hashes."""
@@ -85,4 +85,4 @@ class Mask:
         if value is None:
             return None
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        return hmac.new(self.key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

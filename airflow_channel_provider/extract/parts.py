@@ -28,16 +28,11 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 JSON = Any
-VERSION = 1
+VERSION, STATE_VERSION = 1, 2
 MARK = "extract"
 MANIFEST = "_manifest.json"
 DIGEST_BYTES = 8
 MAX_STATE_BYTES = 1 << 28
-
-
-def digest_of(key: str) -> bytes:
-    """Return what stands for a chat, user or row that is done: 8 bytes, of which a channel has no two alike."""
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 @dataclass
@@ -172,15 +167,29 @@ class Parts:
 
     # ---- writing
 
+    def digest_of(self, key: str) -> bytes:
+        """
+        Return what stands for a chat, user or row that is done: 8 bytes, of which a channel has no two alike.
+
+        Where fields are hidden, nobody can try out without their key what it stands for.
+        """
+        mask = self._layout.mask
+        secret = mask.key if mask is not None else b""
+        return hashlib.blake2b(
+            key.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES, key=secret
+        ).digest()
+
     def write(self, rows: Sequence[dict[str, JSON]], at_ms: int) -> None:
         """
-        Write rows, which are changed on the way.
+        Write rows, in which what is to be hidden is hidden from now on.
 
         :param at_ms: when they were asked for; epoch milliseconds.
         """
         self._is_at_border = False
         if not rows:
             return
+        if self._layout.mask is not None:
+            self._layout.mask.apply(rows)
         writer = self._writer or self._begin()
         writer.write(rows, at_ms)
         self._rows += len(rows)
@@ -271,7 +280,7 @@ class Parts:
     def _to_json(self) -> dict[str, JSON]:
         progress = self.progress
         return {
-            "version": VERSION,
+            "version": STATE_VERSION,
             "fingerprint": self._fingerprint,
             "part": self.parts[-1].to_json(),
             "started_ms": progress.started_ms,
@@ -322,7 +331,7 @@ class Parts:
                 "resume=False."
             ) from None
         is_ours = isinstance(stored, Mapping) and stored.get("fingerprint") == self._fingerprint
-        return stored if is_ours and stored.get("version") == VERSION else None
+        return stored if is_ours and stored.get("version") == STATE_VERSION else None
 
     # ---- names, and what is removed
 

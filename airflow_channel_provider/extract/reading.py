@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from airflow_channel_provider.bulk.outcomes import is_item_error
 from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError, ChannelResponseError
-from airflow_channel_provider.extract.parts import Parts, digest_of
+from airflow_channel_provider.extract.parts import Parts
 from airflow_channel_provider.extract.schema import encode
 from airflow_channel_provider.extract.streams import CHAT_LIST, CHAT_STATES, GROUP_LIST, Source, Stream
 from airflow_channel_provider.extract.times import to_ms
@@ -278,7 +278,7 @@ class Reader:
         fresh: dict[bytes, Row] = {}
         for row, change in zip(rows, changes, strict=True):
             if self._window.holds(change) and row.get(key) not in (None, ""):
-                digest = digest_of(str(row[key]))
+                digest = self._parts.digest_of(str(row[key]))
                 if digest not in done:
                     fresh.setdefault(digest, row)
         return list(fresh.items())
@@ -302,7 +302,10 @@ class Reader:
     def _read_groups(self) -> None:
         for page, _ in self._pages(GROUP_LIST):
             for group in page.items:
-                if _id_of(group) and (digest := digest_of(str(group["id"]))) not in self._parts.done:
+                if (
+                    _id_of(group)
+                    and (digest := self._parts.digest_of(str(group["id"]))) not in self._parts.done
+                ):
                     self._read_list_of(str(group["id"]), window=self._window)
                     self._parts.border((digest,), {})
 
@@ -334,7 +337,7 @@ class Reader:
     def _write_new(self, rows: list[Row], at_ms: int) -> None:
         fresh: dict[bytes, Row] = {}
         for row in rows:
-            digest = digest_of(self._key_of(row))
+            digest = self._parts.digest_of(self._key_of(row))
             if digest not in self._parts.done:
                 fresh.setdefault(digest, row)
         self._parts.write(list(fresh.values()), at_ms)

@@ -105,12 +105,10 @@ class Layout:
 
     def prepare(self, rows: Sequence[dict[str, Any]], found: Found) -> set[str]:
         """
-        Hide what is to be hidden and spread custom fields, in place.
+        Spread custom fields, in place.
 
         :return: the names of the fields that are not known.
         """
-        if self.mask is not None:
-            self.mask.apply(rows)
         if self.custom_fields:
             self._spread(rows)
         unknown = set().union(*rows) - self.known

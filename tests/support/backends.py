@@ -283,7 +283,7 @@ class SqlBackend(Backend):
             self.execute(f"delete from {table}")
 
     def option(self, conn_id: str) -> tuple[str, dict[str, Any]]:
-        parts = sa.make_url(self.url)
+        parts = sa.engine.make_url(self.url)
         kind = parts.get_backend_name()
         if kind == "sqlite":
             return f"sql://{conn_id}", {"conn_type": "sqlite", "host": parts.database}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import shutil
 import tempfile
 from collections import Counter
@@ -167,6 +170,36 @@ def test_the_next_try_goes_on_behind_the_last_whole_part(files: Any) -> None:
     again = [path for path in service.requests if path.endswith("/messages")]
     assert 0 < len(again) < len(service.chats)
     assert files.latest("messages") == messages_of(service)
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_what_hides_the_ids_hides_them_in_the_names_of_a_part_and_in_what_is_done(
+    files: Any, file_format: str
+) -> None:
+    how = {"file_format": file_format, "mask": ["id", "chatId"]}
+    service = ChatService(size=10, positional=True)
+    service.change(150)
+    window = Window(0, service.tick())
+    asked = iter(range(10_000))
+
+    def fail() -> None:
+        if next(asked) == 20:
+            raise KilledError
+
+    service.between = fail
+    with pytest.raises(KilledError):
+        files.extract("messages", window, service, **how)
+    states = [path.read_text() for path in files.of("messages", window).glob("_state-*.json")]
+    done = b"".join(base64.b64decode(json.loads(state)["done"]) for state in states)
+    assert done, "chats were done before"
+    tried = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in service.chats]
+    assert not [digest for digest in tried if digest in done], "who has no key can't try ids out"
+    service.between = lambda: None
+    manifest = files.extract("messages", window, service, **how)
+    said = [*states, json.dumps(manifest)]
+    assert not [text for text in said if '"c-0' in text]
+    assert manifest["rows"] == len(messages_of(service)), "what was done is not read again"
+    assert {len(file[end]) for file in manifest["files"] for end in ("first_id", "last_id")} == {64}
 
 
 def test_a_cursor_that_is_refused_begins_the_list_anew(files: Any, caplog: pytest.LogCaptureFixture) -> None:
