@@ -29,6 +29,8 @@ LEAST_RESCHEDULE_SECONDS = 60.0
 # The wait was measured when the call gave up, some moments before it is looked at here.
 SLACK_SECONDS = 1.0
 
+_TOKEN_ANSWERS = ("issueEntityToken",)
+
 DEFAULT_RETRY_POLICY: RetryPolicy | None = default_policy()
 
 
@@ -69,12 +71,31 @@ def function_params_of(task: BaseOperator, function_params: Any) -> Any:
     }
     if not own:
         return None
-    if getattr(task, "_BaseOperator__from_mapped", False):
+    if is_from_mapped(task):
         raise ChannelConfigurationError(
             "params of a mapped task are the DAG's; give the parameters of the function as function_params."
         )
     task.params = type(given)({name: of_dag.get_param(name) for name in given if name in of_dag})
     return own
+
+
+def is_from_mapped(task: Any) -> bool:
+    """Return whether a task is one of a mapped operator's, made when it runs."""
+    return bool(getattr(task, "_BaseOperator__from_mapped", False))
+
+
+def check_shows_no_token(method: str) -> None:
+    """
+    Refuse a function whose result is a token, for a task that hands its result to XCom.
+
+    :raises ChannelConfigurationError: the result is a token.
+    """
+    if method in _TOKEN_ANSWERS:
+        raise ChannelConfigurationError(
+            f"The result of {method} is a token, and XCom stores it unencrypted. Call it with the hook in the task that "
+            "uses it, or with NativeFunctionOperator and do_xcom_push=False.",
+            method=method,
+        )
 
 
 def _value_of(params: Any, name: str) -> Any:

@@ -204,9 +204,10 @@ def _hook(conn_id: str, caller: str) -> ServiceHook:
     conn_type = BaseHook.get_connection(conn_id).conn_type
     if conn_type == ChannelTalkHook.conn_type:
         return ChannelTalkHook(conn_id, caller=caller)
-    for hook_class in (ChannelTalkOpenApiHook, BenllyHook):
-        if conn_type == hook_class.conn_type:
-            return hook_class(conn_id)
+    if conn_type == BenllyHook.conn_type:
+        return BenllyHook(conn_id, caller=caller)
+    if conn_type == ChannelTalkOpenApiHook.conn_type:
+        return ChannelTalkOpenApiHook(conn_id)
     known = ", ".join(form.conn_type for form in FORMS)
     raise SystemExit(
         _shown(f"Connection {conn_id!r} has the type {conn_type!r}; this command supports the types {known}.")
@@ -238,9 +239,8 @@ def _errors_as_one_sentence(conn_id: str = "") -> Iterator[None]:
 
         raise SystemExit(_shown(one_sentence(error.message))) from None
     except AirflowNotFoundException:
-        variable = f" or as AIRFLOW_CONN_{conn_id.upper()}" if re.fullmatch(r"\w+", conn_id, re.ASCII) else ""
-        raise SystemExit(
-            _shown(
-                f"There is no connection {conn_id!r}; create it in the UI, with 'airflow connections add'{variable}."
-            )
-        ) from None
+        has_variable = re.fullmatch(r"\w+", conn_id, re.ASCII) is not None
+        ways = ["in the UI", "with 'airflow connections add'"]
+        ways += [f"as AIRFLOW_CONN_{conn_id.upper()}"] if has_variable else []
+        how = f"{', '.join(ways[:-1])} or {ways[-1]}"
+        raise SystemExit(_shown(f"There is no connection {conn_id!r}; create it {how}.")) from None

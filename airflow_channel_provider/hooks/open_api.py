@@ -252,7 +252,8 @@ class ChannelTalkOpenApiHook(ServiceHook):
             )
         if found and "sortOrder" in found[0].required:
             params.setdefault("sortOrder", "asc")
-        if page_size is not None and not 1 <= page_size <= MAX_PAGE_SIZE:
+        is_whole = isinstance(page_size, int) and not isinstance(page_size, bool)
+        if page_size is not None and not (is_whole and 1 <= page_size <= MAX_PAGE_SIZE):
             raise ChannelConfigurationError(f"page_size must be a whole number from 1 to {MAX_PAGE_SIZE}.")
         return Pages(
             lambda page_params: self.get(path, page_params),
@@ -281,10 +282,17 @@ class ChannelTalkOpenApiHook(ServiceHook):
 
     def _check_connection(self) -> str:
         """Read the channel and say its name."""
+        from airflow_channel_provider.api.redaction import quote
+
         answer = self.get("/channel")
         channel = answer.get("channel") if isinstance(answer, Mapping) else None
         name = channel.get("name") if isinstance(channel, Mapping) else None
-        return f"The keys work: channel {name!r} at {self.settings.base_url}."
+        # Whatever name the service returns, it must not show a key.
+        keys = (self.settings.access_key, self.settings.access_secret)
+        which = (
+            f"channel {quote(name, keys)!r}" if isinstance(name, str) and name else "a channel without a name"
+        )
+        return f"The keys work: {which} at {self.settings.base_url}."
 
 
 def _prepared(method: str, retry_class: RetryClass, body: Mapping[str, Any]) -> PreparedCall:

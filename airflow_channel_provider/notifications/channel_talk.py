@@ -52,7 +52,7 @@ CALL_ATTEMPTS = 3
 MAX_WAIT_SECONDS = 5.0
 # How the service refuses a reply to a message that it does not have.
 _ROOT_REFUSED = (400, 404, 422)
-_CONTENT = ("text", "markdown", "blocks", "files", "web_page", "form")
+CONTENT = ("text", "markdown", "blocks", "files", "web_page", "form")
 
 
 class ContextArgument(TypedDict, total=False):
@@ -206,7 +206,7 @@ class ChannelTalkNotifier(BaseNotifier):
         return rendered
 
     def _leave_content_out(self) -> None:
-        for name in (*_CONTENT, "buttons"):
+        for name in (*CONTENT, "buttons"):
             setattr(self, name, None)
 
     def _report(self, context: Context) -> None:
@@ -272,8 +272,8 @@ class ChannelTalkNotifier(BaseNotifier):
     def _content(self, event: Event) -> dict[str, Any]:
         content: dict[str, Any] = _masked(content_of(self))
         if event.is_reply_alone:
-            content |= dict.fromkeys((*_CONTENT, "buttons"))
-        if not any(content[name] for name in _CONTENT):
+            content |= dict.fromkeys((*CONTENT, "buttons"))
+        if not any(content[name] for name in CONTENT):
             content["blocks"] = blocks_of(event)
             content["buttons"] = content["buttons"] or buttons_of(event)
         return content

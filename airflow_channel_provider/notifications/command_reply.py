@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_channel_provider import request_ids
 from airflow_channel_provider.notifications._event import buttons_of, event_of
-from airflow_channel_provider.notifications.channel_talk import ChannelTalkNotifier
+from airflow_channel_provider.notifications.channel_talk import CONTENT, ChannelTalkNotifier
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -61,7 +61,7 @@ class CommandReplyNotifier(ChannelTalkNotifier):
         setattr(reply, _CHATS[run.chat_type], run.chat_id)
         reply.channel_talk_conn_id, reply.channel_id = run.conn_id, run.channel_id
         reply._root_message_id = run.root_message_id  # noqa: SLF001 - a copy of this one
-        if not any(getattr(reply, name) for name in ("text", "markdown", "blocks", "files", "form")):
+        if not any(getattr(reply, name) for name in CONTENT):
             event = event_of(context)
             reply.text = _sentence(run.command, context)
             reply.buttons = reply.buttons or buttons_of(event)

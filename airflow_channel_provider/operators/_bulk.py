@@ -181,6 +181,12 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         file = replace(file_dataset(self.path), columns=self._lineage_columns)
         return Way([file], [output], {name: (file, name) for name, _ in self._lineage_columns})
 
+    def _expected(self) -> int | None:
+        given = json_value("expected_items", self.expected_items)
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+            raise ChannelConfigurationError("expected_items must be a whole number of at least 0, or None.")
+        return given
+
     def on_kill(self) -> None:
         """Stop: calls in flight are recorded, and the next try continues from there."""
         if self._engine is not None:
@@ -194,11 +200,11 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         from airflow_channel_provider.bulk.progress import FailureLimit, ProgressReporter
 
         limit = FailureLimit(self.max_failures)
-        given = json_value("expected_items", self.expected_items)
+        expected = self._expected()
         reporter = ProgressReporter(
             plan.name,
             run_state,
-            lambda: source.expected if given is None else int(given),
+            lambda: source.expected if expected is None else expected,
             limit,
             self.log,
             every_seconds=self.progress_seconds,

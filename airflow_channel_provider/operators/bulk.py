@@ -224,7 +224,11 @@ class DataTableLoadOperator(BulkBaseOperator):
         peeked = Peeked(source, ROWS_TO_LOOK_AT)
         given = json_value("columns", self.columns)
         given = checked_columns(given) if given else None
-        with ChannelTalkHook(self.channel_talk_conn_id, max_wait_seconds=self.max_wait_seconds) as hook:
+        with ChannelTalkHook(
+            self.channel_talk_conn_id,
+            call_attempts=self.call_attempts,
+            max_wait_seconds=self.max_wait_seconds,
+        ) as hook:
             table = Table(hook, self.table_name, self.channel_id)
             schema = table.ensure_schema(
                 lambda key: columns_of(source, peeked.head, key),

@@ -15,7 +15,7 @@ from airflow_channel_provider.links import group_url, user_chat_url
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
 from airflow_channel_provider.rendered import json_value, params_mapping
-from airflow_channel_provider.tasks import function_params_of
+from airflow_channel_provider.tasks import check_shows_no_token, function_params_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,8 +31,6 @@ __all__ = [
     "WriteGroupMessageOperator",
     "WriteUserChatMessageOperator",
 ]
-
-_TOKEN_ANSWERS = ("issueEntityToken",)
 
 
 class NativeFunctionOperator(ChannelTalkBaseOperator):
@@ -71,12 +69,8 @@ class NativeFunctionOperator(ChannelTalkBaseOperator):
 
     def _call_service(self, context: Context) -> Any:
         """Call the function."""
-        if self.method in _TOKEN_ANSWERS and self.do_xcom_push:
-            raise ChannelConfigurationError(
-                f"The result of {self.method} is a token, and XCom stores it unencrypted. Call it with the hook in the "
-                "task that uses it, or set do_xcom_push=False.",
-                method=self.method,
-            )
+        if self.do_xcom_push:
+            check_shows_no_token(self.method)
         call = self.hook.prepare(
             self.method,
             params_mapping(self.function_params),

@@ -11,8 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.operators._base import OpenApiBaseOperator
 from airflow_channel_provider.operators._lineage import WithLineage
+from airflow_channel_provider.tasks import is_from_mapped
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath, TaskGroup
@@ -51,11 +53,17 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
     :param custom_fields: names in ``profile`` that get a column of their own, ``profile_NAME``, beside the whole.
         (templated)
     :param channel_id: the channel, if Airflow is to know of the files before the first run: the task then has the
-        asset ``channeltalk://CHANNEL/STREAM`` as an outlet. The keys must be those of this channel.
+        asset ``channeltalk://CHANNEL/STREAM`` as an outlet. The keys must be those of this channel. Neither it nor
+        ``stream`` can be a template then, since Airflow reads outlets before any run.
     :param part_rows: so many rows end a part, at the next border between two chats.
     :param max_failures: how many chats, users or groups may be unreadable before the task fails: a count (int), or a
         share (float) of those that were read, checked from the 100th on and at the end. None: any number. It matters
         with ``dead_letter`` alone: without it, the first fails the task.
+    :param dead_letter: file for the chats, users or groups that can't be read, JSON lines. (templated)
+    :param resume: whether to go on after the parts of an earlier try; False: extract the window anew.
+    :param progress_seconds: time between two lines of progress in the log.
+    :param kwargs: the connection, waits and attempts: the fields of ``OpenApiArguments``. Also what every operator of
+        Airflow takes.
     """
 
     template_fields: Sequence[str] = (
@@ -98,7 +106,7 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
         self.mask = mask
         self.mask_conn_id = mask_conn_id
         self.custom_fields = custom_fields
-        self.channel_id = channel_id
+        self.channel_id = None if channel_id is None else str(channel_id)
         self.part_rows = part_rows
         self.max_failures = max_failures
         self.dead_letter = dead_letter
@@ -106,8 +114,8 @@ class ExtractOperator(WithLineage, OpenApiBaseOperator):
         self.progress_seconds = progress_seconds
         self.extraction: Extraction | None = None
         """What was read and written, once the task has run: for lineage."""
-        if channel_id and not getattr(self, "_BaseOperator__from_mapped", False):
-            self.outlets = [*self.outlets, _asset(channel_id, stream)]
+        if self.channel_id and not is_from_mapped(self):
+            self.outlets = [*self.outlets, _asset(self.channel_id, stream)]
 
     def _describe(self) -> str:
         """Name the work for the log."""
@@ -176,4 +184,10 @@ def _asset(channel_id: str, stream: str) -> Any:
 
     from airflow_channel_provider.inbound.webhooks import asset_uri
 
+    for name, value in (("channel_id", channel_id), ("stream", stream)):
+        if not isinstance(value, str) or "{" in value:
+            raise ChannelConfigurationError(
+                f"{name} can't be a template where channel_id is given: both name an outlet, and Airflow reads outlets "
+                "before any run. Give it as plain text, or leave channel_id out."
+            )
     return Asset(asset_uri(channel_id, stream))

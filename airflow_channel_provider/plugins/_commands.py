@@ -225,7 +225,7 @@ def _start(
         )
     except (ParamValidationError, ValueError) as error:
         session.rollback()
-        why = str(error).strip().splitlines()[0]
+        why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         return _said(call, dag.dag_id, "Airflow refused its params", f"{name} was not started. {why}")
     session.add(
         Log(

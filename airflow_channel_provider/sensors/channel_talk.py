@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.rendered import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
-from airflow_channel_provider.tasks import function_params_of
+from airflow_channel_provider.tasks import check_shows_no_token, function_params_of
 from airflow_channel_provider.triggers import conditions
 from airflow_channel_provider.triggers.polling import Poll
 
@@ -113,6 +113,7 @@ class NativeFunctionSensor(ChannelTalkBaseSensor):
 
     def new_poll(self) -> Poll:
         """Return the read and its condition."""
+        check_shows_no_token(self.method)
         return Poll(
             self.method,
             conditions.Condition(

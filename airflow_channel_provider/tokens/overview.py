@@ -17,17 +17,12 @@ from airflow_channel_provider.tokens.history import parse_requests
 from airflow_channel_provider.tokens.record import AppRecord, Failure, TokenFacts
 from airflow_channel_provider.tokens.repository import wall_time_in
 from airflow_channel_provider.tokens.stages import early_seconds, late_seconds, stage_of
+from airflow_channel_provider.tokens.types import service_named
 
 SAFE_SCOPES = 8
 """The most scopes, used all day, that never wait for the quota; measured, see the page on the quota."""
 
 TOO_MANY_SCOPES = 11
-
-_REFUSED = {
-    "ChannelAuthenticationError": "the App Secret was refused, or the app is not installed on the channel: check both",
-    "ChannelPermissionError": "the app is not installed on the channel, or may not act there: install it",
-}
-"""What the class of a remembered refusal means, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +226,12 @@ class _Describer:
             else ""
         )
         if failure.error is not None:
-            refused = _REFUSED.get(str(failure.error.get("class")), "the service refused a token")
+            service = service_named(self.record.name.service)
+            meanings = {
+                "ChannelAuthenticationError": service.refused,
+                "ChannelPermissionError": service.forbidden,
+            }
+            refused = meanings.get(str(failure.error.get("class")), "the service refused a token")
             return f"{refused} ({times}){again}"
         return (
             f"the refresh token was refused{again}" if failure.refresh_refused else f"failed {times}{again}"
@@ -274,7 +274,8 @@ class _Describer:
         record, ledger, quota = self.record, self.record.ledger, self.quota
         live = ledger.live(self.now, quota)
         if record.secret_refused is not None:
-            yield "The App Secret is refused. Correct it in the connection; another secret is tried at once."
+            given = service_named(record.name.service).credentials
+            yield f"The {given} is refused. Correct it in the connection; another {given} is tried at once."
         if ledger.blocked_until > self.now:
             why = "for now" if quota.is_unlimited else "for its quota"
             yield f"The service refuses token requests {why}; the next is sent at {self._clock(ledger.blocked_until)}."
@@ -295,7 +296,7 @@ class _Describer:
                 f"The service does not answer token requests ({record.outage.in_a_row} in a row); the next is sent "
                 f"{sent}."
             )
-        if any(not charge.scope for charge in live):
+        if any(not charge.scope for charge in live) and not quota.is_unlimited:
             yield (
                 "The store is new, was restarted or lost its count of token requests: half of the quota counts as "
                 "spent for at most one window."

@@ -173,10 +173,13 @@ class TokenRepository:
         if snapshot.lost:
             log.warning(
                 "The token store %s holds no readable record of app %s: the store is new or was restarted a short time "
-                "ago, or the record was lost or spoiled. Tasks may have sent token requests before, so at least half "
-                "of the quota counts as spent for up to 30 minutes. A spoiled record is set aside.",
+                "ago, or the record was lost or spoiled.%s A spoiled record is set aside.",
                 self.store.address,
                 self.name.app_id or self.app,
+                ""
+                if self.quota.is_unlimited
+                else " Tasks may have sent token requests before, so at least half of the quota counts as spent for up "
+                "to 30 minutes.",
             )
 
     def _with_request(self, record: AppRecord, request: RenewalRequest, decision: Renew) -> AppRecord:

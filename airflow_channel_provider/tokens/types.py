@@ -75,6 +75,8 @@ class ServiceProfile(Values):
     :param refresh_outlives: whether a refresh token stays valid when its access token has expired or is refused.
     :param credentials: its name for the credentials; others are tried at once after a refusal.
     :param advice: what to check if it refuses every token that it issued.
+    :param refused: what it means when it refuses the credentials, and what to do.
+    :param forbidden: what it means when it knows the credentials and gives no token.
     """
 
     service: str
@@ -84,6 +86,8 @@ class ServiceProfile(Values):
     refresh_outlives: bool
     credentials: str
     advice: str
+    refused: str
+    forbidden: str
 
 
 CHANNEL_TALK = ServiceProfile(
@@ -94,6 +98,8 @@ CHANNEL_TALK = ServiceProfile(
     refresh_outlives=False,
     credentials="App Secret",
     advice="check that the app is installed and that its App Secret was not reissued",
+    refused="the App Secret was refused, or the app is not installed on the channel: check both",
+    forbidden="the app is not installed on the channel, or may not act there: install it",
 )
 
 BENLLY = ServiceProfile(
@@ -104,4 +110,11 @@ BENLLY = ServiceProfile(
     refresh_outlives=True,
     credentials="login",
     advice="check that the user may still use the service, and that host and client of the connection belong together",
+    refused="the login was refused: check login, password and client of the connection",
+    forbidden="the user may get no token with this client: check that both may use the service",
 )
+
+
+def service_named(name: str) -> ServiceProfile:
+    """Return the service of a name, as records keep it."""
+    return BENLLY if name == BENLLY.service else CHANNEL_TALK

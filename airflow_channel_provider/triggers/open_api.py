@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -85,12 +86,16 @@ class UserChatWatcher(BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         if isinstance(events, str) or not events or not set(events) <= EVENTS.keys():
             raise ChannelConfigurationError(f"events must be some of {', '.join(EVENTS)}.")
-        if not poll_interval > 0:
+        try:
+            seconds = float(poll_interval)
+        except (TypeError, ValueError):
+            seconds = math.nan
+        if not (math.isfinite(seconds) and seconds > 0):
             raise ChannelConfigurationError("poll_interval must be a number of seconds above 0.")
         self.events = tuple(events)
         self.tags = None if tags is None else tuple(tags)
         self.assignee_ids = None if assignee_ids is None else tuple(assignee_ids)
-        self.poll_interval = poll_interval
+        self.poll_interval = seconds
         self.lookback_seconds = lookback_seconds
         self.channel_talk_open_api_conn_id = channel_talk_open_api_conn_id
         self._feed: ChatFeed | None = None
@@ -270,13 +275,13 @@ class ChatFeed(SharedStreamProducer):
         return wait_seconds
 
 
-_feeds: dict[tuple[str, float], ChatFeed] = {}
+_feeds: dict[tuple[str, ...], ChatFeed] = {}
 
 
 def feed_of(watcher: UserChatWatcher) -> ChatFeed:
     """Return the feed of a watcher, the same for all of its connection and interval."""
-    key = (watcher.channel_talk_open_api_conn_id, watcher.poll_interval)
-    return _feeds.setdefault(key, ChatFeed(watcher.channel_talk_open_api_conn_id, watcher.poll_interval))
+    feed = ChatFeed(watcher.channel_talk_open_api_conn_id, watcher.poll_interval)
+    return _feeds.setdefault(watcher.shared_stream_key(), feed)
 
 
 def _accessor(watcher: UserChatWatcher) -> Any:

@@ -119,8 +119,12 @@ def test_check_of_a_wrong_secret_fails(
 def test_check_of_what_is_no_connection_of_ours(
     shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shell.fail("check", "--conn-id", "nowhere").startswith(
-        "There is no connection 'nowhere'; create it "
+    assert shell.fail("check", "--conn-id", "nowhere") == (
+        "There is no connection 'nowhere'; create it in the UI, with 'airflow connections add' or as "
+        "AIRFLOW_CONN_NOWHERE."
+    )
+    assert shell.fail("check", "--conn-id", "not-here") == (
+        "There is no connection 'not-here'; create it in the UI or with 'airflow connections add'."
     )
     monkeypatch.setenv("AIRFLOW_CONN_WEB", "http://user:web-password@example.invalid")
     assert shell.fail("check", "--conn-id", "web") == (

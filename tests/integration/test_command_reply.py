@@ -78,6 +78,14 @@ def test_the_author_says_what_is_in_it(emulator: EmulatorThread) -> None:
     assert emulator.messages("group-ch-1-1")[0]["plainText"] == "For manager-ch-1-1"
 
 
+def test_any_content_takes_the_place_of_the_sentence(emulator: EmulatorThread) -> None:
+    reply(context("group", "group-ch-1-1"), web_page={"url": "https://report.example", "title": "Report"})
+    (message,) = emulator.messages("group-ch-1-1")
+    assert message["webPage"]["title"] == "Report"
+    assert not message.get("plainText")
+    assert not message.get("buttons")
+
+
 def test_a_command_of_a_thread_is_replied_to_there(emulator: EmulatorThread) -> None:
     root = emulator.write_message("group-ch-1-1", "/report", manager_id="manager-ch-1-1")["id"]
     reply(context("group", "group-ch-1-1", thread=root))

@@ -238,6 +238,20 @@ def test_asset_events_name_the_manifest(emulator: EmulatorThread, tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    "wrong", [{"channel_id": "{{ var.value.channel }}"}, {"stream": "{{ params.stream }}"}]
+)
+def test_what_names_an_outlet_is_no_template(wrong: dict[str, str]) -> None:
+    arguments: Any = {"stream": "managers", "channel_id": "ch-1", **wrong}
+    with pytest.raises(ChannelConfigurationError, match=f"{next(iter(wrong))} can't be a template"):
+        ExtractOperator(task_id="t", path="/data", **arguments)
+
+
+def test_a_channel_that_is_a_number_is_its_text() -> None:
+    operator = ExtractOperator(task_id="t", path="/data", stream="managers", channel_id=12)  # type: ignore[arg-type]
+    assert (operator.channel_id, operator.outlets[0].uri) == ("12", "channeltalk://12/managers")
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ({"stream": "cases"}, "stream must be one of user_chats"),

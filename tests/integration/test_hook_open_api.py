@@ -51,6 +51,28 @@ def test_the_test_button_says_the_channels_name(hook: ChannelTalkOpenApiHook) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        ({"id": "ch-1"}, "a channel without a name"),
+        ({"id": "ch-1", "name": None}, "a channel without a name"),
+        ({"id": "ch-1", "name": "one\ntwo"}, "channel 'one two'"),
+        ({"id": "ch-1", "name": "it is open-secret-ch-1"}, "channel 'it is ***'"),
+    ],
+)
+def test_a_name_that_the_service_returns_is_shown_with_care(
+    hook: ChannelTalkOpenApiHook, monkeypatch: pytest.MonkeyPatch, channel: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setattr(hook, "get", lambda path: {"channel": channel})
+    assert hook.test_connection() == (True, f"The keys work: {said} at {hook.settings.base_url}.")
+
+
+@pytest.mark.parametrize("size", ["50", 0, 501, 2.5, True])
+def test_a_size_of_a_page_that_is_none_is_named(hook: ChannelTalkOpenApiHook, size: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match="page_size must be a whole number from 1 to 500"):
+        next(hook.iterate("messages", user_chat_id=CHAT, page_size=size))
+
+
 def test_wrong_keys_are_refused_and_never_shown(
     emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

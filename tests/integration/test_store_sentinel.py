@@ -60,7 +60,7 @@ class Sentinel(Server):
 
     def master(self) -> dict[str, Any]:
         client: Any = self.client()
-        found: dict[str, Any] = client.sentinel_master("mymaster")
+        found: dict[str, Any] = client.sentinel_masters()["mymaster"]
         return found
 
 

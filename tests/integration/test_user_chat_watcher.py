@@ -18,7 +18,7 @@ from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.triggers import open_api
 from airflow_channel_provider.triggers.chat_changes import STATES
-from airflow_channel_provider.triggers.open_api import ChatFeed, UserChatWatcher
+from airflow_channel_provider.triggers.open_api import ChatFeed, UserChatWatcher, feed_of
 
 WATCHERS, KILLS = 50, 20
 
@@ -287,7 +287,13 @@ def test_a_watcher_alone_polls_by_itself(emulator: EmulatorThread) -> None:
 
 
 @pytest.mark.parametrize(
-    "kwargs", [{"events": []}, {"events": "opened"}, {"events": ["gone"]}, {"poll_interval": 0}]
+    "kwargs",
+    [
+        {"events": []},
+        {"events": "opened"},
+        {"events": ["gone"]},
+        *({"poll_interval": wrong} for wrong in (0, -1, "soon", None, float("nan"), float("inf"))),
+    ],
 )
 def test_a_wrong_argument_is_refused(kwargs: Any) -> None:
     with pytest.raises(ChannelConfigurationError):
@@ -305,3 +311,14 @@ def test_what_is_kept_of_a_trigger_makes_the_same_one_and_holds_no_secret(emulat
         == UserChatWatcher(events=["changed"], poll_interval=5).shared_stream_key()
     )
     assert watcher.shared_stream_key() != UserChatWatcher(poll_interval=6).shared_stream_key()
+
+
+def test_watchers_have_one_feed_if_they_have_one_stream_and_only_then() -> None:
+    watchers = [
+        UserChatWatcher(channel_talk_open_api_conn_id=conn_id, poll_interval=seconds)
+        for conn_id in ("a", "b")
+        for seconds in (60, 60.0, "60", 61)
+    ]
+    feeds = {watcher.shared_stream_key(): feed_of(watcher) for watcher in watchers}
+    assert len(feeds) == len(set(map(id, feeds.values()))) == 4
+    assert all(feed_of(watcher) is feeds[watcher.shared_stream_key()] for watcher in watchers)

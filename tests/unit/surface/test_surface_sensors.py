@@ -45,6 +45,16 @@ from airflow_channel_provider.triggers import polling
 pytestmark = pytest.mark.usefixtures("errors_as_they_are", "no_sleep")
 
 
+def test_a_token_as_an_answer_is_kept_out_of_xcom(doors: Any) -> None:
+    params = {"entityType": "user", "entityId": "u-1"}
+    sensor = function_sensor(
+        doors, {"entityToken": "t"}, method="issueEntityToken", function_params=params, repeatable=True
+    )
+    with pytest.raises(ChannelConfigurationError, match="XCom stores it unencrypted"):
+        execute(sensor)
+    assert doors.client.calls == []
+
+
 def test_state_of_a_chat_is_looked_at_until_it_is_the_one(doors: Any, no_sleep: list[float]) -> None:
     sensor = chat_sensor(doors, OPEN, OPEN, CLOSED, poke_interval=30)
     assert execute(sensor) == "closed"

@@ -132,7 +132,7 @@ def test_the_timeline_has_every_request_of_the_day() -> None:
         ),
         (
             {"secret_refused": Failure(1, NOW + 300)},
-            "The App Secret is refused. Correct it in the connection; another secret is tried at once.",
+            "The App Secret is refused. Correct it in the connection; another App Secret is tried at once.",
         ),
         (
             {"outage": Failure(3, NOW + 60)},

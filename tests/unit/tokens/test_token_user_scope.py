@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from support.token_service import TokenService
@@ -327,6 +328,29 @@ def test_a_block_is_shown_without_a_word_of_the_quota() -> None:
     record = AppRecord(ledger=Ledger(blocked_until=1060.0, refusals=1), name=name)
     app = overview_of("key", record, 1000.0, Quota(), WALL)
     assert app.warnings == ("The service refuses token requests for now; the next is sent at 12:01:00 UTC.",)
+
+
+@pytest.mark.parametrize(
+    ("record", "warning"),
+    [
+        (
+            {"secret_refused": Failure(1, 1300.0)},
+            "The login is refused. Correct it in the connection; another login is tried at once.",
+        ),
+        (
+            {"failures": {"user": Failure(1, 900.0, error={"class": "ChannelAuthenticationError"})}},
+            "user: the login was refused: check login, password and client of the connection (once).",
+        ),
+        (
+            {"failures": {"user": Failure(1, 900.0, error={"class": "ChannelPermissionError"})}},
+            "user: the user may get no token with this client: check that both may use the service (once).",
+        ),
+    ],
+)
+def test_a_refusal_is_explained_in_the_words_of_the_service(record: dict[str, Any], warning: str) -> None:
+    name = AppName("https://b", "7/abc", ("b",), "Benlly", True)
+    app = overview_of("key", AppRecord(name=name, **record), 1000.0, Quota(), WALL)
+    assert app.warnings == (warning,)
 
 
 def test_the_name_survives_json() -> None:
