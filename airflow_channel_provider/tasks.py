@@ -92,8 +92,8 @@ def check_shows_no_token(method: str) -> None:
     """
     if method in _TOKEN_ANSWERS:
         raise ChannelConfigurationError(
-            f"The result of {method} is a token, and XCom stores it unencrypted. Call it with the hook in the task that "
-            "uses it, or with NativeFunctionOperator and do_xcom_push=False.",
+            f"The result of {method} is a token, and XCom stores it unencrypted. Call it with the hook in the task "
+            "that uses it, or with NativeFunctionOperator and do_xcom_push=False.",
             method=method,
         )
 

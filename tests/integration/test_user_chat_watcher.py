@@ -314,10 +314,11 @@ def test_what_is_kept_of_a_trigger_makes_the_same_one_and_holds_no_secret(emulat
 
 
 def test_watchers_have_one_feed_if_they_have_one_stream_and_only_then() -> None:
+    intervals: list[Any] = [60, 60.0, "60", 61]
     watchers = [
         UserChatWatcher(channel_talk_open_api_conn_id=conn_id, poll_interval=seconds)
         for conn_id in ("a", "b")
-        for seconds in (60, 60.0, "60", 61)
+        for seconds in intervals
     ]
     feeds = {watcher.shared_stream_key(): feed_of(watcher) for watcher in watchers}
     assert len(feeds) == len(set(map(id, feeds.values()))) == 4
