@@ -7,13 +7,14 @@ belongs to a window, its end to the next.
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.extract.times import EPOCH, MOST_MS, iso, ms_of, to_ms
 
 _CHANGES = ("updatedAt", "createdAt", "frontUpdatedAt", "deskUpdatedAt", "editedAt")
@@ -63,6 +64,7 @@ def window_of(
     run_after: datetime | None = None,
     partition_key: str | None = None,
     partition_date: datetime | None = None,
+    zone: tzinfo = timezone.utc,
 ) -> Window:
     """
     Return the window of a run.
@@ -74,7 +76,9 @@ def window_of(
     :param run_after: from when on the run may begin, which each has; the end of a window of a given length where there
         is no data interval.
     :param partition_key: of the run, where Airflow has partitions: a year, month, day or hour.
-    :param partition_date: where the partition begins, if Airflow says it; its time zone is the key's.
+    :param partition_date: the moment at which the partition begins, if Airflow says it.
+    :param zone: of the schedule. Its days, months and years are as long there as its clocks say: a day that ends or
+        begins daylight saving has 25 hours or 23. What a length has beside whole days is as long everywhere.
     :raises ChannelConfigurationError: there is no window, or it is empty.
     """
     seconds = lookback.total_seconds() if isinstance(lookback, timedelta) else lookback
@@ -83,8 +87,17 @@ def window_of(
             "lookback must be a timedelta, or a number of seconds, of at least 0."
         )
     ends = (interval[0], interval[1] or run_after) if isinstance(given, timedelta) else interval
-    start, end = _borders(given, ends, partition_key, partition_date)
-    start_ms, end_ms = ms_of(start), ms_of(end)
+    try:
+        start, end = _borders(given, ends, partition_key, partition_date, zone)
+        start_ms, end_ms = ms_of(start), ms_of(end)
+    except ChannelError:
+        raise
+    except (ValueError, OverflowError):
+        start_ms = end_ms = MOST_MS + 1
+    if max(abs(start_ms), abs(end_ms)) > MOST_MS:
+        raise ChannelConfigurationError(
+            "The window is not within the years 1 to 9999; correct window, or the partition of the run."
+        )
     if start_ms >= end_ms:
         raise ChannelConfigurationError(
             f"The window from {iso(start_ms)} to {iso(end_ms)} is empty. If it is the data interval of a cron "
@@ -99,6 +112,7 @@ def _borders(
     interval: tuple[datetime | None, datetime | None],
     partition_key: str | None,
     partition_date: datetime | None,
+    zone: tzinfo,
 ) -> tuple[datetime, datetime]:
     if isinstance(given, (list, tuple)) or (
         isinstance(given, Sequence) and not isinstance(given, (str, bytes))
@@ -111,10 +125,10 @@ def _borders(
             "window must be two moments, or a timedelta, or None for the data interval of the run."
         )
     if partition_key is not None:
-        return _of_partition(partition_key, partition_date, given)
+        return _of_partition(partition_key, partition_date, given, zone)
     start, end = interval
     if given is not None and end is not None:
-        return _aware(end) - given, _aware(end)
+        return _moved(end, -given, zone), _aware(end)
     if start is None or end is None:
         raise ChannelConfigurationError(
             "This run has no data interval; give window, two moments such as 2026-11-01 and 2026-11-02."
@@ -131,7 +145,7 @@ def _moment(value: Any) -> datetime:
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         text += "T00:00:00"
     # A number would be milliseconds here and seconds elsewhere.
-    found = to_ms(text) if isinstance(value, str) and "-" in text else None
+    found = to_ms(text) if isinstance(value, str) and "-" in text[1:] else None
     if found is None or abs(found) > MOST_MS:
         raise ChannelConfigurationError(
             "The moments of window must be datetimes, or texts such as 2026-11-01 or 2026-11-01T09:00:00+09:00."
@@ -143,7 +157,21 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _of_partition(key: str, begins: datetime | None, length: timedelta | None) -> tuple[datetime, datetime]:
+def _moved(moment: datetime, by: timedelta, zone: tzinfo, *, months: int = 0) -> datetime:
+    """Return the moment that is so many months and days later by the clocks of a zone, and the rest of a length."""
+    moment, days = _aware(moment).astimezone(timezone.utc), timedelta(days=int(by / timedelta(days=1)))
+    if not days and not months:
+        return moment + by
+    local = moment.astimezone(zone)
+    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
+    day = min(local.day, calendar.monthrange(year, month + 1)[1])
+    there = local.replace(year=year, month=month + 1, day=day, tzinfo=None, fold=0) + days
+    return there.replace(tzinfo=zone).astimezone(timezone.utc) + (by - days)
+
+
+def _of_partition(
+    key: str, begins: datetime | None, length: timedelta | None, zone: tzinfo
+) -> tuple[datetime, datetime]:
     found = _KEY.fullmatch(key.strip())
     if found is None and begins is None:
         raise ChannelConfigurationError(
@@ -156,19 +184,15 @@ def _of_partition(key: str, begins: datetime | None, length: timedelta | None) -
         except ValueError:
             raise ChannelConfigurationError("The partition key is no time that there is.") from None
     begins = _aware(begins)
-    if length is not None:
-        return begins, begins + length
-    if len(parts) == 1:
-        return begins, begins.replace(year=begins.year + 1)
-    if len(parts) == 2:
-        return begins, (begins.replace(day=1) + timedelta(days=32)).replace(day=begins.day)
-    lengths = {3: timedelta(days=1), 4: timedelta(hours=1)}
-    if len(parts) not in lengths:
-        raise ChannelConfigurationError(
-            "The partition key says where the window begins, and not how long it is; give window=timedelta(days=1) or "
-            "the like."
-        )
-    return begins, begins + lengths[len(parts)]
+    months = {1: 12, 2: 1}.get(len(parts), 0) if length is None else 0
+    if length is None and not months:
+        length = {3: timedelta(days=1), 4: timedelta(hours=1)}.get(len(parts))
+        if length is None:
+            raise ChannelConfigurationError(
+                "The partition key says where the window begins, and not how long it is; give window=timedelta(days=1) "
+                "or the like."
+            )
+    return begins, _moved(begins, length or timedelta(0), zone, months=months)
 
 
 def change_ms(row: Mapping[str, Any]) -> int | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from airflow_channel_provider import metrics
 from airflow_channel_provider.assets import EXTRACTED
@@ -357,7 +359,17 @@ def _window(operator: ExtractOperator, context: Context) -> Window:
         run_after=of_run("run_after"),
         partition_key=of_run("partition_key"),
         partition_date=of_run("partition_date"),
+        zone=_zone_of(known.get("dag")),
     )
+
+
+def _zone_of(dag: Any) -> tzinfo:
+    """Return the time zone of a cron schedule; UTC for any other, whose steps have one length everywhere."""
+    timetable = getattr(dag, "timetable", None)
+    zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)  # before Airflow 3.0
+    if isinstance(zone, str):
+        return ZoneInfo(zone)
+    return zone if isinstance(zone, tzinfo) else timezone.utc
 
 
 def _now_ms() -> int:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from airflow.providers.common.compat.sdk import Asset, AssetAlias
+from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias
 from support.open_api import connection
 
 from airflow_channel_provider.assets import EXTRACTED
@@ -249,6 +250,24 @@ def test_what_names_an_outlet_is_no_template(wrong: dict[str, str]) -> None:
 def test_a_channel_that_is_a_number_is_its_text() -> None:
     operator = ExtractOperator(task_id="t", path="/data", stream="managers", channel_id=12)  # type: ignore[arg-type]
     assert (operator.channel_id, operator.outlets[0].uri) == ("12", "channeltalk://12/managers")
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("America/New_York", 25), ("Asia/Seoul", 24)])
+def test_a_day_of_a_schedule_is_one_of_its_time_zone(
+    emulator: EmulatorThread, tmp_path: Path, zone: str, hours: int
+) -> None:
+    from airflow.timetables.trigger import CronTriggerTimetable
+
+    end = datetime(2026, 11, 2, tzinfo=ZoneInfo(zone)).astimezone(timezone.utc)
+    timetable = CronTriggerTimetable("0 0 * * *", timezone=zone)
+    dag = DAG("d", schedule=timetable, start_date=end - timedelta(days=9))
+    run = {**context(), "dag": dag, "data_interval_start": end, "data_interval_end": end}
+    summary = extract(tmp_path, "managers", run=run, window=timedelta(days=1))
+    start = end - timedelta(hours=hours)
+    assert (summary["window_start"], summary["window_end"]) == (
+        f"{start:%Y-%m-%dT%H:%M:%S}.000Z",
+        f"{end:%Y-%m-%dT%H:%M:%S}.000Z",
+    )
 
 
 @pytest.mark.parametrize(

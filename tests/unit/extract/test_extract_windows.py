@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
@@ -24,6 +25,7 @@ from airflow_channel_provider.extract.windows import (
 DAY_MS = 86_400_000
 NOV = datetime(2026, 11, 1, tzinfo=timezone.utc)
 NOV_MS = ms_of(NOV)
+FIRST_DAY_OF_ALL = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,50 @@ def test_the_window_of_a_run(given_window: Any, how: dict[str, Any], expected: A
     assert (window.start_ms, window.end_ms) == tuple(map(ms_of, expected))
 
 
+def local(zone: ZoneInfo, *parts: int) -> datetime:
+    return datetime(*parts, tzinfo=zone)  # type: ignore[misc, arg-type]
+
+
+@pytest.mark.parametrize("name", ["Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize(
+    "form",
+    [lambda moment: moment, lambda moment: moment.astimezone(timezone.utc), pendulum.instance],
+    ids=["as it is", "UTC", "pendulum"],
+)
+def test_partitions_of_a_zone_touch(name: str, form: Any) -> None:
+    zone = ZoneInfo(name)
+    months = [local(zone, 2026 + n // 12, n % 12 + 1, 1) for n in range(26)]
+    days = [local(zone, 2026, 1, 1) + timedelta(days=n) for n in range(400)]  # by the clocks of the zone
+    years = [local(zone, year, 1, 1) for year in (2023, 2024, 2025, 2026)]
+    for borders, key in ((months, "%Y-%m"), (days, "%Y-%m-%d"), (years, "%Y")):
+        for start, end in pairwise(borders):
+            window = window_of(None, partition_key=start.strftime(key), partition_date=form(start), zone=zone)
+            assert (window.start_ms, window.end_ms) == (ms_of(start), ms_of(end)), start
+            if key == "%Y-%m-%d":
+                length = window_of(
+                    timedelta(days=1), interval=(None, end.astimezone(timezone.utc)), zone=zone
+                )
+                assert length == window
+
+
+def test_hours_are_as_long_as_everywhere() -> None:
+    zone, hour = ZoneInfo("America/New_York"), timedelta(hours=1)
+    first = datetime(2026, 11, 1, 4, tzinfo=timezone.utc)  # midnight; the clocks go back at 06:00 UTC
+    for start in (first + n * hour for n in range(5)):
+        begins = start.astimezone(zone)
+        window = window_of(None, partition_key=f"{begins:%Y-%m-%dT%H}", partition_date=begins, zone=zone)
+        assert (window.start_ms, window.end_ms) == (ms_of(start), ms_of(start + hour))
+        assert window_of(hour, interval=(None, start + hour), zone=zone) == window
+    window = window_of(timedelta(days=1, hours=2), interval=(None, first + timedelta(days=1)), zone=zone)
+    assert window.start_ms == ms_of(first - timedelta(hours=3)), "a day of the zone and two hours"
+
+
+def test_a_month_that_begins_on_a_day_that_the_next_has_not_ends_with_it() -> None:
+    begins = datetime(2026, 1, 31, tzinfo=timezone.utc)
+    window = window_of(None, partition_key="2026-01", partition_date=begins)
+    assert window.end_ms == ms_of(datetime(2026, 2, 28, tzinfo=timezone.utc))
+
+
 @pytest.mark.parametrize(
     ("given_window", "how", "said"),
     [
@@ -129,6 +175,10 @@ def test_the_window_of_a_run(given_window: Any, how: dict[str, Any], expected: A
         (None, {"partition_key": "2026-13-01"}, "no time that there is"),
         (None, {"partition_key": "2026-11-01T00:00:00"}, "not how long it is"),
         (None, {"interval": (NOV, NOV + timedelta(days=1)), "lookback": -1}, "lookback must be"),
+        (["-5", "2026-01-01"], {}, "must be datetimes"),
+        ([FIRST_DAY_OF_ALL, "2026-01-01"], {}, "not within the years 1 to 9999"),
+        (timedelta(days=10**6), {"interval": (None, NOV)}, "not within the years 1 to 9999"),
+        (None, {"partition_key": "9999"}, "not within the years 1 to 9999"),
     ],
 )
 def test_what_is_no_window_says_so(given_window: Any, how: dict[str, Any], said: str) -> None:
