@@ -173,17 +173,30 @@ class OpenApiArguments(_OfOpenApi, WaitingArguments, total=False):
 
 class _OfAnExtraction(TypedDict, total=False):
     file_format: str
+    """``jsonl`` or ``parquet``. Default: ``jsonl``."""
     window: Sequence[datetime | str] | timedelta | None
+    """Two moments, or a length. Default: the partition of the run, else its data interval. (templated)"""
     lookback: timedelta | float
+    """How much before the window reading begins; a number: seconds. Default: 10 minutes."""
     mask: Sequence[str] | str | None
+    """Fields of which only a keyed hash leaves the task, by name or dotted path. (templated)"""
     mask_conn_id: str | None
+    """Connection whose password is the key of the hashes. Default: the channel's access secret. (templated)"""
     custom_fields: Sequence[str] | str | None
+    """Names in ``profile`` that get a column of their own, ``profile_NAME``. (templated)"""
     channel_id: str | None
+    """The channel, if Airflow is to know the assets of the files before the first run."""
     part_rows: int
+    """So many rows end a part, at the next border between two chats. Default: 50,000."""
     max_failures: float | None
+    """How many chats, users or groups may be unreadable with ``dead_letter``: a count (int), or a share (float). None:
+    any number. Default: 0.5."""
     dead_letter: str | None
+    """File for the chats, users or groups that can't be read, as JSONL. (templated)"""
     resume: bool
+    """Whether to go on after the parts of an earlier try. Default: True."""
     progress_seconds: float
+    """Seconds between two lines of progress in the log. Default: 10."""
 
 
 class ExtractArguments(_OfAnExtraction, _OfOpenApi, _OfAnyHook, _OfAWait, _OfAnyTask, total=False):

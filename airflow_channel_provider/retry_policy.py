@@ -145,7 +145,7 @@ class ChannelRetryPolicy(RetryPolicy):
     """
     Airflow's question after a failed try, answered for the errors of this provider; for Airflow 3.3 and newer.
 
-    The operators have it by default. For a task of your own that uses a hook::
+    The operators that call a service have it by default. For a task of your own that uses a hook::
 
         @task(retries=3, retry_policy=ChannelRetryPolicy())
         def remind(chat_id: str) -> None:

@@ -2,7 +2,7 @@
 Immutable values with named fields, whose classes are made quickly.
 
 Each process that runs a task makes the classes of the values that its call goes through. ``NamedTuple`` compiles the
-annotation of each field and a constructor of each class for that, which takes ten times as long as this.
+annotation of each field and a constructor of each class for that, which takes much longer than this.
 """
 
 from __future__ import annotations

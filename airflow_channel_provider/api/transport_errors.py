@@ -150,7 +150,7 @@ def proxy_login_error(*, operation: str, target: str) -> ChannelNotSentError:
 def lost_answer_error(
     error: BaseException, *, operation: str, target: str, attempt: Attempt
 ) -> ChannelAmbiguousResultError:
-    """Describe a request that left and got no complete answer; parameters as in :func:`not_sent`."""
+    """Describe a request that left and got no complete answer; parameters as in :func:`not_sent_error`."""
     reason = _reason_lost(list(_chain(error)), target, attempt)
     return ChannelAmbiguousResultError(
         f"{operation} was sent, but {reason} It may have taken effect.", method=operation

@@ -252,7 +252,7 @@ class _Adapter(HTTPAdapter):
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: Any) -> None:
-        """Return False: following a redirect, or even preparing to, could carry a token to another host."""
+        """Return None: following a redirect, or even preparing to, could carry a token to another host."""
 
 
 def new_session() -> requests.Session:

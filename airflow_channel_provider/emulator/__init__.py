@@ -6,7 +6,7 @@ Run it with ``python -m airflow_channel_provider.emulator`` and look at its page
         ...                         # talk to emulator.url
         emulator.messages()         # what arrived
 
-It knows nothing of Airflow and nothing of the rest of this package. The server needs ``aiohttp``; this module and
+It knows nothing of Airflow, and of this package only the contract. The server needs ``aiohttp``; this module and
 :class:`EmulatorControl` do not.
 """
 

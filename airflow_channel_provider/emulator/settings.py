@@ -48,7 +48,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "open_api_chat_order": CHAT_ORDERS,
 }
 _BOOLEANS = frozenset({"quota_counts_refused", "proxied_errors"})
-# Smallest value allowed; a name ending in ! must be larger than that.
+# A bound below, and whether the bound itself is allowed.
 _NUMBERS: dict[str, tuple[float, bool]] = {
     "token_life_seconds": (0, False),
     "refresh_token_life_seconds": (0, False),

@@ -127,6 +127,7 @@ class ChannelDeauthorizeOperator(_ChannelOperator):
     :param benlly_conn_id: connection of the type ``benlly``: one user on one device. (templated)
     :param retry_policy: decides after an error whether the task is tried again; Airflow 3.3 or newer. Default:
         :class:`.ChannelRetryPolicy`. None: only ``retries`` and ``retry_delay`` decide.
+    :param kwargs: what every operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = ("channel_id", "benlly_conn_id")

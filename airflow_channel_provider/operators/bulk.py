@@ -166,11 +166,9 @@ class DataTableLoadOperator(BulkBaseOperator):
     :param batch_rows: maximum number of rows per call, from 1 to 100; more with ``[channel_talk] contract = off``.
     :param batch_bytes: maximum size of the rows of one call, in bytes of JSON.
     :param concurrency: maximum number of calls at the same time, from 1 to 32.
-
-    ``items``, ``expected_items`` and ``max_failures`` count rows.
     :param kwargs: the source (``items``, ``sql`` or ``path``), ``max_failures``, ``dead_letter`` and others, the
-        connection and channel, waits and attempts: the fields of ``BulkArguments``. Also what every operator of Airflow
-        takes.
+        connection and channel, waits and attempts: the fields of ``BulkArguments``, of which ``items``,
+        ``expected_items`` and ``max_failures`` count rows. Also what every operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = (

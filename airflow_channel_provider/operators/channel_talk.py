@@ -149,8 +149,8 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
     :param commands: at most 30 commands, see :class:`.commands.Command`: mappings whose texts may be templates, or a
         template that renders to JSON text of such a list. (templated)
     :param app_id: App ID; default: the connection's. (templated)
-    :param kwargs: the connection and channel, waits and attempts: the fields of ``CallArguments``. Also what every
-        operator of Airflow takes.
+    :param kwargs: the connection, waits and attempts: the fields of ``CallArguments``, of which ``channel_id`` has no
+        effect, since the commands are those of the app. Also what every operator of Airflow takes.
     """
 
     template_fields: Sequence[str] = ("commands", "app_id", *ChannelTalkBaseOperator.template_fields)

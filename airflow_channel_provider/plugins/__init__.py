@@ -1,1 +1,1 @@
-"""The page in Airflow's UI."""
+"""What Airflow's server serves: the page, webhooks, and the endpoint of an app's functions."""

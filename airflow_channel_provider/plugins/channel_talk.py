@@ -1,5 +1,6 @@
 """
-The page *Channel Talk* in the Browse menu of Airflow's UI, and the preloading of modules in the scheduler.
+The page *Channel Talk* in the Browse menu of Airflow's UI, the routes that Channel Talk calls (webhooks, an app's
+functions), and the preloading of modules in the scheduler.
 
 Every process of Airflow imports its plugins, so this module is light: only the server that gets the first request
 imports the web application. Airflow 3.0 has no pages of plugins and gets only the routes that Channel Talk calls,
@@ -30,7 +31,7 @@ HAS_PAGE = hasattr(AirflowPlugin, "external_views")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve the page and its data, and take webhooks."""
+    """Serve the page and its data, take webhooks, and run an app's functions."""
     from airflow_channel_provider.plugins._app import app, hide_query
 
     hide_query(scope)

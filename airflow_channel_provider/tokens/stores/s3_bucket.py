@@ -59,7 +59,6 @@ class Bucket:
     """
     Reads and writes small objects. Each method raises :class:`.ChannelNotSentError` for a temporary problem, and
     :class:`.ChannelConfigurationError` for one that somebody has to correct.
-    :class:`.ChannelConfigurationError` for what somebody has to correct.
 
     :param connect: makes a ``boto3`` client of S3 with :data:`CLIENT_OPTIONS`; called when the bucket is first used,
         and again after a fork or an error.
@@ -127,8 +126,8 @@ class Bucket:
                 if "Unknown parameter" not in str(error):
                     raise
                 raise ChannelConfigurationError(
-                    f"Option [channel_talk] store: {self._address} needs boto3 1.36 or newer where the tasks run: pip "
-                    "install -U boto3. No token request was sent."
+                    f"Option [channel_talk] store: {self._address} needs boto3 1.37.2 or newer where the tasks run: "
+                    "pip install -U boto3. No token request was sent."
                 ) from error
             return str(answer["ETag"])
 

@@ -17,6 +17,7 @@ from airflow_channel_provider.emulator import (
     faults,
     settings,
 )
+from airflow_channel_provider.emulator.benlly import Benlly
 from airflow_channel_provider.emulator.seed_data import populate
 
 TESTING = markdown.page("testing.md")
@@ -64,6 +65,20 @@ def test_settings_are_all_of_them_with_their_defaults_and_choices() -> None:
     assert set(re.findall(r"`(\w+)`", rows["channels"][2])) == set(populate({"id": "ch-4"}))
     for name, choices in settings._CHOICES.items():
         assert set(choices) <= set(re.findall(r"`(\w+)`", rows[name][2])), name
+
+
+def test_settings_of_benlly_are_all_that_it_reads() -> None:
+    asked = set()
+
+    class Settings(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.add(name)
+            return default
+
+    Benlly(Settings())
+    rows = markdown.tables(markdown.section(EMULATOR, "## Settings"))[0][1:]
+    (said,) = [row[2] for row in rows if markdown.code(row[0]) == "benlly"]
+    assert asked <= set(re.findall(r"`(\w+)`", said))
 
 
 def test_ids_are_those_of_the_demo_data() -> None:

@@ -12,6 +12,7 @@ from support import markdown
 from support.airflow_features import RETRY_POLICY, needs
 
 from airflow_channel_provider.get_provider_info import get_provider_info
+from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator, WaitingOperator
 
 OPERATORS = markdown.page("operators.md")
@@ -52,6 +53,13 @@ def test_shared_arguments_are_those_of_the_base_class() -> None:
     said = {markdown.code(row[0]): markdown.code(row[1]).strip('"') for row in table[1:]}
     policy_name = f"{type(own['retry_policy']).__name__}()"
     assert said == {**{name: str(default) for name, default in own.items()}, "retry_policy": policy_name}
+
+
+def test_methods_of_the_hook_are_all_of_them() -> None:
+    (table,) = [table for table in markdown.tables(markdown.page("hooks.md")) if table[0][0] == "method"]
+    said = {markdown.code(row[0]).partition("(")[0] for row in table[1:]}
+    own = {name for name, member in vars(ChannelTalkHook).items() if inspect.isfunction(member)}
+    assert said == {name for name in own if not name.startswith("_")} - {"get_conn"} | {"test_connection"}
 
 
 def test_hooks_are_all_of_them() -> None:
