@@ -57,9 +57,8 @@ def example_channel_talk_warehouse() -> None:
                         continue
                     for file in manifest["files"]:
                         with (path.parent / file["name"]).open("rt", encoding="utf-8") as lines:
-                            records = (
-                                {**json.loads(line), "record": line} for line in iter(lines.readline, "")
-                            )
+                            rest = iter(lines.readline, "")
+                            records = ({**json.loads(line), "record": line} for line in rest)
                             database.executemany(KEEP_THE_LATEST.format(table=table), records)
                     database.execute("INSERT INTO channel_talk_loaded VALUES (?, ?)", load_of)
                     rows[table] = rows.get(table, 0) + manifest["rows"]
