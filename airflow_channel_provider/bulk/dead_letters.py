@@ -48,10 +48,11 @@ class DeadLetterFile:
         self._attempt = attempt
         self._owner = owner
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """
         Refuse a path where another kind of file exists; an empty file may be replaced.
 
+        :return: whether dead letters are there.
         :raises ChannelConfigurationError: another file, a link or a folder is there.
         """
         files.check_place(self.path, argument="dead_letter")
@@ -62,6 +63,7 @@ class DeadLetterFile:
                 f"dead_letter names {self.path}, an existing file that is not a dead-letter file and would be "
                 "replaced. Set dead_letter to another name, or move that file."
             )
+        return bool(line)
 
     def write_part(self, number: int, failures: Sequence[FailedItem]) -> None:
         """Write one part, durably, over one of the same number that was never counted."""
@@ -72,14 +74,20 @@ class DeadLetterFile:
 
     def merge_parts(self, parts: int) -> None:
         """
-        Write the complete file from all parts; without parts, remove the file of an earlier try.
+        Write the complete file from all parts; without parts, remove the file of an earlier run or try, since what it
+        holds would otherwise be taken for what failed now.
 
         :param parts: number of valid parts.
         :raises ChannelConfigurationError: another file was created there meanwhile; the parts are kept.
         """
-        self.check()
+        is_there = self.check()
         if not parts:
-            files.remove_or_empty(self.path)
+            if is_there:
+                files.remove_or_empty(self.path)
+                log.info(
+                    "Nothing has failed: the dead letters of an earlier run or try in %s are removed",
+                    self.path,
+                )
             return
         with files.atomic_write(self.path, mark=self._owner) as whole:
             for number in range(1, parts + 1):

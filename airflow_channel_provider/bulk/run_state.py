@@ -40,7 +40,7 @@ class DeadLetters(Protocol):
         """Write one part; durable when this returns."""
 
     def merge_parts(self, parts: int) -> None:
-        """Write the dead-letter file from all parts; remove it where there are none."""
+        """Write the dead-letter file from all parts; without parts, remove the one of an earlier run."""
 
     def remove_parts(self, parts: int) -> None:
         """Remove this number of parts and one more that may exist; leave what can't be removed."""
@@ -224,11 +224,11 @@ class RunState:
         """
         Save, and write the dead-letter file from its parts.
 
-        :param finished: all items of the source are done.
+        :param finished: all items of the source are done; if none has failed, no dead-letter file remains.
         :param idle: as for :meth:`save`.
         """
         self.save(idle=idle)
-        if self._dead_letters is not None and (self.checkpoint.parts or self._restarted):
+        if self._dead_letters is not None and (finished or self.checkpoint.parts or self._restarted):
             self._dead_letters.merge_parts(self.checkpoint.parts)
         if finished:
             self.checkpoint.finished = True

@@ -216,13 +216,21 @@ def test_an_old_file_that_may_not_be_deleted_is_emptied(emulator: EmulatorProces
     url = bucket.url("failed.jsonl")
     execute(campaign(items=rows(3, {1}), dead_letter=url), run_id="one")
     bucket.store.forbid("delete")
-    files.remove_or_empty(bucket.path("failed.jsonl"))
+    assert counts(execute(campaign(items=rows(3), dead_letter=url), run_id="mended")) == {"succeeded": 3}
     assert bucket.get("failed.jsonl") == b""
     assert counts(execute(campaign(items=rows(3, {0}), dead_letter=url), run_id="two")) == {
         "succeeded": 2,
         "failed": 1,
     }
     assert letters(bucket) == [0]
+
+
+def test_where_nothing_may_be_deleted_and_nothing_has_failed_no_file_is_made(
+    emulator: EmulatorProcess, bucket: Bucket
+) -> None:
+    bucket.store.forbid("delete")
+    execute(campaign(items=rows(3), dead_letter=bucket.url("failed.jsonl")))
+    assert bucket.names() == []
 
 
 @pytest.mark.parametrize("kind", ["list", "get", "put"])

@@ -92,6 +92,18 @@ def test_dead_letters_of_an_earlier_run_are_replaced_and_for_this_user_alone(
     assert {stat.S_IMODE(found.stat().st_mode) for found in left} == {0o600}
 
 
+@pytest.mark.parametrize("second", [{"try_number": 2}, {"run_id": "two"}], ids=["try", "run"])
+def test_dead_letters_of_an_earlier_run_or_try_are_removed_where_nothing_has_failed(
+    second: dict[str, Any], emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "failed.jsonl"
+    execute(campaign(items=rows(9, {3}), dead_letter=path.as_uri()), State())
+    assert [letter["item"]["n"] for letter in dead(path)] == [3]
+    mended = campaign(items=rows(9), dead_letter=path.as_uri(), resume="run_id" in second)
+    assert counts(execute(mended, State(), **second)) == {"succeeded": 9}
+    assert list(tmp_path.glob("failed.jsonl*")) == []
+
+
 def test_a_checkpoint_that_can_not_be_read_sends_nothing_twice(
     emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
