@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow_channel_provider.bulk.json_values import (
     DuplicateFieldError,
+    decimal_text,
     decimal_to_json,
     parse_json,
     to_json_value,
@@ -127,7 +128,7 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return decimal_text(value)
     made = to_json_value(value)
     if isinstance(made, str):
         return made

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
@@ -24,7 +24,11 @@ JSON = Any
 _DOUBLE_BYTES = 8
 _FOREIGN = ("NaTType", "NAType", "MonthDayNano")
 _MOST_DIGITS = 4_300
-"""Maximum number of digits of a whole number; Python converts no longer one to text, and few services read one."""
+"""
+Maximum number of digits of a whole number; Python converts no longer one to text, and few services read one.
+
+A number that would have more of them before or behind the point is written with its exponent, however small its text is.
+"""
 _PLAIN = frozenset({str, int, bool})
 
 
@@ -183,6 +187,11 @@ def decimal_to_json(value: Decimal) -> float | str | None:
     return number if Decimal(repr(number)) == value else str(value)
 
 
+def decimal_text(value: Decimal) -> str:
+    """Return the digits of a decimal number; with an exponent if they would be very many zeros."""
+    return format(value, "f") if abs(value.adjusted()) < _MOST_DIGITS else str(value)
+
+
 class _WrittenInt(int):
     digits: str
 
@@ -199,7 +208,7 @@ class _WrittenFloat(float):
 
 def _as_written(number: float | str | None, value: Decimal) -> JSON:
     """Return a number whose text has the digits that it was written with, such as the zeros of a price."""
-    digits = format(value, "f")
+    digits = decimal_text(value)
     if number is None or isinstance(number, str) or digits == str(number):
         return number
     made = _WrittenInt(number) if isinstance(number, int) else _WrittenFloat(number)
@@ -213,7 +222,8 @@ class DuplicateFieldError(ValueError):
 
 def parse_json(line: str) -> JSON:
     """
-    Return the value of a line of JSON; a number with a fraction keeps all its digits.
+    Return the value of a line of JSON; a number with a fraction keeps all its digits. One whose exponent is beyond
+    those of Python's decimals is its text.
 
     :raises DuplicateFieldError: an object has two fields of one name.
     :raises ValueError: it is not JSON.
@@ -225,9 +235,14 @@ def parse_json(line: str) -> JSON:
     return value
 
 
-def _number_of_json(text: str) -> float | Decimal:
+def _number_of_json(text: str) -> float | Decimal | str:
     number = float(text)
-    return number if repr(number) == text else Decimal(text)
+    if repr(number) == text:
+        return number
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
 
 
 def unique_fields(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

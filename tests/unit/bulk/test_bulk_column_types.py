@@ -108,6 +108,7 @@ CONVERTED = [
     (float("inf"), STRING, "inf"),
     (Decimal("12.50"), STRING, "12.50"),
     (Decimal("1E+3"), STRING, "1000"),
+    (Decimal("1E+4300"), STRING, "1E+4300"),
     (NOON, STRING, "2026-01-31T12:00:00+09:00"),
     ("2026-01-31", DATE, "2026-01-31"),
     ("2026-01-31 00:00:00", DATE, "2026-01-31"),

@@ -19,6 +19,7 @@ from support.fuzzing import cases
 from airflow_channel_provider.bulk.checkpoint import CommittedOffsets
 from airflow_channel_provider.bulk.items import Item, Items, content_key, item_of, keyed_items
 from airflow_channel_provider.bulk.json_values import (
+    decimal_text,
     iso_interval,
     json_text,
     parse_json,
@@ -81,6 +82,7 @@ def test_a_decimal_number_is_a_number_and_shows_the_digits_that_it_was_written_w
         ("0.1234567890123456789", Decimal("0.1234567890123456789")),
         ("1e400", Decimal("1E+400")),
         ("-0.0", -0.0),
+        ("1e9999999999999999999", "1e9999999999999999999"),
     ],
 )
 def test_a_number_of_json_keeps_its_digits(text: str, number: Any) -> None:
@@ -102,9 +104,17 @@ def test_what_is_no_json_or_has_more_behind_it_is_an_error(text: str) -> None:
 
 
 def test_a_number_that_is_too_long_to_be_written_is_its_text() -> None:
-    first, second = Items([Decimal("1E+4299"), Decimal("-1E+4300")], None)
+    first, second, zero = Items([Decimal("1E+4299"), Decimal("-1E+4300"), Decimal("0E-4300")], None)
     assert first.value == 10**4299
     assert second.value == "-1E+4300"
+    assert (zero.value, str(zero.value)) == (0, "0E-4300")
+
+
+@pytest.mark.parametrize("text", ["1E+4300", "-1.50E+4300", "1.50E-4300"])
+def test_the_zeros_of_a_number_are_not_written_where_they_are_very_many(text: str) -> None:
+    assert (
+        to_json_value(Decimal(text)) == to_json_value(parse_json(text)) == decimal_text(Decimal(text)) == text
+    )
 
 
 class Colour(Enum):
