@@ -20,8 +20,8 @@ from airflow_channel_provider.extract.schema import (
     fit,
 )
 from airflow_channel_provider.extract.streams import Kind
-from airflow_channel_provider.extract.times import iso
 from airflow_channel_provider.extract.windows import Window
+from airflow_channel_provider.times import iso
 from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:

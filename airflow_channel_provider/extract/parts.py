@@ -21,8 +21,8 @@ from airflow_channel_provider.bulk import files
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.extract.formats import FORMATS, RowWriter, row_writer
 from airflow_channel_provider.extract.schema import Found, Layout
-from airflow_channel_provider.extract.times import iso
 from airflow_channel_provider.extract.windows import Window
+from airflow_channel_provider.times import iso
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath

@@ -17,8 +17,8 @@ from airflow_channel_provider.exceptions import ChannelError, ChannelRequestErro
 from airflow_channel_provider.extract.parts import Parts
 from airflow_channel_provider.extract.schema import encode
 from airflow_channel_provider.extract.streams import CHAT_LIST, CHAT_STATES, GROUP_LIST, Source, Stream
-from airflow_channel_provider.extract.times import to_ms
 from airflow_channel_provider.extract.windows import FallingOrder, Window, change_ms, last_messages
+from airflow_channel_provider.times import to_ms
 
 MAX_PASSES = 10
 MARGIN_MS = 60_000

@@ -18,7 +18,7 @@ from typing import Any
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.extract.masks import Mask
 from airflow_channel_provider.extract.streams import CUSTOM, Kind, Stream
-from airflow_channel_provider.extract.times import to_ms
+from airflow_channel_provider.times import to_ms
 
 EXTRACTED_AT, WINDOW_START, WINDOW_END, EXTRA = "_extracted_at", "_window_start", "_window_end", "_extra"
 OWN = (EXTRACTED_AT, WINDOW_START, WINDOW_END)

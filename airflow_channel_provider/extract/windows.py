@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.extract.times import EPOCH, MOST_MS, iso, ms_of, to_ms
+from airflow_channel_provider.times import EPOCH, MOST_MS, iso, ms_of, to_ms
 
 _CHANGES = ("updatedAt", "createdAt", "frontUpdatedAt", "deskUpdatedAt", "editedAt")
 """The times of a row that say that it changed. Others lie ahead (``expiresAt``) or come with one of these."""

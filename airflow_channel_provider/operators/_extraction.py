@@ -23,11 +23,11 @@ from airflow_channel_provider.extract.parts import Parts, times_said
 from airflow_channel_provider.extract.reading import Reader
 from airflow_channel_provider.extract.schema import Layout
 from airflow_channel_provider.extract.streams import STREAMS, Source, Stream
-from airflow_channel_provider.extract.times import iso
 from airflow_channel_provider.extract.windows import Window, window_of
 from airflow_channel_provider.inbound.webhooks import asset_uri
 from airflow_channel_provider.operators._bulk import owner_of
 from airflow_channel_provider.rendered import json_value, names, storage_path
+from airflow_channel_provider.times import iso
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, ObjectStoragePath

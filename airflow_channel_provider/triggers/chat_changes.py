@@ -9,9 +9,11 @@ changes while the lists are read may stand in none of them: so the next moment i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from airflow_channel_provider.times import to_ms
 
 STATES = ("opened", "closed", "snoozed", "queued", "initial", "missed")
 EVENTS: Mapping[str, str] = {"opened": "openedAt", "closed": "closedAt", "changed": "updatedAt"}
@@ -66,12 +68,12 @@ class Cursor(NamedTuple):
 
 
 def read_changes(
-    page: Callable[[str, str], Mapping[str, Any]], since_ms: int | None, before_ms: int | None = None
+    pages: Callable[[str], Iterable[list[Any]]], since_ms: int | None, before_ms: int | None = None
 ) -> Reading:
     """
     Read the lists.
 
-    :param page: returns a page of the chats of a state that begins behind a cursor, ``""`` for the first.
+    :param pages: yields the chats of a state, page by page; no page is asked for before the one in front was read.
     :param since_ms: from when on; None: from the newest change on, whenever that was.
     :param before_ms: the newest change of the reading before; None: there was none.
     """
@@ -79,11 +81,11 @@ def read_changes(
     is_sorted = True
     found: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for state in STATES:
-        cursor, last = "", -1
-        while True:
-            answer = page(state, cursor)
-            chats = [chat for chat in answer.get("userChats") or () if isinstance(chat, Mapping)]
-            for chat in chats:
+        last = -1
+        for page in pages(state):
+            for chat in page:
+                if not isinstance(chat, Mapping):
+                    continue
                 at = _time(chat, "updatedAt") or _time(chat, "createdAt")
                 is_sorted = is_sorted and (last < 0 or at <= last)
                 last = at
@@ -91,11 +93,8 @@ def read_changes(
                 start = newest if since_ms is None else since_ms
                 if at >= start:
                     found[str(chat.get("id"))] = (at, chat)
-            following = answer.get("next")
-            is_read = is_sorted and 0 <= last < start
-            if is_read or not chats or not following or following == cursor:
+            if is_sorted and 0 <= last < start:
                 break
-            cursor = str(following)
     chats_in_order = (
         chat for _, _, chat in sorted((at, name, chat) for name, (at, chat) in found.items() if at >= start)
     )
@@ -150,5 +149,4 @@ def _payload(chat: Mapping[str, Any], event: str, at: int) -> dict[str, str | in
 
 
 def _time(chat: Mapping[str, Any], field: str) -> int:
-    value = chat.get(field)
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    return max(0, to_ms(chat.get(field)) or 0)

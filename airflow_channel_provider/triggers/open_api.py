@@ -17,7 +17,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
@@ -254,12 +254,11 @@ class ChatFeed(SharedStreamProducer):
         hook = self._hook
         known = [at for at in (*self.wanted.values(), self._newest_ms) if at is not None]
 
-        def page(state: str, cursor: str) -> Mapping[str, Any]:
-            params = {"state": state, "sortOrder": "desc", "limit": PAGE_SIZE, "since": cursor or None}
-            answer = hook.get("/user-chats", params)
-            return answer if isinstance(answer, Mapping) else {}
+        def pages(state: str) -> Iterator[list[Any]]:
+            for page in hook.pages("user_chats", state=state, sortOrder="desc", limit=PAGE_SIZE):
+                yield page.items
 
-        return read_changes(page, min(known) if known else None, self._newest_ms)
+        return read_changes(pages, min(known) if known else None, self._newest_ms)
 
     def _wait_seconds(self, error: Exception) -> float:
         from airflow_channel_provider.retry import retry_after_seconds

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.extract.times import EPOCH, iso, ms_of, to_ms
 from airflow_channel_provider.extract.windows import (
     FallingOrder,
     Window,
@@ -21,6 +20,7 @@ from airflow_channel_provider.extract.windows import (
     last_messages,
     window_of,
 )
+from airflow_channel_provider.times import EPOCH, iso, ms_of, to_ms
 
 DAY_MS = 86_400_000
 NOV = datetime(2026, 11, 1, tzinfo=timezone.utc)

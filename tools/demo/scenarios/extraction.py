@@ -7,8 +7,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.extract.times import to_ms
 from airflow_channel_provider.extract.windows import change_ms
+from airflow_channel_provider.times import to_ms
 from tools.demo.result import Story
 from tools.demo.scenarios.base import Scenario
 
