@@ -73,11 +73,14 @@ def is_repeatable(error: BaseException, call: PreparedCall) -> bool:
     return is_outcome_unclear(error) and not getattr(error, "too_large", False) and call.is_repeatable
 
 
-def as_ambiguous(error: ChannelError, call: PreparedCall) -> ChannelAmbiguousResultError:
+def as_ambiguous(
+    error: ChannelError, call: PreparedCall, *, earlier: str | None = None
+) -> ChannelAmbiguousResultError:
     """
     Return the error for the unclear outcome of a write, to be raised from the original one.
 
     :param error: what the last attempt raised.
+    :param earlier: what an attempt before it said, if that is the one whose outcome is unclear.
     """
     if call.request_id is None:
         remedy = "it was not repeated, since it could take effect twice; check at the service before you run it again"
@@ -88,10 +91,11 @@ def as_ambiguous(error: ChannelError, call: PreparedCall) -> ChannelAmbiguousRes
             "its request id is used by this call only, so a second call could take effect too; check at the service "
             "first, or give a requestId of your own"
         )
+    told = error.message if earlier is None else f"{earlier} The last attempt: {error.message}"
     return ChannelAmbiguousResultError(
-        f"{call.method} was sent, and whether it took effect is unknown: {remedy}. {error.message}",
+        f"{call.method} was sent, and whether it took effect is unknown: {remedy}. {told}",
         method=call.method,
-        http_status=error.http_status,
+        http_status=error.http_status if earlier is None else None,
         safe_to_repeat=call.is_repeatable_in_next_try,
     )
 
@@ -211,11 +215,19 @@ class CallPolicy:
         Send the call until it is answered, refused for good, or would have to wait too long.
 
         :param send: sends it once.
-        :raises ChannelAmbiguousResultError: for a write whose outcome is unclear.
-        :raises ChannelError: what the last attempt raised, otherwise.
+        :raises ChannelAmbiguousResultError: for a write whose outcome is unclear, be it that of an earlier attempt.
+        :raises ChannelError: what the last attempt raised, otherwise. Also a wait of a write whose earlier attempt is
+            unclear, if the next try sends the same request id, so that the caller can wait without its worker slot.
         """
+        unclear: list[str] = []
+
+        def may_repeat(error: BaseException) -> bool:
+            if isinstance(error, ChannelError) and is_outcome_unclear(error):
+                unclear.append(error.message)
+            return self._may_repeat(error, call)
+
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: self._may_repeat(error, call)),
+            retry=tenacity.retry_if_exception(may_repeat),
             wait=RetryWait(self.wait_max_seconds, self.now, self.random),
             stop=tenacity.stop_any(
                 tenacity.stop_after_attempt(self.attempts),
@@ -231,9 +243,13 @@ class CallPolicy:
             is_harmless = call.retry_class.is_harmless
             if isinstance(error, ChannelAmbiguousResultError):
                 error.safe_to_repeat = is_harmless
-            if not is_outcome_unclear(error) or is_harmless:
+            if is_harmless or not unclear:
                 raise
-            raise as_ambiguous(error, call) from error
+            if is_outcome_unclear(error):
+                raise as_ambiguous(error, call) from error
+            if call.is_repeatable_in_next_try and retry_after_seconds(error, now=self.now()) is not None:
+                raise
+            raise as_ambiguous(error, call, earlier=unclear[-1]) from error
 
     def _may_repeat(self, error: BaseException, call: PreparedCall) -> bool:
         is_limited = isinstance(error, ChannelRateLimitError)

@@ -183,7 +183,8 @@ class Transport:
             proxies=session.proxies,
             allow_redirects=False,
         )
-        if answer.status_code == _PROXY_LOGIN:
+        if answer.status_code == _PROXY_LOGIN and session.proxy and self.base_url.startswith("http:"):
+            # The proxy says so. Over TLS it does when it is asked to connect, and what comes later is the service's.
             from airflow_channel_provider.api.transport_errors import proxy_login_error
 
             answer.close()

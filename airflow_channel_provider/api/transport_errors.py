@@ -137,10 +137,10 @@ def not_sent_error(
 
 def proxy_login_error(*, operation: str, target: str) -> ChannelNotSentError:
     """
-    Describe a request that a proxy kept, since it wants to know from whom it is: HTTP 407, which no service answers.
+    Describe a request that a proxy kept, since it wants to know from whom it is: HTTP 407.
 
     :param operation: name of the request.
-    :param target: host and port, and the proxy before it where there is one.
+    :param target: host and port, and the proxy before it.
     """
     return ChannelNotSentError(
         f"{operation} was not sent: {_wants_login(target)}", method=operation, http_status=_PROXY_LOGIN

@@ -14,6 +14,7 @@ from airflow_channel_provider.api.client import ChannelTalkClient
 from airflow_channel_provider.api.transport import Transport
 from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
+    ChannelResponseError,
 )
 
 pytestmark = pytest.mark.usefixtures("no_proxies")
@@ -98,6 +99,22 @@ def test_a_proxy_that_wants_a_login_costs_no_token_request(monkeypatch: pytest.M
             pytest.raises(ChannelNotSentError, match="HTTP 407"),
         ):
             ChannelTalkClient(door).issue_token("some-secret", "c1")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_service_that_answers_as_proxies_do_has_had_the_request(
+    scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    answer = answering(LOGIN_WANTED)
+    serve = tls_serving(certificate, answer) if scheme == "https" else serving(answer)
+    with (
+        serve as server,
+        Transport(f"{scheme}://127.0.0.1:{server.port}") as door,
+        pytest.raises(ChannelResponseError) as caught,
+    ):
+        ChannelTalkClient(door).issue_token("some-secret", "c1")
+    assert caught.value.http_status == 407
 
 
 @pytest.mark.skipif(find_spec("socks") is not None, reason="PySocks is installed")

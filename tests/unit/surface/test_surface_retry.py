@@ -208,6 +208,48 @@ def test_message_is_repeated_with_a_request_id_only(with_id: bool, calls: int) -
     assert ("no second message" in str(caught.value)) is with_id
 
 
+LATER = [
+    ChannelNotSentError("The host refused the connection."),
+    ChannelRequestError("No such chat.", http_status=404),
+    ChannelResponseError("A page of a gateway.", http_status=403),
+    ChannelRateLimitError("Too many calls."),
+]
+
+
+@pytest.mark.parametrize("last", LATER, ids=repr)
+@pytest.mark.parametrize("is_lasting", [True, False])
+def test_an_unclear_attempt_is_not_forgotten_when_a_later_one_is_clear(
+    last: ChannelError, is_lasting: bool
+) -> None:
+    script = Script(ChannelAmbiguousResultError("The answer was lost."), last)
+    with pytest.raises(
+        ChannelAmbiguousResultError,
+        match=f"m was sent, and whether.*The answer was lost. The last attempt: {last.message}",
+    ) as caught:
+        policy([], attempts=2).run(call_of(RetryClass.REQUEST_ID, True, is_lasting=is_lasting), script)
+    assert script.calls == 2
+    assert (caught.value.safe_to_repeat, caught.value.http_status) == (is_lasting, None)
+    assert caught.value.__cause__ is last
+
+
+@pytest.mark.parametrize(
+    ("is_lasting", "expected"), [(True, ChannelRateLimitError), (False, ChannelAmbiguousResultError)]
+)
+def test_a_wait_behind_an_unclear_attempt_is_raised_where_the_next_try_sends_the_same_id(
+    is_lasting: bool, expected: type[ChannelError]
+) -> None:
+    script = Script(ChannelAmbiguousResultError("lost"), ChannelRateLimitError("x", retry_at=at(600)))
+    with pytest.raises(expected) as caught:
+        policy([]).run(call_of(RetryClass.REQUEST_ID, True, is_lasting=is_lasting), script)
+    assert type(caught.value) is expected
+
+
+def test_a_harmless_call_raises_what_the_last_attempt_met() -> None:
+    for kind in (RetryClass.READ, RetryClass.IDEMPOTENT):
+        with pytest.raises(ChannelNotSentError):
+            run(Script(UNCLEAR[0], ChannelNotSentError("x")), [], kind, attempts=2)
+
+
 @pytest.mark.parametrize("kind", [RetryClass.READ, RetryClass.IDEMPOTENT, RetryClass.REQUEST_ID])
 def test_an_answer_that_is_too_large_is_not_asked_for_again(kind: RetryClass) -> None:
     script = Script(ChannelResponseError("too large", http_status=200, too_large=True))
