@@ -82,7 +82,7 @@ def check_schema(schema: Schema, of: object) -> None:
     """
     Check the names of the columns, and of the fields of structs.
 
-    :raises ChannelConfigurationError: see :func:`.columns.unique_names`.
+    :raises ChannelConfigurationError: see :func:`.column_names.unique_names`.
     """
     unique_names(schema.names, of)
     for field in schema:
@@ -115,7 +115,7 @@ def reader_of(frame: Any) -> RecordBatchReader:
     :raises ChannelConfigurationError: pyarrow is not installed, or two columns have one name.
     """
     try:
-        from pyarrow import RecordBatchReader, schema
+        from pyarrow import RecordBatchReader, Table, array, int64, schema
     except ImportError as error:
         raise ChannelConfigurationError(
             "DataFrames are read with pyarrow, which is not installed where this task runs: pip install "
@@ -127,6 +127,9 @@ def reader_of(frame: Any) -> RecordBatchReader:
         if str(kind) == "Object":  # Polars exports the memory address of each object
             raise _told_as_numbers(name, of, "objects of Python")
     levels = _named_levels(frame, of)
+    index = range_index(frame.schema, len(frame)) if isinstance(frame, Table) else None
+    if index is not None:
+        frame = frame.add_column(0, index[0], array(index[1], int64()))
     reader = RecordBatchReader.from_stream(frame)
     check_schema(reader.schema, of)
     # pandas leaves out an index that is a range, even if it has a name.
@@ -169,6 +172,23 @@ def _repeats_a_column(frame: Any, level: int, name: object) -> bool:
 def without_index(schema: Schema) -> list[str]:
     """Return the names of the columns, without the row numbers of pandas."""
     return [name for name in schema.names if not _INDEX.fullmatch(name)]
+
+
+def range_index(schema: Schema, count: int) -> tuple[str, range] | None:
+    """
+    Return the name and the values of an index that pandas describes in a schema and stores nowhere; None if there is
+    none, or it has no name.
+
+    :param count: number of rows. As for pandas, a description of another number was left behind by another tool.
+    """
+    with suppress(
+        LookupError, TypeError, ValueError, OverflowError
+    ):  # it is no range, or whatever a file may say
+        (level,) = schema.pandas_metadata["index_columns"]
+        values = range(level["start"], level["stop"], level["step"])
+        if level["name"] is not None and len(values) == count:
+            return str(level["name"]), values
+    return None
 
 
 def rows_of(batch: RecordBatch) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ _MOST_DIGITS = 4_300
 """
 Maximum number of digits of a whole number; Python converts no longer one to text, and few services read one.
 
-A number that would have more of them before or behind the point is written with its exponent, however small its text is.
+A number that would have more of them before or behind the point is written with its exponent.
 """
 _PLAIN = frozenset({str, int, bool})
 

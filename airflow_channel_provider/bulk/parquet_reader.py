@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import text_files as limits
+from airflow_channel_provider.bulk.arrow import check_schema, range_index, rows_of, without_index
 from airflow_channel_provider.bulk.input_file import InputFile
 from airflow_channel_provider.bulk.json_values import iso_interval
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
@@ -48,6 +49,7 @@ class ParquetRows:
     def __init__(self, path: ObjectStoragePath, file: InputFile) -> None:
         self._path = path
         self._parquet = _parquet_file(file)
+        self._index = range_index(self._parquet.schema_arrow, self.count)
         self._intervals = _columns_of_intervals(self._parquet.schema)
         self._read = 0
 
@@ -59,24 +61,27 @@ class ParquetRows:
     @property
     def schema(self) -> Schema:
         """The columns with their types."""
-        from pyarrow import schema
+        return self._with_index(self._stored)
 
-        from airflow_channel_provider.bulk.arrow import without_index
+    @property
+    def _stored(self) -> Schema:
+        from pyarrow import schema
 
         said = self._parquet.schema_arrow
         return schema([said.field(name) for name in without_index(said)])
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        from airflow_channel_provider.bulk.arrow import check_schema
+    def _with_index(self, said: Schema) -> Schema:
+        from pyarrow import field, int64
 
-        check_schema(self._parquet.schema_arrow, self._path)
+        return said if self._index is None else said.insert(0, field(self._index[0], int64()))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        check_schema(self._with_index(self._parquet.schema_arrow), self._path)
         for group in range(self._parquet.metadata.num_row_groups):
             yield from self._rows_of_group(group)
 
     def _rows_of_group(self, group: int) -> Iterator[dict[str, Any]]:
-        from airflow_channel_provider.bulk.arrow import rows_of
-
-        names = self.schema.names
+        names = self._stored.names
         try:
             said = self._parquet.metadata.row_group(group)
             row_bytes = said.total_byte_size // max(1, said.num_rows)
@@ -86,7 +91,9 @@ class ParquetRows:
             for batch in batches:
                 self._check(batch)
                 rows = rows_of(batch.select(names) if batch.num_columns > len(names) else batch)
-                yield from map(self._with_intervals, rows) if self._intervals else rows
+                if self._intervals:
+                    rows = map(self._with_intervals, rows)
+                yield from rows if self._index is None else _numbered(rows, self._index, self._read)
                 self._read += batch.num_rows
         except (ChannelError, MemoryError):
             raise
@@ -106,7 +113,7 @@ class ParquetRows:
         """Yield the same as :meth:`_batches`, after decoding one column at a time."""
         from pyarrow import RecordBatch, default_memory_pool
 
-        schema = self.schema
+        schema = self._stored
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
             laid_out = Columns(file, self._path)
             for field in schema:
@@ -132,6 +139,13 @@ class ParquetRows:
                     f"Row {self._read + number + 1} of {self._path} exceeds the limit of {most:,} bytes for one item; "
                     "correct the file."
                 )
+
+
+def _numbered(
+    rows: Iterator[dict[str, Any]], index: tuple[str, range], start: int
+) -> Iterator[dict[str, Any]]:
+    name, values = index
+    return ({name: value, **row} for value, row in zip(values[start:], rows))  # noqa: B905 - of all rows
 
 
 def _size(row: RecordBatch) -> int:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_channel_provider.bulk.sources import FrameSource, is_frame
+from airflow_channel_provider.bulk import parquet_reader
+from airflow_channel_provider.bulk.sources import FileSource, FrameSource, is_frame
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 pandas: Any = pytest.importorskip("pandas", minversion="2.2")
 polars: Any = pytest.importorskip("polars")
 duckdb: Any = pytest.importorskip("duckdb")
+
+
+def file_of(folder: Path) -> FileSource:
+    return FileSource(ObjectStoragePath((folder / "rows.parquet").as_uri()))
+
 
 FRAMES: dict[str, Any] = {
     "pandas": pandas.DataFrame({"id": [1, 2, 3], "name": ["a", None, "c"]}).query("id != 2"),
@@ -75,6 +85,36 @@ def test_an_index_that_has_a_name_is_a_column(index: Any, values: Any) -> None:
     source = FrameSource(pandas.DataFrame({"a": [1]}, index=index))
     assert list(source) == [values]
     assert set(source.schema().names) == set(values)
+
+
+@pytest.mark.parametrize("name", ["id", None])
+def test_an_index_that_is_a_range_is_in_a_file_and_a_table_of_pyarrow_as_in_the_frame(
+    name: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(parquet_reader, "ROWS_AT_ONCE", 2)
+    frame = pandas.DataFrame({"a": range(7)}, index=pandas.RangeIndex(10, 80, 10, name=name))
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=3)
+    rows = [{"id": 10 + 10 * n, "a": n} if name else {"a": n} for n in range(7)]
+    for source in (FrameSource(frame), FrameSource(pyarrow.Table.from_pandas(frame)), file_of(tmp_path)):
+        assert list(source) == rows
+        schema = source.schema()
+        assert schema is not None
+        assert {field.name: str(field.type) for field in schema} == dict.fromkeys(rows[0], "int64")
+
+
+def test_a_description_of_an_index_that_is_of_other_rows_is_left_out(tmp_path: Path) -> None:
+    table = pyarrow.Table.from_pandas(pandas.DataFrame({"a": [1, 2]}, index=pandas.RangeIndex(2, name="id")))
+    for left in (table.slice(1), table.slice(1).replace_schema_metadata({"pandas": "no JSON"})):
+        pyarrow.parquet.write_table(left, tmp_path / "rows.parquet")
+        assert list(FrameSource(left)) == list(file_of(tmp_path)) == [{"a": 2}]
+
+
+def test_an_index_that_is_a_range_has_no_name_of_a_column(tmp_path: Path) -> None:
+    pandas.DataFrame({"id": ["a"]}, index=pandas.RangeIndex(1, name="id")).to_parquet(
+        tmp_path / "rows.parquet"
+    )
+    with pytest.raises(ChannelConfigurationError, match=r"rows\.parquet has several columns named 'id'"):
+        list(file_of(tmp_path))
 
 
 @pytest.mark.parametrize("ids", [[7], [7, 8], ["a", None]])
