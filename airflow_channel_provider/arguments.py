@@ -258,8 +258,8 @@ class _OfManyItems(TypedDict, total=False):
     calls_per_second: float | None
     """Maximum number of calls per second. Default: no limit but the service's."""
     max_failures: float | None
-    """How many items may fail in one try before the task fails and sends no more: a count (int), or a share (float)
-    of the finished items, checked from the 100th on. None: any number. Default: 0.5."""
+    """How many items may fail, in all tries, before the task fails and sends no more: a count (int), or a share
+    (float) of the finished items, checked from the 100th on and at the end. None: any number. Default: 0.5."""
     dead_letter: str | None
     """File for the items that failed, written as JSONL, anywhere that ``ObjectStoragePath`` reaches. It belongs to one
     task instance: use ``{{ run_id }}`` in its name. (templated)"""

@@ -157,30 +157,47 @@ class FailureLimit:
     """
     The maximum number of failed items.
 
-    :param most: maximum of one try: a count (int) or a share from 0 to 1 (float); None: no limit. A share is checked
-        from the 100th item on, and at the end.
+    :param most: maximum over all tries: a count (int) or a share from 0 to 1 (float); None: no limit. A share is
+        checked from the 100th item on, and at the end.
+    :param dead_letter: address of the dead-letter file, for the message; None: there is none.
     """
 
-    def __init__(self, most: float | None) -> None:
+    def __init__(self, most: float | None, dead_letter: str | None = None) -> None:
         self._most = most
         self._is_share = isinstance(most, float)
+        self._dead_letter = dead_letter
 
     def check(self, run_state: RunState, *, at_end: bool = False) -> None:
         """
-        Compare the outcomes of this try with the limit.
+        Compare the outcomes of all tries with the limit.
 
+        :param at_end: all items are done.
         :raises ChannelTooManyFailuresError: too many items have failed.
         """
-        counts: Counter[ItemOutcome] = run_state.counts_of_this_try()
-        failed, done = run_state.failed_count(counts), counts.total()
-        if not self.is_exceeded(failed, done, at_end=at_end):
+        counted = [run_state.counts]
+        if self._is_share and not at_end:
+            # Once the cause of earlier failures is mended, the rest of the items lowers the share.
+            counted.append(run_state.counts_of_this_try())
+        sums = [(run_state.failed_count(counts), counts.total()) for counts in counted]
+        if not all(self.is_exceeded(failed, done, at_end=at_end) for failed, done in sums):
             return
+        failed, done = sums[0]
         first = run_state.checkpoint.errors[0] if run_state.checkpoint.errors else {}
         raise ChannelTooManyFailuresError(
             f"{failed:,} of {done:,} items failed, which is more than max_failures={self._most} allows"
-            f"{'' if at_end else '; no further items are sent'}. The first error: {first.get('error')}: "
-            f"{first.get('message')}"
+            f"{'' if at_end else '; no further items are sent'}. {self._remedy(at_end=at_end)} The first error: "
+            f"{first.get('error')}: {first.get('message')}"
         )
+
+    def _remedy(self, *, at_end: bool) -> str:
+        again = "to send all items again, set resume=False."
+        if not at_end:
+            way = "mend the cause and clear the task" if self._is_share else "set a higher max_failures"
+            return f"To continue with the rest, {way}; {again}"
+        some = (
+            f"to send what failed, run a task with path={self._dead_letter!r}; " if self._dead_letter else ""
+        )
+        return f"All items are done, so this task sends nothing more when it is cleared: {some}{again}"
 
     def is_exceeded(self, failed: int, done: int, *, at_end: bool = False) -> bool:
         """Return whether so many failures among so many finished items are too many."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.bulk.engine import Engine, Limits, Send
     from airflow_channel_provider.bulk.items import Item
     from airflow_channel_provider.bulk.outcomes import FailedItem
+    from airflow_channel_provider.bulk.progress import FailureLimit
     from airflow_channel_provider.bulk.rate_limiter import RateLimiter
     from airflow_channel_provider.bulk.run_state import RunState
     from airflow_channel_provider.bulk.sources import Source
@@ -148,6 +149,8 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
 
     def _call_service(self, context: Context) -> dict[str, Any]:
         """Send all items that are not done yet, and return the summary of all tries."""
+        from airflow_channel_provider.bulk.progress import FailureLimit
+
         # A rate limiter that a previous try in this process has stopped stays stopped.
         for name in ("_rate_limiter", "hook"):
             self.__dict__.pop(name, None)
@@ -157,10 +160,12 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         dead_letters = self._dead_letters(context)
         plan = self._plan(context, source)
         run_state = self._new_run_state(context, plan, dead_letters)
+        limit = FailureLimit(self.max_failures, self.dead_letter or None)
         if run_state.finished:
             self.log.info("%s: a previous try has done all items; nothing is sent again", plan.name)
         else:
-            self._run(plan, run_state, source)
+            self._run(plan, run_state, source, limit)
+        limit.check(run_state, at_end=True)
         summary = self._summary(plan, run_state)
         self._succeeded = summary["succeeded"]
         return summary
@@ -194,12 +199,11 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
 
     # ---- the run
 
-    def _run(self, plan: Plan, run_state: RunState, source: Source) -> None:
+    def _run(self, plan: Plan, run_state: RunState, source: Source, limit: FailureLimit) -> None:
         from airflow_channel_provider.bulk.engine import Engine
         from airflow_channel_provider.bulk.outcomes import RunStoppedError
-        from airflow_channel_provider.bulk.progress import FailureLimit, ProgressReporter
+        from airflow_channel_provider.bulk.progress import ProgressReporter
 
-        limit = FailureLimit(self.max_failures)
         expected = self._expected()
         reporter = ProgressReporter(
             plan.name,
@@ -228,7 +232,6 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             ) from None
         finally:
             self._engine = None
-        limit.check(run_state, at_end=True)
 
     def _limits(self, plan: Plan) -> Limits:
         from airflow_channel_provider.bulk.engine import Limits

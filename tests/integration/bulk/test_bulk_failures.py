@@ -101,6 +101,31 @@ def test_too_many_failures_stop_early(emulator: EmulatorProcess, max_failures: f
     assert least <= len(emulator.journal()) < 3_000
 
 
+def test_a_task_that_too_many_failures_have_ended_does_not_succeed_when_it_is_cleared(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    state, path = State(), tmp_path / "failed.jsonl"
+    operator = campaign(items=rows(10, set(range(10))), dead_letter=path.as_uri())
+    with pytest.raises(ChannelTooManyFailuresError, match="10 of 10 items failed") as first:
+        execute(operator, state)
+    calls = emulator.stats()["calls"]
+    with pytest.raises(ChannelTooManyFailuresError) as second:
+        execute(operator, state, try_number=2)
+    assert str(second.value) == str(first.value)
+    assert (emulator.stats()["calls"], len(dead(path))) == (calls, 10)
+    mended = campaign(items=rows(10), dead_letter=path.as_uri(), resume=False)
+    assert counts(execute(mended, state, try_number=3)) == {"succeeded": 10}
+
+
+def test_a_task_that_a_share_has_stopped_goes_on_once_the_cause_is_mended(emulator: EmulatorProcess) -> None:
+    state, bad = State(), set(range(400))
+    with pytest.raises(ChannelTooManyFailuresError):
+        execute(campaign(items=rows(1_200, bad), concurrency=2), state)
+    summary = execute(campaign(items=rows(1_200), concurrency=2), state, try_number=2)
+    assert summary["failed"] == summary["done_before"] >= 100
+    assert summary["succeeded"] == 1_200 - summary["failed"]
+
+
 def test_a_wrong_secret_stops_at_once_and_is_nobodys_failure(
     emulator: EmulatorProcess, tmp_path: Path
 ) -> None:

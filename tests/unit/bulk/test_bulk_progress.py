@@ -155,11 +155,60 @@ def test_a_limit_is_a_count_or_a_share(
     assert ("no further items are sent" in str(raised.value)) is not at_end
 
 
-def test_failures_of_the_tries_before_do_not_count() -> None:
+def second_try(before: tuple[int, int], now: tuple[int, int]) -> RunState:
     store = MemoryCheckpoints()
     first = RunState(store, None, repeatable=True)
-    settle(first, 0, 200)
+    settle(first, *before)
     first.save()
     second = RunState(store, None, repeatable=True)
-    settle(second, 1)
-    FailureLimit(0).check(second, at_end=True)
+    settle(second, *now)
+    return second
+
+
+@pytest.mark.parametrize(
+    ("most", "before", "now", "at_end", "stops"),
+    [
+        (0.5, (99, 0), (0, 1), True, False),
+        (0.5, (0, 10), (0, 0), True, True),
+        (0.5, (0, 200), (99, 1), True, True),
+        (5, (0, 6), (0, 0), True, True),
+        (5, (0, 6), (0, 0), False, True),
+        (5, (9, 3), (9, 2), False, False),
+        # On the way, what an earlier try has lost does not stop one that does well.
+        (0.5, (0, 200), (0, 0), False, False),
+        (0.5, (0, 200), (60, 40), False, False),
+        (0.5, (0, 200), (0, 99), False, False),
+        (0.5, (0, 200), (40, 60), False, True),
+        (0.5, (900, 0), (0, 100), False, False),
+    ],
+)
+def test_a_limit_counts_all_tries(
+    most: float, before: tuple[int, int], now: tuple[int, int], at_end: bool, stops: bool
+) -> None:
+    run_state = second_try(before, now)
+    if not stops:
+        FailureLimit(most).check(run_state, at_end=at_end)
+        return
+    failed, done = before[1] + now[1], sum(before) + sum(now)
+    with pytest.raises(ChannelTooManyFailuresError, match=f"^{failed} of {done} items failed"):
+        FailureLimit(most).check(run_state, at_end=at_end)
+
+
+@pytest.mark.parametrize(
+    ("most", "at_end", "dead_letter", "remedy"),
+    [
+        (0.5, False, "f.jsonl", "To continue with the rest, mend the cause and clear the task; to send all"),
+        (5, False, None, "To continue with the rest, set a higher max_failures; to send all"),
+        (5, True, None, "sends nothing more when it is cleared: to send all"),
+        (
+            0.5,
+            True,
+            "f.jsonl",
+            "is cleared: to send what failed, run a task with path='f.jsonl'; to send all",
+        ),
+    ],
+)
+def test_a_limit_says_what_to_do(most: float, at_end: bool, dead_letter: str | None, remedy: str) -> None:
+    with pytest.raises(ChannelTooManyFailuresError) as raised:
+        FailureLimit(most, dead_letter).check(settled(0, 200), at_end=at_end)
+    assert f"{remedy} items again, set resume=False." in str(raised.value)
