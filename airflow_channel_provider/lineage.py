@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 UNKNOWN_CHANNEL = "default"
 _DEFAULT_PORTS = {"postgres": 5432, "postgresql": 5432, "mysql": 3306}
-_SCHEMES = {"postgresql": "postgres", "gs": "gs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def _table(conn: Any, kind: str, table: Any) -> DatasetName:
         return DatasetName("file", f"{unquote(conn.host or '')}#{table.name}")
     port = conn.port or _DEFAULT_PORTS.get(kind)
     place = f"{conn.host or 'localhost'}{f':{port}' if port else ''}"
-    scheme = _SCHEMES.get(kind, kind)
+    scheme = "postgres" if kind == "postgresql" else kind
     database, schema = table.database or conn.schema, table.schema
     if scheme == "postgres":
         schema = schema or "public"

@@ -73,11 +73,6 @@ class Listing(Values):
     items: str
     paging: Paging = Paging.SINCE
 
-    @property
-    def next_field(self) -> str:
-        """Field of the result with the cursor of the next page."""
-        return "nextCursor" if self.paging is Paging.CURSOR else "next"
-
 
 class NativeFunction(Values):
     """

@@ -14,7 +14,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from urllib.parse import quote
 
 from airflow_channel_provider.contract.model import RetryClass
@@ -154,11 +153,6 @@ _PATTERNS: dict[tuple[str, int], list[tuple[Operation, re.Pattern[str]]]] = defa
 """By verb and number of slashes: no variable holds one, so a call fits no other row."""
 for _operation in OPERATIONS:
     _PATTERNS[_operation.verb, _operation.path.count("/")].append((_operation, _pattern(_operation.path)))
-
-LISTS: Mapping[str, Operation] = MappingProxyType(
-    {operation.path: operation for operation in OPERATIONS if operation.items is not None}
-)
-"""Every list by its path."""
 
 
 def variables_of(path: str) -> tuple[str, ...]:

@@ -84,10 +84,6 @@ class GeneratedChats:
 
     # ---- one of them
 
-    def knows_chat(self, item_id: str) -> bool:
-        """Whether this is the id of a generated chat that nobody took over."""
-        return self._chat_number(item_id) is not None
-
     def chat(self, item_id: str) -> JSONObject | None:
         """One chat; None where it is not, or no longer, a generated one."""
         number = self._chat_number(item_id)

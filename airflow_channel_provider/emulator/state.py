@@ -84,7 +84,6 @@ class Channel:
     medium_links: dict[str, JSONObject] = field(default_factory=dict)
     commerce: dict[str, JSONObject] = field(default_factory=dict)
     schemas: dict[str, JSONObject] = field(default_factory=dict)
-    event_schemas: dict[str, JSONObject] = field(default_factory=dict)
     events: deque[JSONObject] = field(default_factory=lambda: deque(maxlen=10_000))
     generated: GeneratedChats | None = None
 

@@ -20,7 +20,6 @@ GET_COMMANDS = "extension.command.metadata.getCommands"
 GET_HOOKS = "extension.hook.metadata.getHooks"
 
 METHOD_NOT_FOUND = (-32601, "methodNotFound")
-INTERNAL = (-32603, "internal")
 BAD_REQUEST = (2, "badRequest")
 PARSE_ERROR = (2, "parseError")
 

@@ -59,11 +59,11 @@ class TokenRequest(NamedTuple):
     seconds: float | None = None
 
 
-def add_request(history: History, request: TokenRequest, *, keep_rows: int = KEPT_ROWS) -> History:
+def add_request(history: History, request: TokenRequest) -> History:
     """Add a request that is about to be sent, and drop those that are older than a day."""
     row = [text[:TEXT_LENGTH] if isinstance(text, str) else text for text in request]
     kept = [earlier for earlier in history if _at(earlier) + KEPT_SECONDS > request.at]
-    return (*kept[max(0, len(kept) + 1 - keep_rows) :], row)
+    return (*kept[max(0, len(kept) + 1 - KEPT_ROWS) :], row)
 
 
 def set_outcome(history: History, request_id: str, now: float, outcome: Outcome, detail: str = "") -> History:

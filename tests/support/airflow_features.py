@@ -69,10 +69,6 @@ RESCHEDULING_POLICY = (
     "airflow.sdk:RetryDecision.reschedule",
     "Before Airflow 3.4 every retry policy uses a try.",
 )
-VARIABLE_NAMES = (
-    "airflow.sdk.execution_time.comms:GetVariableKeys",
-    "Before Airflow 3.3 a task cannot list Variables.",
-)
 DAG_BAG = (
     "airflow.dag_processing.dagbag:DagBag",
     "Before Airflow 3.2 the DagBag has its place in airflow.models.",

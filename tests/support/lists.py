@@ -13,6 +13,11 @@ from airflow_channel_provider.contract.model import Listing, Paging
 TOKEN = {"accessToken": "a-token", "refreshToken": "another", "expiresIn": 1800}
 
 
+def next_field(listing: Listing) -> str:
+    """Return the field of a page that holds the cursor of the next one."""
+    return "nextCursor" if listing.paging is Paging.CURSOR else "next"
+
+
 class Lists(Transport):
     """
     Answers each list function with pages of the same list, without a wire.
@@ -49,4 +54,4 @@ class Lists(Transport):
         page: dict[str, Any] = {listing.items: self.items[start:end]}
         if self.has_next:
             return {**page, "nextCursor": f"after-{end}", "hasNext": more}
-        return {**page, listing.next_field: f"after-{end}"} if more else page
+        return {**page, next_field(listing): f"after-{end}"} if more else page

@@ -25,10 +25,10 @@ NOW = 100_000.0
 SENT = TokenRequest("id-1", NOW, "app", "issue", "no token is stored", "dag.task, try 1, run r")
 
 
-def rows(*requests: TokenRequest, **options: int) -> History:
+def rows(*requests: TokenRequest) -> History:
     found: History = ()
     for request in requests:
-        found = history.add_request(found, request, **options)
+        found = history.add_request(found, request)
     return found
 
 
@@ -49,13 +49,11 @@ def test_requests_of_another_day_are_forgotten() -> None:
     assert len(rows(SENT, later._replace(at=NOW + KEPT_SECONDS - 1))) == 2
 
 
-def test_no_more_rows_are_kept_than_the_store_can_hold() -> None:
+def test_no_more_rows_are_kept_than_the_store_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "KEPT_ROWS", 3)
     many = [SENT._replace(id=f"id-{number}", at=NOW + number) for number in range(10)]
-    assert [request.id for request in history.parse_requests(rows(*many, keep_rows=3))] == [
-        "id-7",
-        "id-8",
-        "id-9",
-    ]
+    kept = history.parse_requests(rows(*many))
+    assert [request.id for request in kept] == ["id-7", "id-8", "id-9"]
 
 
 def test_long_names_are_cut() -> None:
