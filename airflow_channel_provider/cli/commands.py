@@ -98,6 +98,8 @@ def quota(args: Namespace) -> None:
 @providers_configuration_loaded
 def register(args: Namespace) -> None:
     """Make Channel Talk ask this Airflow for its commands, and print them."""
+    from airflow_channel_provider.inbound.commands import SYSTEM_VERSION
+
     if find_spec("airflow.sdk") is None:
         raise SystemExit("Before Airflow 3 no command of Channel Talk starts a DAG.")
     with (
@@ -105,7 +107,7 @@ def register(args: Namespace) -> None:
         ChannelTalkHook(args.conn_id, caller="airflow channel register") as hook,
     ):
         commands = _declared_commands(hook, args.conn_id)
-        params = {"extensionName": args.extension, "systemVersion": "v1"}
+        params = {"extensionName": args.extension, "systemVersion": SYSTEM_VERSION}
         result = hook.call("registerExtension", params)
     if isinstance(result, dict) and result.get("success") is False:
         faults = [result.get("errorMessage"), *(result.get("validationErrors") or [])]

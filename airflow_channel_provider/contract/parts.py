@@ -1,7 +1,7 @@
 """
 The shapes that several functions share: ids, pages, messages, users, commands, tables.
 
-A limit that has a name here is written nowhere else as a number: ``BUTTONS.most``.
+No other code writes a limit that has a name here as a number: ``BUTTONS.most``.
 """
 
 from __future__ import annotations
@@ -153,6 +153,8 @@ CHOICE = record(
     {"nameDescI18nMap": _translated(30, 100)},
     closed=True,
 )
+CHOICES = ListOf(CHOICE, most=10)
+PARAMETER_DESCRIPTION = Text(most=50)
 COMMAND_PARAMETER = record(
     COMMAND_SCHEMA,
     {
@@ -161,10 +163,10 @@ COMMAND_PARAMETER = record(
         "required": FLAG,
     },
     {
-        "description": Text(most=50),
+        "description": PARAMETER_DESCRIPTION,
         "alfDescription": _ALF_DESCRIPTION,
         "nameDescI18nMap": _translated(20, 50),
-        "choices": ListOf(CHOICE, most=10),
+        "choices": CHOICES,
         "autoComplete": FLAG,
     },
     closed=True,
@@ -227,17 +229,13 @@ HOOK_TYPE = Enumeration(
         "oauth.disconnected",
     )
 )
+FUNCTION_NAME = Text(least=1, most=255, pattern=r"[a-zA-Z_][a-zA-Z0-9._]*", form="be the name of a function")
 ENDPOINT_TOKEN = Text(
     least=32, most=128, pattern=r"[A-Za-z0-9_-]+", form="have only letters, digits, _ and -"
 )
 HOOK = record(
     HOOK_SCHEMA,
-    {
-        "type": HOOK_TYPE,
-        "actionFunctionName": Text(
-            least=1, most=255, pattern=r"[a-zA-Z_][a-zA-Z0-9._]*", form="be the name of a function"
-        ),
-    },
+    {"type": HOOK_TYPE, "actionFunctionName": FUNCTION_NAME},
     {
         "systemVersion": Text(least=1, most=50, pattern=r"[A-Za-z0-9._-]+", form="be a version"),
         "targetId": Text(least=1, most=255),

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from airflow_channel_provider.contract.webhooks import RECEIVED
 from airflow_channel_provider.emulator.app_calls import AppCall
 from airflow_channel_provider.emulator.jsontypes import load
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.state import App, World
 
 PUBLIC_PATH = "/public/v1/apps/"
-RECEIVED = "webhook.received"
 _TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

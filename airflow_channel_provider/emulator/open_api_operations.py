@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.contract.parts import BUTTONS, FILES
 from airflow_channel_provider.emulator.agents import change_state, plain_state
 from airflow_channel_provider.emulator.generated_texts import CHAT_TAGS
 from airflow_channel_provider.emulator.jsontypes import load
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _USER_CHAT_STATES = ("closed", "opened", "snoozed", "queued", "initial", "missed")
 _CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "options")
-_MOST = {"buttons": 2, "files": 10}
+_MOST = {"buttons": BUTTONS.most or 0, "files": FILES.advised or 0}
 _LONGEST_LOG_MS = 90 * 86_400_000
 
 

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 CONNECTION_TEST = "a connection test"
 """The caller that a token request of the Test button names."""
+TEST_WAIT_SECONDS = 10.0
+"""The longest wait of the Test button for a token."""
 
 _UNENCRYPTED = "secrets and tokens can be read on the way, since http:// is not encrypted"
 _REMEDY = "set the schema of the connection to https"

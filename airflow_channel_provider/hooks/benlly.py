@@ -17,6 +17,7 @@ from airflow_channel_provider.connection_form import BENLLY_FORM, ConnectionForm
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks._base import (
     CONNECTION_TEST,
+    TEST_WAIT_SECONDS,
     ServiceHook,
     naming_connection,
     opened_once,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.tokens.stores.base import TokenStore
 
 __all__ = ["BenllyHook"]
-
-_TEST_WAIT_SECONDS = 10.0
 
 
 class BenllyHook(ServiceHook):
@@ -264,7 +263,7 @@ class BenllyHook(ServiceHook):
         """Get a token. Costs a request only where no live one is stored."""
         self.caller = self.caller or CONNECTION_TEST
         found = self.manager.peek()
-        wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
+        wait_seconds = min(TEST_WAIT_SECONDS, self.max_wait_seconds)
         # Whoever tests has probably corrected something since the refusal that all tasks remember.
         token = found or self.manager.get(wait_seconds=wait_seconds, ask_again=True)
         how = "An access token that is already shared is live" if found else "Benlly gave an access token"

@@ -18,6 +18,7 @@ from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, Connecti
 from airflow_channel_provider.connections import ChannelTalkSettings
 from airflow_channel_provider.hooks._base import (
     CONNECTION_TEST,
+    TEST_WAIT_SECONDS,
     ServiceHook,
     naming_connection,
     opened_once,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["ChannelTalkHook"]
 
 log = logging.getLogger(__name__)
-
-_TEST_WAIT_SECONDS = 10.0
 
 
 class RateLimiter(Protocol):
@@ -346,7 +345,7 @@ class ChannelTalkHook(ServiceHook):
 
         EndpointSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
         self.caller = self.caller or CONNECTION_TEST
-        wait_seconds = min(_TEST_WAIT_SECONDS, self.max_wait_seconds)
+        wait_seconds = min(TEST_WAIT_SECONDS, self.max_wait_seconds)
         user = TokenUser(self.manager, wait_seconds=wait_seconds, sleep=self._sleep)
         return ConnectionTest(self.settings, self.manager, self.client, user, wait_seconds).run()
 

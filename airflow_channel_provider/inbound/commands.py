@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_channel_provider.contract.parts import COMMAND
+from airflow_channel_provider.contract.parts import COMMAND, COMMANDS, FUNCTION_NAME
 from airflow_channel_provider.contract.sources import COMMAND_SCHEMA
 from airflow_channel_provider.inbound.parameters import as_whole
 
@@ -25,8 +25,8 @@ RUN = "airflow.run."
 SUGGEST = "airflow.suggest."
 SYSTEM_VERSION = "v1"
 
-MOST_COMMANDS = 30
-_LONGEST_FUNCTION = 255
+MOST_COMMANDS = COMMANDS.most or 0
+_LONGEST_FUNCTION = FUNCTION_NAME.most or 0
 _ESCAPED = re.compile(r"\.([0-9a-f]{2})")
 
 

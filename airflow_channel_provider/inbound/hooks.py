@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.contract.parts import ENDPOINT_TOKEN
 from airflow_channel_provider.contract.sources import HOOK_SCHEMA
 from airflow_channel_provider.contract.webhooks import HOOK_EVENTS, RECEIVED
+from airflow_channel_provider.inbound.commands import SYSTEM_VERSION
 from airflow_channel_provider.inbound.function_call import id_of
 from airflow_channel_provider.inbound.webhooks import WebhookEvent, read_webhook
 
@@ -37,16 +38,19 @@ def hooks_of(webhook_token: str | None) -> list[dict[str, Any]]:
     :param webhook_token: of the app's public address; one that the App Store would refuse is left out with its hook.
     """
     found: list[dict[str, Any]] = [
-        {"type": event, "actionFunctionName": f"{HOOK}{event}", "systemVersion": "v1"}
+        {"type": event, "actionFunctionName": f"{HOOK}{event}", "systemVersion": SYSTEM_VERSION}
         for event in HOOK_EVENTS
         if event != RECEIVED
     ]
     if webhook_token is not None and not ENDPOINT_TOKEN.check(webhook_token, HOOK_SCHEMA):
-        webhook = {"endpointToken": webhook_token, "executionScope": "app"}
-        name = f"{HOOK}{RECEIVED}"
         found.append(
-            {"type": RECEIVED, "actionFunctionName": name, "systemVersion": "v1", "targetId": TARGET_ID}
-            | {"webhook": webhook}
+            {
+                "type": RECEIVED,
+                "actionFunctionName": f"{HOOK}{RECEIVED}",
+                "systemVersion": SYSTEM_VERSION,
+                "targetId": TARGET_ID,
+                "webhook": {"endpointToken": webhook_token, "executionScope": "app"},
+            }
         )
     return found
 

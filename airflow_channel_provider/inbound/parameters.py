@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airflow_channel_provider.contract.parts import COMMAND_PARAMETER
+from airflow_channel_provider.contract.parts import CHOICES, COMMAND_PARAMETER, PARAMETER_DESCRIPTION
 from airflow_channel_provider.contract.sources import COMMAND_SCHEMA
 
-MOST_CHOICES = 10
-_LONGEST_DESCRIPTION = 50
+MOST_CHOICES = CHOICES.most or 0
+_LONGEST_DESCRIPTION = PARAMETER_DESCRIPTION.most or 0
 _TYPES = {"string": "string", "integer": "int", "number": "float", "boolean": "bool"}
 _PYTHON_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
 

@@ -114,4 +114,6 @@ def manager_user(
     :param channel_talk_conn_id: connection of the app whose buttons they click.
     :return: an item of ``assigned_users`` of Airflow's human-in-the-loop operators.
     """
-    return {"id": f"channel_talk:{channel_talk_conn_id}:{manager_id}", "name": name or manager_id}
+    from airflow_channel_provider.inbound.commands import manager_id_in_airflow
+
+    return {"id": manager_id_in_airflow(channel_talk_conn_id, manager_id), "name": name or manager_id}

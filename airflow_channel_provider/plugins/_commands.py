@@ -106,7 +106,7 @@ def wires(session: Session, conn_id: str) -> list[dict[str, Any]]:
     """
     Return the commands of an app as the App Store takes them.
 
-    Left out, with a line in the log, is one that breaks a limit, has the name of another, or is beyond the 30th.
+    Left out, with a line in the log, is one that breaks a limit, has the name of another, or is one too many.
     """
     found: dict[str, dict[str, Any]] = {}
     if _dags_with(session, _QUESTION_TYPE):
@@ -118,7 +118,7 @@ def wires(session: Session, conn_id: str) -> list[dict[str, Any]]:
             log.error("DAG %r is not offered as a command: %s.", one.dag.dag_id, error)  # noqa: TRY400
             continue
         if wire["name"] in found or len(found) == commands.MOST_COMMANDS:
-            why = "its name is taken" if wire["name"] in found else "there are 30 others"
+            why = "its name is taken" if wire["name"] in found else f"there are {len(found)} others"
             log.error("DAG %r is not offered as a command: %s.", one.dag.dag_id, why)
             continue
         found[wire["name"]] = wire

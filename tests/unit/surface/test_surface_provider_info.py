@@ -16,7 +16,8 @@ import yaml
 from airflow.providers.common.compat.sdk import BaseNotifier
 from support.airflow_features import sensitive_names
 
-from airflow_channel_provider.connection_form import FORMS, ConnectionForm
+from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, FORMS, ConnectionForm
+from airflow_channel_provider.contract.signing import SHORTEST_KEY_BYTES
 from airflow_channel_provider.get_provider_info import get_provider_info
 from tools import provider_yaml
 from tools.modules import ROOT
@@ -133,6 +134,13 @@ def test_each_field_accepts_what_the_form_saves(form: ConnectionForm) -> None:
                 jsonschema.validate(None, field.schema())
         else:
             jsonschema.validate(None, field.schema())
+
+
+def test_the_form_takes_a_signing_key_as_short_as_the_contract_does() -> None:
+    (field,) = [field for field in CHANNEL_TALK_FORM.fields if field.name == "signing_secret"]
+    jsonschema.validate("0f" * SHORTEST_KEY_BYTES, field.schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate("0f" * (SHORTEST_KEY_BYTES - 1), field.schema())
 
 
 def test_both_shapes_of_the_form_say_the_same() -> None:
