@@ -7,7 +7,6 @@ If the conversion would lose something, the row fails. An error names types, nev
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +18,7 @@ from airflow_channel_provider.bulk.json_values import (
     DuplicateFieldError,
     decimal_text,
     decimal_to_json,
+    json_text,
     parse_json,
     to_json_value,
     to_python,
@@ -42,8 +42,8 @@ MOST_EXACT = 2**53
 MOST_DIGITS = 16
 _NUMERAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _DAY = r"(?P<day>\d{4}-\d\d-\d\d)"
-_CLOCK = r"(?P<minutes>\d\d:\d\d)(?P<seconds>:\d\d)?(?P<fraction>\.\d+)?"
-_OFFSET = r"(?P<offset>[Zz]|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?"
+_CLOCK = r"(?P<minutes>\d\d:\d\d)(?:(?P<seconds>:\d\d)(?P<fraction>\.\d+)?)?"
+_OFFSET = r"(?P<offset>[Zz]|UTC|[+-]\d\d(?::?\d\d|:\d\d:\d\d)?)?"
 _MOMENT = re.compile(rf"{_DAY}(?:[Tt ]{_CLOCK} ?{_OFFSET})?", re.ASCII)
 _WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
@@ -130,10 +130,7 @@ def _text(value: object) -> str:
     if isinstance(value, Decimal):
         return decimal_text(value)
     made = to_json_value(value)
-    if isinstance(made, str):
-        return made
-    # Infinity is the only number for which plain() returns null.
-    return repr(value) if made is None else json.dumps(made, ensure_ascii=False)
+    return made if isinstance(made, str) else json_text(made)
 
 
 def _number(value: object) -> JSON:
@@ -186,10 +183,6 @@ def _datetime(value: object) -> JSON:
 
 def _moment(value: object) -> tuple[str, str, str]:
     """Return day, time of day and offset in the form of RFC 3339; the last two may be empty."""
-    if isinstance(value, datetime):
-        offset = value.utcoffset()
-        if offset is not None and offset.total_seconds() % 60:  # from before there were time zones
-            value = value.astimezone(timezone.utc)
     if isinstance(value, (datetime, date)):
         value = value.isoformat()
     if not isinstance(value, str):
@@ -197,20 +190,25 @@ def _moment(value: object) -> tuple[str, str, str]:
     found = _MOMENT.fullmatch(value.strip())
     if found is None:
         raise InvalidValueError("is text that is not an ISO 8601 date or time")
-    offset_text = _offset(found["offset"] or "")
+    day, fraction, offset = found["day"], found["fraction"] or "", _offset(found["offset"] or "")
     clock = f"{found['minutes']}{found['seconds'] or ':00'}" if found["minutes"] else ""
     try:
-        datetime.fromisoformat(f"{found['day']}T{clock or '00:00:00'}{offset_text}")
+        moment = datetime.fromisoformat(f"{day}T{clock or '00:00:00'}{offset}")
+        if len(offset) > len("+00:00"):  # it has seconds, from before there were time zones
+            day, _, clock = moment.astimezone(timezone.utc).isoformat()[:19].partition("T")
+            offset = "+00:00"
     except ValueError:
         raise InvalidValueError("is text that names a date or time that does not exist") from None
-    return found["day"], clock + (found["fraction"] or ""), offset_text
+    except OverflowError:
+        raise InvalidValueError("is a time that in UTC is outside of the years 1 to 9999") from None
+    return day, clock + fraction, offset
 
 
 def _offset(text: str) -> str:
     if text in ("", "Z", "z", "UTC"):  # the form of BigQuery and Trino
         return "+00:00" if text else ""
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    return f"{text[0]}{digits[:2]}:{digits[2:]}"
+    hours, *rest = re.findall(r"\d\d", text)
+    return ":".join((text[0] + hours, *(rest or ["00"])))
 
 
 def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
@@ -222,7 +220,7 @@ def _list_of(element: Callable[[object], JSON]) -> Callable[[object], JSON]:
         if not isinstance(value, (list, tuple, set, frozenset)):
             raise InvalidValueError(f"is not a list but {_named(value)}")
         values = map(to_python, value)
-        made = [None if inner is None else element(inner) for inner in values]
+        made = [None if inner is None or _is_nan(inner) else element(inner) for inner in values]
         if None in made:  # an empty text is null too in a column of numbers or times
             raise InvalidValueError("is a list that contains null")
         return made
@@ -242,7 +240,10 @@ def _read(text: str) -> object:
 def _object(value: object) -> JSON:
     if not isinstance(value, Mapping):
         raise InvalidValueError(f"is a list that contains {_named(value)}, where only mappings are allowed")
-    return to_json_value(value)
+    made = to_json_value(value)
+    if not isinstance(made, dict):
+        raise InvalidValueError("is a list that contains a mapping with two keys that are one text")
+    return made
 
 
 _CELLS: Mapping[str, Callable[[object], JSON]] = {

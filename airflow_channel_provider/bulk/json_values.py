@@ -29,6 +29,8 @@ Maximum number of digits of a whole number; Python converts no longer one to tex
 
 A number that would have more of them before or behind the point is written with its exponent.
 """
+_MOST_EXACT_OF_FEW = 2**24
+"""Up to this number, four bytes hold every whole number."""
 _PLAIN = frozenset({str, int, bool})
 
 
@@ -38,8 +40,9 @@ def to_json_value(value: object) -> JSON:
 
     An object with named fields, such as a dataclass, becomes an object, and a member of an enumeration its value. Times
     and durations become ISO 8601, bytes Base64. A decimal number becomes the number with the same digits, or text if
-    there is none. NaN, infinity and missing values of pandas become null. Anything else becomes its text. A number that
-    was written ``12.50`` keeps that form.
+    there is none, as for infinity. NaN and missing values of pandas become null. Anything else becomes its text. A
+    number that was written ``12.50`` keeps that form. The keys of a mapping become what they would as values; if two
+    of them would then be one text, the mapping becomes a list of pairs.
     """
     if value is None or value.__class__ in _PLAIN:
         return value
@@ -48,9 +51,9 @@ def to_json_value(value: object) -> JSON:
     if isinstance(value, (str, int)):
         return to_json_value(value.value) if isinstance(value, Enum) else value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if math.isfinite(value) else decimal_to_json(Decimal(value))
     if isinstance(value, Mapping):
-        return {str(name): to_json_value(inner) for name, inner in value.items()}
+        return _object(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(bytes(value)).decode()
     own = to_python(value)
@@ -59,6 +62,18 @@ def to_json_value(value: object) -> JSON:
     if (named := named_fields(value)) is not None:
         return {name: to_json_value(inner) for name, inner in named.items()}
     return [to_json_value(inner) for inner in value] if isinstance(value, Sequence) else _scalar(value)
+
+
+def _object(value: Mapping[object, object]) -> JSON:
+    made = {
+        name if name.__class__ is str else _key(name): to_json_value(inner) for name, inner in value.items()
+    }
+    return made if len(made) == len(value) else to_json_value([*value.items()])
+
+
+def _key(name: object) -> str:
+    made = to_json_value(name)
+    return made if isinstance(made, str) else json_text(made)
 
 
 def named_fields(value: object) -> Mapping[str, object] | None:
@@ -168,19 +183,18 @@ def iso_interval(months: int, days: int, nanoseconds: int) -> str:
 
 def shortest_float(value: float | None, size_bytes: int) -> float | None:
     """Return the shortest number that the same few bytes hold: 19.99, not 19.989999771118164."""
-    if value is None or not math.isfinite(value) or value.is_integer():
+    if value is None or not math.isfinite(value) or (value.is_integer() and abs(value) <= _MOST_EXACT_OF_FEW):
         return value
-    size, digits = ("<f", range(6, 9)) if size_bytes == 4 else ("<e", range(3, 5))
-    tried = (float(f"{value:.{count}g}") for count in digits)
-    return next(
-        (short for short in tried if struct.unpack(size, struct.pack(size, short))[0] == value), value
-    )
+    form, usual, most, smallest = ("<f", 6, 9, 2.0**-126) if size_bytes == 4 else ("<e", 3, 5, 2.0**-14)
+    # A number below the smallest in full precision may have been written with a single digit.
+    tried = (float(f"{value:.{count}g}") for count in range(usual if abs(value) >= smallest else 1, most + 1))
+    return next(short for short in tried if struct.unpack(form, struct.pack(form, short))[0] == value)
 
 
 def decimal_to_json(value: Decimal) -> float | str | None:
-    """Return the JSON number with the digits of a decimal; its text if there is none, None for NaN."""
+    """Return the JSON number with the digits of a decimal; its text if there is none (``Infinity``), None for NaN."""
     if not value.is_finite():
-        return None
+        return None if value.is_nan() else str(value)
     if value == value.to_integral_value():
         return int(value) if value.adjusted() < _MOST_DIGITS else str(value)
     number = float(value)

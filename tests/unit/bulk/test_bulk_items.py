@@ -48,11 +48,14 @@ JSON_VALUES = st.recursive(
         (Decimal("0.1234567890123456789"), "0.1234567890123456789"),
         (Decimal("NaN"), None),
         (float("nan"), None),
-        (float("inf"), None),
+        (float("inf"), "Infinity"),
+        ([Decimal("-Infinity"), float("-inf")], ["-Infinity", "-Infinity"]),
         (b"\x00\x01", "AAE="),
         (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         ((1, {"a": {date(2026, 1, 1)}}), [1, {"a": ["2026-01-01"]}]),
         ({1: True}, {"1": True}),
+        ({b"k": 1, date(2026, 1, 1): 2, Decimal("1.10"): 3}, {"aw==": 1, "2026-01-01": 2, "1.10": 3}),
+        ({1: "a", "1": timedelta(days=1)}, [[1, "a"], ["1", "P1D"]]),
         ({"b", "c", "a"}, ["a", "b", "c"]),
         (frozenset({3, 1, 2}), [1, 2, 3]),
     ],
@@ -347,7 +350,19 @@ def test_a_number_of_four_bytes_is_the_same_in_fewest_digits(value: float) -> No
 
 @pytest.mark.parametrize(
     ("value", "size_bytes", "short"),
-    [(0.10000000149011612, 4, 0.1), (19.989999771118164, 4, 19.99), (65504.0, 2, 65504.0), (None, 4, None)],
+    [
+        (0.10000000149011612, 4, 0.1),
+        (19.989999771118164, 4, 19.99),
+        (1.0000000200408773e20, 4, 1e20),
+        (3.3999999521443642e38, 4, 3.4e38),
+        (-1.1046243421734263e33, 4, -1.10462434e33),
+        (16777216.0, 4, 16777216.0),
+        (1.401298464324817e-45, 4, 1e-45),
+        (5.960464477539063e-08, 2, 6e-08),
+        (0.61376953125, 2, 0.614),
+        (65504.0, 2, 65504.0),
+        (None, 4, None),
+    ],
 )
 def test_a_number_of_few_bytes_has_the_digits_that_it_was_written_with(
     value: float | None, size_bytes: int, short: float | None
