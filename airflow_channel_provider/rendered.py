@@ -97,17 +97,30 @@ def content_of(source: Any) -> dict[str, Any]:
     return {**content, **{name: json_value(name, getattr(source, name)) for name in _JSON_FIELDS}}
 
 
-def storage_path(argument: str, address: object) -> ObjectStoragePath:
+def is_nothing(value: object) -> bool:
+    """Return whether a template has rendered a missing value to text."""
+    return isinstance(value, str) and value.strip() in ("", "None", "null")
+
+
+def storage_path(argument: str, address: object, *, below: str = "") -> ObjectStoragePath:
     """
     Return the path of an address.
 
     :param argument: names it in the message.
     :param address: a path, or anything that ``ObjectStoragePath`` takes.
+    :param below: what is meant below the address, which is a folder then.
     :raises ChannelConfigurationError: it is not an address, or this task cannot reach it.
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     text = str(address)
+    if is_nothing(text):
+        raise ChannelConfigurationError(
+            f"{argument} has no value: it is {text!r}, which is what a template makes of a missing value. Correct the "
+            "template, or the task that its value comes from."
+        )
+    if below:
+        text = f"{text.rstrip('/')}/{below}"
     try:
         is_kept = _bare(urlsplit(text).geturl()) == _bare(text)
         path: ObjectStoragePath = ObjectStoragePath(text)

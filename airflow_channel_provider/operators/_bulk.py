@@ -18,7 +18,7 @@ from airflow_channel_provider import configuration, request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._lineage import WithLineage
-from airflow_channel_provider.rendered import json_value, storage_path
+from airflow_channel_provider.rendered import is_nothing, json_value, storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -266,7 +266,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         state: Any = context.get("task_state_store")
         if state is not None:
             return TaskStateCheckpoints(state)
-        if self.dead_letter:
+        if self.dead_letter is not None:
             return FileCheckpoints(storage_path("dead_letter", self.dead_letter), owner_of(context))
         if not repeatable:
             raise ChannelConfigurationError(
@@ -280,7 +280,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
 
     def _dead_letters(self, context: Context) -> DeadLetterFile | None:
         """Return the file for failed items, checked before anything is sent."""
-        if not self.dead_letter:
+        if self.dead_letter is None:
             return None
         from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
         from airflow_channel_provider.bulk.files import is_same_file
@@ -303,7 +303,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             plan.name,
             run_state,
             paused_seconds=self._rate_limiter.paused_seconds,
-            dead_letter=self.dead_letter or None,
+            dead_letter=self.dead_letter,
         )
         self.log.info("%s", sentence(result))
         return result
@@ -316,7 +316,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             raise ChannelConfigurationError(
                 f"Set only one of items, sql and path, not {' and '.join(given)}."
             )
-        if not given or _is_nothing(getattr(self, given[0])):
+        if not given or is_nothing(getattr(self, given[0])):
             found = f"{given[0]} has no value" if given else "none of them has a value"
             raise ChannelConfigurationError(
                 f"Set one of items, sql and path: {found}. If the value comes from another task, that task returned "
@@ -356,11 +356,6 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         from airflow_channel_provider.operators._database import open_database
 
         return open_database(str(self.sql_conn_id))
-
-
-def _is_nothing(value: object) -> bool:
-    """Return whether a template has rendered a missing value to text."""
-    return isinstance(value, str) and value.strip() in ("", "None", "null")
 
 
 def owner_of(context: Context) -> str:

@@ -61,10 +61,8 @@ class Extraction:
         is_whole = isinstance(operator.part_rows, int) and not isinstance(operator.part_rows, bool)
         if not is_whole or operator.part_rows < 1:
             raise ChannelConfigurationError("part_rows must be a whole number of at least 1.")
-        folder = storage_path(
-            "path", f"{str(operator.path).rstrip('/')}/{self.stream.name}/{self.window.name}"
-        )
-        self.folder: ObjectStoragePath = folder
+        below = f"{self.stream.name}/{self.window.name}"
+        self.folder: ObjectStoragePath = storage_path("path", operator.path, below=below)
         self.channel_id = ""
         self.files: list[str] = []
         """Addresses of the parts."""
@@ -170,7 +168,7 @@ class Extraction:
         return found
 
     def _dead_letters(self) -> DeadLetterFile | None:
-        if not self._operator.dead_letter:
+        if self._operator.dead_letter is None:
             return None
         from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
 

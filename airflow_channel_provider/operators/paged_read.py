@@ -110,7 +110,7 @@ class PagedReadOperator(WithLineage, ChannelTalkBaseOperator):
 
     def _target(self) -> ObjectStoragePath | None:
         """Return the file to write, checked before anything is asked for; None where the items are returned."""
-        if not self.path:
+        if self.path is None:
             return None
         from airflow_channel_provider.bulk.files import check_place
         from airflow_channel_provider.rendered import storage_path
@@ -133,7 +133,7 @@ class PagedReadOperator(WithLineage, ChannelTalkBaseOperator):
         from airflow_channel_provider.lineage import Way, channel_dataset, file_dataset
 
         source = channel_dataset("function", self.method, self._lineage_channel)
-        if not self.path:
+        if self.path is None:
             return Way([source])
         return Way([source], [replace(file_dataset(self.path), rows=self._written)])
 

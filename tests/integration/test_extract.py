@@ -280,14 +280,21 @@ def test_a_day_of_a_schedule_is_one_of_its_time_zone(
         ({"custom_fields": ["plan"], "stream": "bots"}, "has no custom fields"),
         ({"window": None}, "no data interval"),
         ({"channel_id": "ch-2"}, "those of another channel"),
+        ({"path": "None"}, "path has no value"),
+        ({"dead_letter": ""}, "dead_letter has no value"),
     ],
 )
 def test_wrong_arguments_are_said_before_anything_is_written(
-    emulator: EmulatorThread, tmp_path: Path, arguments: dict[str, Any], said: str
+    emulator: EmulatorThread,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, Any],
+    said: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ChannelConfigurationError, match=said):
         extract(tmp_path / "files", **{"stream": "messages", **arguments})
-    assert not (tmp_path / "files").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_log_says_what_is_extracted_and_where_it_goes(

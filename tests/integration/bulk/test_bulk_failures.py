@@ -197,6 +197,8 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
         ({"items": ""}, "items has no value"),
         ({"items": "null"}, "items has no value"),
         ({"path": ""}, "path has no value"),
+        ({"items": [1], "dead_letter": ""}, "dead_letter has no value"),
+        ({"items": [1], "dead_letter": "None"}, "dead_letter has no value"),
         ({"sql": " ", "sql_conn_id": "orders"}, "sql has no value"),
         ({"items": b"ab"}, "items must be a list or a DataFrame, not bytes"),
         ({"items": iter([1])}, "items must be a list or a DataFrame, not list_iterator"),

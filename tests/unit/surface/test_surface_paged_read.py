@@ -75,6 +75,16 @@ def test_what_is_too_large_for_xcom_is_refused_with_the_remedy(doors: Any) -> No
 # Files
 
 
+@pytest.mark.parametrize("rendered", ["", "None"])
+def test_a_path_that_renders_to_nothing_is_no_wish_for_an_xcom(
+    doors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rendered: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ChannelConfigurationError, match="path has no value"):
+        read(doors, path=rendered)
+    assert (doors.client.calls, list(tmp_path.iterdir())) == ([], [])
+
+
 def lines(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

@@ -38,6 +38,20 @@ def test_a_folder_is_refused() -> None:
         storage_path("dead_letter", "/tmp/folder/")
 
 
+@pytest.mark.parametrize("rendered", ["", " ", "None", " None\n", "null", None])
+def test_a_template_that_renders_to_nothing_is_no_path(rendered: object) -> None:
+    for below in ("", "user_chats/2026-11-01"):
+        with pytest.raises(
+            ChannelConfigurationError, match=r"^path has no value: it is .* Correct the template"
+        ):
+            storage_path("path", rendered, below=below)
+
+
+def test_what_is_below_a_folder_has_one_slash_before_it() -> None:
+    for folder in ("/tmp/folder", "/tmp/folder/"):
+        assert storage_path("path", folder, below="user_chats/x").path == "/tmp/folder/user_chats/x"
+
+
 @pytest.mark.parametrize("address", ["nosuchthing://bucket/a", "//[x/a", "nosuchthing://c@b/a"])
 def test_an_address_that_leads_nowhere_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_C", json.dumps({"conn_type": "generic"}))
