@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_channel_provider.bulk import files
 from airflow_channel_provider.bulk.items import DEAD_LETTER, FORMAT, is_dead_letter
 from airflow_channel_provider.bulk.json_values import json_text
+from airflow_channel_provider.bulk.sources import check_json_lines_name
 from airflow_channel_provider.bulk.text_files import MAX_ITEM_BYTES
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.xcom import utf8
@@ -50,11 +51,13 @@ class DeadLetterFile:
 
     def check(self) -> bool:
         """
-        Refuse a path where another kind of file exists; an empty file may be replaced.
+        Refuse a path where another kind of file exists, or whose name is that of one; an empty file may be replaced.
 
         :return: whether dead letters are there.
-        :raises ChannelConfigurationError: another file, a link or a folder is there.
+        :raises ChannelConfigurationError: another file, a link or a folder is there, or the name ends with another
+            format.
         """
+        check_json_lines_name(self.path, argument="dead_letter")
         files.check_place(self.path, argument="dead_letter")
         files.check_place(self._part(1), argument="dead_letter")
         line = files.read_first_line(self.path, MOST_LINE_BYTES)

@@ -312,8 +312,31 @@ class FileSource:
             yield from rows
 
 
+def check_json_lines_name(path: ObjectStoragePath, *, argument: str) -> None:
+    """
+    Refuse a name for lines of JSON by which :class:`FileSource` would not read them again.
+
+    :param argument: names the path in the message.
+    :raises ChannelConfigurationError: its ending is that of another format, or of a compressed file.
+    """
+    try:
+        bare = name_without_compression(path.name)
+        fits = bare == path.name.lower() and _known_format(bare) in (None, "jsonl")
+    except ChannelConfigurationError:
+        fits = False
+    if not fits:
+        raise ChannelConfigurationError(
+            f"{argument} names {path}, whose ending says that it is of another format or compressed, but lines of JSON "
+            "are written, which could not be read again under this name; let it end with .jsonl."
+        )
+
+
+def _known_format(bare_name: str) -> str | None:
+    return _SUFFIXES.get(bare_name.rpartition(".")[2])
+
+
 def _format_of(name: str) -> str:
-    found = _SUFFIXES.get(name_without_compression(name).rpartition(".")[2])
+    found = _known_format(name_without_compression(name))
     if found is None:
         raise ChannelConfigurationError(
             f"The file name {name!r} does not show its format; set file_format to one of {', '.join(FORMATS)}."

@@ -113,9 +113,11 @@ class PagedReadOperator(WithLineage, ChannelTalkBaseOperator):
         if self.path is None:
             return None
         from airflow_channel_provider.bulk.files import check_place
+        from airflow_channel_provider.bulk.sources import check_json_lines_name
         from airflow_channel_provider.rendered import storage_path
 
         target = storage_path("path", self.path)
+        check_json_lines_name(target, argument="path")
         check_place(target, argument="path")
         return target
 

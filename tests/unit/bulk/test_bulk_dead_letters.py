@@ -253,6 +253,41 @@ def test_without_parts_there_is_no_file(folder: Any) -> None:
     assert not (folder / "failed.jsonl").exists()
 
 
+NAMES_OF_OTHERS = [
+    "failed.csv",
+    "Failed.CSV",
+    "failed.parquet",
+    "failed.pq",
+    "failed.jsonl.gz",
+    "failed.gz",
+    "failed.zip",
+    "failed.ndjson.zst",
+    "failed.jsonl.br",
+    "failed.tgz",
+    "csv",
+]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_OTHERS)
+def test_a_name_by_which_lines_of_json_would_not_be_read_again_is_refused(folder: Any, name: str) -> None:
+    with pytest.raises(
+        ChannelConfigurationError, match=rf"^dead_letter names .*{name}, .*; let it end with .jsonl"
+    ):
+        DeadLetterFile(folder / name, "a1", attempt=1).check()
+
+
+@pytest.mark.parametrize(
+    "name", ["failed.jsonl", "failed.NDJSON", "failed", "failed.json", "failed.txt", "failed.2026", "gz"]
+)
+def test_a_name_by_which_lines_of_json_can_be_read_again_is_taken(folder: Any, name: str) -> None:
+    letters = DeadLetterFile(folder / name, "a1", attempt=1)
+    letters.check()
+    letters.write_part(1, [failure(1)])
+    letters.merge_parts(1)
+    named = name.lower().endswith(("jsonl", "ndjson"))
+    assert len(list(FileSource(folder / name, None if named else "jsonl"))) == 1
+
+
 def test_a_checkpoint_file_belongs_to_its_task_instance(folder: Any) -> None:
     path = folder / "deep" / "failed.jsonl"
     ours, others = FileCheckpoints(path, "a1"), FileCheckpoints(path, "b2")

@@ -194,6 +194,15 @@ def test_an_address_that_is_none_is_refused_before_anything_is_asked_for(doors: 
     assert doors.client.calls == []
 
 
+@pytest.mark.parametrize("name", ["managers.csv", "managers.jsonl.gz"])
+def test_a_name_of_another_format_is_refused_before_anything_is_asked_for(
+    doors: Any, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ChannelConfigurationError, match=rf"^path names .*{name}, .*; let it end with .jsonl"):
+        read(doors, *PAGES, path=str(tmp_path / name))
+    assert doors.client.calls == []
+
+
 def test_an_item_that_is_nested_too_deeply_leaves_the_old_file(doors: Any, tmp_path: Path) -> None:
     deep: list[Any] = []
     for _ in range(200_000):
