@@ -22,7 +22,7 @@ from airflow_channel_provider.times import to_ms
 
 MAX_PASSES = 10
 MARGIN_MS = 60_000
-"""By so much the clocks of the service and of this host may differ."""
+"""By so much the clocks of the service and of this host may differ; by the lookback, if that is longer."""
 MAX_RANGE_MS = 90 * 86_400_000
 """The longest range that the service gives calls of."""
 _NO_CURSOR = (400, 404, 422)
@@ -145,6 +145,12 @@ class Reader:
             Source.RANGE: self._read_range,
         }
         sources[self._stream.source]()
+        if nameless := self._parts.progress.counts.get("nameless"):
+            self._log.warning(
+                "%s: %d chats or groups came without the id that their rows are asked for with; these rows are missing",
+                self._stream.name,
+                nameless,
+            )
 
     # ---- what is read of the chats of the window
 
@@ -155,12 +161,12 @@ class Reader:
 
     def _read_users(self) -> None:
         for page in self._chats("userId"):
-            users = {user["id"]: user for user in page.answer.get("users") or () if _id_of(user)}
+            users = {user["id"]: user for user in page.answer.get("users") or () if _has(user, "id")}
             rows = []
             for _, chat in page.chats:
-                user = users.get(chat["userId"]) or self._one_user(str(chat["userId"]))
-                if user is not None:
-                    rows.append(user)
+                if self._can_ask(chat, "userId"):
+                    user = users.get(chat["userId"]) or self._one_user(str(chat["userId"]))
+                    rows += [] if user is None else [user]
             self._parts.write(rows, page.at_ms)
             self._parts.border((digest for digest, _ in page.chats), page.after)
 
@@ -169,30 +175,32 @@ class Reader:
         with _Tolerated(self, user_id):
             answer = self._service.get(f"/users/{quote(user_id, safe='')}")
             user = answer.get("user") if isinstance(answer, Mapping) else None
-            return user if isinstance(user, dict) else None
+            if not isinstance(user, dict):
+                raise _no_record(self._stream.path)
+            return user
         return None
 
     def _read_children(self, key: str) -> None:
         for page in self._chats(key):
             for digest, chat in page.chats:
-                self._read_list_of(str(chat[key]))
+                if self._can_ask(chat, key):
+                    self._read_list_of(str(chat[key]))
                 self._parts.border((digest,), page.here)
             self._parts.border((), page.after)
 
     def _read_list_of(self, parent_id: str, *, window: Window | None = None) -> None:
         """Read the list of one chat, user or group; with a window, what changed in it."""
-        path, seen = self._stream.path.replace("{id}", quote(parent_id, safe="")), set[object]()
+        path, seen = self._stream.path.replace("{id}", quote(parent_id, safe="")), set[str]()
         with _Tolerated(self, parent_id):
             for page, at_ms in self._pages(path, sortOrder="asc"):
-                rows = self._rows_of(page)
+                rows = _rows_of(page, self._stream.path)
                 if window is not None:
                     rows = [row for row in rows if window.holds(change_ms(row))]
-                if page.since is not None or page.next is not None:
-                    ids = [row.get("id") for row in rows]
-                    if not seen.isdisjoint(ids):
-                        rows = [row for row in rows if row.get("id") not in seen]
-                    seen.update(ids)
-                self._parts.write(rows, at_ms)
+                fresh: dict[str, Row] = {}
+                for row in rows:
+                    fresh.setdefault(self._key_of(row), row)
+                self._parts.write([row for key, row in fresh.items() if key not in seen], at_ms)
+                seen.update(fresh)
         self._parts.progress.count("lists")
         self._on_progress()
 
@@ -271,23 +279,35 @@ class Reader:
 
     def _fresh(self, page: Page, key: str) -> list[tuple[bytes, Row]]:
         """Return the chats of a page that belong to the window and are not done; note the order."""
-        rows, done = self._rows_of(page), self._parts.done
+        rows, done = _rows_of(page, CHAT_LIST), self._parts.done
         last = last_messages(page.answer.get("messages") if isinstance(page.answer, Mapping) else None)
         changes = [_later(change_ms(row), last.get(str(row.get("id")))) for row in rows]
         self.order.see(changes, [to_ms(row.get("createdAt")) for row in rows])
         fresh: dict[bytes, Row] = {}
         for row, change in zip(rows, changes, strict=True):
-            if self._window.holds(change) and row.get(key) not in (None, ""):
-                digest = self._parts.digest_of(str(row[key]))
+            if self._window.holds(change):
+                digest = self._digest_of(row, key)
                 if digest not in done:
                     fresh.setdefault(digest, row)
         return list(fresh.items())
+
+    def _digest_of(self, row: Row, key: str) -> bytes:
+        """Return what says that a chat or group is done; one without its key is itself."""
+        return self._parts.digest_of(str(row[key]) if _has(row, key) else encode(row))
+
+    def _can_ask(self, row: Row, key: str) -> bool:
+        """Return whether a chat or group has the id that is asked for; count one that has not."""
+        if _has(row, key):
+            return True
+        self._parts.progress.count("failed")
+        self._parts.progress.count("nameless")
+        return False
 
     def _has_moved(self) -> bool:
         """Return whether a chat has changed since reading began, so that a page may have shifted."""
         if not (self.order.has_held and self.order.is_told_apart):
             return True
-        since_ms = self._parts.progress.started_ms - MARGIN_MS
+        since_ms = self._parts.progress.started_ms - max(MARGIN_MS, self._window.lookback_ms)
         for state in CHAT_STATES:
             answer = self._service.get(CHAT_LIST, {"state": state, "sortOrder": "desc", "limit": 1})
             chats = answer.get("userChats") if isinstance(answer, Mapping) else None
@@ -301,24 +321,23 @@ class Reader:
 
     def _read_groups(self) -> None:
         for page, _ in self._pages(GROUP_LIST):
-            for group in page.items:
-                if (
-                    _id_of(group)
-                    and (digest := self._parts.digest_of(str(group["id"]))) not in self._parts.done
-                ):
-                    self._read_list_of(str(group["id"]), window=self._window)
+            for group in _rows_of(page, GROUP_LIST):
+                digest = self._digest_of(group, "id")
+                if digest not in self._parts.done:
+                    if self._can_ask(group, "id"):
+                        self._read_list_of(str(group["id"]), window=self._window)
                     self._parts.border((digest,), {})
 
     def _read_list(self) -> None:
         for page, at_ms in self._pages(self._stream.path):
-            self._write_new(self._rows_of(page), at_ms)
+            self._write_new(_rows_of(page, self._stream.path), at_ms)
 
     def _read_one(self) -> None:
         at_ms = self._now_ms()
         answer = self._service.get(self._stream.path)
         row = answer.get(self._stream.items) if isinstance(answer, Mapping) else None
         if not isinstance(row, dict):
-            raise self._no_rows()
+            raise _no_record(self._stream.path)
         self._write_new([row], at_ms)
 
     def _read_range(self) -> None:
@@ -327,10 +346,10 @@ class Reader:
             to = min(from_ms + MAX_RANGE_MS, self._window.end_ms)
             at_ms = self._now_ms()
             answer = self._service.get(self._stream.path, {"from": from_ms, "to": to})
-            if isinstance(answer, Mapping):  # wrapped, as the other lists are
-                answer = next((value for value in answer.values() if isinstance(value, list)), None)
+            if isinstance(answer, Mapping):  # wrapped, as the other lists are, and left out where it is empty
+                answer = next((value for value in answer.values() if isinstance(value, (list, dict))), [])
             if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-                raise self._no_rows()
+                raise _no_record(self._stream.path)
             self._write_new(answer, at_ms)
             from_ms = to
 
@@ -347,7 +366,7 @@ class Reader:
     def _key_of(self, row: Row) -> str:
         """Return what identifies a row; one without its key is itself."""
         values = [row.get(name) for name in self._stream.key]
-        return encode(values if any(value is not None for value in values) else row)
+        return encode(values if any(value not in (None, "") for value in values) else row)
 
     # ---- pages
 
@@ -361,21 +380,15 @@ class Reader:
                 return
             yield page, at_ms
 
-    def _rows_of(self, page: Page) -> list[Row]:
-        if not set(map(type, page.items)) <= {dict}:
-            raise self._no_rows()
-        return page.items
-
-    def _no_rows(self) -> ChannelResponseError:
-        return ChannelResponseError(f"GET {self._stream.path}: the answer holds something that is no record.")
-
     def tolerates(self, parent_id: str, error: ChannelError) -> bool:
         """Return whether reading goes on without a chat, user or group; count it."""
         progress = self._parts.progress
         if getattr(error, "http_status", None) == _GONE:
             progress.count("gone")
             return True
-        if self._on_failure is None or not is_item_error(error):
+        # The answer came, and holds something else than it should: that is about this one, and no gateway's doing.
+        is_odd = isinstance(error, ChannelResponseError) and error.http_status is None
+        if self._on_failure is None or not (is_odd or is_item_error(error)):
             return False
         self._on_failure(parent_id, error)
         progress.count("failed")
@@ -396,8 +409,18 @@ class _Tolerated:
         return isinstance(error, ChannelError) and self._reader.tolerates(self._parent_id, error)
 
 
-def _id_of(row: object) -> bool:
-    return isinstance(row, dict) and row.get("id") not in (None, "")
+def _rows_of(page: Page, path: str) -> list[Row]:
+    if not set(map(type, page.items)) <= {dict}:
+        raise _no_record(path)
+    return page.items
+
+
+def _no_record(path: str) -> ChannelResponseError:
+    return ChannelResponseError(f"GET {path}: the answer holds something that is no record.")
+
+
+def _has(row: object, key: str) -> bool:
+    return isinstance(row, dict) and row.get(key) not in (None, "")
 
 
 def _later(one: int | None, other: int | None) -> int | None:

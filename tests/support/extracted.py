@@ -21,10 +21,15 @@ LOG = logging.getLogger("extract")
 
 
 class Files:
-    """Extractions into one folder, and what they have left there."""
+    """
+    Extractions into one folder, and what they have left there.
+
+    :ivar counts: what the last one has counted beside rows.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.counts: dict[str, int] = {}
 
     def of(self, stream: str, window: Window) -> Path:
         return self.folder / stream / window.name
@@ -44,10 +49,17 @@ class Files:
         )
 
     def extract(
-        self, stream: str, window: Window, service: ChatService, *, on_failure: Any = None, **how: Any
+        self,
+        stream: str,
+        window: Window,
+        service: ChatService,
+        *,
+        on_failure: Any = None,
+        ahead_ms: int = 0,
+        **how: Any,
     ) -> dict[str, Any]:
-        """Extract one window, and return its manifest."""
-        parts = self.parts(stream, window, service.now_ms, **how)
+        """Extract one window by a clock that is so much ahead of the service's, and return its manifest."""
+        parts = self.parts(stream, window, service.now_ms + ahead_ms, **how)
         try:
             Reader(
                 STREAMS[stream],
@@ -55,13 +67,14 @@ class Files:
                 service,
                 parts,
                 LOG,
-                now_ms=lambda: service.now_ms,
+                now_ms=lambda: service.now_ms + ahead_ms,
                 on_failure=on_failure,
             ).run()
         except BaseException:
             parts.discard()
             raise
         parts.finish({"stream": stream})
+        self.counts = parts.progress.counts
         return self.manifest(stream, window)
 
     def manifest(self, stream: str, window: Window) -> dict[str, Any]:
