@@ -89,10 +89,11 @@ def check_schema(schema: Schema, of: object) -> None:
         _check_nested(field.type, f"Column {field.name!r} of {of}")
         name = getattr(field.type, "extension_name", "").encode() or (field.metadata or {}).get(_EXTENSION)
         if name == b"pandas.period":
-            raise _told_as_numbers(field.name, of, "periods")
+            raise told_as_numbers(field.name, of, "periods")
 
 
-def _told_as_numbers(column: str, of: object, what: str) -> ChannelConfigurationError:
+def told_as_numbers(column: str, of: object, what: str) -> ChannelConfigurationError:
+    """Describe a column of values that are lost in Arrow."""
     return ChannelConfigurationError(
         f"Column {column!r} of {of} holds {what}, which Arrow passes on only as bytes or numbers without meaning; "
         "convert it to text first."
@@ -125,7 +126,7 @@ def reader_of(frame: Any) -> RecordBatchReader:
     kinds = getattr(frame, "schema", None)
     for name, kind in kinds.items() if isinstance(kinds, Mapping) else ():
         if str(kind) == "Object":  # Polars exports the memory address of each object
-            raise _told_as_numbers(name, of, "objects of Python")
+            raise told_as_numbers(name, of, "objects of Python")
     levels = _named_levels(frame, of)
     index = range_index(frame.schema, len(frame)) if isinstance(frame, Table) else None
     if index is not None:

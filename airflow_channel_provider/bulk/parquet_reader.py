@@ -15,7 +15,13 @@ from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_channel_provider.bulk import text_files as limits
-from airflow_channel_provider.bulk.arrow import check_schema, range_index, rows_of, without_index
+from airflow_channel_provider.bulk.arrow import (
+    check_schema,
+    range_index,
+    rows_of,
+    told_as_numbers,
+    without_index,
+)
 from airflow_channel_provider.bulk.input_file import InputFile
 from airflow_channel_provider.bulk.json_values import iso_interval
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
@@ -43,14 +49,14 @@ class ParquetRows:
 
     :param path: of the file.
     :param file: as it is stored.
-    :raises ChannelConfigurationError: the package that reads such files is not installed.
+    :raises ChannelConfigurationError: the package that reads such files is not installed, or it can't read a column.
     """
 
     def __init__(self, path: ObjectStoragePath, file: InputFile) -> None:
         self._path = path
         self._parquet = _parquet_file(file)
         self._index = range_index(self._parquet.schema_arrow, self.count)
-        self._intervals = _columns_of_intervals(self._parquet.schema)
+        self._intervals = _columns_of_intervals(self._parquet.schema, path)
         self._read = 0
 
     @property
@@ -248,14 +254,18 @@ def _parquet_file(file: InputFile) -> Any:
         pyarrow.set_memory_pool(usual)
 
 
-def _columns_of_intervals(schema: Any) -> list[str]:
-    """Return the columns of intervals, which pyarrow takes for bytes; DuckDB writes them."""
+def _columns_of_intervals(schema: Any, of: object) -> list[str]:
+    """
+    Return the columns of intervals, which pyarrow takes for bytes; DuckDB writes them.
+
+    :raises ChannelConfigurationError: a list, a struct or a map holds intervals.
+    """
     columns = map(schema.column, range(len(schema)))
-    return [
-        column.name
-        for column in columns
-        if column.converted_type == "INTERVAL" and column.name == column.path
-    ]
+    found = [column for column in columns if column.converted_type == "INTERVAL"]
+    for column in found:
+        if column.path != column.name:
+            raise told_as_numbers(column.path, of, "intervals within other values")
+    return [column.name for column in found]
 
 
 def _is_encrypted(error: Exception) -> bool:

@@ -111,8 +111,8 @@ class FrameSource:
         except Exception as error:
             raise ChannelConfigurationError(
                 f"The {type(self._frame).__name__} in items can't be read by Arrow ({type(error).__name__}): a column "
-                "may hold values of several types. Pass its rows as a list of mappings, such as "
-                "frame.to_dict('records')."
+                "may hold values of several types, or of one that Arrow lacks, such as sparse or complex numbers. "
+                "Convert it, or pass the rows as a list of mappings, such as frame.to_dict('records')."
             ) from error
 
 
@@ -131,6 +131,10 @@ def is_frame(value: object) -> bool:
         )
     if hasattr(value, "__arrow_c_stream__"):
         return is_table
+    if hasattr(kind, "collect_schema"):
+        raise ChannelConfigurationError(
+            f"items is a {kind.__name__}, whose rows are not computed yet; pass its collect()."
+        )
     if hasattr(kind, "columns"):
         raise ChannelConfigurationError(
             f"items is a {kind.__name__} that does not offer its rows by Arrow (__arrow_c_stream__, as pandas does "
@@ -191,7 +195,7 @@ def _by_name(names: Sequence[str], row: Any, bits: Collection[str] = ()) -> dict
     """
     Return a row as a mapping; the connection may have asked its driver for mappings already.
 
-    :param bits: positions of the columns with whole numbers that come as bytes.
+    :param bits: names of the columns with whole numbers that come as bytes.
     """
     try:
         if not isinstance(row, (str, bytes)):

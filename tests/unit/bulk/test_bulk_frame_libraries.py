@@ -37,6 +37,17 @@ def test_a_frame_of_a_library_gives_its_rows(library: str) -> None:
     assert list(FrameSource(frame)) == [{"id": 1, "name": "a"}, {"id": 3, "name": "c"}]
 
 
+def test_a_frame_whose_rows_are_not_computed_is_refused_with_what_computes_them() -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"a LazyFrame, .*; pass its collect\(\)"):
+        is_frame(FRAMES["polars"].lazy())
+
+
+def test_a_column_that_arrow_lacks_may_be_why_a_frame_is_not_read() -> None:
+    frame = pandas.DataFrame({"a": pandas.arrays.SparseArray([0, 1])})
+    with pytest.raises(ChannelConfigurationError, match="or of one that Arrow lacks, such as sparse"):
+        list(FrameSource(frame))
+
+
 ROW = [["a", "b"]]
 
 
@@ -115,6 +126,16 @@ def test_an_index_that_is_a_range_has_no_name_of_a_column(tmp_path: Path) -> Non
     )
     with pytest.raises(ChannelConfigurationError, match=r"rows\.parquet has several columns named 'id'"):
         list(file_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("value", "path"), [("[INTERVAL 1 DAY]", "a.list.element"), ("{'b': INTERVAL 1 DAY}", "a.b")]
+)
+def test_intervals_within_other_values_of_a_file_are_told(value: str, path: str, tmp_path: Path) -> None:
+    duckdb.sql(f"SELECT {value} AS a").write_parquet(str(tmp_path / "rows.parquet"))
+    for read in (list, FileSource.schema):
+        with pytest.raises(ChannelConfigurationError, match=rf"Column '{path}' of .* holds intervals within"):
+            read(file_of(tmp_path))
 
 
 @pytest.mark.parametrize("ids", [[7], [7, 8], ["a", None]])
