@@ -7,8 +7,8 @@ import re
 from datetime import datetime, timedelta, timezone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-MOST_MS = 253_402_300_799_999
-"""The last moment of the year 9999."""
+LEAST_MS, MOST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The first moment of the year 1, and the last of the year 9999: no other year has a date in Python."""
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
@@ -22,9 +22,9 @@ def to_ms(value: object) -> int | None:
     :param value: epoch milliseconds, as a number or as digits, or text of ISO 8601; one without an offset is UTC.
     """
     if type(value) is int:  # bool is none
-        return value if -MOST_MS <= value <= MOST_MS else None
+        return value if LEAST_MS <= value <= MOST_MS else None
     if isinstance(value, float):
-        return int(value) if -MOST_MS <= value <= MOST_MS else None
+        return int(value) if LEAST_MS <= value <= MOST_MS else None
     return _of_text(value.strip()) if isinstance(value, str) else None
 
 
@@ -41,9 +41,10 @@ def _of_text(text: str) -> int | None:
         moment = datetime.fromisoformat(
             f"{day}T{clock}{'+00:00' if not offset or offset in 'Zz' else offset}"
         )
-    except ValueError:
+        ms = ms_of(moment)
+    except (ValueError, OverflowError):  # the offset may lead out of the years that there are
         return None
-    return ms_of(moment) + int((fraction or "0").ljust(3, "0")[:3])
+    return ms + int((fraction or "0").ljust(3, "0")[:3])
 
 
 def ms_of(moment: datetime) -> int:

@@ -233,7 +233,10 @@ class FileCheckpoints:
 
     def load(self) -> JSON:
         """Return what was saved last, None where nothing was; a text where it is no JSON, which no checkpoint is."""
-        with contextlib.suppress(FileNotFoundError), files.open_own(self._path) as stream:
+        with (
+            contextlib.suppress(FileNotFoundError),
+            files.open_own(self._path, argument="dead_letter") as stream,
+        ):
             content = stream.read(MAX_FILE_BYTES)
             try:
                 return json.loads(content)

@@ -117,7 +117,7 @@ class DeadLetterFile:
     @staticmethod
     def _copy(part: ObjectStoragePath, whole: files.Output) -> None:
         try:
-            with files.open_own(part) as stream:
+            with files.open_own(part, argument="dead_letter") as stream:
                 shutil.copyfileobj(stream, whole, COPY_BYTES)
         except FileNotFoundError as error:
             raise ChannelConfigurationError(

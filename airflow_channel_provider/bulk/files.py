@@ -171,16 +171,17 @@ def remove_temporary_files(path: ObjectStoragePath, *, mark: str) -> None:
 
 
 @contextlib.contextmanager
-def open_own(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
+def open_own(path: ObjectStoragePath, *, argument: str) -> Iterator[IO[bytes]]:
     """
     Read a file that an earlier try of this task has written.
 
+    :param argument: of the operator, which says where the file is.
     :raises FileNotFoundError: there is none.
     :raises ChannelConfigurationError: what is there is no file of this user.
     """
     try:
         if _is_local(path):
-            with _stored_on_disk(_on_disk(path)) as stream:
+            with _stored_on_disk(_on_disk(path), argument) as stream:
                 yield stream
         else:
             # As a whole: what a store says of the size of an object may be older than the object.
@@ -192,10 +193,10 @@ def open_own(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _stored_on_disk(place: Path) -> Iterator[IO[bytes]]:
-    with open(_opened(place), "rb") as stream:
+def _stored_on_disk(place: Path, argument: str) -> Iterator[IO[bytes]]:
+    with open(_opened(place, argument), "rb") as stream:
         if os.fstat(stream.fileno()).st_uid != _user_in(place.parent):
-            raise _not_ours(place)
+            raise _not_ours(place, argument)
         yield stream
 
 
@@ -236,7 +237,7 @@ def make_private_folder(path: ObjectStoragePath) -> None:
         except FileExistsError:
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != _user_in(folder):
-                raise _not_ours(folder) from None
+                raise _not_ours(folder, "dead_letter") from None
 
 
 def remove_folder(path: ObjectStoragePath) -> None:
@@ -266,17 +267,17 @@ def _in_store(path: ObjectStoragePath) -> str:
     return posixpath.normpath(str(path.fs._strip_protocol(path.path)))  # noqa: SLF001 - as above
 
 
-def _opened(place: Path) -> int:
+def _opened(place: Path, argument: str) -> int:
     """Open a regular file, whoever owns it, and nothing else."""
     try:
         descriptor = os.open(place, _READ)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise _not_ours(place) from None
+            raise _not_ours(place, argument) from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _not_ours(place)
+        raise _not_ours(place, argument)
     return descriptor
 
 
@@ -286,10 +287,10 @@ def _user_in(folder: Path) -> int:
         return os.fstat(probe.fileno()).st_uid
 
 
-def _not_ours(place: Path) -> ChannelConfigurationError:
+def _not_ours(place: Path, argument: str) -> ChannelConfigurationError:
     return ChannelConfigurationError(
         f"{place} is a symbolic link, or does not belong to the user of this task, so it is neither read nor written; "
-        "remove it, or set dead_letter to another folder."
+        f"remove it, or set {argument} to another folder."
     )
 
 

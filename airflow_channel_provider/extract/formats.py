@@ -21,7 +21,7 @@ from airflow_channel_provider.extract.schema import (
 )
 from airflow_channel_provider.extract.streams import Kind
 from airflow_channel_provider.extract.windows import Window
-from airflow_channel_provider.times import iso
+from airflow_channel_provider.times import iso, to_ms
 from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
@@ -183,9 +183,17 @@ def _as_they_are(values: list[Any], kind: Kind, types: Mapping[Kind, DataType]) 
     if not set(map(type, values)) - {type(None)} <= kinds:
         return None
     try:
-        return _typed(values, kind, types)
+        array = _typed(values, kind, types)
     except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError):
         return None
+    return array if kind is not Kind.TIME or _are_moments(array) else None
+
+
+def _are_moments(array: Array) -> bool:
+    from pyarrow import compute, int64
+
+    ends = compute.min_max(array.cast(int64())).as_py().values()
+    return all(ms is None or to_ms(ms) is not None for ms in ends)
 
 
 def _typed(values: list[Any], kind: Kind, types: Mapping[Kind, DataType]) -> Array:

@@ -115,6 +115,7 @@ class Parts:
     :param file_format: ``jsonl`` or ``parquet``.
     :param layout: what is written.
     :param window: which rows.
+    :param channel_id: whose.
     :param most_rows: so many rows end a part, at the next border between chats or pages.
     :param resume: whether to go on after the parts of an earlier try.
     :param now_ms: when this try began.
@@ -127,6 +128,7 @@ class Parts:
         layout: Layout,
         window: Window,
         *,
+        channel_id: str,
         most_rows: int,
         resume: bool,
         now_ms: int,
@@ -135,6 +137,7 @@ class Parts:
         self._format = file_format
         self._layout = layout
         self._window = window
+        self._channel_id = channel_id
         self._most_rows = most_rows
         self.parts: list[Part] = []
         self.progress = Progress(now_ms)
@@ -296,6 +299,7 @@ class Parts:
         """Stands for all that the files depend on; parts of another one are not gone on with."""
         layout, window = self._layout, self._window
         what = [
+            self._channel_id,
             layout.stream.name,
             window.start_ms,
             window.end_ms,
@@ -321,7 +325,7 @@ class Parts:
     def _stored(self, number: int) -> JSON:
         """Return the state of a part; None where there is none, or one of another kind of run."""
         try:
-            with files.open_own(self._state(number)) as stream:
+            with files.open_own(self._state(number), argument="path") as stream:
                 stored = json.loads(stream.read(MAX_STATE_BYTES))
         except FileNotFoundError:
             return None

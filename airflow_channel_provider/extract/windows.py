@@ -146,7 +146,7 @@ def _moment(value: Any) -> datetime:
         text += "T00:00:00"
     # A number would be milliseconds here and seconds elsewhere.
     found = to_ms(text) if isinstance(value, str) and "-" in text[1:] else None
-    if found is None or abs(found) > MOST_MS:
+    if found is None:
         raise ChannelConfigurationError(
             "The moments of window must be datetimes, or texts such as 2026-11-01 or 2026-11-01T09:00:00+09:00."
         )

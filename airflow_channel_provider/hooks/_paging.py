@@ -181,12 +181,13 @@ class Pages:
         return min(size, self.limit) if self.limit and isinstance(size, int) else size
 
     def _page(self, result: Any) -> list[Any]:
-        """Return the items of an answer; a list that is empty may be left out of it."""
+        """Return the items of an answer; a list that is empty may be null, or left out of it."""
         if isinstance(result, list) and self.listing.paging is Paging.WHOLE:
             return result
-        page = result.get(self.listing.items) if isinstance(result, Mapping) else None
-        others = self._other_lists(result)
-        if page is None and not others and (result is None or isinstance(result, Mapping)):
+        answer = {} if result is None else result
+        page = answer.get(self.listing.items) if isinstance(answer, Mapping) else None
+        others = self._other_lists(answer)
+        if page is None and isinstance(answer, Mapping) and (self.listing.items in answer or not others):
             return []
         if not isinstance(page, list):
             names = ", ".join(name for name in others if _FIELD_NAME.fullmatch(name))

@@ -97,6 +97,7 @@ class Extraction:
             operator.file_format,
             self.layout,
             window,
+            channel_id=self.channel_id,
             most_rows=operator.part_rows,
             resume=operator.resume,
             now_ms=now_ms,

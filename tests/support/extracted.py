@@ -38,7 +38,7 @@ class Files:
         mask = how.pop("mask", None)
         custom = tuple(how.pop("custom_fields", ()))
         layout = Layout(STREAMS[stream], custom, Mask(mask, "secret") if mask else None)
-        how = {"most_rows": 4, "resume": True, "file_format": "jsonl", **how}
+        how = {"channel_id": "ch-1", "most_rows": 4, "resume": True, "file_format": "jsonl", **how}
         return Parts(
             ObjectStoragePath(str(self.of(stream, window))),
             how.pop("file_format"),

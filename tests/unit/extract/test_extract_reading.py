@@ -18,7 +18,12 @@ from support.chat_service import ChatService, Page
 from support.extracted import Files
 from support.fuzzing import cases
 
-from airflow_channel_provider.exceptions import ChannelNotSentError, ChannelRequestError, ChannelResponseError
+from airflow_channel_provider.exceptions import (
+    ChannelConfigurationError,
+    ChannelNotSentError,
+    ChannelRequestError,
+    ChannelResponseError,
+)
 from airflow_channel_provider.extract.windows import Window
 
 ORDERS = ["updatedAt", "createdAt", None]
@@ -170,6 +175,26 @@ def test_the_next_try_goes_on_behind_the_last_whole_part(files: Any) -> None:
     again = [path for path in service.requests if path.endswith("/messages")]
     assert 0 < len(again) < len(service.chats)
     assert files.latest("messages") == messages_of(service)
+
+
+def test_a_try_does_not_go_on_behind_parts_of_another_channel(files: Any) -> None:
+    window, service = Window(0, 9_000_000), ChatService()
+    service.change(5)
+    parts = files.parts("user_chats", window, service.now_ms, most_rows=1, channel_id="ch-2")
+    parts.write([{"id": "of-another-channel"}], 5)
+    parts.border([], {})
+    files.extract("user_chats", window, service)
+    assert files.latest("user_chats").keys() == service.chats.keys()
+
+
+def test_a_state_that_is_not_ours_is_not_read(files: Any, tmp_path: Path) -> None:
+    window, service = Window(0, 9), ChatService()
+    folder = files.of("user_chats", window)
+    folder.mkdir(parents=True)
+    tmp_path.joinpath("elsewhere").write_text("{}")
+    folder.joinpath("_state-00001.json").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ChannelConfigurationError, match="remove it, or set path to another folder"):
+        files.extract("user_chats", window, service)
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])

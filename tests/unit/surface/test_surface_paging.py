@@ -202,6 +202,11 @@ def test_a_list_in_one_answer_is_read_as_it_is() -> None:
     assert items(lambda _: [1, 2], whole, limit=1) == [1]
 
 
+@pytest.mark.parametrize("answer", [None, {}, {"things": None}, {"things": None, "users": []}], ids=str)
+def test_a_list_that_is_null_or_left_out_is_empty(answer: Any) -> None:
+    assert items(lambda _: answer) == []
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
