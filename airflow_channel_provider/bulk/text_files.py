@@ -28,6 +28,8 @@ MAX_ITEM_BYTES = 32 * 2**20
 READ_AHEAD_BYTES = 4 * 2**20
 BLOCK_BYTES = 2**16
 BOM = "\ufeff"
+_END = "\x1a"
+"""What old programs write after the last row, often more than once."""
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -132,7 +134,9 @@ class Lines:
                 self.count += len(found)
             pieces.append(rest)
             self._check(sum(map(len, pieces)))
-        if last := "".join(pieces):
+        if last := "".join(pieces).rstrip(_END):
+            if last.endswith("\0"):
+                raise self.wrong("ends in zero bytes: the file was not written completely", self.count + 1)
             yield [last]
             self.count += 1
 
@@ -215,8 +219,6 @@ _QUOTED = re.compile(r'"[^"]*(?:"|$)')
 _SAID_BY_EXCEL = re.compile(r"\"?sep=(.)\"?\r?\n?", re.IGNORECASE)
 _NULL = "\\N"
 """How MySQL, Snowflake, Hive and others write null; nobody writes a text like that."""
-_END = "\x1a"
-"""What old programs write after the last row."""
 _MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
 _MOST_HEADER_LINES = 100
 
@@ -236,6 +238,11 @@ def checked_delimiter(delimiter: str | None) -> str | None:
     return delimiter
 
 
+def _is_empty(fields: list[str], names: list[str]) -> bool:
+    """Return whether a line holds no row; where there is only one column, blanks may be its value."""
+    return fields in ([], [_END]) or (len(fields) == 1 < len(names) and fields[0].isspace())
+
+
 class CsvRows:
     """
     Reads the rows.
@@ -250,7 +257,7 @@ class CsvRows:
         self._skipped = 0
         self._settled = 0
         self._has_nulls = False
-        self._usual = 0
+        self._usual: int | None = None
 
     def __iter__(self) -> Iterator[dict[str, str | None]]:
         # The limit of a row is ours; the limit of a field is one of the process, and is only raised.
@@ -264,12 +271,12 @@ class CsvRows:
         try:
             names = self._names(next(reader), reader.line_num)
             # Only these rows are checked field by field, which takes longer.
-            self._usual = 0 if self._has_nulls or len(names) == 1 else len(names)
+            self._usual = None if self._has_nulls or len(names) == 1 else len(names)
             for fields in reader:
                 self._settled = reader.line_num
                 if len(fields) == self._usual:
                     yield dict(zip(names, fields))  # noqa: B905 - they are as many
-                elif fields and fields != [_END]:
+                elif not _is_empty(fields, names):
                     yield self._fitted(names, fields)
         except csv.Error as error:
             raise self._lines.wrong(f"is not valid CSV ({error})", self._line + 1) from error
@@ -285,7 +292,7 @@ class CsvRows:
         for block in self._lines.blocks():
             before = self._lines.count
             if not self._has_nulls and _NULL in "".join(block):
-                self._has_nulls, self._usual = True, 0
+                self._has_nulls, self._usual = True, None
             yield block
             held = 0 if self._line > before else held + sum(map(len, block))
             if held > MAX_ITEM_BYTES:

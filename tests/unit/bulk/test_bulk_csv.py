@@ -56,6 +56,9 @@ def source(folder: Path, content: bytes, name: str = "rows.csv", **arguments: An
         (TEXT.replace("\r\n", "\r\r\n").encode(), {}),
         (TEXT.encode() + b"\x1a", {}),
         (TEXT.encode() + b"\x1a\r\n", {}),
+        (TEXT.encode() + b"\x1a" * 9, {}),
+        (TEXT.encode()[:-2] + b"\x1a", {}),
+        (TEXT.replace("2,", " \t\r\n2,").encode() + b"   ", {}),
     ],
 )
 def test_it_is_read_as_it_was_written(
@@ -99,13 +102,33 @@ def test_null_as_databases_write_it_is_null(tmp_path: Path) -> None:
     ]
 
 
-def test_the_end_of_an_old_file_is_no_row(tmp_path: Path) -> None:
-    assert list(source(tmp_path, b"id\r\n1\r\n\x1a")) == [{"id": "1"}]
+@pytest.mark.parametrize("end", [b"\x1a", b"\r\n\x1a", b"\r\n\x1a\x1a\x1a"])
+def test_the_end_of_an_old_file_is_no_row_and_in_no_value(end: bytes, tmp_path: Path) -> None:
+    assert list(source(tmp_path, b"id\r\n1" + end)) == [{"id": "1"}]
+    assert list(source(tmp_path, b'{"id": "1"}' + end, "rows.jsonl")) == [{"id": "1"}]
 
 
-def test_a_file_that_was_not_written_to_its_end_is_told(tmp_path: Path) -> None:
+def test_blanks_may_be_the_value_of_an_only_column(tmp_path: Path) -> None:
+    assert list(source(tmp_path, b"id\n  \n\n1\n")) == [{"id": "  "}, {"id": "1"}]
+
+
+def test_an_empty_line_among_nulls_is_no_row(tmp_path: Path) -> None:
+    assert list(source(tmp_path, b"id,name\n1,\\N\n\n \n")) == [{"id": "1", "name": None}]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+@pytest.mark.parametrize("last", [b"", b'"b"', b"2,b"])
+@pytest.mark.parametrize("first", [b'"id"\n"a"\n', b'"id,name"\n"1,a"\n'])
+def test_a_file_that_was_not_written_to_its_end_is_told(
+    first: bytes, last: bytes, name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ChannelConfigurationError, match=r"Line 3 of .* ends in zero bytes: the file was not"):
+        list(source(tmp_path, first + last + bytes(8), name))
+
+
+def test_a_hole_in_a_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ChannelConfigurationError, match=r"Line 3 of .*(contains a zero byte|NUL)"):
-        list(source(tmp_path, b"id,name\n1,a\n" + bytes(8)))
+        list(source(tmp_path, b"id,name\n1,a\n" + bytes(8) + b"\n2,b\n"))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", b"id,name\n", b"id,name\n\n\n"])
