@@ -20,6 +20,8 @@ from airflow_channel_provider.contract.model import RetryClass
 
 BASE_PATH = "/open/v5"
 MAX_PAGE_SIZE = 500
+CHAT_STATES = ("opened", "closed", "snoozed", "queued", "initial", "missed")
+"""The list of user chats shows one state at a time."""
 
 _READ, _IDEMPOTENT = RetryClass.READ, RetryClass.IDEMPOTENT
 _REQUEST_ID, _UNSAFE = RetryClass.REQUEST_ID, RetryClass.UNSAFE

@@ -68,7 +68,7 @@ USER_BODY = record(
 # ---- user chats
 
 USER_CHAT_STATE = Enumeration(
-    ("CLOSED", "OPENED", "SNOOZED", "INITIAL", "MISSED", "QUEUED"),
+    ("OPENED", "CLOSED", "SNOOZED", "INITIAL", "QUEUED", "MISSED"),
     prefix="USER_CHAT_STATE_",
     unspecified=HACK,
 )

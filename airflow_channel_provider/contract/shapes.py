@@ -198,6 +198,15 @@ class Enumeration(Shape):
         """The names as they are sent, with their prefix."""
         return tuple(self.prefix + name for name in self.names)
 
+    @property
+    def plain_names(self) -> tuple[str, ...]:
+        """The names in lower case and without their prefix, as some answers write them."""
+        return tuple(name.lower() for name in self.names)
+
+    def plain(self, text: str) -> str:
+        """Return a name in that form, however it is written."""
+        return text.strip().lower().removeprefix(self.prefix.lower())
+
     def fits(self, value: JSON) -> bool:
         return isinstance(value, str) or (is_number(value) and value in self.numbers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_channel_provider.contract.parts import USER_CHAT_STATE
 from airflow_channel_provider.emulator.webhooks import announce_opened
 
 if TYPE_CHECKING:
@@ -12,14 +13,9 @@ if TYPE_CHECKING:
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
     from airflow_channel_provider.emulator.state import World
 
-STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed")
+STATES = USER_CHAT_STATE.plain_names
 _STAMPS = {"opened": "openedAt", "closed": "closedAt", "snoozed": "snoozedAt"}
 _KNOWN = ("user_chat_id", "state", "assignee_id", "after_seconds")
-
-
-def plain_state(state: str) -> str:
-    """A state in lower case, without the prefix of the enum."""
-    return state.upper().removeprefix("USER_CHAT_STATE_").lower()
 
 
 def set_state(chat: JSONObject, state: str, stamp: int) -> None:
@@ -41,7 +37,7 @@ def change_state(world: World, chat: JSONObject, state: str, stamp: int) -> None
 
     :param chat: changed in place; this and the others as of :func:`set_state`.
     """
-    was_open = plain_state(str(chat["state"])) == "opened"
+    was_open = USER_CHAT_STATE.plain(str(chat["state"])) == "opened"
     set_state(chat, state, stamp)
     channel = world.channels.get(chat["channelId"])
     if state == "opened" and not was_open and channel is not None:
@@ -63,7 +59,7 @@ def change_chat(world: World, wanted: Mapping[str, JSON]) -> None:
         raise ValueError(f"no user chat {chat_id!r}")
     changes = {key: wanted[key] for key in ("state", "assignee_id") if key in wanted}
     if "state" in changes:
-        changes["state"] = plain_state(str(changes["state"]))
+        changes["state"] = USER_CHAT_STATE.plain(str(changes["state"]))
     if changes.get("state", STATES[0]) not in STATES:
         raise ValueError(f"state must be one of {', '.join(STATES)}")
     after_seconds = float(wanted.get("after_seconds") or 0)

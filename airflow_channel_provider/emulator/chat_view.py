@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.agents import plain_state
+from airflow_channel_provider.contract.parts import USER_CHAT_STATE
 from airflow_channel_provider.emulator.buttons import read_action
 from airflow_channel_provider.emulator.commands import commands_for
 from airflow_channel_provider.emulator.conversation import Chat, find_chat
@@ -71,7 +71,7 @@ def _chats(channel: Channel) -> list[JSONObject]:
 
 
 def _head(chat: Chat) -> JSONObject:
-    state = plain_state(str(chat.record["state"])) if chat.type == "userChat" else None
+    state = USER_CHAT_STATE.plain(str(chat.record["state"])) if chat.type == "userChat" else None
     return {"id": chat.id, "type": chat.type, "title": chat.title[:100], "state": state}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.contract.parts import BUTTONS, FILES
-from airflow_channel_provider.emulator.agents import change_state, plain_state
+from airflow_channel_provider.contract.open_api import CHAT_STATES
+from airflow_channel_provider.contract.parts import BUTTONS, FILES, USER_CHAT_STATE
+from airflow_channel_provider.emulator.agents import change_state
 from airflow_channel_provider.emulator.generated_texts import CHAT_TAGS
 from airflow_channel_provider.emulator.jsontypes import load
 from airflow_channel_provider.emulator.open_api_lists import page_of_chats, page_of_messages
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_channel_provider.emulator.jsontypes import JSON, JSONObject
 
-_USER_CHAT_STATES = ("closed", "opened", "snoozed", "queued", "initial", "missed")
 _CONTENT = ("plainText", "blocks", "buttons", "files", "webPage", "form", "options")
 _MOST = {"buttons": BUTTONS.most or 0, "files": FILES.advised or 0}
 _LONGEST_LOG_MS = 90 * 86_400_000
@@ -77,9 +77,11 @@ def _channel(request: OpenApiRequest) -> JSONObject:
 
 def _user_chats(request: OpenApiRequest) -> JSON:
     state = request.text("state") or "opened"
-    if state not in _USER_CHAT_STATES:
-        raise invalid(f"state must be one of {', '.join(_USER_CHAT_STATES)}")
-    chats = (c for c in request.channel.user_chats.values() if plain_state(str(c["state"])) == state)
+    if state not in CHAT_STATES:
+        raise invalid(f"state must be one of {', '.join(CHAT_STATES)}")
+    chats = (
+        c for c in request.channel.user_chats.values() if USER_CHAT_STATE.plain(str(c["state"])) == state
+    )
     if request.channel.generated is not None:
         return page_of_chats(request, chats, state)
     page, following = page_of(request, chats, _by_change)

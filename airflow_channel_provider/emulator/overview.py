@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.agents import plain_state
+from airflow_channel_provider.contract.parts import USER_CHAT_STATE
 from airflow_channel_provider.emulator.ready_connections import ready_connections, ready_ids
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _chat_head(emulator: Emulator, key: tuple[str, str, str], channel_name: str)
     elif channel is not None and chat_type == "userChat" and chat_id in channel.user_chats:
         chat = channel.user_chats[chat_id]
         title = str(channel.users.get(chat.get("userId", ""), {}).get("name") or chat_id)
-        state = plain_state(str(chat["state"]))
+        state = USER_CHAT_STATE.plain(str(chat["state"]))
     head = {
         "channel_id": channel_id,
         "channel_name": channel_name,

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from airflow_channel_provider.bulk.outcomes import is_item_error
+from airflow_channel_provider.contract.open_api import CHAT_STATES
 from airflow_channel_provider.exceptions import ChannelError, ChannelRequestError, ChannelResponseError
 from airflow_channel_provider.extract.parts import Parts
 from airflow_channel_provider.extract.schema import encode
-from airflow_channel_provider.extract.streams import CHAT_LIST, CHAT_STATES, GROUP_LIST, Source, Stream
+from airflow_channel_provider.extract.streams import CHAT_LIST, GROUP_LIST, Source, Stream
 from airflow_channel_provider.extract.windows import FallingOrder, Window, change_ms, last_messages
 from airflow_channel_provider.times import to_ms
 

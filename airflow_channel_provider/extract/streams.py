@@ -69,8 +69,6 @@ class Stream:
 
 
 CHAT_LIST = "/user-chats"
-CHAT_STATES = ("opened", "closed", "snoozed", "queued", "initial", "missed")
-"""The list of chats shows one state at a time."""
 GROUP_LIST = "/groups"
 CUSTOM = "profile"
 """The field that holds the fields which a channel defines itself."""

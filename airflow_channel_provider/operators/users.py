@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["UpdateUserChatStateOperator", "UpsertMemberOperator"]
 
 STATES = ("opened", "closed", "snoozed")
-STATE_PREFIX = "USER_CHAT_STATE_"
 _PATHS = re.compile(r"(?!null$)[a-zA-Z][\w., ]*")
 
 
@@ -71,6 +70,7 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
 
     def _call_service(self, context: Context) -> Any:
         """Change the state."""
+        from airflow_channel_provider.contract.parts import USER_CHAT_STATE
         from airflow_channel_provider.messages.dto import checked_bot_name
 
         state, duration = _state(self.state), _duration(self.snooze_seconds)
@@ -80,7 +80,7 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
             )
         params: dict[str, Any] = {
             "userChatId": _given("user_chat_id", self.user_chat_id),
-            "state": STATE_PREFIX + state.upper(),
+            "state": USER_CHAT_STATE.prefix + state.upper(),
             "botName": checked_bot_name(self.bot_name),
         }
         if duration is not None:
@@ -185,7 +185,9 @@ def _given(name: str, value: object) -> str:
 
 
 def _state(value: object) -> str:
-    state = str(value).strip().upper().removeprefix(STATE_PREFIX).lower()
+    from airflow_channel_provider.contract.parts import USER_CHAT_STATE
+
+    state = USER_CHAT_STATE.plain(str(value))
     if state not in STATES:
         raise ChannelConfigurationError(f"state must be one of {', '.join(STATES)}.")
     return state

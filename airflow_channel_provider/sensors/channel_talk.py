@@ -48,12 +48,15 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
 
     def new_poll(self) -> Poll:
         """Return the read and its condition."""
+        from airflow_channel_provider.contract.parts import USER_CHAT_STATE
+
         if not self.user_chat_id:
             raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
         given = names("state", self.state)
-        states = [conditions.plain_state(state) for state in given if isinstance(state, str)]
-        if not states or len(states) < len(given) or not set(states) <= set(conditions.STATES):
-            raise ChannelConfigurationError(f"state must be one or more of {', '.join(conditions.STATES)}.")
+        states = [USER_CHAT_STATE.plain(state) for state in given if isinstance(state, str)]
+        known = conditions.states_of_user_chats()
+        if not states or len(states) < len(given) or not set(states) <= set(known):
+            raise ChannelConfigurationError(f"state must be one or more of {', '.join(known)}.")
         is_in = conditions.Condition(
             predicate=conditions.user_chat_state, predicate_kwargs={"states": states}
         )

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from airflow_channel_provider.times import to_ms
 
-STATES = ("opened", "closed", "snoozed", "queued", "initial", "missed")
 EVENTS: Mapping[str, str] = {"opened": "openedAt", "closed": "closedAt", "changed": "updatedAt"}
 """Each event by the time of a chat that says when it happened."""
 PAGE_SIZE = 100
@@ -77,10 +76,12 @@ def read_changes(
     :param since_ms: from when on; None: from the newest change on, whenever that was.
     :param before_ms: the newest change of the reading before; None: there was none.
     """
+    from airflow_channel_provider.contract.open_api import CHAT_STATES
+
     newest = start = since_ms or 0
     is_sorted = True
     found: dict[str, tuple[int, Mapping[str, Any]]] = {}
-    for state in STATES:
+    for state in CHAT_STATES:
         last = -1
         for page in pages(state):
             for chat in page:

@@ -18,9 +18,7 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError, Chann
 
 ASSIGNED = "assigned"
 """Not a state of the service: a manager is assigned to the user chat."""
-STATES = ("opened", "closed", "snoozed", "initial", "queued", "missed", ASSIGNED)
 
-_STATE_PREFIX = "user_chat_state_"
 _STATE = "state"
 _CAMEL_STEP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -100,23 +98,27 @@ def user_chat_state(result: Any, states: Sequence[str]) -> str | None:
     Return which of the expected states a user chat has, None where it has another.
 
     :param result: of ``getUserChat``.
-    :param states: in lower case, as in :data:`STATES`.
+    :param states: in lower case, as in :func:`states_of_user_chats`.
     :raises ChannelResponseError: the answer holds no user chat.
     """
+    from airflow_channel_provider.contract.parts import USER_CHAT_STATE
+
     chat = result.get("userChat") if isinstance(result, Mapping) else None
     if not isinstance(chat, Mapping) or not isinstance(chat.get(_STATE), str):
         raise ChannelResponseError(
             "getUserChat: the answer holds no user chat with a state.", method="getUserChat"
         )
-    state = plain_state(chat[_STATE])
+    state = USER_CHAT_STATE.plain(chat[_STATE])
     if state in states:
         return state
     return ASSIGNED if ASSIGNED in states and chat.get("assigneeId") else None
 
 
-def plain_state(state: str) -> str:
-    """Return a state in lower case and without the prefix that some answers have."""
-    return state.strip().lower().removeprefix(_STATE_PREFIX)
+def states_of_user_chats() -> tuple[str, ...]:
+    """Return the states that can be waited for, in lower case, and :data:`ASSIGNED`."""
+    from airflow_channel_provider.contract.parts import USER_CHAT_STATE
+
+    return (*USER_CHAT_STATE.plain_names, ASSIGNED)
 
 
 def _is_path(path: object) -> bool:

@@ -14,10 +14,10 @@ from support.open_api import connection
 
 pytest.importorskip("airflow.triggers.shared_stream", reason="Before Airflow 3.3.2 nothing is shared.")
 
+from airflow_channel_provider.contract.open_api import CHAT_STATES
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.triggers import open_api
-from airflow_channel_provider.triggers.chat_changes import STATES
 from airflow_channel_provider.triggers.open_api import ChatFeed, UserChatWatcher, feed_of
 
 WATCHERS, KILLS = 50, 20
@@ -108,11 +108,11 @@ def reads(emulator: EmulatorThread) -> int:
 def test_fifty_watchers_poll_once(emulator: EmulatorThread) -> None:
     stores, told = [Store() for _ in range(WATCHERS)], [[] for _ in range(WATCHERS)]  # type: ignore[var-annotated]
     asyncio.run(Triggerer(stores, told, events=["changed"]).run(1))
-    assert reads(emulator) == len(STATES)
+    assert reads(emulator) == len(CHAT_STATES)
     assert told == [[]] * WATCHERS
     emulator.change_generated(5)
     asyncio.run(Triggerer(stores, told, events=["changed"]).run(1))
-    assert reads(emulator) == 2 * len(STATES)
+    assert reads(emulator) == 2 * len(CHAT_STATES)
     assert len({str(one) for one in told}) == 1
     assert told[0]
 

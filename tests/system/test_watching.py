@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("airflow.triggers.shared_stream", reason="Before Airflow 3.3.2 nothing is shared.")
 
-from airflow_channel_provider.triggers.chat_changes import STATES
+from airflow_channel_provider.contract.open_api import CHAT_STATES
 from system.watching_run import COUNT, KILLS, Watching
 from tools.demo.progress import Progress
 
@@ -40,8 +40,8 @@ def test_payloads_are_texts_and_numbers(watching: Watching) -> None:
 
 def test_all_watchers_share_a_poll(watching: Watching) -> None:
     # Polls side by side would read the lists in each other's midst.
-    first = STATES.index(watching.states[0])
-    rounds = [STATES[(first + number) % len(STATES)] for number in range(len(watching.states))]
+    first = CHAT_STATES.index(watching.states[0])
+    rounds = [CHAT_STATES[(first + number) % len(CHAT_STATES)] for number in range(len(watching.states))]
     assert watching.states == rounds
 
 

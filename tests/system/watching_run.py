@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_channel_provider.triggers.chat_changes import STATES
+from airflow_channel_provider.contract.open_api import CHAT_STATES
 from airflow_channel_provider.triggers.open_api import CURSORS
 from system.leaks import Leak, find_leaks
 from tools.demo.airflow_home import AirflowHome
@@ -148,7 +148,7 @@ class Watching(LocalAirflow):
 
     def _has_seen_three_polls(self) -> bool:
         self.states += [entry["params"]["state"] for entry in self._new_looks()]
-        return len(self.states) >= 3 * len(STATES)
+        return len(self.states) >= 3 * len(CHAT_STATES)
 
     def _new_looks(self) -> list[JSON]:
         entries = self.emulator.journal(since=self._seen)

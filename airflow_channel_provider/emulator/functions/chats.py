@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_channel_provider.emulator.agents import change_state, plain_state
+from airflow_channel_provider.contract.parts import USER_CHAT_STATE
+from airflow_channel_provider.emulator.agents import change_state
 from airflow_channel_provider.emulator.answers import core_refusal
 from airflow_channel_provider.emulator.dialect import plain_word
 from airflow_channel_provider.emulator.functions.base import Function, page
@@ -53,7 +54,7 @@ def _find_or_create_by_medium(call: Call) -> JSON:
 
 def _change_state(call: Call) -> JSON:
     chat = _user_chat(call)
-    state = plain_state(call.text("state"))
+    state = USER_CHAT_STATE.plain(call.text("state"))
     if state not in _STATES:
         raise core_refusal(422, "state must be USER_CHAT_STATE_OPENED, _CLOSED or _SNOOZED")
     change_state(call.world, chat, state, call.stamp)

@@ -6,12 +6,26 @@ import pytest
 
 from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.contract.open_api import (
+    CHAT_STATES,
     OPERATIONS,
     fill_path,
     find_operation,
     operation_of,
     variables_of,
 )
+from airflow_channel_provider.contract.parts import USER_CHAT_STATE
+
+
+def test_the_states_of_its_list_of_chats_are_those_of_the_functions() -> None:
+    assert set(CHAT_STATES) == set(USER_CHAT_STATE.plain_names)
+    for state in CHAT_STATES:
+        spellings = (
+            state,
+            f" {state.upper()} ",
+            f"USER_CHAT_STATE_{state.upper()}",
+            f"user_chat_state_{state}",
+        )
+        assert {USER_CHAT_STATE.plain(text) for text in spellings} == {state}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ WORDS = {4: "four"}
 
 def test_states_are_all_of_them() -> None:
     (sentence,) = re.findall(r"`state` is one of (.*?), or a list", PAGE, re.DOTALL)
-    assert re.findall(r"`(\w+)`", sentence) == list(conditions.STATES)
+    assert re.findall(r"`(\w+)`", sentence) == list(conditions.states_of_user_chats())
 
 
 def test_numbers_are_those_of_the_code() -> None:

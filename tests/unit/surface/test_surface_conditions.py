@@ -23,7 +23,7 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 from airflow_channel_provider.triggers import polling
-from airflow_channel_provider.triggers.conditions import STATES, Condition, user_chat_state
+from airflow_channel_provider.triggers.conditions import Condition, states_of_user_chats, user_chat_state
 from airflow_channel_provider.triggers.polling import FailureTolerance, Poll
 
 CHAT = {"id": "c", "state": "USER_CHAT_STATE_CLOSED", "assigneeId": "m-1", "tags": ["vip"], "open": True}
@@ -245,7 +245,7 @@ def test_a_chat_that_nobody_has_is_not_assigned(nobody: Any) -> None:
 )
 def test_an_answer_without_a_state_is_an_error_and_no_wait(answer: Any) -> None:
     with pytest.raises(ChannelResponseError, match="no user chat with a state"):
-        Condition(predicate=user_chat_state, predicate_kwargs={"states": STATES}).find(answer)
+        Condition(predicate=user_chat_state, predicate_kwargs={"states": states_of_user_chats()}).find(answer)
 
 
 # Failures
