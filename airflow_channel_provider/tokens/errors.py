@@ -1,8 +1,8 @@
 """
 The errors that a caller sees: what keeps it from a token now, or a refusal that another process met.
 
-100 tasks with a wrong App Secret cost one token request: the first stores the refusal in the shared record, the others
-raise the same error from there.
+100 tasks of a channel with a wrong App Secret cost one token request: the first stores the refusal in the shared
+record, the others raise the same error from there.
 """
 
 from __future__ import annotations

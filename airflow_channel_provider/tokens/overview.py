@@ -270,12 +270,22 @@ class _Describer:
 
     # ------------------------------------------------------------------------------------------------ warnings
 
+    def _secret_refusal(self) -> Failure | None:
+        """Return the last refusal of an App Secret that still applies, or that no token has followed."""
+        last = max(self.record.refused_secrets().values(), key=lambda failure: failure.at, default=None)
+        if last is None or last.until > self.now:
+            return last
+        return None if any(facts.issued_at > last.at for facts in self.record.tokens.values()) else last
+
     def _warnings(self, scopes: tuple[ScopeOverview, ...]) -> Iterator[str]:
         record, ledger, quota = self.record, self.record.ledger, self.quota
         live = ledger.live(self.now, quota)
-        if record.secret_refused is not None:
+        if (refusal := self._secret_refusal()) is not None:
             given = service_named(record.name.service).credentials
-            yield f"The {given} is refused. Correct it in the connection; another {given} is tried at once."
+            yield (
+                f"The {given} of a connection was refused at {self._clock(refusal.at)}. Correct it there, if it is "
+                f"still the same; another {given} is tried at once."
+            )
         if ledger.blocked_until > self.now:
             why = "for now" if quota.is_unlimited else "for its quota"
             yield f"The service refuses token requests {why}; the next is sent at {self._clock(ledger.blocked_until)}."

@@ -165,7 +165,7 @@ def _cached_failure(
     if failure is not None and _concerns(failure, request) and _early_tries_used(failure, request, quota):
         return CachedFailure(failure)
     # A refresh does not send the App Secret, so it may go on where the secret is refused.
-    secret_refused = None if refresh else record.secret_refused
+    secret_refused = None if refresh else record.refused_secrets().get(request.secret_mark)
     for met in (failure, secret_refused, record.outage):
         if met is not None and _concerns(met, request) and met.until > now:
             return CachedFailure(met)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
-from airflow_channel_provider.tokens.types import CHANNEL_TALK
+from airflow_channel_provider.tokens.types import APP_SCOPE, CHANNEL_TALK
 from airflow_channel_provider.values import Values
 
 T = TypeVar("T")
@@ -40,6 +40,9 @@ LONGEST_PAUSE_SECONDS = 3600.0
 
 ERROR_FIELDS = ("class", "message", "method", "http_status", "code", "error_type", "service_message")
 """The fields of a refusal in the record."""
+
+SECRET_REFUSAL = "ChannelAuthenticationError"  # noqa: S105 - the name of an error class
+"""The class in the record of a refusal that may mean the App Secret."""
 
 _TEXT_LENGTH = 250
 
@@ -109,6 +112,7 @@ class Failure(Values):
     :param secret_mark: fingerprint of the App Secret that was refused; another secret may be tried at once.
     :param refresh_refused: the refresh token was refused, so the next renewal issues.
     :param at: when it failed (store clock, seconds).
+    :param of_scope: a token was issued with the same App Secret since, so the refusal means this scope alone.
     """
 
     in_a_row: int
@@ -117,6 +121,7 @@ class Failure(Values):
     secret_mark: str = ""
     refresh_refused: bool = False
     at: float = 0.0
+    of_scope: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the failure as plain JSON values."""
@@ -132,7 +137,6 @@ class AppRecord(Values):
     :param tokens: by scope.
     :param failures: by scope; refusals by scope and App Secret.
     :param outage: failures in a row over all scopes, and until when all of them pause.
-    :param secret_refused: the App Secret itself was refused, whatever the scope.
     :param name: the app, for people.
     :param history: rows of the module :mod:`.history`.
     """
@@ -142,7 +146,6 @@ class AppRecord(Values):
     tokens: Mapping[str, TokenFacts] = _NONE
     failures: Mapping[str, Failure] = _NONE
     outage: Failure | None = None
-    secret_refused: Failure | None = None
     name: AppName = AppName()
     history: History = ()
 
@@ -164,13 +167,38 @@ class AppRecord(Values):
         """Return the failure of the last token request of a scope with this App Secret."""
         return self.failures.get(f"{scope}|{secret_mark}") or self.failures.get(scope)
 
+    def refused_secrets(self) -> dict[str, Failure]:
+        """
+        Return the last refusal of each App Secret that is refused whatever the scope, by its mark.
+
+        The service words a refused secret and a refused channel alike. It is the secret if the app token was refused,
+        or two scopes and no token was issued with this secret since the first.
+        """
+        found: dict[str, dict[str, Failure]] = {}
+        for key, failure in self.failures.items():
+            if (failure.error or {}).get("class") == SECRET_REFUSAL and not failure.of_scope:
+                found.setdefault(failure.secret_mark, {})[key] = failure
+        return {
+            mark: max(refusals.values(), key=lambda failure: failure.at)
+            for mark, refusals in found.items()
+            if len(refusals) > 1 or f"{APP_SCOPE}|{mark}" in refusals
+        }
+
+    def with_accepted_secret(self, secret_mark: str) -> AppRecord:
+        """Note that a token was issued with this App Secret: where else it was refused, the scope was meant."""
+        return self._replace(
+            failures={
+                key: failure._replace(of_scope=True) if failure.secret_mark == secret_mark else failure
+                for key, failure in self.failures.items()
+            }
+        )
+
     def with_token(self, scope: str, facts: TokenFacts, secret_mark: str = "") -> AppRecord:
         """Add a new token, and remove earlier failures of its scope and any outage."""
         return self._replace(
             tokens={**self.tokens, scope: facts},
             failures=_without(_without(self.failures, scope), f"{scope}|{secret_mark}"),
             outage=None,
-            secret_refused=None,
         )
 
     def with_dropped_token(self, scope: str) -> AppRecord:
@@ -232,12 +260,10 @@ class AppRecord(Values):
         return self.ledger.blocked_until <= pauses_end
 
     def all_failures(self) -> list[Failure]:
-        """Return the failures of the scopes, the outage, and the refusal of the App Secret."""
+        """Return the failures of the scopes, and the outage."""
         found = list(self.failures.values())
         if self.outage is not None:
             found.append(self.outage)
-        if self.secret_refused is not None:
-            found.append(self.secret_refused)
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -249,7 +275,6 @@ class AppRecord(Values):
             "tokens": {scope: facts._asdict() for scope, facts in self.tokens.items()},
             "failures": {key: failure.to_json() for key, failure in self.failures.items()},
             "outage": self.outage and self.outage.to_json(),
-            "secret_refused": self.secret_refused and self.secret_refused.to_json(),
             "name": self.name._asdict(),
             "history": self.history,
         }
@@ -274,14 +299,13 @@ class AppRecord(Values):
 
 
 def _parsed(document: Mapping[str, Any]) -> AppRecord:
-    outage, refused = document["outage"], document["secret_refused"]
+    outage = document["outage"]
     return AppRecord(
         ledger=_ledger(document["ledger"]),
         leases={scope: _lease(values) for scope, values in document["leases"].items()},
         tokens={scope: _facts(values) for scope, values in document["tokens"].items()},
         failures={key: _failure(values) for key, values in document["failures"].items()},
         outage=_failure(outage) if outage is not None else None,
-        secret_refused=_failure(refused) if refused is not None else None,
         name=_name(document.get("name")),
         history=_history(document.get("history")),
     )
@@ -323,6 +347,7 @@ def _failure(values: Mapping[str, Any]) -> Failure:
         values.get("secret_mark", ""),
         values.get("refresh_refused", False),
         values.get("at", 0.0),
+        values.get("of_scope", False),
     )
 
 
@@ -350,7 +375,7 @@ def _check(record: AppRecord) -> AppRecord:
         times += (failure.until, failure.at)
         counts.append(failure.in_a_row)
         texts.append(failure.secret_mark)
-        flags.append(failure.refresh_refused)
+        flags += (failure.refresh_refused, failure.of_scope)
     collections = ledger.charges, record.leases, record.tokens, record.failures
     lives = (facts.expires_at - facts.issued_at for facts in record.tokens.values())
     validation.check(

@@ -7,16 +7,20 @@ counted the request at the latest; and each gives the lease back.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_channel_provider.tokens import policy
 from airflow_channel_provider.tokens.budget import Charge, Quota
 from airflow_channel_provider.tokens.policy import RenewalRequest
-from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
+from airflow_channel_provider.tokens.record import (
+    SECRET_REFUSAL,
+    AppRecord,
+    Failure,
+    Lease,
+    TokenFacts,
+)
 from airflow_channel_provider.tokens.stages import Stage, early_seconds
-from airflow_channel_provider.tokens.types import APP_SCOPE
 from airflow_channel_provider.tokens.validation import increment
 
 TRANSIENT_PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
@@ -24,9 +28,6 @@ TRANSIENT_PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
 
 UNSENT_PAUSE_MAX_SECONDS = 30.0
 """The same if the request was not sent, and cost nothing."""
-
-SECRET_REFUSAL = "ChannelAuthenticationError"  # noqa: S105 - the name of an error class
-"""The class in the record of a refusal that may mean the App Secret."""
 
 EARLY_PAUSE_MAX_SECONDS = 3600.0
 """Between early attempts, however long a token lives: a third of the early part of a year would be 24 days."""
@@ -77,7 +78,9 @@ def succeeded(
     facts = facts._replace(refresh_refusals=0 if refresh else refusals, replacements=replacements)
     record = _settled(record, now, request, charges, answered=True)
     record = record._replace(ledger=record.ledger.accepted())
-    return record.with_token(request.scope, facts, request.secret_mark)
+    record = record.with_token(request.scope, facts, request.secret_mark)
+    # A refresh does not show the App Secret, so it proves nothing of it.
+    return record if refresh else record.with_accepted_secret(request.secret_mark)
 
 
 def failed(
@@ -105,7 +108,7 @@ def failed(
     if not sent and charges:
         record = record._replace(ledger=record.ledger.refund(charges[-1].id))
     earlier = record.failure_of(request.scope, request.secret_mark)
-    count = increment(earlier.in_a_row) if earlier is not None else 1
+    count = increment(_in_a_row(record, request, earlier, None if refresh else error))
     pause = (
         _refusal_pause(count, refresh=refresh) if error is not None else _transient_pause(count, sent=sent)
     )
@@ -120,27 +123,21 @@ def failed(
         at=now,
     )
     outage = record.outage if error is not None else _longer_outage(record.outage, now, sent=sent)
-    record = record.with_failure(request.scope, failure, outage=outage)
-    return record._replace(secret_refused=failure) if _is_the_secret(record, request, failure) else record
+    return record.with_failure(request.scope, failure, outage=outage)
 
 
-def _is_the_secret(record: AppRecord, request: RenewalRequest, failure: Failure) -> bool:
+def _in_a_row(
+    record: AppRecord, request: RenewalRequest, earlier: Failure | None, refusal: Mapping[str, Any] | None
+) -> int:
     """
-    Return whether a refused issue means the App Secret, and not just this channel: the service words both alike.
+    Count the failures before this one: those of the scope, or more of them of the App Secret if that is refused again.
 
-    It is the secret if the app token was refused, or a second scope and no token was issued since the first.
+    :param refusal: of an issue.
     """
-
-    def refused(candidate: Failure) -> bool:
-        document = candidate.error or {}
-        return document.get("class") == SECRET_REFUSAL and candidate.secret_mark == request.secret_mark
-
-    if not refused(failure):
-        return False
-    issued_at = max((facts.issued_at for facts in record.tokens.values()), default=-math.inf)
-    own = (request.scope, f"{request.scope}|{request.secret_mark}")
-    others = (other for key, other in record.failures.items() if key not in own)
-    return request.scope == APP_SCOPE or any(refused(other) and other.at > issued_at for other in others)
+    met = [earlier]
+    if refusal is not None and refusal.get("class") == SECRET_REFUSAL:
+        met.append(record.refused_secrets().get(request.secret_mark))
+    return max((failure.in_a_row for failure in met if failure is not None), default=0)
 
 
 def refused_for_quota(

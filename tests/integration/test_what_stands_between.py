@@ -126,7 +126,7 @@ def test_a_blocked_token_request_is_no_refused_secret(
     assert "Secret" not in str(caught.value)
     record = record_of(hook)
     assert [failure.error for failure in record.failures.values()] == [None]
-    assert record.secret_refused is None
+    assert record.refused_secrets() == {}
     assert not emulator.token_requests()
 
 

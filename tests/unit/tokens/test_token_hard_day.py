@@ -2,11 +2,13 @@
 The same day with everything that goes wrong: what the service must never see, and what tasks may expect all the same.
 
 Up to 5,000 task starts an hour over 1 to 12 scopes; hosts whose clocks differ and jump; a store and a service that are
-away for a while; a second client that nobody told us of; refused refreshes; an App Secret that is reissued at noon.
+away for a while; a second client that nobody told us of; refused refreshes; an App Secret that is reissued at noon; a
+second connection with an outdated one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import random
@@ -77,6 +79,7 @@ class HardDay:
     :param outages: (start, end) of the service, in hours.
     :param store_outages: the same of the store.
     :param reissued_at: hour at which the App Secret is reissued; the connection follows ten minutes later.
+    :param outdated: App Secrets of further connections, with each of which as many tasks start; all are refused.
     """
 
     scopes: int
@@ -87,6 +90,7 @@ class HardDay:
     outages: tuple[tuple[float, float], ...] = ()
     store_outages: tuple[tuple[float, float], ...] = ()
     reissued_at: float | None = None
+    outdated: tuple[str, ...] = ()
     starts_per_hour: int = 5000
     seed: int = 0
     without_token: Counter[int] = field(default_factory=Counter)
@@ -99,6 +103,7 @@ class HardDay:
         self.store = FailingStore(lambda: self.now)
         self.good_secret, self.secret = "the first", "the first"
         self.sent: list[float] = []
+        self.refused_secrets: Counter[str] = Counter()
         self.alive: set[str] = set()
         self.host_clock_steps = [0.0] * HOSTS
 
@@ -127,22 +132,22 @@ class HardDay:
             raise ChannelAmbiguousResultError("no answer")
         answer = act()
         self.now += 0.2
-        if (secret is not None and secret != self.good_secret) or (
-            refresh and self.random.random() < self.refresh_refused
-        ):
+        is_wrong = secret is not None and secret != self.good_secret
+        if is_wrong or (refresh and self.random.random() < self.refresh_refused):
+            self.refused_secrets[secret or ""] += is_wrong
             raise ChannelAuthenticationError("refused", http_status=200)
         self.alive.add(answer.access_token)
         return answer
 
     # ------------------------------------------------------------------------------------------------ the tasks
 
-    def manager(self, host: int) -> TokenManager:
+    def manager(self, host: int, secret: str) -> TokenManager:
         return TokenManager(
             base_url="https://service.test",
             app_id="app",
-            secret=self.secret,
+            secret=secret,
             store=self.store,
-            exchange=self.exchange(self.secret),
+            exchange=self.exchange(secret),
             sleep=self.sleep,
             clock=lambda: self.now + self.host_clock_steps[host],
         )
@@ -153,8 +158,11 @@ class HardDay:
     def start_task(self, scope: int) -> None:
         """One task: a token, one call with it, and once more if the service refuses it."""
         self.starts += 1
-        manager = self.manager(self.random.randrange(HOSTS))
-        channel = None if scope == 0 else str(scope)
+        host, channel = self.random.randrange(HOSTS), None if scope == 0 else str(scope)
+        for outdated in self.outdated:
+            with contextlib.suppress(ChannelError):
+                self.manager(host, outdated).get(channel, wait_seconds=0)
+        manager = self.manager(host, self.secret)
         try:
             token = manager.get(channel)
             if not self.accepts(token):
@@ -277,3 +285,16 @@ def test_whatever_happens_we_never_charge_more_than_ten_in_a_window(trouble: str
     if not day.foreign:
         assert day.service.refusals == 0
     assert min(day.usable(scope) for scope in range(scopes)) >= EXPECTED.get((trouble, scopes), 0)
+
+
+@pytest.mark.promise(name="quota")
+@pytest.mark.parametrize(("outdated", "usable"), [(("one",), 0.999), (("one", "another"), 0.97)])
+def test_an_outdated_secret_costs_what_its_pauses_say_and_starves_nobody(
+    outdated: tuple[str, ...], usable: float
+) -> None:
+    """Two requests, since the first may mean its channel, then after 5, 10 and 20 minutes and every 30."""
+    day = HardDay(7, outdated=outdated, starts_per_hour=400).run()
+    assert set(day.refused_secrets) == set(outdated)
+    assert 49 <= min(day.refused_secrets.values()) <= max(day.refused_secrets.values()) <= 51
+    assert busiest_window(day.sent) <= 10
+    assert min(day.usable(scope) for scope in range(day.scopes)) >= usable

@@ -16,6 +16,7 @@ NOW = 100_000.0
 WALL = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
 QUOTA = Quota()
 FRESH = TokenFacts("fp", NOW - 600, NOW + 1200)
+SECRET_REFUSED = Failure(1, NOW + 240, {"class": "ChannelAuthenticationError"}, "mark", at=NOW - 60)
 
 
 def at(seconds: float) -> datetime:
@@ -131,8 +132,11 @@ def test_the_timeline_has_every_request_of_the_day() -> None:
             ),
         ),
         (
-            {"secret_refused": Failure(1, NOW + 300)},
-            "The App Secret is refused. Correct it in the connection; another App Secret is tried at once.",
+            {"failures": {"app|mark": SECRET_REFUSED}},
+            (
+                "The App Secret of a connection was refused at 11:59:00 UTC. Correct it there, if it is still the "
+                "same; another App Secret is tried at once."
+            ),
         ),
         (
             {"outage": Failure(3, NOW + 60)},
@@ -195,3 +199,16 @@ def test_a_secret_that_was_refused_before_the_last_token_is_no_problem_any_more(
     later = {"app|another-secret": refusal._replace(at=NOW - 100)}
     assert look(tokens={"app": expired}, failures=earlier).warnings == ()
     assert len(look(tokens={"app": expired}, failures=later).warnings) == 1
+
+
+def test_a_refused_secret_is_named_while_it_is_remembered_and_until_a_token_follows() -> None:
+    long_ago = {"app|mark": SECRET_REFUSED._replace(until=NOW - 1, at=NOW - 301)}
+    for failures, issued_at, is_named in (
+        ({"app|mark": SECRET_REFUSED}, NOW - 10, True),  # with another secret
+        (long_ago, NOW - 900, True),
+        (long_ago, NOW - 10, False),
+        ({"channel:1|mark": SECRET_REFUSED}, NOW - 900, False),  # perhaps just this channel
+    ):
+        facts = TokenFacts("fp", issued_at, issued_at + 1800)
+        warnings = look(tokens={"channel:2": facts}, failures=failures).warnings
+        assert any("App Secret of a connection" in warning for warning in warnings) is is_named

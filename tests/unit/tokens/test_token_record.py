@@ -16,10 +16,12 @@ FULL = AppRecord(
     leases={"app": Lease("owner", "host", 30.0)},
     tokens={"channel:1": TokenFacts("fp", 5.0, 1805.0, replacements=1, refresh_refusals=2)},
     failures={
-        "app|mark": Failure(2, 60.0, {"class": "ChannelAuthenticationError", "message": "no"}, "mark", True)
+        "app|mark": Failure(2, 60.0, {"class": "ChannelAuthenticationError", "message": "no"}, "mark", True),
+        "channel:2|mark": Failure(
+            1, 80.0, {"class": "ChannelPermissionError"}, "mark", at=75.0, of_scope=True
+        ),
     },
     outage=Failure(3, 70.0),
-    secret_refused=Failure(1, 80.0, at=75.0),
 )
 
 
@@ -77,7 +79,7 @@ def test_only_the_owner_gives_a_lease_back() -> None:
 
 def test_a_new_token_ends_failures_of_its_scope_and_the_outage() -> None:
     record = FULL.with_token("app", TokenFacts("new", 100.0, 1900.0), "mark")
-    assert record.failures == {}
+    assert record.failures == {"channel:2|mark": FULL.failures["channel:2|mark"]}
     assert record.outage is None
     assert set(record.tokens) == {"app", "channel:1"}
 

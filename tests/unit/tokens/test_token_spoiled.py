@@ -110,7 +110,6 @@ FAR = NOW + 86_400.0
     [
         {"leases": {"channel:after-0": {"owner": "o", "host": "h", "until": FAR}}},
         {"outage": {"count": 1, "until": FAR}},
-        {"secret_refused": {"count": 1, "until": FAR}},
         {"failures": {"channel:after-0": {"count": 1, "until": FAR}}},
         {"failures": {"channel:after-0": {"count": 1, "until": NOW, "at": FAR}}},
         {"ledger": {"charges": [], "blocked_until": FAR, "refusals": 0}},
@@ -123,7 +122,7 @@ FAR = NOW + 86_400.0
         },
         {"tokens": {"app": {"fingerprint": "f", "issued_at": FAR, "expires_at": FAR + 1800}}},
     ],
-    ids=range(8),
+    ids=range(7),
 )
 def test_what_lies_far_ahead_locks_nobody_out(change: dict[str, Any]) -> None:
     world = OneProcess()

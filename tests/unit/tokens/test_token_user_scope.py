@@ -334,10 +334,6 @@ def test_a_block_is_shown_without_a_word_of_the_quota() -> None:
     ("record", "warning"),
     [
         (
-            {"secret_refused": Failure(1, 1300.0)},
-            "The login is refused. Correct it in the connection; another login is tried at once.",
-        ),
-        (
             {"failures": {"user": Failure(1, 900.0, error={"class": "ChannelAuthenticationError"})}},
             "user: the login was refused: check login, password and client of the connection (once).",
         ),
