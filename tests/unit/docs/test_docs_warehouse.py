@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from pathlib import Path
 
+import pytest
 from support import markdown
 
 from airflow_channel_provider.extract.parts import MANIFEST
@@ -40,6 +44,38 @@ def test_view_keeps_the_record_that_counts() -> None:
         assert sorted(database.execute("SELECT id, plainText FROM messages")) == [
             ("m-1", "new"),
             ("m-2", "only"),
+        ]
+
+
+def recipe(warehouse: str) -> list[str]:
+    """Return the pieces of code of a row of the table of warehouses."""
+    (said,) = [row[2] for table in markdown.tables(PAGE) for row in table if row[0] == warehouse]
+    return re.findall(r"`([^`]+)`", said)
+
+
+def test_bigquery_finds_the_parts_of_a_window_with_its_only_wildcard() -> None:
+    (pattern,) = re.findall(r'"channel-talk/messages/WINDOW/([^"]+)"', " ".join(recipe("BigQuery")))
+    assert pattern.count("*") == 1
+    assert fnmatchcase("part-00001.parquet", pattern)
+    assert not fnmatchcase(MANIFEST, pattern)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_duckdb_keeps_a_field_that_only_the_last_of_many_files_has(suffix: str, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    for number in range(40):
+        folder = tmp_path / "messages" / f"window-{number:02d}"
+        folder.mkdir(parents=True)
+        new = ", 'x' AS new_field" if number == 39 else ""
+        kind = "parquet" if suffix == "parquet" else "json"
+        duckdb.sql(f"COPY (SELECT {number} AS id{new}) TO '{folder}/part-00001.{suffix}' (FORMAT {kind})")
+    create, read_json = [code for code in recipe("DuckDB") if "read_" in code]
+    if suffix == "jsonl":
+        create = create.partition("read_parquet")[0] + read_json
+    with closing(duckdb.connect()) as database:
+        database.execute(create.replace("/data/channel-talk", str(tmp_path)))
+        assert database.execute("SELECT count(*), max(new_field) FROM messages_extracted").fetchall() == [
+            (40, "x")
         ]
 
 
