@@ -70,7 +70,7 @@ class BenllySettings(NamedTuple):
 
         :raises ChannelConfigurationError: where a required field is missing or one is invalid.
         """
-        fields = Fields(conn)
+        fields = Fields(conn, "benlly")
         access_token = fields.secret("password", conn.password)
         login = _benlly_login(fields, access_token)
         udid = fields.extra_text("udid")

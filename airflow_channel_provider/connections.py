@@ -73,7 +73,7 @@ class ChannelTalkSettings(Values):
 
         :raises ChannelConfigurationError: where the secret is missing or a field is invalid.
         """
-        fields = Fields(conn)
+        fields = Fields(conn, "channel_talk")
         secret = fields.secret("password", conn.password)
         if secret is None:
             raise fields.error(
@@ -116,7 +116,7 @@ class OpenApiSettings(Values):
 
         :raises ChannelConfigurationError: where a key is missing or a field is invalid.
         """
-        fields = Fields(conn)
+        fields = Fields(conn, "channel_talk_open_api")
         keys = {}
         for name, what in (("login", "access key"), ("password", "access secret")):
             keys[name] = fields.secret(name, getattr(conn, name))
@@ -136,11 +136,26 @@ class OpenApiSettings(Values):
 
 
 class Fields:
-    """The fields of a connection, None where unset, and errors that name the connection."""
+    """
+    The fields of a connection, None where unset, and errors that name the connection.
 
-    def __init__(self, conn: Connection) -> None:
+    :param conn_types: the types that it may have: the secrets of any other system are not sent to this one.
+    :raises ChannelConfigurationError: it has another type, or its extra is no JSON object.
+    """
+
+    def __init__(self, conn: Connection, *conn_types: str) -> None:
         self._conn = conn
         self.conn_id = conn.conn_id
+        if conn.conn_type not in conn_types:
+            known = " or ".join(conn_types)
+            # Airflow reads no type from a URI whose scheme has an underscore.
+            in_uri = (
+                "" if conn.conn_type else f", which a URI begins with {conn_types[0].replace('_', '-')}://"
+            )
+            raise ChannelConfigurationError(
+                f"Connection {conn.conn_id!r} has the type {conn.conn_type or ''!r}; give the id of a connection of "
+                f"the type {known}{in_uri}."
+            )
         self._extra = self._read_extra()
 
     def _read_extra(self) -> Mapping[str, object]:

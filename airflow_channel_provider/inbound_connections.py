@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_channel_provider.connections import Fields, without
-from airflow_channel_provider.exceptions import ChannelConfigurationError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -33,11 +32,7 @@ class WebhookSettings(NamedTuple):
 
         :raises ChannelConfigurationError: it is of another type, or the token is too short.
         """
-        fields = Fields(conn)
-        if conn.conn_type not in ("channel_talk", "channel_talk_open_api"):
-            raise ChannelConfigurationError(
-                f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; webhooks belong to Channel Talk."
-            )
+        fields = Fields(conn, "channel_talk", "channel_talk_open_api")
         return cls(fields.conn_id, fields.extra_secret("webhook_token"), fields.extra_text("channel_id"))
 
 
@@ -67,11 +62,7 @@ class EndpointSettings(NamedTuple):
 
         :raises ChannelConfigurationError: it is of another type, or its signing key is none.
         """
-        fields = Fields(conn)
-        if conn.conn_type != "channel_talk":
-            raise ChannelConfigurationError(
-                f"Connection {fields.conn_id!r} has the type {conn.conn_type!r}; an app has the type channel_talk."
-            )
+        fields = Fields(conn, "channel_talk")
         return cls(
             fields.conn_id,
             fields.signing_key(),

@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_channel_provider.benlly_connection import BenllyLogin, BenllySettings
 from airflow_channel_provider.connection_form import FORMS, ConnectionForm
-from airflow_channel_provider.connections import ChannelTalkSettings
+from airflow_channel_provider.connections import ChannelTalkSettings, OpenApiSettings
 from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 from airflow_channel_provider.inbound_connections import EndpointSettings
@@ -112,6 +112,30 @@ def test_secret_with_padding_and_url_safe_signs_survives_a_connection_uri(
     monkeypatch.setenv("AIRFLOW_CONN_C", uri)
     settings = channel_talk_settings()
     assert (settings.secret, settings.base_url) == (secret, "https://example.io")
+
+
+SETTINGS: dict[str, Any] = {
+    "channel_talk": ChannelTalkSettings,
+    "channel_talk_open_api": OpenApiSettings,
+    "benlly": BenllySettings,
+}
+
+
+@pytest.mark.promise(name="secrets")
+@pytest.mark.parametrize("conn_type", SETTINGS)
+@pytest.mark.parametrize("other", [*SETTINGS, "aws", "http", ""])
+def test_a_connection_of_another_type_is_refused_and_its_secret_goes_nowhere(
+    set_connection: Callable[..., None], conn_type: str, other: str
+) -> None:
+    if other == conn_type:
+        return
+    set_connection("c", conn_type=other, login="someone", password="secret-of-another-system")
+    with pytest.raises(ChannelConfigurationError) as caught:
+        SETTINGS[conn_type].from_connection(BaseHook.get_connection("c"))
+    said = f"Connection 'c' has the type '{other}'; give the id of a connection of the type {conn_type}"
+    scheme = conn_type.replace("_", "-")
+    in_uri = "" if other else f", which a URI begins with {scheme}://"
+    assert caught.value.message == f"{said}{in_uri}."
 
 
 @pytest.mark.promise(name="secrets")

@@ -18,8 +18,8 @@ from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
 
 HALF = "half \ud800"
-TALK = {"password": "s3cret=="}
-BENLLY = {"host": "benlly.example", "extra": {"device": "web", "udid": "u"}}
+TALK = {"conn_type": "channel_talk", "password": "s3cret=="}
+BENLLY = {"conn_type": "benlly", "host": "benlly.example", "extra": {"device": "web", "udid": "u"}}
 LOGIN = {"client_id": "7", "client_secret": "secret", "username": "mina", "user_password": "password"}
 
 

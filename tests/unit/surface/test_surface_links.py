@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("errors_as_they_are")
 def settings(extra: dict[str, Any]) -> ChannelTalkSettings:
     conn: Any = SimpleNamespace(
         conn_id="c",
+        conn_type="channel_talk",
         host=None,
         schema=None,
         port=None,
