@@ -33,6 +33,8 @@ MARK = "extract"
 MANIFEST = "_manifest.json"
 DIGEST_BYTES = 8
 MAX_STATE_BYTES = 1 << 28
+HELD_ROWS = 5_000
+"""So many rows of a chat are held back until it is complete; of a longer one they are written as they come."""
 
 
 @dataclass
@@ -146,6 +148,7 @@ class Parts:
         self._open = contextlib.ExitStack()
         self._output: _CheckedOutput | None = None
         self._writer: RowWriter | None = None
+        self._held: list[tuple[Sequence[dict[str, JSON]], int]] = []
         self._rows = 0
         self._first: str | None = None
         self._last: str | None = None
@@ -188,15 +191,22 @@ class Parts:
 
         :param at_ms: when they were asked for; epoch milliseconds.
         """
-        self._is_at_border = False
         if not rows:
             return
         if self._layout.mask is not None:
             self._layout.mask.apply(rows)
-        writer = self._writer or self._begin()
-        writer.write(rows, at_ms)
-        self._rows += len(rows)
-        self._note_ids(rows)
+        self._held.append((rows, at_ms))
+        if sum(len(held) for held, _ in self._held) > HELD_ROWS:
+            self._is_at_border = False
+            self._write_held()
+
+    def _write_held(self) -> None:
+        for rows, at_ms in self._held:
+            writer = self._writer or self._begin()
+            writer.write(rows, at_ms)
+            self._rows += len(rows)
+            self._note_ids(rows)
+        self._held = []
 
     def _note_ids(self, rows: Sequence[Mapping[str, JSON]]) -> None:
         name = self._layout.stream.key[0]
@@ -216,6 +226,7 @@ class Parts:
         :param done: their digests.
         :param position: where reading goes on.
         """
+        self._write_held()
         new = [digest for digest in done if digest not in self.done]
         self.done.update(new)
         self._done_since += new
@@ -225,7 +236,7 @@ class Parts:
             self.end_part()
 
     def end_part(self) -> None:
-        """End the open part, at a border; in the middle of a chat, discard nothing and do nothing."""
+        """End the open part, at a border, without what is held back; behind it, discard nothing and do nothing."""
         if self._writer is None or self._output is None or not self._is_at_border:
             return
         self._writer.close()
@@ -240,6 +251,7 @@ class Parts:
 
     def discard(self) -> None:
         """Leave the open part: as if it had not begun."""
+        self._held = []
         if self._writer is None:
             return
         self._writer = None
@@ -253,6 +265,7 @@ class Parts:
 
         :param said: what the manifest says beside parts and columns.
         """
+        self._write_held()
         self._is_at_border = True
         self.end_part()
         self._remove_parts_behind()

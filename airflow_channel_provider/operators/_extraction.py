@@ -130,7 +130,8 @@ class Extraction:
         try:
             reader.run()
         except BaseException as error:
-            # A long wait or an error that may pass costs no more than the chat that was being read.
+            # A long wait or an error that may pass costs no more than the chat that was being read, but for a very
+            # long one, whose rows are in the part already.
             if isinstance(error, ChannelError):
                 parts.end_part()
             parts.discard()

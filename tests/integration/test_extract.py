@@ -19,10 +19,12 @@ from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
+    ChannelNotSentError,
     ChannelRequestError,
     ChannelTooManyFailuresError,
 )
 from airflow_channel_provider.extract.streams import STREAMS
+from airflow_channel_provider.hooks import _paging
 from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
 from airflow_channel_provider.operators.extract import ExtractOperator
 
@@ -176,6 +178,42 @@ def test_the_manifest_goes_first_and_comes_last(emulator: EmulatorThread, tmp_pa
     with pytest.raises(ChannelRequestError):
         extract(tmp_path, "messages", call_attempts=1)
     assert not manifest.exists()
+
+
+def test_an_error_in_the_middle_of_a_chat_costs_this_chat_alone(
+    emulator: EmulatorThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(ChannelTalkOpenApiHook):
+        """Fails on the second page of the third chat, once."""
+
+        second_pages = 0
+
+        def get(self, path: str, params: Any = None) -> Any:
+            if path.endswith("/messages"):
+                asked.append(path)
+                self.second_pages += "since" in params
+                if self.second_pages == 3:
+                    self.second_pages += 1
+                    raise ChannelNotSentError("The network is down.")
+            return super().get(path, params)
+
+    asked: list[str] = []
+    monkeypatch.setattr(_paging, "MAX_PAGE_SIZE", 2)
+    with ChannelTalkOpenApiHook() as hook:
+        for number in range(1, 6):
+            for text in "abc":
+                hook.request("POST", f"/user-chats/chat-ch-1-{number}/messages", json={"plainText": text})
+    operator = ExtractOperator(task_id="t", stream="messages", path=str(tmp_path), window=WINDOW)
+    operator.__dict__["hook"] = Failing()
+    with pytest.raises(ChannelNotSentError):
+        operator.execute(context())
+    whole, broken = list(dict.fromkeys(asked))[:2], asked[-1]
+    asked.clear()
+    found = rows(operator.execute(context()))
+    assert broken in asked
+    assert not set(whole) & set(asked)
+    assert len({row["id"] for row in found}) == len(found)
+    assert {row["chatId"] for row in found} == {f"chat-ch-1-{number}" for number in range(1, 6)}
 
 
 class Refusing(ChannelTalkOpenApiHook):
