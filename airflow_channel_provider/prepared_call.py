@@ -11,14 +11,12 @@ warning of the call. What JSON can't hold is refused in any case. Messages name 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
-from uuid import UUID
 
-from airflow_channel_provider.connections import is_whole
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import as_text, optional_id
 from airflow_channel_provider.request_ids import RequestId
 from airflow_channel_provider.values import Values
 
@@ -32,7 +30,6 @@ NewRequestId: TypeAlias = str | Callable[[str, Mapping[str, Any]], RequestId] | 
 """For a message without a ``requestId``: the id, which the next try of the task sends as well; or a function that makes
 one of method and parameters; or None, so that it is sent without one."""
 
-_MADE_OF_TEXT = (int, date, UUID)
 _DESCRIBED_AT_MOST = 5
 WAY_OUT = (
     "The call was not sent. If the service accepts it now, allow it with contract = off in the section "
@@ -108,6 +105,7 @@ def prepare(
         )
     function = functions.lookup(method)
     given = as_mapping(method, params)
+    channel_id = optional_id("channel_id", channel_id)
     channel = _channel_of(function, given, channel_id, settings)
     complete = _completed(function, given, channel or channel_id, settings)
     warnings = check(function, complete, enforce_contract=enforce_contract)
@@ -134,27 +132,6 @@ def as_mapping(method: str, params: Mapping[str, Any] | None) -> Mapping[str, An
     return params
 
 
-def as_text(value: object) -> Any:
-    """Return a whole number, a time or a UUID as text, which it was before a template; others as they are."""
-    return str(value) if isinstance(value, _MADE_OF_TEXT) and not isinstance(value, bool) else value
-
-
-def as_id(value: object) -> str | None:
-    """
-    Return the id of a channel as text, since one that looks like a number may arrive as a number.
-
-    :raises ChannelConfigurationError: the text can't be the name of anything.
-    """
-    if value is None:
-        return None
-    text = str(value)
-    if not is_whole(text):
-        raise ChannelConfigurationError(
-            "The channel ID holds half of a surrogate pair, which is not a character; give it as Channel Talk shows it."
-        )
-    return text
-
-
 def _channel_of(
     function: NativeFunction,
     params: Mapping[str, Any],
@@ -164,8 +141,8 @@ def _channel_of(
     """Return the channel of the token: the argument's, else the parameters', else the connection's."""
     if function.wants_app_token:
         return None
-    named = params.get("channelId")
-    if channel_id and named and str(named) != str(channel_id):
+    named = optional_id("params['channelId']", params.get("channelId"))
+    if channel_id and named and named != channel_id:
         raise ChannelConfigurationError(
             f"{function.name}: channel_id and params['channelId'] name different channels; a token acts in one "
             "channel only. Give one of them.",
@@ -178,7 +155,7 @@ def _channel_of(
             f"connection {settings.conn_id!r}.",
             method=function.name,
         )
-    return as_id(channel)
+    return channel
 
 
 def _completed(
@@ -243,7 +220,7 @@ def check(
     if certain := [violation for violation in found if violation.rule.source.strength.is_certain]:
         hint = _misspelt(function, params, certain)
         raise ChannelConfigurationError(
-            f"{function.name}: {described(certain)}{hint}. {WAY_OUT}", method=function.name
+            f"{function.name}: {described(certain)}{hint or '.'} {WAY_OUT}", method=function.name
         )
     return found
 
@@ -258,7 +235,7 @@ def _misspelt(function: NativeFunction, params: Mapping[str, Any], found: Sequen
         near = None if name in function.params.fields else get_close_matches(_plain(name), absent, n=1)
         if near:
             hints.append(f"; you gave {name}, did you mean {absent[near[0]]}?")
-    return "".join(hints).rstrip("?")
+    return "".join(hints)
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import as_text, is_nothing
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -54,8 +55,6 @@ def names(name: str, value: Any) -> list[Any]:
 
     :raises ChannelConfigurationError: it is something else.
     """
-    from airflow_channel_provider.prepared_call import as_text
-
     if isinstance(value, str):
         value = json_value(name, value) if value.lstrip().startswith("[") else value or None
     if value is None:
@@ -95,11 +94,6 @@ def content_of(source: Any) -> dict[str, Any]:
     """
     content = {name: getattr(source, name) for name in (*_TEXT_FIELDS, "private", "silent")}
     return {**content, **{name: json_value(name, getattr(source, name)) for name in _JSON_FIELDS}}
-
-
-def is_nothing(value: object) -> bool:
-    """Return whether a template has rendered a missing value to text."""
-    return isinstance(value, str) and value.strip() in ("", "None", "null")
 
 
 def storage_path(argument: str, address: object, *, below: str = "") -> ObjectStoragePath:

@@ -207,7 +207,7 @@ def _remedy(kind: ErrorKind, token_method: str, channel_id: str | None) -> str:
     if kind is ErrorKind.PERMISSION:
         if token_method and channel_id is not None:
             return (
-                f"Install the app on the channel {channel_id}; if no channel works, check the App Secret "
+                f"Install the app on the channel {channel_id!r}; if no channel works, check the App Secret "
                 "(the password of the connection)."
             )
         return (

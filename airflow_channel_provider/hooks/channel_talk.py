@@ -23,13 +23,12 @@ from airflow_channel_provider.hooks._base import (
     naming_connection,
     opened_once,
 )
+from airflow_channel_provider.ids import as_text, optional_id, required_id
 from airflow_channel_provider.masking import mask_secret, mask_tokens_in
 from airflow_channel_provider.prepared_call import (
     NewRequestId,
     PreparedCall,
-    as_id,
     as_mapping,
-    as_text,
     described,
     prepare,
 )
@@ -167,7 +166,7 @@ class ChannelTalkHook(ServiceHook):
         :raises ChannelTokenQuotaError: no token is left in the present window.
         :raises ChannelAuthenticationError: the App Secret was refused.
         """
-        channel = as_id(channel_id) or self.settings.channel_id
+        channel = optional_id("channel_id", channel_id) or self.settings.channel_id
         with naming_connection(self.channel_talk_conn_id):
             return self.manager.get(channel, wait_seconds=self.max_wait_seconds).access_token
 
@@ -307,15 +306,15 @@ class ChannelTalkHook(ServiceHook):
         """
         from airflow_channel_provider.contract.model import RetryClass
 
-        given = as_mapping(method, params)
-        channel = as_id(channel_id) or self.settings.channel_id
+        given, app = as_mapping(method, params), required_id("app_id", app_id, "the App ID of the app")
+        channel = optional_id("channel_id", channel_id) or self.settings.channel_id
 
         if context is None:
             context = {"channel": {"id": channel}} if channel else {}
 
         def send(token: str) -> Any:
             return self.client.call_app_function(
-                as_text(app_id),
+                app,
                 method,
                 given,
                 access_token=token,

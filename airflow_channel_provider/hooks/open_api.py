@@ -21,6 +21,7 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
 )
 from airflow_channel_provider.hooks._base import ServiceHook, naming_connection, opened_once
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.masking import mask_credential
 from airflow_channel_provider.prepared_call import PreparedCall, identified
 from airflow_channel_provider.request_ids import for_call
@@ -310,8 +311,5 @@ def _filled(template: str, filters: Mapping[str, Any]) -> tuple[str, dict[str, A
     left, values = dict(filters), {}
     for name in variables_of(template):
         snake = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower()
-        value = left.pop(snake, None)
-        if value in (None, ""):
-            raise ChannelConfigurationError(f"The list {template} needs {snake}; give it as an argument.")
-        values[name] = str(value)
+        values[name] = required_id(snake, left.pop(snake, None), f"the id that the list {template} needs")
     return fill_path(template, values), left

@@ -23,6 +23,7 @@ from airflow.providers.common.compat.sdk import BaseNotifier
 from airflow_channel_provider import request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
 from airflow_channel_provider.hooks.threads import Thread
+from airflow_channel_provider.ids import optional_id
 from airflow_channel_provider.masking import redacted
 from airflow_channel_provider.notifications._event import (
     Event,
@@ -350,12 +351,14 @@ class ChannelTalkNotifier(BaseNotifier):
         return written
 
     def _target(self, hook: ChannelTalkHook) -> tuple[str, dict[str, str]]:
-        if sum(map(bool, (self.group_id, self.group_name, self.user_chat_id))) != 1:
+        group_id = optional_id("group_id", self.group_id)
+        user_chat_id = optional_id("user_chat_id", self.user_chat_id)
+        if sum(map(bool, (group_id, self.group_name, user_chat_id))) != 1:
             raise ChannelConfigurationError("Give one of group_id, group_name and user_chat_id.")
-        if self.user_chat_id:
-            return "writeUserChatMessage", {"userChatId": str(self.user_chat_id)}
-        if self.group_id:
-            return "writeGroupMessage", {"groupId": str(self.group_id)}
+        if user_chat_id:
+            return "writeUserChatMessage", {"userChatId": user_chat_id}
+        if group_id:
+            return "writeGroupMessage", {"groupId": group_id}
         from airflow_channel_provider.hooks.groups import group_id_of
 
         group_id = group_id_of(hook, str(self.group_name), channel_id=self.channel_id)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_channel_provider import configuration, request_ids
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.ids import is_nothing, optional_id
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._lineage import WithLineage
-from airflow_channel_provider.rendered import is_nothing, json_value, storage_path
+from airflow_channel_provider.rendered import json_value, storage_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -156,7 +157,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             self.__dict__.pop(name, None)
         self._check()
         source = self._source()
-        self._lineage_channel = self.channel_id or self.hook.settings.channel_id
+        self._lineage_channel = optional_id("channel_id", self.channel_id) or self.hook.settings.channel_id
         dead_letters = self._dead_letters(context)
         plan = self._plan(context, source)
         run_state = self._new_run_state(context, plan, dead_letters)

@@ -15,6 +15,7 @@ from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelError,
 )
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
 from airflow_channel_provider.rendered import json_value
 from airflow_channel_provider.tasks import function_params_of
@@ -219,6 +220,7 @@ class DataTableLoadOperator(BulkBaseOperator):
         )
 
         self._check_batch_rows()
+        table_name = required_id("table_name", self.table_name, "the name of the table")
         peeked = Peeked(source, ROWS_TO_LOOK_AT)
         given = json_value("columns", self.columns)
         given = checked_columns(given) if given else None
@@ -227,7 +229,7 @@ class DataTableLoadOperator(BulkBaseOperator):
             call_attempts=self.call_attempts,
             max_wait_seconds=self.max_wait_seconds,
         ) as hook:
-            table = Table(hook, self.table_name, self.channel_id)
+            table = Table(hook, table_name, self.channel_id)
             schema = table.ensure_schema(
                 lambda key: columns_of(source, peeked.head, key),
                 given=given,
@@ -247,7 +249,7 @@ class DataTableLoadOperator(BulkBaseOperator):
                 most_rows=self.batch_rows,
                 most_bytes=self.batch_bytes,
             ),
-            send=Upsert(self.hook, self.table_name, self.channel_id, repeatable=repeatable),
+            send=Upsert(self.hook, table_name, self.channel_id, repeatable=repeatable),
             failures_of=lambda error, item: failures_of_rows(error, item.value),
             repeatable=repeatable,
             has_own_keys=repeatable,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import optional_id, required_id
 from airflow_channel_provider.links import group_url, user_chat_url
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._write_message import WriteMessageBaseOperator
@@ -178,8 +179,8 @@ class RegisterCommandsOperator(ChannelTalkBaseOperator):
         """Declare the commands and return their names."""
         commands = _commands(json_value("commands", self.commands))
         params: dict[str, Any] = {"commands": commands}
-        if self.app_id:
-            params["appId"] = self.app_id
+        if app_id := optional_id("app_id", self.app_id):
+            params["appId"] = app_id
         self.hook.call("registerCommands", params)
         names = [str(command["name"]) for command in commands]
         self.log.warning(
@@ -209,10 +210,9 @@ class WriteUserChatMessageOperator(WriteMessageBaseOperator):
 
     def _call_service(self, context: Context) -> str | None:
         """Write the message."""
-        if not self.user_chat_id:
-            raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
-        self._note_chat(user_chat_url, str(self.user_chat_id))
-        return self._write("writeUserChatMessage", {"userChatId": str(self.user_chat_id)}, context)
+        user_chat_id = required_id("user_chat_id", self.user_chat_id, "the id of the user chat")
+        self._note_chat(user_chat_url, user_chat_id)
+        return self._write("writeUserChatMessage", {"userChatId": user_chat_id}, context)
 
 
 class WriteGroupMessageOperator(WriteMessageBaseOperator):
@@ -255,13 +255,14 @@ class WriteGroupMessageOperator(WriteMessageBaseOperator):
 
     def _call_service(self, context: Context) -> str | None:
         """Find the group and write the message."""
-        if bool(self.group_id) == bool(self.group_name):
+        group_id = optional_id("group_id", self.group_id)
+        if bool(group_id) == bool(self.group_name):
             raise ChannelConfigurationError("Give either group_id or group_name.")
-        group_id = str(self.group_id or self._look_up(str(self.group_name)))
+        group_id = group_id or self._look_up(str(self.group_name))
         self._note_chat(group_url, group_id)
         target: dict[str, Any] = {"groupId": group_id}
-        if self.root_message_id:
-            target["rootMessageId"] = str(self.root_message_id)
+        if root_message_id := optional_id("root_message_id", self.root_message_id):
+            target["rootMessageId"] = root_message_id
         if self.broadcast is not None:
             target["broadcast"] = self.broadcast
         return self._write("writeGroupMessage", target, context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.inbound.command_run import CommandRun, command_of
 
 __all__ = [
@@ -116,4 +117,5 @@ def manager_user(
     """
     from airflow_channel_provider.inbound.commands import manager_id_in_airflow
 
+    manager_id = required_id("manager_id", manager_id, "the id of the manager")
     return {"id": manager_id_in_airflow(channel_talk_conn_id, manager_id), "name": name or manager_id}

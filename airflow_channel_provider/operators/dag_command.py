@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.operators.commands import command_of
 from airflow_channel_provider.tasks import policy_argument
 
@@ -77,8 +78,8 @@ class DagCommandOperator(BaseOperator):
             name,
             channel_talk_conn_id,
             description,
-            tuple(sorted(map(str, managers))),
-            tuple(sorted(map(str, groups))),
+            tuple(sorted(required_id("managers", one) for one in managers)),
+            tuple(sorted(required_id("groups", one) for one in groups)),
             None if parameters is None else tuple(parameters),
         )
         # A text: Airflow serializes a mapping here, and then can't read the DAG any more.

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.masking import mask_secret
 from airflow_channel_provider.operators._base import OpenApiBaseOperator
-from airflow_channel_provider.prepared_call import as_text
 from airflow_channel_provider.rendered import json_value
 
 if TYPE_CHECKING:
@@ -115,17 +115,15 @@ def _filled(path: Any, values: Mapping[str, Any]) -> str:
 
     if not isinstance(path, str):
         raise ChannelConfigurationError(f"path must be a text, not {type(path).__name__}.")
-    wanted, texts = variables_of(path), {name: as_text(value) for name, value in values.items()}
-    if unknown := sorted(str(name) for name in texts.keys() - set(wanted)):
+    wanted = variables_of(path)
+    if unknown := sorted(str(name) for name in values.keys() - set(wanted)):
         raise ChannelConfigurationError(
             f"path_params has {', '.join(unknown)}, and the path {path} has no such name in braces."
         )
-    for name in wanted:
-        if not isinstance(texts.get(name), str) or not texts[name]:
-            raise ChannelConfigurationError(
-                f"The path {path} needs {name}, a text that is not empty; give it in path_params."
-            )
-    return fill_path(path, texts)
+    what = f"the id that the path {path} needs"
+    return fill_path(
+        path, {name: required_id(f"path_params[{name!r}]", values.get(name), what) for name in wanted}
+    )
 
 
 def _without_tokens(answer: Any) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelResponseError
+from airflow_channel_provider.ids import optional_id
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.operators._lineage import WithLineage
 from airflow_channel_provider.rendered import params_mapping
@@ -93,7 +94,7 @@ class PagedReadOperator(WithLineage, ChannelTalkBaseOperator):
     def _call_service(self, context: Context) -> Any:
         """Read the list."""
         target = self._target()
-        self._lineage_channel = self.channel_id or self.hook.settings.channel_id
+        self._lineage_channel = optional_id("channel_id", self.channel_id) or self.hook.settings.channel_id
         items = self._reported(
             self.hook.iterate(
                 self.method,

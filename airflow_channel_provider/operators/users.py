@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import as_text, required_id
 from airflow_channel_provider.operators._base import ChannelTalkBaseOperator
 from airflow_channel_provider.rendered import json_value, names
 
@@ -79,7 +80,7 @@ class UpdateUserChatStateOperator(ChannelTalkBaseOperator):
                 f"snooze_seconds applies only to state='snoozed', not to {state!r}."
             )
         params: dict[str, Any] = {
-            "userChatId": _given("user_chat_id", self.user_chat_id),
+            "userChatId": required_id("user_chat_id", self.user_chat_id, "the id of the user chat"),
             "state": USER_CHAT_STATE.prefix + state.upper(),
             "botName": checked_bot_name(self.bot_name),
         }
@@ -153,14 +154,16 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
         """Create or change the user."""
         body = self._body()
         mask = _mask(self.update_mask) or _mask_of(body)
-        params = {"memberId": _given("member_id", self.member_id), "body": body, "updateMask": mask}
+        params = {
+            "memberId": required_id("member_id", self.member_id, "your own id of the user"),
+            "body": body,
+            "updateMask": mask,
+        }
         user = _part(self.hook.call("upsertMember", params, channel_id=self.channel_id), "user")
         found = user.get("id") if isinstance(user, Mapping) else None
         return None if found is None else str(found)
 
     def _body(self) -> dict[str, Any]:
-        from airflow_channel_provider.prepared_call import as_text
-
         given = {
             "profile": _mapping("profile", self.profile),
             "profileOnce": _mapping("profile_once", self.profile_once),
@@ -176,12 +179,6 @@ class UpsertMemberOperator(ChannelTalkBaseOperator):
                 "No field of the member is given; give at least one, such as profile or tags."
             )
         return body
-
-
-def _given(name: str, value: object) -> str:
-    if value is None or not str(value).strip():
-        raise ChannelConfigurationError(f"{name} is empty; give the id.")
-    return str(value)
 
 
 def _state(value: object) -> str:

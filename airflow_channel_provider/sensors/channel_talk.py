@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.rendered import json_value, names, params_mapping
 from airflow_channel_provider.sensors._base import ChannelTalkBaseSensor
 from airflow_channel_provider.tasks import check_shows_no_token, function_params_of
@@ -50,8 +51,7 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
         """Return the read and its condition."""
         from airflow_channel_provider.contract.parts import USER_CHAT_STATE
 
-        if not self.user_chat_id:
-            raise ChannelConfigurationError("user_chat_id is empty; give the id of the user chat.")
+        user_chat_id = required_id("user_chat_id", self.user_chat_id, "the id of the user chat")
         given = names("state", self.state)
         states = [USER_CHAT_STATE.plain(state) for state in given if isinstance(state, str)]
         known = conditions.states_of_user_chats()
@@ -60,7 +60,7 @@ class UserChatStateSensor(ChannelTalkBaseSensor):
         is_in = conditions.Condition(
             predicate=conditions.user_chat_state, predicate_kwargs={"states": states}
         )
-        return Poll("getUserChat", is_in, {"userChatId": str(self.user_chat_id)}, self.channel_id)
+        return Poll("getUserChat", is_in, {"userChatId": user_chat_id}, self.channel_id)
 
 
 class NativeFunctionSensor(ChannelTalkBaseSensor):

@@ -120,7 +120,7 @@ def test_chats_come_with_their_state(hook: ChannelTalkOpenApiHook) -> None:
 
 
 def test_a_stream_that_needs_an_id_says_so_at_once(hook: ChannelTalkOpenApiHook) -> None:
-    with pytest.raises(ChannelConfigurationError, match="needs user_chat_id"):
+    with pytest.raises(ChannelConfigurationError, match="user_chat_id is empty; give the id that the list"):
         hook.iterate("messages")
     with pytest.raises(ChannelConfigurationError, match="is not a known list"):
         hook.iterate("nothing")

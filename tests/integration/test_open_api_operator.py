@@ -109,9 +109,15 @@ def test_a_long_wait_frees_the_slot_and_carries_nothing(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"path": MESSAGES}, "needs userChatId"),
-        ({"path": MESSAGES, "path_params": {"userChatId": ""}}, "needs userChatId"),
-        ({"path": MESSAGES, "path_params": {"userChatId": ["c"]}}, "needs userChatId"),
+        ({"path": MESSAGES}, "path_params['userChatId'] is empty; give the id that the path "),
+        (
+            {"path": MESSAGES, "path_params": {"userChatId": "None"}},
+            "path_params['userChatId'] is empty: it is 'None'",
+        ),
+        (
+            {"path": MESSAGES, "path_params": {"userChatId": ["c"]}},
+            "path_params['userChatId'] must be a text or a whole number",
+        ),
         ({"path_params": {"other": "1"}}, "no such name in braces"),
         ({"path": "/user-chats?state=closed"}, "write the query as params"),
         ({"verb": "FETCH"}, "verb must be one of"),

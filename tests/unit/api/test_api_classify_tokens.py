@@ -52,7 +52,7 @@ REFUSED = [
         method="issueToken",
         error_type="common",
         channel_id="c1",
-        says="Install the app on the channel c1",
+        says="Install the app on the channel 'c1'",
     ),
     Refused(
         "not installed, unauthorized",

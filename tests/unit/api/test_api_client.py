@@ -194,7 +194,7 @@ def test_the_secret_is_blotted_out_of_a_refusal() -> None:
 
 
 def test_the_channel_that_lacks_the_app_is_named() -> None:
-    with pytest.raises(ChannelPermissionError, match="Install the app on the channel c1"):
+    with pytest.raises(ChannelPermissionError, match="Install the app on the channel 'c1'"):
         client({"error": {"type": "common", "message": ""}})[0].issue_token(SECRET, "c1")
 
 

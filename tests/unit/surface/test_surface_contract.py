@@ -69,10 +69,10 @@ def test_what_keeps_the_contract_passes(caplog: pytest.LogCaptureFixture, method
         (
             "getChannel",
             {"channelID": "1"},
-            "ch-proto-for-hackathon); you gave channelID, did you mean channelId. The call",
+            "ch-proto-for-hackathon); you gave channelID, did you mean channelId? The call",
         ),
-        ("getUserChat", {"user_chat_id": SECRET}, "; you gave user_chat_id, did you mean userChatId. The call"),
-        ("getUserChat", {"chatId": "1"}, "; you gave chatId, did you mean userChatId. The call"),
+        ("getUserChat", {"user_chat_id": SECRET}, "; you gave user_chat_id, did you mean userChatId? The call"),
+        ("getUserChat", {"chatId": "1"}, "; you gave chatId, did you mean userChatId? The call"),
         (
             "registerCommands",
             {"appId": "a", "commands": [{"name": SECRET * 8, "scope": "side", "actionFunctionName": "f"}]},
