@@ -32,8 +32,10 @@ def message_options(
     :param names: as the service spells them, or as its Open API does.
     :param private: shown to managers only.
     :param silent: without a notification: ``manager`` or ``user`` to one side, True to both.
-    :raises ChannelConfigurationError: a name is no text, or ``silent`` has no meaning.
+    :raises ChannelConfigurationError: a name is no text, ``private`` no bool, or ``silent`` has no meaning.
     """
+    if not isinstance(private, bool):  # the text "false" would be true
+        raise ChannelConfigurationError("private must be True or False.")
     shorthands = [*([PREFIX + "PRIVATE"] if private else []), *_silent(silent)]
     return list(dict.fromkeys([*map(_spelt, names), *shorthands]))
 
@@ -41,7 +43,7 @@ def message_options(
 def _silent(value: bool | str) -> tuple[str, ...]:
     if isinstance(value, bool):
         return _SILENT_TO_ALL if value else ()
-    if value not in _SILENT:
+    if not isinstance(value, str) or value not in _SILENT:
         raise ChannelConfigurationError("silent must be True, False, 'manager' or 'user'.")
     return _SILENT[value]
 

@@ -61,6 +61,8 @@ def test_everything_at_once() -> None:
         ({"text": "x", "options": "MESSAGE_OPTION_PRIVATE"}, "options must be a list, not str"),
         ({"text": "x", "form": []}, "form must be a mapping, not list"),
         ({"text": "x", "silent": "everybody"}, "silent must be"),
+        ({"text": "x", "silent": ["user"]}, "silent must be"),
+        *(({"text": "x", "private": given}, "private must be") for given in ("false", "True", "", 1, None)),
     ],
 )
 def test_what_can_not_become_a_message_is_refused(arguments: dict[str, Any], words: str) -> None:
