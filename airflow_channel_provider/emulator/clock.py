@@ -45,7 +45,7 @@ class Scheduler:
     """
     Changes that are due at a time of the clock, soonest first.
 
-    Nothing runs by itself: each call first runs what is due.
+    Nothing runs by itself: each request, to whichever service, first runs what is due.
     """
 
     def __init__(self) -> None:

@@ -89,6 +89,8 @@ class ControlPlane:
         :param body: a JSON object, or nothing.
         :return: the answer, or what it depends on.
         """
+        emulator = self._emulator
+        emulator.world.scheduler.run_due(emulator.clock.now())
         name = path.removeprefix("/_emulator").strip("/")
         if http_method == "GET" and name in self._reads:
             return self._answer(lambda: self._reads[name](query))

@@ -105,7 +105,6 @@ def answer_native(world: World, record: RequestRecord, token: str) -> Answer | P
 
 
 def _answer_function(world: World, record: RequestRecord, token: str) -> Answer | PendingAnswer:
-    world.scheduler.run_due(record.at)
     function = FUNCTIONS.get(record.method)
     if function is None:
         raise RefusalError(f"method not found: {record.method}")

@@ -116,6 +116,7 @@ class Emulator:
         :param query: of the URL, as it was sent.
         """
         self._client = client
+        self.world.scheduler.run_due(self.clock.now())
         if http_method == "PUT" and path == NATIVE_PATH:
             return self._native(path, headers, body)
         if http_method == "PUT" and path.startswith(_APPS_PREFIX) and path.endswith(_APPS_SUFFIX):

@@ -171,11 +171,13 @@ class Demo(LocalAirflow):
 
     def _follow(self) -> None:
         until = time.monotonic() + self.options.run_timeout_seconds
-        while (running := self._look()) or self._unfinished_stories():
+        while (running := self._look()) or (unfinished := self._unfinished_stories()):
             self.components.check()
             self._act()
-            running_now = f"{len(running)} of {len(self._run_states)} DAGs running"
-            self.progress.update(f"{running_now}: {tally(self._tasks())}")
+            waits_for = (
+                f"{len(running)} of {len(self._run_states)} DAGs running" if running else unfinished[0]
+            )
+            self.progress.update(f"{waits_for}: {tally(self._tasks())}")
             if time.monotonic() > until:
                 return
             time.sleep(POLL_SECONDS)

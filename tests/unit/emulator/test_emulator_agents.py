@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.lists import next_field
+from unit.emulator.conftest import settle
 
 from airflow_channel_provider.contract.functions import LISTINGS
 from airflow_channel_provider.contract.model import Paging
 from airflow_channel_provider.emulator.agents import change_chat
+from airflow_channel_provider.emulator.control_plane import ControlPlane
 
 if TYPE_CHECKING:
     from unit.emulator.conftest import Driver
@@ -71,6 +74,26 @@ def test_desk_deals_with_messages_where_the_settings_say_so(make_driver: type[Dr
     assert chat(driver)["state"] == "USER_CHAT_STATE_CLOSED"
     write(driver, "two")
     assert chat(driver)["state"] == "USER_CHAT_STATE_OPENED"
+
+
+def test_what_is_due_has_happened_whoever_looks(make_driver: type[Driver]) -> None:
+    driver = make_driver(user_chats_close_after_seconds=5)
+    keys = {"x-access-key": "open-key-ch-1", "x-access-secret": "open-secret-ch-1"}
+    control, query = ControlPlane(driver.emulator), {"channel_id": "ch-1", "kind": "userChats"}
+
+    def from_open_api() -> Any:
+        return driver.send("GET", f"/open/v5/user-chats/{CHAT}", b"", **keys)["userChat"]
+
+    def from_control() -> Any:
+        chats = settle(control.handle("GET", "/_emulator/open_api_state", query, b""))
+        return next(one for one in json.loads(chats.body)["items"] if one["id"] == CHAT)
+
+    for look in (from_open_api, from_control):
+        write(driver, look.__name__)
+        assert look()["state"] == "opened"
+        driver.time += 5
+        found = look()
+        assert (found["state"], found["closedAt"]) == ("closed", int(driver.time * 1000))
 
 
 def test_nobody_is_at_the_desk_unless_the_settings_say_so(driver: Driver) -> None:
