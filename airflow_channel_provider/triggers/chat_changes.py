@@ -1,10 +1,10 @@
 """
 What has happened to the user chats of a channel since a moment, read from the lists of Open API.
 
-The lists have no filter by time, and the service does not state by what it sorts them. A list that is sorted by
-``updatedAt``, newest first, is read until it is older than the moment; any other one is read to its end. A chat that
-changes while the lists are read may stand in none of them: so the next moment is the newest change that the reading
-*before* had seen, and what is reported a second time has the same key.
+The lists have no filter by time, and the service does not state by what it sorts them. A list that has shown that it is
+sorted by ``updatedAt``, newest first, is read until it is older than the moment; any other one is read to its end. A
+chat that changes while the lists are read may stand in none of them: so the next moment is the newest change that the
+reading *before* had seen, and what is reported a second time has the same key.
 """
 
 from __future__ import annotations
@@ -30,14 +30,12 @@ class Reading:
     :param before_ms: what the reading before saw as the newest change: all before it has been in one of the two.
     :param newest_ms: the newest change of all chats that were seen; ``since_ms`` where there was none.
     :param chats: those that changed, oldest change first.
-    :param is_sorted: whether each list was sorted by the last change.
     """
 
     since_ms: int
     before_ms: int
     newest_ms: int
     chats: tuple[Mapping[str, Any], ...]
-    is_sorted: bool = True
 
 
 class Cursor(NamedTuple):
@@ -77,29 +75,30 @@ def read_changes(
     :param before_ms: the newest change of the reading before; None: there was none.
     """
     from airflow_channel_provider.contract.open_api import CHAT_STATES
+    from airflow_channel_provider.extract.windows import FallingOrder
 
     newest = start = since_ms or 0
-    is_sorted = True
+    order = FallingOrder()
     found: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for state in CHAT_STATES:
-        last = -1
+        order.begin()
         for page in pages(state):
-            for chat in page:
-                if not isinstance(chat, Mapping):
-                    continue
-                at = _time(chat, "updatedAt") or _time(chat, "createdAt")
-                is_sorted = is_sorted and (last < 0 or at <= last)
-                last = at
-                newest = max(newest, at)
-                start = newest if since_ms is None else since_ms
-                if at >= start:
-                    found[str(chat.get("id"))] = (at, chat)
-            if is_sorted and 0 <= last < start:
+            chats = [chat for chat in page if isinstance(chat, Mapping)]
+            changed = [_time(chat, "updatedAt") or _time(chat, "createdAt") for chat in chats]
+            order.see(changed, [to_ms(chat.get("createdAt")) for chat in chats])
+            newest = max([newest, *changed])
+            start = newest if since_ms is None else since_ms
+            found.update(
+                (str(chat.get("id")), (at, chat))
+                for chat, at in zip(chats, changed, strict=True)
+                if at >= start
+            )
+            if order.is_past(start):
                 break
     chats_in_order = (
         chat for _, _, chat in sorted((at, name, chat) for name, (at, chat) in found.items() if at >= start)
     )
-    return Reading(start, start if before_ms is None else before_ms, newest, tuple(chats_in_order), is_sorted)
+    return Reading(start, start if before_ms is None else before_ms, newest, tuple(chats_in_order))
 
 
 def events_of(

@@ -80,6 +80,19 @@ def test_what_is_no_list_of_chats_is_an_error_and_not_the_end(read: Any, answers
         read(answers)
 
 
+def test_a_list_that_is_sorted_by_creation_is_not_left_before_an_old_chat_that_has_changed(read: Any) -> None:
+    answers = {
+        None: {"userChats": [chat("a", 100, createdAt=100), chat("b", 90, createdAt=90)], "next": "x"},
+        "x": {"userChats": [chat("c", 99, createdAt=10)]},
+    }
+    assert ids(read(answers, since_ms=95)) == ["c", "a"]
+
+
+def test_a_list_that_has_shown_its_order_is_left_where_it_is_older(read: Any) -> None:
+    answers = {None: {"userChats": [chat("a", 100, createdAt=1), chat("b", 90, createdAt=90)], "next": "x"}}
+    assert ids(read(answers, since_ms=95)) == ["a"]
+
+
 @pytest.mark.parametrize("at", [1_769_850_000_000, "1769850000000", "2026-01-31T09:00:00Z"])
 def test_each_form_of_a_time_is_read(read: Any, at: Any) -> None:
     reading = read({None: {"userChats": [chat("a", at)]}}, since_ms=5)
