@@ -75,6 +75,17 @@ class DeadLetterFile:
         files.make_private_folder(self._folder)
         files.write_file(self._part(number), utf8("".join(f"{line}\n" for line in lines)))
 
+    def check_parts(self, parts: int) -> None:
+        """
+        Look for the parts of an earlier try; those on the disk of another worker are all missing.
+
+        :param parts: number of valid parts.
+        :raises ChannelConfigurationError: they are not there.
+        """
+        for number in {1, parts} if parts else ():
+            if files.size_of(self._part(number)) is None:
+                raise self._missing(number)
+
     def merge_parts(self, parts: int) -> None:
         """
         Write the complete file from all parts; without parts, remove the file of an earlier run or try, since what it
@@ -94,7 +105,7 @@ class DeadLetterFile:
             return
         with files.atomic_write(self.path, mark=self._owner) as whole:
             for number in range(1, parts + 1):
-                self._copy(self._part(number), whole)
+                self._copy(number, whole)
 
     def remove_parts(self, parts: int) -> None:
         """
@@ -114,16 +125,20 @@ class DeadLetterFile:
             )
         files.remove_temporary_files(self.path, mark=self._owner)
 
-    @staticmethod
-    def _copy(part: ObjectStoragePath, whole: files.Output) -> None:
+    def _copy(self, number: int, whole: files.Output) -> None:
         try:
-            with files.open_own(part, argument="dead_letter") as stream:
+            with files.open_own(self._part(number), argument="dead_letter") as stream:
                 shutil.copyfileobj(stream, whole, COPY_BYTES)
         except FileNotFoundError as error:
-            raise ChannelConfigurationError(
-                f"{part}, a part of the dead-letter file that this task has written, no longer exists, and its items "
-                "are lost. To start again with all items, set resume=False."
-            ) from error
+            raise self._missing(number) from error
+
+    def _missing(self, number: int) -> ChannelConfigurationError:
+        return ChannelConfigurationError(
+            f"{self._part(number)}, a part of the dead-letter file that this task has written, does not exist here. "
+            f"Let the worker that has it run the task, or copy {self._folder} from there; for later runs, set "
+            "dead_letter to a place that all workers reach. If all items may be sent twice, resume=False starts again "
+            "without it."
+        )
 
     def _line(self, failure: FailedItem, at: str) -> dict[str, JSON]:
         return {

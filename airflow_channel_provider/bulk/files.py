@@ -49,7 +49,7 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
         raise ChannelConfigurationError(
             f"{argument} names {path}, which is a folder; give the path of a file."
         )
-    if not _is_local(path):
+    if not is_local(path):
         if len(_in_store(path).encode("utf-8", "replace")) > MOST_KEY_BYTES:
             raise ChannelConfigurationError(
                 f"{argument} names an object whose name has more than {MOST_KEY_BYTES:,} bytes; use a shorter one."
@@ -81,9 +81,14 @@ def check_place(path: ObjectStoragePath, *, argument: str) -> None:
         )
 
 
+def is_local(path: ObjectStoragePath) -> bool:
+    """Return whether a file is on a disk of this host, or on one that is mounted here."""
+    return path.protocol in LOCAL
+
+
 def is_same_file(one: ObjectStoragePath, other: ObjectStoragePath) -> bool:
     """Return whether two addresses name the same file."""
-    if _is_local(one) and _is_local(other):
+    if is_local(one) and is_local(other):
         first, second = _on_disk(one), _on_disk(other)
         try:
             with contextlib.suppress(OSError):
@@ -111,7 +116,7 @@ def atomic_write(path: ObjectStoragePath, *, mark: str = "") -> Iterator[Output]
     :param mark: part of the temporary file's name, by which :func:`remove_temporary_files` finds it after a kill.
     """
     elsewhere = _as_object if _holds_objects(path) else _aside_in_store
-    opened = _aside_on_disk if _is_local(path) else elsewhere
+    opened = _aside_on_disk if is_local(path) else elsewhere
     with opened(path, mark) as stream:
         yield stream
 
@@ -129,7 +134,7 @@ def write_file(path: ObjectStoragePath, content: bytes) -> None:
 def size_of(path: ObjectStoragePath) -> int | None:
     """Return the size of a file in bytes; None where there is none."""
     with translated(path, "looked at"), contextlib.suppress(FileNotFoundError):
-        if _is_local(path):
+        if is_local(path):
             return _on_disk(path).lstat().st_size
         path.fs.invalidate_cache(path.path)  # another process may have written it
         return int(path.fs.size(path.path))
@@ -139,7 +144,7 @@ def size_of(path: ObjectStoragePath) -> int | None:
 def remove(path: ObjectStoragePath) -> None:
     """Remove one file, if it exists."""
     with translated(path, "removed"), contextlib.suppress(FileNotFoundError):
-        if _is_local(path):
+        if is_local(path):
             _on_disk(path).unlink()
         else:
             path.fs.rm_file(path.path)
@@ -160,7 +165,7 @@ def remove_temporary_files(path: ObjectStoragePath, *, mark: str) -> None:
     if _holds_objects(path):
         return
     with contextlib.suppress(OSError, ChannelError):
-        if not _is_local(path):
+        if not is_local(path):
             remove(_store_aside(path, mark))
             return
         target = _on_disk(path)
@@ -180,7 +185,7 @@ def open_own(path: ObjectStoragePath, *, argument: str) -> Iterator[IO[bytes]]:
     :raises ChannelConfigurationError: what is there is no file of this user.
     """
     try:
-        if _is_local(path):
+        if is_local(path):
             with _stored_on_disk(_on_disk(path), argument) as stream:
                 yield stream
         else:
@@ -227,7 +232,7 @@ def make_private_folder(path: ObjectStoragePath) -> None:
 
     :raises ChannelConfigurationError: what is there is no folder of this user.
     """
-    if not _is_local(path):
+    if not is_local(path):
         return
     folder = _on_disk(path)
     with translated(path, "made"):
@@ -242,20 +247,16 @@ def make_private_folder(path: ObjectStoragePath) -> None:
 
 def remove_folder(path: ObjectStoragePath) -> None:
     """Remove an empty folder, where there are folders."""
-    if _is_local(path):
+    if is_local(path):
         with translated(path, "removed"), contextlib.suppress(FileNotFoundError):
             _on_disk(path).rmdir()
-
-
-def _is_local(path: ObjectStoragePath) -> bool:
-    return path.protocol in LOCAL
 
 
 def _holds_objects(path: ObjectStoragePath) -> bool:
     """Return whether a file is there only when all of it is written: the stores that fsspec reaches by HTTP calls."""
     from fsspec.asyn import AsyncFileSystem
 
-    return not _is_local(path) and isinstance(path.fs, AsyncFileSystem)
+    return not is_local(path) and isinstance(path.fs, AsyncFileSystem)
 
 
 def _on_disk(path: ObjectStoragePath) -> Path:

@@ -39,6 +39,9 @@ class DeadLetters(Protocol):
     def write_part(self, number: int, failures: Sequence[FailedItem]) -> None:
         """Write one part; durable when this returns."""
 
+    def check_parts(self, parts: int) -> None:
+        """Raise if the parts of an earlier try are not there."""
+
     def merge_parts(self, parts: int) -> None:
         """Write the dead-letter file from all parts; without parts, remove the one of an earlier run."""
 
@@ -57,6 +60,7 @@ class RunState:
     :param failures_of: returns what failed of an item for an error.
     :param resume: whether to continue where the previous try stopped.
     :param now: seconds of a steady clock.
+    :raises ChannelConfigurationError: the checkpoint can't be read, or what it knows of dead letters is not there.
     """
 
     def __init__(
@@ -83,6 +87,8 @@ class RunState:
         self._resumed = loaded is not None
         self._parts_before = loaded.parts if loaded is not None else 0
         self._load(loaded or Checkpoint())
+        if dead_letters is not None:
+            dead_letters.check_parts(self.checkpoint.parts)
 
     def _load(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint

@@ -161,7 +161,7 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         dead_letters = self._dead_letters(context)
         plan = self._plan(context, source)
         run_state = self._new_run_state(context, plan, dead_letters)
-        limit = FailureLimit(self.max_failures, self.dead_letter or None)
+        limit = FailureLimit(self.max_failures, self.dead_letter)
         if run_state.finished:
             self.log.info("%s: a previous try has done all items; nothing is sent again", plan.name)
         else:
@@ -263,12 +263,20 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             MemoryCheckpoints,
             TaskStateCheckpoints,
         )
+        from airflow_channel_provider.bulk.files import is_local
 
         state: Any = context.get("task_state_store")
         if state is not None:
             return TaskStateCheckpoints(state)
         if self.dead_letter is not None:
-            return FileCheckpoints(storage_path("dead_letter", self.dead_letter), owner_of(context))
+            path = storage_path("dead_letter", self.dead_letter)
+            if is_local(path) and not repeatable:
+                self.log.warning(
+                    "This Airflow has no task state store, so what was sent is noted beside dead_letter, on a disk. A "
+                    "worker that does not reach %s would send all items again: use an object store or a shared disk.",
+                    path.parent,
+                )
+            return FileCheckpoints(path, owner_of(context))
         if not repeatable:
             raise ChannelConfigurationError(
                 f"{self._describe()} is not safe to repeat, and this Airflow has no task state store: set dead_letter, "

@@ -109,6 +109,8 @@ class Extraction:
             iso(window.end_ms),
             self.folder,
         )
+        if dead_letters is not None:
+            dead_letters.check_parts(parts.progress.counts.get("dead_letters", 0))
         if parts.parts:
             self._log.info(
                 "%s: going on after %d complete parts, %d rows",

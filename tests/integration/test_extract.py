@@ -260,6 +260,23 @@ def test_more_than_may_be_unreadable_fail_the_task(
     assert summary["failed"] == len(chat_ids) > 1
 
 
+def test_dead_letters_on_another_disk_are_missed_before_anything_is_read(
+    emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    for chat_id in ("chat-ch-1-5", "chat-ch-1-6"):
+        emulator.write_message(chat_id, "The chat of the last message is read first.")
+    refused = "chat-ch-1-6", "chat-ch-1-1"
+    with pytest.raises(ChannelTooManyFailuresError):
+        operator_beside_refusals(tmp_path, *refused, max_failures=1, part_rows=1).execute(context())
+    (parts,) = tmp_path.glob("failed.jsonl.*.parts")
+    parts.rename(tmp_path / "elsewhere")
+    again = operator_beside_refusals(tmp_path, *refused, max_failures=None, part_rows=1)
+    with pytest.raises(ChannelConfigurationError, match=r"000001.jsonl, a part of .* does not exist here"):
+        again.execute(context())
+    tmp_path.joinpath("elsewhere").rename(parts)
+    assert again.execute(context())["failed"] == 2
+
+
 def test_asset_events_name_the_manifest(emulator: EmulatorThread, tmp_path: Path) -> None:
     run = context()
     operator = ExtractOperator(

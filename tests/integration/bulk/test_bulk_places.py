@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.bulk_runs import CHATS, State, campaign, context, counts, dead, execute, rows
 
 from airflow_channel_provider.emulator import EmulatorProcess
-from airflow_channel_provider.exceptions import ChannelConfigurationError
-from airflow_channel_provider.operators.bulk import DataTableLoadOperator
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelTooManyFailuresError
+from airflow_channel_provider.operators.bulk import BulkNativeFunctionOperator, DataTableLoadOperator
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*cannot be called outside"),
@@ -102,6 +103,58 @@ def test_dead_letters_of_an_earlier_run_or_try_are_removed_where_nothing_has_fai
     mended = campaign(items=rows(9), dead_letter=path.as_uri(), resume="run_id" in second)
     assert counts(execute(mended, State(), **second)) == {"succeeded": 9}
     assert list(tmp_path.glob("failed.jsonl*")) == []
+
+
+EVENTS: dict[str, Any] = {
+    "method": "createEvent",
+    "function_params": lambda item: {"userId": item, "name": "Bought"},
+    "item_key": None,
+    "items": ["nobody", *(f"user-ch-1-{number % 5 + 1}" for number in range(200))],
+}
+
+
+def test_a_retry_on_another_disk_sends_nothing_and_goes_on_where_the_parts_are(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    here, elsewhere, state = tmp_path / "here", tmp_path / "elsewhere", State()
+    path = here / "failed.jsonl"
+    with pytest.raises(ChannelTooManyFailuresError):
+        execute(campaign(**EVENTS, dead_letter=path.as_uri(), max_failures=0), state)
+    here.rename(elsewhere)
+    calls = emulator.stats()["calls"]
+    operator = campaign(**EVENTS, dead_letter=path.as_uri(), max_failures=1)
+    with pytest.raises(ChannelConfigurationError, match=r"000001.jsonl, a part of .* does not exist here"):
+        execute(operator, state, try_number=2)
+    assert emulator.stats()["calls"] == calls
+    elsewhere.rename(here)
+    assert counts(execute(operator, state, try_number=3)) == {"succeeded": 200, "failed": 1}
+    assert [letter["item"] for letter in dead(path)] == ["nobody"]
+    sent = [entry for entry in emulator.journal() if entry["method"] == "createEvent"]
+    assert len(sent) == 201
+
+
+@pytest.mark.parametrize(
+    ("make", "state", "warned"),
+    [
+        (lambda **kwargs: campaign(**EVENTS, **kwargs), None, True),
+        (lambda **kwargs: campaign(**EVENTS, **kwargs), State(), False),
+        (lambda **kwargs: campaign(items=rows(1), **kwargs), None, False),
+    ],
+    ids=["no store", "a store", "may be repeated"],
+)
+def test_progress_on_a_disk_is_warned_of_where_another_worker_would_send_again(
+    make: Any,
+    state: State | None,
+    warned: bool,
+    emulator: EmulatorProcess,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[str] = []
+    log = SimpleNamespace(info=lambda *_: None, warning=lambda line, *values: lines.append(line % values))
+    monkeypatch.setattr(BulkNativeFunctionOperator, "log", log)
+    make(dead_letter=str(tmp_path / "failed.jsonl"), max_failures=None).execute(context(state))
+    assert any(f"does not reach {tmp_path} would send all items again" in line for line in lines) is warned
 
 
 def test_a_checkpoint_that_can_not_be_read_sends_nothing_twice(

@@ -338,12 +338,19 @@ def test_a_place_that_is_closed_to_this_user_is_named(folder: Path) -> None:
         closed.chmod(0o700)
 
 
-def test_a_part_that_is_gone_is_named(folder: Path) -> None:
-    kept = letters(folder / "failed.jsonl")
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_part_that_is_gone_is_named_with_the_way_to_it(remote: bool, folder: Path, bucket: Any) -> None:
+    kept = DeadLetterFile((bucket if remote else on_disk(folder)) / "failed.jsonl", "a1", 1)
+    kept.check_parts(0)
     kept.write_part(1, [LOSS])
-    with pytest.raises(ChannelConfigurationError, match=r"000002\.jsonl, a part of .*resume=False"):
-        kept.merge_parts(2)
-    assert [found.name for found in folder.iterdir()] == ["failed.jsonl.a1.parts"]
+    kept.check_parts(1)
+    kept.write_part(3, [LOSS])
+    for act, number in ((kept.check_parts, 4), (kept.merge_parts, 2)):
+        with pytest.raises(
+            ChannelConfigurationError, match=rf"00000{number}\.jsonl, a part of .*copy .*a1\.parts from"
+        ):
+            act(number)
+    assert not kept.path.exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")

@@ -56,6 +56,9 @@ class Disk:
         self._write()
         self.parts[number] = list(failures)
 
+    def check_parts(self, parts: int) -> None:
+        assert set(self.parts) >= set(range(1, parts + 1))
+
     def merge_parts(self, parts: int) -> None:
         self._write()
         self.whole = [failure for number in range(1, parts + 1) for failure in self.parts[number]]
