@@ -66,8 +66,9 @@ class Renewal:
         :raises ChannelNotSentError: it may work later.
         """
         self._add_charge(self.request.owner, refresh=self.decision.refresh)
-        if self.context.clock() - claimed.host_now > LATEST_SEND_SECONDS:
-            raise self._withdrawn()
+        if self._is_too_late(claimed):
+            self._withdraw()
+            raise self._held_up()
         try:
             token = self._buy()
             self._share(token)
@@ -89,6 +90,9 @@ class Renewal:
             raise
         return token
 
+    def _is_too_late(self, charged: RecordSnapshot) -> bool:
+        return self.context.clock() - charged.host_now > LATEST_SEND_SECONDS
+
     def _add_charge(self, charge_id: str, *, refresh: bool) -> None:
         kind = "refresh" if refresh else "issue"
         self.charges.append(Charge(charge_id, 0.0, self.request.scope, kind))
@@ -106,7 +110,10 @@ class Renewal:
         repository.mask(answer)
         if not answer.access_token:
             # The seed marks accessToken as optional: then it is exchanged for the refresh token, once.
-            requested_at = self._charge_again()
+            charged = self._charge_again()
+            if self._is_too_late(charged):
+                raise self._held_up()
+            requested_at = charged.now
             answer = exchange.refresh(answer.refresh_token)
             repository.mask(answer)
             if not answer.access_token:
@@ -130,7 +137,7 @@ class Renewal:
             )
         return life_seconds
 
-    def _charge_again(self) -> float:
+    def _charge_again(self) -> RecordSnapshot:
         charge_id = uuid.uuid4().hex
         charges, quota = tuple(self.charges), self.context.repository.quota
         granted = False
@@ -152,7 +159,7 @@ class Renewal:
                 retry_after_seconds=retry_after,
             )
         self._add_charge(charge_id, refresh=True)
-        return snapshot.now
+        return snapshot
 
     def _with_second_request(self, record: AppRecord, now: float, charge_id: str) -> AppRecord:
         why = "the answer had no access token"
@@ -204,10 +211,12 @@ class Renewal:
         charges = tuple(self.charges)
         self._note(lambda record, now: transitions.abandoned(record, now, self.request, charges), outcome)
 
-    def _withdrawn(self) -> errors.HeldUpError:
-        """Give back a charge that is too old to be sent, since this process was stopped."""
+    def _withdraw(self) -> None:
+        """Give back the first charge, which is too old to be sent, since this process was stopped."""
         charge = self.charges[-1]
         self._note(lambda record, now: transitions.withdrawn(record, self.request, charge), Outcome.NOT_SENT)
+
+    def _held_up(self) -> errors.HeldUpError:
         return errors.HeldUpError(
             f"{self.context.label}: this process was held up before it could send its token request, and did not send "
             "it.",

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_channel_provider.tokens import validation
 from airflow_channel_provider.tokens.budget import Ledger, Quota
@@ -21,6 +21,8 @@ from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
     from airflow_channel_provider.tokens.policy import Decision, Renew, RenewalRequest
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class RecordSnapshot(Values):
 
     :param now: the moment by the store's clock, seconds.
     :param lost: there was another record, and it is gone; this one must be written, or it would start anew each time.
-    :param host_now: the moment by the clock of this host, seconds; :meth:`TokenRepository.snapshot` reads it first.
+    :param host_now: the same moment or an earlier one by the clock of this host, seconds: it is read first, so that a
+        process that is stopped between the two takes ``now`` for too old, not for too young.
     """
 
     record: AppRecord
@@ -136,18 +139,13 @@ class TokenRepository:
         """Let the policy decide about a renewal; if it decides to renew, the charge is durable on return."""
         from airflow_channel_provider.tokens import policy
 
-        def apply(stored: Snapshot) -> tuple[dict[str, Any] | None, tuple[Decision, RecordSnapshot]]:
-            before = read_record(stored, self.quota, self._clock())
-            after, decision = policy.claim(before.record, before.now, request, self.quota)
+        def decide(record: AppRecord, now: float) -> tuple[AppRecord | None, Decision]:
+            after, decision = policy.claim(record, now, request, self.quota)
             if after is not None and isinstance(decision, policy.Renew):
                 after = self._with_request(after, request, decision)
-            written = after or (before.record if before.lost else None)
-            snapshot = before._replace(record=after or before.record)
-            return before.to_write(written) if written else None, (decision, snapshot)
+            return after, decision
 
-        decision, snapshot = self.store.update(self.app, apply)
-        self._warn_if_lost(snapshot)
-        return decision, snapshot
+        return self._change(decide)
 
     def update(self, change: Callable[[AppRecord, float], AppRecord]) -> RecordSnapshot:
         """
@@ -155,15 +153,26 @@ class TokenRepository:
 
         :param change: a pure function of the record and the store's clock.
         """
+        return self._change(lambda record, now: (change(record, now), None))[1]
 
-        def apply(stored: Snapshot) -> tuple[dict[str, Any], RecordSnapshot]:
-            before = read_record(stored, self.quota, self._clock())
-            after = change(before.record, before.now)
-            return before.to_write(after), before._replace(record=after)
+    def _change(
+        self, change: Callable[[AppRecord, float], tuple[AppRecord | None, T]]
+    ) -> tuple[T, RecordSnapshot]:
+        host_now = self._clock()
 
-        snapshot = self.store.update(self.app, apply)
+        def apply(stored: Snapshot) -> tuple[dict[str, Any] | None, tuple[T, RecordSnapshot]]:
+            nonlocal host_now
+            before = read_record(stored, self.quota, host_now)
+            after, result = change(before.record, before.now)
+            written = after or (before.record if before.lost else None)
+            snapshot = before._replace(record=after or before.record)
+            # If another process was faster, the store reads again, and calls this again.
+            host_now = self._clock()
+            return before.to_write(written) if written else None, (result, snapshot)
+
+        result, snapshot = self.store.update(self.app, apply)
         self._warn_if_lost(snapshot)
-        return snapshot
+        return result, snapshot
 
     def host_lock(self, scope: str) -> AbstractContextManager[HostLock]:
         """Show the other processes of this host that this one renews a scope, for as long as it lives."""

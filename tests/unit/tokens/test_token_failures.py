@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,8 +22,12 @@ from airflow_channel_provider.exceptions import (
     ChannelTokenQuotaError,
 )
 from airflow_channel_provider.tokens.budget import Quota
+from airflow_channel_provider.tokens.manager import TokenManager
 from airflow_channel_provider.tokens.policy import RenewalRequest
+from airflow_channel_provider.tokens.record import AppRecord
+from airflow_channel_provider.tokens.repository import RecordSnapshot
 from airflow_channel_provider.tokens.stages import Stage
+from airflow_channel_provider.tokens.stores.base import Change, Snapshot
 
 
 @pytest.mark.parametrize(
@@ -161,32 +166,106 @@ def test_replacements_that_are_refused_too_are_not_replaced_for_ever(world: Worl
     assert world.task().get(rejected=refused).access_token == "access-3"
 
 
+def stops_after_its_charge(task: TokenManager, stop: Callable[[], None]) -> None:
+    claim = task.repository.claim
+
+    def stopped(request: RenewalRequest) -> Any:
+        found = claim(request)
+        stop()
+        return found
+
+    task.repository.claim = stopped  # type: ignore[method-assign]
+
+
+def stops_between_the_clock_of_the_store_and_its_charge(task: TokenManager, stop: Callable[[], None]) -> None:
+    update = task.repository.store.update
+
+    def stopped(document: str, change: Change[Any]) -> Any:
+        def late(snapshot: Snapshot) -> Any:
+            stop()
+            return change(snapshot)
+
+        return update(document, late)
+
+    task.repository.store.update = stopped  # type: ignore[method-assign]
+
+
+def waits_for_the_store(task: TokenManager, stop: Callable[[], None]) -> None:
+    update = task.repository.store.update
+
+    def stopped(document: str, change: Change[Any]) -> Any:
+        stop()
+        return update(document, change)
+
+    task.repository.store.update = stopped  # type: ignore[method-assign]
+
+
+@pytest.mark.promise(name="quota")
+@pytest.mark.parametrize(
+    "stops",
+    [stops_after_its_charge, stops_between_the_clock_of_the_store_and_its_charge, waits_for_the_store],
+)
 @pytest.mark.parametrize(("times", "requests"), [(1, 1), (3, 1), (100, 0)])
-def test_a_process_that_is_stopped_after_its_charge_does_not_send(
-    world: World, times: int, requests: int
+def test_a_process_that_is_stopped_around_its_charge_does_not_send(
+    world: World, times: int, requests: int, stops: Callable[[TokenManager, Callable[[], None]], None]
 ) -> None:
     """It tries again while it may wait: 60 s here."""
     task = world.task()
-    claim = task.repository.claim
-    stops: list[float] = []
+    stopped_at: list[float] = []
 
-    def stopped(*args: Any) -> Any:
-        found = claim(*args)
-        if len(stops) < times:
-            stops.append(world.now)
+    def stop() -> None:
+        if len(stopped_at) < times:
+            stopped_at.append(world.now)
             world.now += 6
-        return found
 
-    task.repository.claim = stopped  # type: ignore[method-assign, assignment]
-    if requests:
-        assert task.get().access_token == "access-0"
-    else:
-        with pytest.raises(ChannelNotSentError, match="held up"):
-            task.get()
-        assert len(stops) == 10
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world.store, "update", world.store.update)
+        stops(task, stop)
+        if requests:
+            assert task.get().access_token == "access-0"
+        else:
+            with pytest.raises(ChannelNotSentError, match="held up"):
+                task.get()
+            assert 60 <= world.now - 50_000.0 <= 66
     assert len(world.service.log) == requests
     assert world.task().status().charges_used == requests
     assert world.task().get().access_token == "access-0"
+
+
+def test_a_claim_that_others_overtake_again_and_again_is_as_old_as_its_last_look(world: World) -> None:
+    task, update = world.task(), world.store.update
+
+    def swapped(document: str, change: Change[Any]) -> Any:
+        for _ in range(10):
+            change(world.store.load(document))
+            world.now += 4
+        return update(document, change)
+
+    task.repository.store.update = swapped  # type: ignore[method-assign]
+    assert task.get().access_token == "access-0"
+    assert world.service.times() == [50_040.0]
+
+
+@pytest.mark.promise(name="quota")
+@pytest.mark.parametrize("seconds", [6, 1830])
+def test_a_process_that_is_stopped_after_its_second_charge_does_not_send(
+    world: World, seconds: float
+) -> None:
+    task = world.task()
+    task.context.exchange.issue = lambda channel_id: Answer("", "refresh-x", 1800)  # type: ignore[method-assign]
+    update = task.repository.update
+
+    def stopped(change: Callable[[AppRecord, float], AppRecord]) -> RecordSnapshot:
+        found = update(change)
+        task.repository.update = update  # type: ignore[method-assign]
+        world.now += seconds
+        return found
+
+    task.repository.update = stopped  # type: ignore[method-assign]
+    with pytest.raises(ChannelNotSentError, match="held up before it could send"):
+        task.get()
+    assert world.service.log == []
+    assert world.task().status().charges_used == 1  # the first was sent
 
 
 def test_an_old_token_that_ended_during_its_failing_renewal_is_not_handed_out(world: World) -> None:
