@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.connection_form import TIMEOUT_MAX_SECONDS
-from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
+from airflow_channel_provider.ids import required_id
 from airflow_channel_provider.masking import SHORTEST
 from airflow_channel_provider.values import Values
 
@@ -25,6 +27,44 @@ DEFAULT_OPEN_API_HOST = "api.channel.io"
 _MASK = "***"
 # Nothing that a browser reads in another way: no user before the host, no backslash, space or control.
 _PAGE = r"https?://[^\s/?#@\\\x00-\x20]+(?:[/?#][^\s\\\x00-\x20]*)?"
+
+
+class NoSuchConnectionError(ChannelError):
+    """Airflow finds no such connection. It says the same of each connection during an outage, so this may pass."""
+
+
+def find_connection(argument: str, conn_id: object, look_up: Callable[[str], Connection]) -> Connection:
+    """
+    Return a connection.
+
+    :param argument: names its id in the message.
+    :param look_up: finds it in Airflow.
+    :raises ChannelConfigurationError: the id is empty.
+    :raises NoSuchConnectionError: Airflow finds no such connection, or can't read it.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    name = required_id(argument, conn_id, "the id of a connection")
+    try:
+        return look_up(name)
+    except AirflowNotFoundException as error:
+        why = unreadable_variable(name) or (
+            "Airflow finds no such connection; create it, or correct the argument. During an outage of its database or "
+            "secrets backend it finds none"
+        )
+        raise NoSuchConnectionError(f"Connection {name!r} (argument {argument}): {why}.") from error
+
+
+def unreadable_variable(conn_id: str) -> str:
+    """
+    Return what is wrong with the environment variable of a connection that Airflow does not find.
+
+    :return: without a full stop, and without the value; empty where there is no such variable.
+    """
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if not os.environ.get(variable):
+        return ""
+    return f"{variable} is set, but Airflow can't read it; check that it is valid JSON or a valid URI"
 
 
 def is_whole(text: str) -> bool:

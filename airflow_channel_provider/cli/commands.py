@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import BaseHook
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 from airflow_channel_provider import configuration
 from airflow_channel_provider.connection_form import FORMS
+from airflow_channel_provider.connections import NoSuchConnectionError, find_connection, unreadable_variable
 from airflow_channel_provider.exceptions import ChannelError
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
@@ -130,7 +131,12 @@ def _declared_commands(hook: ChannelTalkHook, conn_id: str) -> list[dict[str, An
     from airflow_channel_provider.inbound_connections import EndpointSettings
     from airflow_channel_provider.plugins import _commands
 
-    if EndpointSettings.from_connection(hook.get_connection(conn_id)).signing_key is None:
+    if (
+        EndpointSettings.from_connection(
+            find_connection("--conn-id", conn_id, hook.get_connection)
+        ).signing_key
+        is None
+    ):
         raise SystemExit(
             _shown(
                 f"Connection {conn_id!r} has no signing key, so Airflow would refuse each call of Channel Talk; save "
@@ -203,7 +209,7 @@ def _note(sentence: str) -> None:
 
 def _hook(conn_id: str, caller: str) -> ServiceHook:
     """Return the hook for a connection of any of our types."""
-    conn_type = BaseHook.get_connection(conn_id).conn_type
+    conn_type = find_connection("--conn-id", conn_id, BaseHook.get_connection).conn_type
     if conn_type == ChannelTalkHook.conn_type:
         return ChannelTalkHook(conn_id, caller=caller)
     if conn_type == BenllyHook.conn_type:
@@ -211,8 +217,11 @@ def _hook(conn_id: str, caller: str) -> ServiceHook:
     if conn_type == ChannelTalkOpenApiHook.conn_type:
         return ChannelTalkOpenApiHook(conn_id)
     known = ", ".join(form.conn_type for form in FORMS)
+    in_uri = "" if conn_type else "; a URI names them with a hyphen, as in channel-talk://"
     raise SystemExit(
-        _shown(f"Connection {conn_id!r} has the type {conn_type!r}; this command supports the types {known}.")
+        _shown(
+            f"Connection {conn_id!r} has the type {conn_type!r}; this command supports the types {known}{in_uri}."
+        )
     )
 
 
@@ -236,13 +245,15 @@ def _errors_as_one_sentence(conn_id: str = "") -> Iterator[None]:
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     try:
         yield
-    except ChannelError as error:
-        from airflow_channel_provider.hooks._connection_test import one_sentence
-
-        raise SystemExit(_shown(one_sentence(error.message))) from None
-    except AirflowNotFoundException:
+    except NoSuchConnectionError:
+        if fault := unreadable_variable(conn_id):
+            raise SystemExit(_shown(f"{fault}.")) from None
         has_variable = re.fullmatch(r"\w+", conn_id, re.ASCII) is not None
         ways = ["in the UI", "with 'airflow connections add'"]
         ways += [f"as AIRFLOW_CONN_{conn_id.upper()}"] if has_variable else []
         how = f"{', '.join(ways[:-1])} or {ways[-1]}"
         raise SystemExit(_shown(f"There is no connection {conn_id!r}; create it {how}.")) from None
+    except ChannelError as error:
+        from airflow_channel_provider.hooks._connection_test import one_sentence
+
+        raise SystemExit(_shown(one_sentence(error.message))) from None

@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, overload
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_channel_provider import configuration, metrics, request_ids
+from airflow_channel_provider.connections import NoSuchConnectionError, find_connection
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.hooks._tracebacks import clear_frames, clearing_frames
 from airflow_channel_provider.stack_room import with_room
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
     from typing_extensions import Self
 
     from airflow_channel_provider.api.transport import Transport
@@ -163,6 +165,11 @@ class ServiceHook(BaseHook):
         """The connection, looked up once."""
         raise NotImplementedError
 
+    def _find_connection(self) -> Connection:
+        """Look the connection up, as :func:`find_connection` does."""
+        argument = self.conn_name_attr
+        return find_connection(argument, getattr(self, argument), self.get_connection)
+
     @property
     def max_wait_seconds(self) -> float:
         """Longest single wait inside a call, in seconds."""
@@ -227,16 +234,16 @@ class ServiceHook(BaseHook):
         self._is_tested = True  # the sentence says what a log would
         try:
             return True, self._with_warning(self._check_connection())
+        except NoSuchConnectionError:
+            # A connection reaches a test as a URI, and one with an impossible port can't be read back.
+            return False, (
+                "Airflow finds no such connection, or can't read it; check its id, that its port is a number from 1 to "
+                "65535, and that an environment variable which holds it is valid JSON or a valid URI."
+            )
         except ChannelError as error:
             from airflow_channel_provider.hooks._connection_test import explain
 
             return False, explain(error, getattr(self, self.conn_name_attr))
-        except AirflowNotFoundException:
-            # A connection reaches a test as a URI, and one with an impossible port can't be read back.
-            return False, (
-                "Airflow finds no such connection, or can't read it; check its id, and that its port is a number from "
-                "1 to 65535."
-            )
         except Exception as error:
             clear_frames(error)
             self.log.debug("The connection test failed unexpectedly", exc_info=True)

@@ -73,7 +73,7 @@ class BenllyHook(ServiceHook):
 
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
         """
-        settings = BenllySettings.from_connection(self.get_connection(self.benlly_conn_id))
+        settings = BenllySettings.from_connection(self._find_connection())
         for secret in settings.login.secrets if settings.login else (settings.access_token or "",):
             mask_credential(secret)
         return settings

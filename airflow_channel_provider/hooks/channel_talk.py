@@ -105,7 +105,7 @@ class ChannelTalkHook(ServiceHook):
 
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
         """
-        settings = ChannelTalkSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
+        settings = ChannelTalkSettings.from_connection(self._find_connection())
         mask_secret(settings.secret)
         return settings
 
@@ -342,7 +342,7 @@ class ChannelTalkHook(ServiceHook):
         from airflow_channel_provider.hooks._tokens import TokenUser
         from airflow_channel_provider.inbound_connections import EndpointSettings
 
-        EndpointSettings.from_connection(self.get_connection(self.channel_talk_conn_id))
+        EndpointSettings.from_connection(self._find_connection())
         self.caller = self.caller or CONNECTION_TEST
         wait_seconds = min(TEST_WAIT_SECONDS, self.max_wait_seconds)
         user = TokenUser(self.manager, wait_seconds=wait_seconds, sleep=self._sleep)

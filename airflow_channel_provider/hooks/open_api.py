@@ -84,7 +84,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
 
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
         """
-        settings = OpenApiSettings.from_connection(self.get_connection(self.channel_talk_open_api_conn_id))
+        settings = OpenApiSettings.from_connection(self._find_connection())
         for secret in (settings.access_key, settings.access_secret):
             mask_credential(secret)
         return settings

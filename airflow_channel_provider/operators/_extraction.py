@@ -150,7 +150,10 @@ class Extraction:
             return Mask(hidden, self._operator.hook.settings.access_secret)
         from airflow.providers.common.compat.sdk import BaseHook
 
-        secret = BaseHook.get_connection(self._operator.mask_conn_id).password
+        from airflow_channel_provider.connections import find_connection
+
+        conn = find_connection("mask_conn_id", self._operator.mask_conn_id, BaseHook.get_connection)
+        secret = conn.password
         if not secret:
             raise ChannelConfigurationError(
                 f"Connection {self._operator.mask_conn_id!r} has no password, which is the key of the hashes of mask."

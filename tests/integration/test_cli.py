@@ -126,6 +126,16 @@ def test_check_of_what_is_no_connection_of_ours(
     assert shell.fail("check", "--conn-id", "not-here") == (
         "There is no connection 'not-here'; create it in the UI or with 'airflow connections add'."
     )
+    monkeypatch.setenv("AIRFLOW_CONN_BADJSON", '{"conn_type": "channel_talk", "password": "x-secret",}')
+    for command in (["check"], ["call", "getChannel"]):
+        assert shell.fail(*command, "--conn-id", "badjson") == (
+            "AIRFLOW_CONN_BADJSON is set, but Airflow can't read it; check that it is valid JSON or a valid URI."
+        )
+    assert shell.fail("check", "--conn-id", "") == "--conn-id is empty; give the id of a connection."
+    monkeypatch.setenv("AIRFLOW_CONN_UNDERSCORE", "channel_talk://app:x-secret@example.invalid")
+    assert shell.fail("check", "--conn-id", "underscore").endswith(
+        "; a URI names them with a hyphen, as in channel-talk://."
+    )
     monkeypatch.setenv("AIRFLOW_CONN_WEB", "http://user:web-password@example.invalid")
     assert shell.fail("check", "--conn-id", "web") == (
         "Connection 'web' has the type 'http'; this command supports the types channel_talk, "

@@ -467,8 +467,8 @@ def test_a_field_that_is_wrong(
 @BOTH
 def test_a_connection_that_airflow_cannot_read(button: Button, conn_type: str) -> None:
     sentence = (
-        "Airflow finds no such connection, or can't read it; check its id, and that its port is a number from 1 to "
-        "65535."
+        "Airflow finds no such connection, or can't read it; check its id, that its port is a number from 1 to 65535, "
+        "and that an environment variable which holds it is valid JSON or a valid URI."
     )
     button.refuses(conn_type, re.escape(sentence), host="example.io", port=70_000)
 

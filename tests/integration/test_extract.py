@@ -19,6 +19,7 @@ from airflow_channel_provider.assets import EXTRACTED
 from airflow_channel_provider.emulator import EmulatorThread
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
+    ChannelError,
     ChannelNotSentError,
     ChannelRequestError,
     ChannelTooManyFailuresError,
@@ -336,6 +337,7 @@ def test_a_day_of_a_schedule_is_one_of_its_time_zone(
         ({"window": None}, "no data interval"),
         ({"channel_id": "ch-2"}, "those of another channel"),
         ({"path": "None"}, "path has no value"),
+        ({"mask": ["plainText"], "mask_conn_id": "nowhere"}, r"'nowhere' \(argument mask_conn_id\)"),
         ({"dead_letter": ""}, "dead_letter has no value"),
     ],
 )
@@ -347,7 +349,7 @@ def test_wrong_arguments_are_said_before_anything_is_written(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ChannelConfigurationError, match=said):
+    with pytest.raises(ChannelError, match=said):
         extract(tmp_path / "files", **{"stream": "messages", **arguments})
     assert list(tmp_path.iterdir()) == []
 

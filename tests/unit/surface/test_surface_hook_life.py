@@ -7,14 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook, redact
+from airflow.providers.common.compat.sdk import BaseHook, redact
 from unit.surface.conftest import SECRET
 
 from airflow_channel_provider.exceptions import (
     ChannelAuthenticationError,
+    ChannelConfigurationError,
+    ChannelError,
     ChannelNotSentError,
 )
+from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.hooks.open_api import ChannelTalkOpenApiHook
+from airflow_channel_provider.retry_policy import Action, decide
 
 
 @pytest.mark.parametrize(
@@ -96,9 +101,41 @@ def test_connection_is_looked_up_once_and_not_before_it_is_needed(
     assert looked_up == ["channel_talk_default"]
 
 
-def test_unknown_connection_is_an_airflow_error() -> None:
-    with pytest.raises(AirflowException, match="nowhere"):
-        ChannelTalkHook("nowhere").call("getChannel")
+HOOKS = [ChannelTalkHook, ChannelTalkOpenApiHook, BenllyHook]
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_an_unknown_connection_is_named_and_may_be_asked_again(kind: type[Any]) -> None:
+    with pytest.raises(
+        ChannelError,
+        match=rf"^Connection 'nowhere' \(argument {kind.conn_name_attr}\): .* create it, or correct",
+    ) as caught:
+        _ = kind("nowhere").settings
+    assert (
+        decide(caught.value).action is Action.DEFAULT
+    )  # Airflow says the same of each connection during an outage
+
+
+@pytest.mark.parametrize("conn_id", ["", None, "None"])
+@pytest.mark.parametrize("kind", HOOKS)
+def test_a_connection_without_an_id_fails_at_once(kind: type[Any], conn_id: Any) -> None:
+    with pytest.raises(ChannelConfigurationError, match=f"^{kind.conn_name_attr} is empty"):
+        _ = kind(conn_id).settings
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_a_variable_that_airflow_can_not_read_is_named_without_its_value(
+    kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BADJSON", '{"conn_type": "channel_talk", "password": "x-secret",}')
+    with pytest.raises(
+        ChannelError, match=r"AIRFLOW_CONN_BADJSON is set, but Airflow can't read it; .* JSON"
+    ) as caught:
+        _ = kind("badjson").settings
+    assert "x-secret" not in str(caught.value)
+    works, said = kind("badjson").test_connection()
+    assert (works, "x-secret" in said) == (False, False)
+    assert said.endswith("that an environment variable which holds it is valid JSON or a valid URI.")
 
 
 @pytest.mark.promise(name="secrets")
