@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_channel_provider.connection_form import TIMEOUT_MAX_SECONDS
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.ids import required_id
+from airflow_channel_provider.ids import is_whole, required_id
 from airflow_channel_provider.masking import SHORTEST
 from airflow_channel_provider.values import Values
 
@@ -65,15 +65,6 @@ def unreadable_variable(conn_id: str) -> str:
     if not os.environ.get(variable):
         return ""
     return f"{variable} is set, but Airflow can't read it; check that it is valid JSON or a valid URI"
-
-
-def is_whole(text: str) -> bool:
-    """Return whether a text can be encoded: half of a surrogate pair, which JSON accepts, is no character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def without(values: Any, *secrets: str) -> str:

@@ -15,6 +15,15 @@ from airflow_channel_provider.exceptions import ChannelConfigurationError
 _MADE_OF_TEXT = (int, date, UUID)
 
 
+def is_whole(text: str) -> bool:
+    """Return whether a text can be encoded: half of a surrogate pair, which JSON accepts, is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_nothing(value: object) -> bool:
     """Return whether a template has rendered a missing value to text."""
     return isinstance(value, str) and value.strip() in ("", "None", "null")
@@ -41,8 +50,6 @@ def required_id(argument: str, value: object, what: str = "the id") -> str:
         raise ChannelConfigurationError(
             f"{argument} must be a text or a whole number, not {type(value).__name__}."
         )
-    from airflow_channel_provider.connections import is_whole
-
     if not is_whole(text):
         raise ChannelConfigurationError(
             f"{argument} holds half of a surrogate pair, which is not a character; give it as Channel Talk shows it."

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from airflow_channel_provider.benlly_connection import BenllySettings
-from airflow_channel_provider.connections import ChannelTalkSettings, is_whole
+from airflow_channel_provider.connections import ChannelTalkSettings
 from airflow_channel_provider.emulator import DEMO_APP_ID, DEMO_SECRET, EmulatorThread
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelRequestError
 from airflow_channel_provider.hooks.benlly import BenllyHook
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.ids import is_whole
 
 HALF = "half \ud800"
 TALK = {"conn_type": "channel_talk", "password": "s3cret=="}
