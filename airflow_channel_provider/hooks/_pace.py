@@ -50,13 +50,14 @@ _shared: dict[tuple[str, str], SharedPace] = {}
 _opening = threading.Lock()
 
 
-def _forget_after_a_fork() -> None:
+def _start_anew_after_a_fork() -> None:
     global _opening
-    _shared.clear()
     _opening = threading.Lock()
+    for pace in _shared.values():
+        pace.start_anew()
 
 
-os.register_at_fork(after_in_child=_forget_after_a_fork)
+os.register_at_fork(after_in_child=_start_anew_after_a_fork)
 
 
 def shared_pace(store: TokenStore, base_url: str, access_key: str) -> SharedPace:
@@ -96,6 +97,10 @@ class SharedPace:
         self._store = store
         self._document = document
         self._clock = clock
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Begin as a process of its own: a forked child has neither the permits nor the locks of its parent."""
         self._taker = f"{os.getpid():x}-{uuid.uuid4().hex[:12]}"
         self._lock = threading.Lock()
         self._permits: Permits | None = None

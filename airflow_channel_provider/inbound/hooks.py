@@ -17,7 +17,7 @@ from airflow_channel_provider.contract.sources import HOOK_SCHEMA
 from airflow_channel_provider.contract.webhooks import HOOK_EVENTS, RECEIVED
 from airflow_channel_provider.inbound.commands import SYSTEM_VERSION
 from airflow_channel_provider.inbound.function_call import id_of
-from airflow_channel_provider.inbound.webhooks import WebhookEvent, read_webhook
+from airflow_channel_provider.inbound.webhooks import WebhookEvent, delivery_id, read_webhook
 
 if TYPE_CHECKING:
     from airflow_channel_provider.inbound.function_call import FunctionCall
@@ -84,7 +84,7 @@ def read_hook(
     if channel_id is None:
         raise ValueError("no channel is known; give the connection a default channel")
     given = next((found for name in _DELIVERY_IDS if (found := id_of(call.params.get(name)))), None)
-    delivery = given or call.digest[:32]
+    delivery = delivery_id(event, channel_id, given) if given else call.digest[:32]
     extra = {"event": event, "channel_id": channel_id, "delivery": delivery}
     if call.caller_type == "manager" and call.caller_id is not None:
         extra["manager_id"] = call.caller_id

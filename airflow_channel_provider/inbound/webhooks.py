@@ -157,4 +157,13 @@ def _moment(value: object) -> str | None:
 
 def _delivery(name: str, channel_id: str, entity_id: str, entity: Mapping[str, Any]) -> str:
     version = [str(entity.get(field_name)) for field_name in _VERSION_FIELDS]
-    return hashlib.sha256(json.dumps([name, channel_id, entity_id, *version]).encode()).hexdigest()[:32]
+    return delivery_id(name, channel_id, entity_id, *version)
+
+
+def delivery_id(*parts: str) -> str:
+    """
+    Return what identifies an event that is delivered: 32 hex digits, of which no two hold each other.
+
+    :param parts: the same in each delivery of one event, and in no delivery of another.
+    """
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

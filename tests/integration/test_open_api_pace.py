@@ -60,6 +60,26 @@ def test_four_processes_are_never_refused(
     assert statuses(emulator) == {200: PROCESSES * EACH}
 
 
+def test_a_forked_child_has_neither_permits_nor_locks_of_its_parent(emulator: EmulatorProcess) -> None:
+    with ChannelTalkOpenApiHook() as hook:
+        for _ in range(20):
+            hook.get("/channel")
+        pace = hook._pace
+        assert pace._permits is not None
+        assert pace._permits.count > 0
+
+        def begin(child: int) -> tuple[bool, str]:
+            had_permits = pace._permits is not None
+            hook.get("/channel")
+            return had_permits, pace._taker
+
+        with pace._lock:  # as another thread of the parent may
+            had_permits, takers = zip(*together(PROCESSES, begin).results, strict=True)
+        assert not any(had_permits)
+        assert len({pace._taker, *takers}) == PROCESSES + 1
+    assert statuses(emulator) == {200: 20 + PROCESSES}
+
+
 def test_what_one_task_leaves_another_may_take(emulator: EmulatorProcess) -> None:
     read(20)
     (pace,) = _pace._shared.values()

@@ -288,6 +288,27 @@ def test_a_connection_leads_to_the_bucket(
     assert (options.retries["total_max_attempts"], options.read_timeout) == (1, 5.0)
 
 
+def test_a_password_in_the_address_of_the_server_is_shown_and_kept_nowhere(
+    on_s3: S3Backend, fresh: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password, login = "a-password-of-a-gateway", {"login": KEYS["aws_access_key_id"], "password": "x" * 20}
+    said: list[str] = []
+    for place in (on_s3.server.url.removeprefix("http://"), "127.0.0.1:9"):
+        extra = {"endpoint_url": f"http://someone:{password}@{place}", "region_name": KEYS["region_name"]}
+        monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps({"conn_type": "aws", **login, "extra": extra}))
+        monkeypatch.setattr(_stores, "_opened", {})
+        store = _stores.open_store(f"s3://lake/{on_s3.bucket}/behind")
+        try:
+            assert count(store) == 1
+            count(store)
+        except ChannelNotSentError as error:
+            said.append(str(error))
+    kept = "".join(path.read_text() for path in on_s3.server.directory.joinpath("objects").iterdir())
+    assert f'"checked":"{on_s3.server.url}"' in kept
+    assert "127.0.0.1:9" in said[0]
+    assert password not in kept + said[0]
+
+
 def test_without_a_connection_the_identity_of_the_process_counts(
     on_s3: S3Backend, fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

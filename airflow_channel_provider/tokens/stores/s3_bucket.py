@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class Bucket:
 
         with self._honest_errors("read"):
             client = self._opened()
-            endpoint = str(client.meta.endpoint_url)
+            endpoint = _without_login(str(client.meta.endpoint_url))
             try:
                 answer = client.get_object(Bucket=self._name, Key=self._prefix + name)
             except ClientError as error:
@@ -142,7 +143,7 @@ class Bucket:
 
     def ignoring(self, fault: str) -> ChannelConfigurationError:
         """Return the error for a server that ignores conditions."""
-        server = urlsplit(str(self._opened().meta.endpoint_url)).netloc.rpartition("@")[2]
+        server = urlsplit(_without_login(str(self._opened().meta.endpoint_url))).netloc
         return ChannelConfigurationError(
             f"Option [channel_talk] store: the server {server} behind {self._address} {fault} of a write, so two "
             "tasks could each send a token request without seeing the other. Use Amazon S3 or another server "
@@ -233,4 +234,10 @@ def _status(error: Any) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    return f"{' '.join(str(error).split()).rstrip('.') or type(error).__name__}."
+    text = _without_login(" ".join(str(error).split()))
+    return f"{text.rstrip('.') or type(error).__name__}."
+
+
+def _without_login(text: str) -> str:
+    """Return a text without the user and password of the addresses in it, which botocore repeats in its errors."""
+    return re.sub(r"(?<=://)[^/\s\"']*@", "", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,10 +55,27 @@ def test_text_comes_only_where_the_address_asks_for_it() -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", {"ping": 1}, b"[]"])
 def test_a_webhook_of_somebody_else_is_an_event_of_its_own(body: Any) -> None:
     event = read(received(body), default_channel_id="ch-9")
-    assert (event.name, event.channel_id, event.delivery) == ("webhook.received", "ch-9", "d-1")
-    assert event.extra == {"event": "webhook.received", "channel_id": "ch-9", "delivery": "d-1"}
+    assert (event.name, event.channel_id) == ("webhook.received", "ch-9")
+    assert event.extra == {"event": "webhook.received", "channel_id": "ch-9", "delivery": event.delivery}
     with pytest.raises(ValueError, match="no channel is known"):
         read(received(body))
+
+
+def test_a_delivery_is_known_by_its_id_whatever_text_that_is() -> None:
+    ids = ["first", "first-1", "first-12", "f_rst", "%", "ch-1", "배달", 'a"b', "a\\b"]
+
+    def delivery(given: str, channel: str = "ch-1") -> str:
+        body = body_of("airflow.hook.app.installed", {"deliveryId": given}, channel={"id": channel})
+        event = read(read_call(body), "app.installed")
+        assert event.extra["delivery"] == event.delivery
+        return str(event.delivery)
+
+    found = [delivery(one) for one in (*ids, *ids)]
+    assert found[: len(ids)] == found[len(ids) :]
+    assert len(set(found)) == len(ids)
+    # The events of the last minutes are searched for it as for a piece of text.
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in found)
+    assert delivery("first", "ch-2") not in found
 
 
 def test_what_happens_to_the_app_is_an_event_of_the_channel() -> None:
