@@ -21,6 +21,7 @@ import hashlib
 import logging
 import os
 import random
+import re
 import stat
 import time
 import uuid
@@ -48,6 +49,10 @@ log = logging.getLogger(__name__)
 
 _LOCK_PATIENCE_SECONDS = 10.0
 _STRAY_SECONDS = {".token": 86_400.0, ".tmp": 86_400.0, ".unreadable": ASIDE_SECONDS}
+_OWN_NAME = re.compile(
+    r"(?:pace-)?[0-9a-f]{32,40}(?:\.[0-9a-f]{12,32})?\.(?:json|token|lock)(?:\.[0-9a-f]+\.(?:tmp|unreadable))?"
+)
+"""Document (an app, or the pace of a channel), token or lock; the directory may have files of others as well."""
 _CONFIGURATION_ERRNOS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG}
 _FOREIGN_ERRNOS = {errno.ELOOP, errno.EISDIR, errno.ENXIO}
 """A link, a directory, a pipe or a socket is in the place of the file."""
@@ -244,9 +249,9 @@ class FileStore:
             os.utime(aside)  # the time that it is kept begins now
 
     def _sweep(self) -> None:
-        """Remove sealed tokens of any app that ended long ago, and files that interrupted writers left behind."""
+        """Remove sealed tokens of any app that ended long ago, and what interrupted writers left behind; all by name."""
         for path in self._directory.iterdir():
-            if path.suffix in _STRAY_SECONDS:
+            if path.suffix in _STRAY_SECONDS and _OWN_NAME.fullmatch(path.name):
                 with contextlib.suppress(OSError):
                     if time.time() - path.lstat().st_mtime > _STRAY_SECONDS[path.suffix]:
                         path.unlink()

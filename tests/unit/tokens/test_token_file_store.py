@@ -7,19 +7,24 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelNotSentError
+from airflow_channel_provider.hooks._pace import shared_pace
 from airflow_channel_provider.hooks._stores import open_store
+from airflow_channel_provider.tokens.seal import Sealer, app_key
 from airflow_channel_provider.tokens.stores.base import Anew, HostLock, Snapshot
 from airflow_channel_provider.tokens.stores.file import FileStore
 from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
 FILE = "airflow_channel_provider.tokens.stores.file"
 DOCUMENT_FORMAT = "airflow_channel_provider.tokens.stores.document"
+APP = app_key("https://service.test", "app", "secret")
+OLD, NEW = (Sealer(APP, "secret").blob_name(scope) for scope in ("old", "new"))
 
 
 @pytest.fixture
@@ -27,12 +32,25 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "tokens")
 
 
-def write(store: FileStore, state: dict[str, Any]) -> None:
-    store.update("doc", lambda snapshot: (state, None))
+def write(store: FileStore, state: dict[str, Any], document: str = "doc") -> None:
+    store.update(document, lambda snapshot: (state, None))
 
 
-def seen(store: FileStore) -> Snapshot:
-    return store.update("doc", lambda snapshot: (None, snapshot))
+def seen(store: FileStore, document: str = "doc") -> Snapshot:
+    return store.update(document, lambda snapshot: (None, snapshot))
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def trouble(*args: object) -> None:
+        raise error
+
+    return trouble
+
+
+def age(directory: Path, days: float) -> None:
+    long_ago = time.time() - days * 86_400
+    for path in directory.iterdir():
+        os.utime(path, (long_ago, long_ago))
 
 
 def test_what_is_written_is_read_by_every_process(store: FileStore, tmp_path: Path) -> None:
@@ -262,28 +280,54 @@ def test_a_lock_that_is_never_given_back_is_reported(
 
 
 def test_what_is_long_over_is_swept_away(store: FileStore, tmp_path: Path) -> None:
-    store.write_blob("doc", "old", b"sealed", 60)
-    stray = tmp_path / "tokens" / "doc.json.1-2.tmp"
-    stray.write_bytes(b"half")
-    long_ago = time.time() - 90_000
-    for path in (tmp_path / "tokens" / "doc.old.token", stray):
-        os.utime(path, (long_ago, long_ago))
-    store.write_blob("doc", "new", b"sealed", 60)
-    assert sorted(path.name for path in (tmp_path / "tokens").iterdir()) == ["doc.new.token"]
+    store.write_blob(APP, OLD, b"sealed", 60)
+    pace = shared_pace(store, "https://service.test", "key")._document
+    with pytest.MonkeyPatch.context() as patched:
+        # A process that is killed here leaves its file behind, and so does one whose file can't be removed.
+        patched.setattr(f"{FILE}.os.replace", raising(OSError(errno.EIO, "killed")))
+        patched.setattr(Path, "unlink", raising(OSError(errno.EIO, "killed")))
+        for document in (APP, pace):
+            with pytest.raises(ChannelNotSentError):
+                write(store, {}, document)
+        with pytest.raises(ChannelNotSentError):
+            store.write_blob(APP, NEW, b"sealed", 60)
+    write(store, {}, pace)
+    store._document_path(pace).write_bytes(b"{")
+    write(store, {}, pace)
+    directory = tmp_path / "tokens"
+    assert len(list(directory.glob("*.tmp"))) == 3
+    assert len(list(directory.glob("*.unreadable"))) == 1
+    age(directory, 8)
+    store.write_blob(APP, NEW, b"sealed", 60)
+    kept = [f"{APP}.{NEW}.token", f"{APP}.lock", f"{pace}.json", f"{pace}.lock"]
+    assert sorted(path.name for path in directory.iterdir()) == kept
+
+
+@pytest.mark.promise(name="files")
+def test_the_files_of_others_in_its_directory_are_left_alone(store: FileStore, tmp_path: Path) -> None:
+    directory = tmp_path / "tokens"
+    directory.mkdir()
+    theirs = ["notes.unreadable", "report-2026.tmp", "upload.json.1.tmp", "vault.token", f"{OLD}.tmp"]
+    for name in theirs:
+        (directory / name).write_bytes(b"theirs")
+    age(directory, 9)
+    store.write_blob(APP, NEW, b"sealed", 60)
+    assert sorted(path.name for path in directory.iterdir()) == sorted([*theirs, f"{APP}.{NEW}.token"])
 
 
 def test_each_token_is_kept_for_its_own_time_whatever_is_written_beside_it(
     store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    store.write_blob("another", "year", b"sealed", 31_536_000)
-    store.write_blob("doc", "short", b"sealed", 1800)
+    another = app_key("https://service.test", "another", "secret")
+    store.write_blob(another, OLD, b"sealed", 31_536_000)
+    store.write_blob(APP, OLD, b"sealed", 1800)
     monkeypatch.setattr(f"{FILE}.time.time", lambda: now + 300 * 86_400)
-    store.write_blob("doc", "new", b"sealed", 1800)
-    assert sorted(path.name for path in (tmp_path / "tokens").iterdir()) == [
-        "another.year.token",
-        "doc.new.token",
-    ]
+    store.write_blob(APP, NEW, b"sealed", 1800)
+    assert {path.name for path in (tmp_path / "tokens").iterdir()} == {
+        f"{another}.{OLD}.token",
+        f"{APP}.{NEW}.token",
+    }
 
 
 def test_the_document_is_plain_json_with_its_format_named(store: FileStore, tmp_path: Path) -> None:
@@ -376,18 +420,18 @@ def test_a_directory_of_another_user_is_reported_once(
 def test_what_is_set_aside_stays_for_a_week_and_its_place_is_lost_until_it_is_written(
     store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(store, {})
-    path = tmp_path / "tokens" / "doc.json"
+    write(store, {}, APP)
+    path = tmp_path / "tokens" / f"{APP}.json"
     path.write_bytes(b"{")
     long_ago = time.time() - 90 * 86_400
     os.utime(path, (long_ago, long_ago))
-    assert (seen(store).lost, seen(store).lost) == (True, True)
-    write(store, {"n": 1})
+    assert (seen(store, APP).lost, seen(store, APP).lost) == (True, True)
+    write(store, {"n": 1}, APP)
     now = time.time()
     for days, kept in ((6, 1), (8, 0)):
         monkeypatch.setattr(f"{FILE}.time.time", lambda days=days: now + days * 86_400)
-        store.write_blob("doc", "name", b"sealed", 60)
-        assert len(list((tmp_path / "tokens").glob("doc.json.*.unreadable"))) == kept
+        store.write_blob(APP, NEW, b"sealed", 60)
+        assert len(list((tmp_path / "tokens").glob(f"{APP}.json.*.unreadable"))) == kept
 
 
 def test_a_state_that_is_not_believed_is_set_aside_when_it_is_replaced(
