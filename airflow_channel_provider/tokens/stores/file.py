@@ -249,7 +249,7 @@ class FileStore:
             os.utime(aside)  # the time that it is kept begins now
 
     def _sweep(self) -> None:
-        """Remove sealed tokens of any app that ended long ago, and what interrupted writers left behind; all by name."""
+        """Remove sealed tokens of any app that ended long ago, and files that interrupted writers left behind."""
         for path in self._directory.iterdir():
             if path.suffix in _STRAY_SECONDS and _OWN_NAME.fullmatch(path.name):
                 with contextlib.suppress(OSError):
