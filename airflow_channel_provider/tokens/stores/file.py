@@ -182,7 +182,10 @@ class FileStore:
     def _make_directory(self) -> None:
         if self._directory_made and self._directory.is_dir():
             return
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # of a parent that holds no directories of others, as /proc
+            raise self._wrong_directory("made", error) from error
         self._close_to_others()
         self._directory_made = True
 
@@ -280,15 +283,21 @@ class FileStore:
         except ChannelError:
             raise
         except OSError as error:
-            reason = f"{error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)})"
             if error.errno in _CONFIGURATION_ERRNOS:
-                raise ChannelConfigurationError(
-                    f"Option [channel_talk] store: {self._directory} can't be {done}: {reason}. Name a local directory "
-                    "that the user who runs the tasks may write to; no token request was sent."
-                ) from error
+                raise self._wrong_directory(done, error) from error
             raise ChannelNotSentError(
-                f"The token store {self.address} can't be {done}: {reason}. No token request was sent."
+                f"The token store {self.address} can't be {done}: {_reason(error)}. No token request was sent."
             ) from error
+
+    def _wrong_directory(self, done: str, error: OSError) -> ChannelConfigurationError:
+        return ChannelConfigurationError(
+            f"Option [channel_talk] store: {self._directory} can't be {done}: {_reason(error)}. Name a local directory "
+            "that the user who runs the tasks may write to; no token request was sent."
+        )
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)})"
 
 
 class _Found(Values):

@@ -246,6 +246,15 @@ def test_a_store_that_may_not_be_written_is_a_configuration_error_that_names_the
         write(store, {})
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="Only Linux has a folder that takes no others.")
+def test_a_place_where_no_directory_can_be_made_is_a_configuration_error() -> None:
+    with pytest.raises(
+        ChannelConfigurationError,
+        match=r"store: /proc/nothing/channel can't be made: .* \(ENOENT\)\. Name a local",
+    ):
+        write(FileStore("/proc/nothing/channel"), {})
+
+
 def test_a_place_that_can_not_be_looked_into_is_not_an_empty_one(store: FileStore, tmp_path: Path) -> None:
     assert store.documents() == []
     (tmp_path / "tokens").write_text("a file")
