@@ -43,7 +43,9 @@ def target_of(conn: Connection, address: str) -> SqlTarget:
     if kind == "sqlite":
         return _sqlite(conn, address)
     if kind not in _DRIVERS:
-        raise _error(address, conn, f"has the type {conn.conn_type!r}", "use postgres, mysql or sqlite")
+        raise connection_error(
+            address, conn, f"has the type {conn.conn_type!r}", "use postgres, mysql or sqlite"
+        )
     from sqlalchemy.engine import URL
 
     from airflow_channel_provider.tokens.stores.sql_session import SqlTarget
@@ -51,7 +53,9 @@ def target_of(conn: Connection, address: str) -> SqlTarget:
     extra = conn.extra_dejson
     query = extra.get("sqlalchemy_query") or {}
     if not isinstance(query, Mapping):
-        raise _error(address, conn, "has an extra sqlalchemy_query that is not an object", "correct it")
+        raise connection_error(
+            address, conn, "has an extra sqlalchemy_query that is not an object", "correct it"
+        )
     return SqlTarget(
         URL.create(
             str(extra.get("sqlalchemy_scheme") or _driver(kind, conn, address)),
@@ -76,7 +80,7 @@ def _sqlite(conn: Connection, address: str) -> SqlTarget:
     # A URI with an empty host has the path in the schema, without its first slash.
     path = conn.host or f"/{(conn.schema or '').lstrip('/')}"
     if not path.startswith("/") or path == "/":
-        raise _error(address, conn, "names no absolute path of a file", "write it as the host")
+        raise connection_error(address, conn, "names no absolute path of a file", "write it as the host")
     return SqlTarget(URL.create("sqlite", database=path))
 
 
@@ -87,7 +91,9 @@ def _driver(kind: str, conn: Connection, address: str) -> str:
     for module, name in drivers:
         if find_spec(module) is not None:
             return name
-    raise _error(address, conn, f"needs a driver for {kind} where the tasks run", f"pip install '{package}'")
+    raise connection_error(
+        address, conn, f"needs a driver for {kind} where the tasks run", f"pip install '{package}'"
+    )
 
 
 def _sqlalchemy_is_old() -> bool:
@@ -96,7 +102,12 @@ def _sqlalchemy_is_old() -> bool:
     return sqlalchemy.__version__.startswith("1.")
 
 
-def _error(address: str, conn: Any, fault: str, remedy: str) -> ChannelConfigurationError:
+def connection_error(address: str, conn: Any, fault: str, remedy: str) -> ChannelConfigurationError:
+    """
+    Return the error about the connection of a store.
+
+    :param address: of the store.
+    """
     return ChannelConfigurationError(
         f"Option [channel_talk] store: the connection {conn.conn_id!r} behind {address} {fault}; {remedy}."
     )

@@ -32,6 +32,8 @@ _warned: set[str] = set()
 _opening = threading.Lock()
 os.register_at_fork(after_in_child=_warned.clear)
 
+_REDIS_PORT = 6379
+
 # Executors whose tasks may run on another host than the rest; the class names of Airflow's own providers.
 _REMOTE_EXECUTORS = ("Celery", "Kubernetes", "Edge", "Ecs", "Batch", "Lambda")
 
@@ -117,6 +119,7 @@ def _file_store(address: str) -> TokenStore:
 
 
 def _redis_store(address: str) -> TokenStore:
+    from airflow_channel_provider.hooks._databases import connection_error
     from airflow_channel_provider.tokens.stores.redis import RedisStore
 
     conn_id = _conn_id(address)
@@ -129,10 +132,19 @@ def _redis_store(address: str) -> TokenStore:
                 f"Option [channel_talk] store: {address} needs the Redis provider of Airflow where the tasks run: pip "
                 f"install 'airflow-channel-provider[redis]' ({error})."
             ) from error
+        hook: Any = RedisHook(redis_conn_id=conn_id)
         with _naming_what_is_missing(address, conn_id):
-            hook = RedisHook(redis_conn_id=conn_id)
-            client: Redis = hook.get_conn()  # type: ignore[no-untyped-call]
-            extra = hook.get_connection(conn_id).extra_dejson
+            conn = hook.get_connection(conn_id)
+        extra = conn.extra_dejson
+        if conn.conn_type != "redis":
+            raise connection_error(
+                address, conn, f"has the type {conn.conn_type!r}", "use one of the type redis"
+            )
+        if not (conn.host or "sentinels" in extra or "startup_nodes" in extra):
+            raise connection_error(address, conn, "has no host", "enter the host of Redis")
+        conn.port = conn.port or _REDIS_PORT  # the hook leaves the place of a missing one empty
+        hook.get_connection = lambda _: conn
+        client: Redis = hook.get_conn()
         return _master(client, extra, address) if "sentinels" in extra else client
 
     window_seconds = configuration.token_quota_window_seconds()

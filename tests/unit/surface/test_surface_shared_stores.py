@@ -115,6 +115,36 @@ def test_provider_that_is_missing_is_named_with_what_to_install(
         _stores.open_store("redis://my_redis").load("doc")
 
 
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        (
+            {"conn_type": "http", "host": "127.0.0.1", "port": 9},
+            "has the type 'http'; use one of the type redis",
+        ),
+        ({"conn_type": "redis"}, "has no host; enter the host of Redis"),
+    ],
+)
+def test_a_connection_that_leads_to_no_redis_is_told(
+    set_connection: Callable[..., None], fields: dict[str, Any], fault: str
+) -> None:
+    set_connection("my_redis", **fields, password="hunter2")
+    with pytest.raises(ChannelConfigurationError) as caught:
+        _stores.open_store("redis://my_redis").load("doc")
+    assert str(caught.value) == (
+        f"Option [channel_talk] store: the connection 'my_redis' behind redis://my_redis {fault}."
+    )
+
+
+def test_a_redis_without_a_port_has_the_usual_one(
+    set_connection: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_connection("my_redis", conn_type="redis", host="127.0.0.1", extra={"db": 3})
+    monkeypatch.setattr(_stores, "_REDIS_PORT", 9)  # where nobody listens
+    with pytest.raises(ChannelNotSentError, match=r"redis://my_redis .*127\.0\.0\.1:9"):
+        _stores.open_store("redis://my_redis").load("doc")
+
+
 def test_server_that_is_down_is_worth_another_try(set_connection: Callable[..., None]) -> None:
     set_connection("my_db", conn_type="postgres", host="127.0.0.1", port=9, login="me", password="hunter2")
     with pytest.raises(ChannelNotSentError, match="sql://my_db") as caught:
