@@ -194,10 +194,10 @@ class CallPolicy:
         now: Callable[[], float] = time.time,
         random: Callable[[], float] = random.random,
     ) -> None:
-        if attempts < 1 or not max_wait_seconds >= 0:
-            raise ChannelConfigurationError(
-                "call_attempts must be at least 1 and max_wait_seconds at least 0; correct the argument."
-            )
+        if type(attempts) is not int or attempts < 1:
+            raise ChannelConfigurationError("call_attempts must be a whole number of at least 1.")
+        if not isinstance(max_wait_seconds, (int, float)) or not max_wait_seconds >= 0:
+            raise ChannelConfigurationError("max_wait_seconds must be a number of seconds of at least 0.")
         self.attempts = attempts
         self.max_wait_seconds = max_wait_seconds
         self.wait_max_seconds = wait_max_seconds

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from airflow_channel_provider import metrics
 from airflow_channel_provider.bulk.outcomes import ItemOutcome
 from airflow_channel_provider.bulk.run_state import RunState
-from airflow_channel_provider.exceptions import ChannelTooManyFailuresError
+from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelTooManyFailuresError
 
 JSON = Any
 LEAST_ITEMS_FOR_A_SHARE = 100
@@ -160,9 +160,16 @@ class FailureLimit:
     :param most: maximum over all tries: a count (int) or a share from 0 to 1 (float); None: no limit. A share is
         checked from the 100th item on, and at the end.
     :param dead_letter: address of the dead-letter file, for the message; None: there is none.
+    :raises ChannelConfigurationError: the maximum is neither.
     """
 
     def __init__(self, most: float | None, dead_letter: str | None = None) -> None:
+        is_count = type(most) is int and most >= 0
+        if most is not None and not is_count and not (isinstance(most, float) and 0 <= most <= 1):
+            raise ChannelConfigurationError(
+                "max_failures must be a whole number of at least 0, such as 5, or a share from 0.0 to 1.0, such as "
+                "0.5; None: any number may fail."
+            )
         self._most = most
         self._is_share = isinstance(most, float)
         self._dead_letter = dead_letter

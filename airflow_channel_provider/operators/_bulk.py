@@ -130,7 +130,10 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         """The rate limiter of this try; shared by its threads."""
         from airflow_channel_provider.bulk.rate_limiter import RateLimiter
 
-        return RateLimiter(self.calls_per_second, cooldown_max_seconds=configuration.call_wait_max_seconds())
+        rate = self.calls_per_second
+        if rate is not None and not (isinstance(rate, (int, float)) and rate > 0):
+            raise ChannelConfigurationError("calls_per_second must be a number above 0; None: no limit.")
+        return RateLimiter(rate, cooldown_max_seconds=configuration.call_wait_max_seconds())
 
     @cached_property
     def hook(self) -> ChannelTalkHook:
@@ -333,10 +336,10 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             )
         if self.sql is not None and not self.sql_conn_id:
             raise ChannelConfigurationError("sql needs sql_conn_id, the connection of the database.")
-        if not 1 <= self.concurrency <= MAX_CONCURRENCY:
-            raise ChannelConfigurationError(f"concurrency must be from 1 to {MAX_CONCURRENCY}.")
-        if self.calls_per_second is not None and not self.calls_per_second > 0:
-            raise ChannelConfigurationError("calls_per_second must be more than 0; None: no limit.")
+        if type(self.concurrency) is not int or not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            raise ChannelConfigurationError(
+                f"concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
+            )
 
     def _source(self) -> Source:
         from airflow_channel_provider.bulk.sources import (

@@ -178,7 +178,9 @@ class Extraction:
         if self._operator.dead_letter is None:
             return None
         from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
+        from airflow_channel_provider.bulk.progress import FailureLimit
 
+        FailureLimit(self._operator.max_failures)  # an impossible one is said before anything is read
         path = storage_path("dead_letter", self._operator.dead_letter)
         attempt = getattr(self._context["ti"], "try_number", None) or 1
         dead_letters = DeadLetterFile(path, owner_of(self._context), attempt)

@@ -204,8 +204,12 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
         ({"items": iter([1])}, "items must be a list or a DataFrame, not list_iterator"),
         ({"sql": "SELECT 1"}, "sql_conn_id"),
         ({"items": "{}"}, "items must be a list"),
-        ({"items": [1], "concurrency": 33}, "concurrency"),
-        ({"items": [1], "calls_per_second": 0}, "calls_per_second"),
+        *(({"items": [1], "concurrency": wrong}, "concurrency must be") for wrong in (33, 0, "8", 2.5, True)),
+        *(({"items": [1], "calls_per_second": wrong}, "calls_per_second must be") for wrong in (0, "5")),
+        *(
+            ({"items": [1], "max_failures": wrong}, "max_failures must be")
+            for wrong in (5.0, 1.5, -1, "half", True)
+        ),
         ({"items": [1], "method": "issueToken"}, "issueToken"),
         ({"items": [1], "function_params": "{{ item }}"}, "function_params must be a mapping"),
         ({"items": [1], "function_params": {"a": "{{ item"}}, "function_params: TemplateSyntaxError"),

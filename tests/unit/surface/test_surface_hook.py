@@ -329,10 +329,14 @@ def test_attempts_come_from_the_argument_else_from_the_option(
 
 
 @pytest.mark.parametrize(
-    "limits", [{"call_attempts": 0}, {"max_wait_seconds": -1.0}, {"max_wait_seconds": float("nan")}]
+    "limits",
+    [
+        *({"call_attempts": wrong} for wrong in (0, "3", 2.5, True)),
+        *({"max_wait_seconds": wrong} for wrong in (-1.0, "3", float("nan"))),
+    ],
 )
 def test_limits_that_make_no_sense_are_refused(doors: Any, limits: dict[str, Any]) -> None:
-    with pytest.raises(ChannelConfigurationError, match="call_attempts must be at least 1"):
+    with pytest.raises(ChannelConfigurationError, match=f"{next(iter(limits))} must be"):
         doors.hook(**limits).call("getChannel")
     assert doors.client.calls == []
 
