@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -23,12 +23,12 @@ from airflow_channel_provider.bulk.outcomes import (
     SkipItem,
     is_fatal,
 )
+from airflow_channel_provider.bulk.plan import Plan
 from airflow_channel_provider.bulk.rate_limiter import RateLimiter
 from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.exceptions import ChannelError, ChannelRateLimitError
 from airflow_channel_provider.retry import retry_after_seconds
 
-Send = Callable[[Item], Sequence[FailedItem]]
 POLL_SECONDS = 0.1
 KILL_GRACE_SECONDS = 3.0
 
@@ -39,16 +39,12 @@ class Limits:
     Limits of one run.
 
     :param concurrency: number of worker threads.
-    :param read_ahead: maximum number of items that wait for a worker.
-    :param span: maximum number of items between the oldest pending one and the newest.
     :param save_seconds: seconds between two checkpoints.
     :param max_wait_seconds: longest cooldown that is waited for; a longer one stops the run.
     :param max_refusals: maximum number of rate-limit refusals in a row; one more stops the run.
     """
 
     concurrency: int = 8
-    read_ahead: int = 256
-    span: int = 1_000
     save_seconds: float = 2.0
     max_wait_seconds: float = 60.0
     max_refusals: int = 5
@@ -115,38 +111,32 @@ class OrderedQueues:
 
 class Engine:
     """
-    Sends all items of a source.
+    Sends all items of a plan.
 
-    :param send: sends one item and returns what of it failed; an error that it raises fails the whole item, or stops
-        the run.
+    :param plan: what is sent.
     :param run_state: records the outcomes.
-    :param rate_limiter: the one that ``send`` uses.
-    :param save_before_send: write the checkpoint before an item is sent, for items that must not be sent twice.
-    :param queue_of: returns the queue of an item, within which the order is kept.
+    :param rate_limiter: the one that the plan's ``send`` uses.
     :param on_progress: called now and then by the thread that runs the engine; an error that it raises stops the run.
     :param now: seconds of a steady clock.
     """
 
     def __init__(
         self,
-        send: Send,
+        plan: Plan,
         run_state: RunState,
         rate_limiter: RateLimiter,
         *,
         limits: Limits | None = None,
-        save_before_send: bool = False,
-        queue_of: Callable[[Item], Hashable] | None = None,
         on_progress: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._send = send
+        self._plan = plan
         self._run_state = run_state
         self._rate_limiter = rate_limiter
         self._limits = limits or Limits()
-        self._save_before_send = save_before_send
         self._on_progress = on_progress
         self._now = now
-        self._queues = OrderedQueues(queue_of)
+        self._queues = OrderedQueues(plan.queue_of)
         self._results: deque[Result] = deque()
         self._wake = threading.Event()
         self._in_flight = 0
@@ -155,7 +145,7 @@ class Engine:
         self._killed = False
         self._saved_at = now()
 
-    def run(self, source: Iterable[Item]) -> None:
+    def run(self) -> None:
         """
         Send all items that are not done yet.
 
@@ -170,7 +160,7 @@ class Engine:
             worker.start()
         finished = False
         try:
-            self._feed(self._run_state.pending_items(source))
+            self._feed(self._run_state.pending_items(self._plan))
             finished = not (self._rate_limiter.is_stopped or self._killed)
         finally:
             self._shut_down(workers, finished=finished)
@@ -200,9 +190,9 @@ class Engine:
 
     def _dispatch(self, items: Iterator[Item]) -> bool:
         """Queue items while there is room; return whether the source is at its end."""
-        if self._save_before_send:
+        if not self._plan.repeatable:
             return self._dispatch_saved(items)
-        while self._has_room(self._limits.read_ahead) and not self._is_save_due():
+        while self._has_room(self._plan.read_ahead) and not self._is_save_due():
             item = next(items, None)
             if item is None:
                 return True
@@ -229,7 +219,7 @@ class Engine:
 
     def _has_room(self, limit: int) -> bool:
         # With nothing in flight the span is left from a previous try, and only the next items can shorten it.
-        is_near = not self._in_flight or self._run_state.offsets.span < self._limits.span
+        is_near = not self._in_flight or self._run_state.offsets.span < self._plan.span
         return is_near and self._in_flight < limit
 
     def _add(self, item: Item) -> None:
@@ -273,7 +263,7 @@ class Engine:
     # ---- the workers
 
     def _work(self) -> None:
-        low_level = self._limits.read_ahead // 2
+        low_level = self._plan.read_ahead // 2
         while (item := self._queues.take()) is not None and not self._rate_limiter.is_stopped:
             try:
                 result = self._process(item)
@@ -290,7 +280,7 @@ class Engine:
     def _process(self, item: Item) -> Result:
         while True:
             try:
-                failures = self._send(item)
+                failures = self._plan.send(item)
             except SkipItem:
                 return Result(item, (), skipped=True)
             except ChannelRateLimitError as error:
@@ -298,7 +288,7 @@ class Engine:
             except ChannelError as error:
                 if is_fatal(error, any_succeeded=self._any_succeeded):
                     raise
-                return Result(item, self._run_state.failures_of(error, item))
+                return Result(item, self._plan.failures_of(error, item))
             else:
                 self._rate_limiter.record_success()
                 self._any_succeeded |= sum(failure.weight for failure in failures) < item.weight

@@ -6,9 +6,8 @@ one item: it stops the run, and the remaining items stay unsent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
@@ -22,9 +21,6 @@ from airflow_channel_provider.exceptions import (
     ChannelResponseError,
 )
 from airflow_channel_provider.retry import is_outcome_unclear
-
-if TYPE_CHECKING:
-    from airflow_channel_provider.bulk.items import Item
 
 JSON = Any
 
@@ -76,11 +72,6 @@ def failed_item(
     doubtful = isinstance(error, ChannelAmbiguousResultError) or is_outcome_unclear(error)
     outcome = ItemOutcome.UNCERTAIN if doubtful else ItemOutcome.FAILED
     return FailedItem(value, key, outcome, type(error).__name__, str(error), request_id, weight)
-
-
-def failures_of_item(error: ChannelError, item: Item) -> Sequence[FailedItem]:
-    """Return the failures of an item that is a single value."""
-    return [failed_item(error, item.value, item.key, request_id=item.request_id, weight=item.weight)]
 
 
 def is_fatal(error: ChannelError, *, any_succeeded: bool) -> bool:

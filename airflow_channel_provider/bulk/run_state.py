@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_channel_provider.bulk.checkpoint import Checkpoint, CheckpointStore
 from airflow_channel_provider.bulk.items import Item
-from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome, failures_of_item
+from airflow_channel_provider.bulk.outcomes import FailedItem, ItemOutcome
 from airflow_channel_provider.exceptions import ChannelAmbiguousResultError, ChannelConfigurationError
 from airflow_channel_provider.xcom import utf8
 
 if TYPE_CHECKING:
     from airflow_channel_provider.bulk.checkpoint import CommittedOffsets
-    from airflow_channel_provider.exceptions import ChannelError
+    from airflow_channel_provider.bulk.plan import Plan
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +55,6 @@ class RunState:
 
     :param store: stores the checkpoint.
     :param dead_letters: stores failed items; None: they are only counted.
-    :param repeatable: whether an item may be sent again although it may have taken effect.
-    :param has_own_keys: whether keys come from the items, so that they stay the same when the source changes.
-    :param failures_of: returns what failed of an item for an error.
     :param resume: whether to continue where the previous try stopped.
     :param now: seconds of a steady clock.
     :raises ChannelConfigurationError: the checkpoint can't be read, or what it knows of dead letters is not there.
@@ -68,17 +65,11 @@ class RunState:
         store: CheckpointStore,
         dead_letters: DeadLetters | None,
         *,
-        repeatable: bool,
-        has_own_keys: bool = False,
-        failures_of: Callable[[ChannelError, Item], Sequence[FailedItem]] = failures_of_item,
         resume: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._dead_letters = dead_letters
-        self._repeatable = repeatable
-        self._has_own_keys = has_own_keys
-        self.failures_of = failures_of
         self._now = now
         self._started_at = now()
         self._failures: list[FailedItem] = []
@@ -133,15 +124,15 @@ class RunState:
 
     # ---- reading items
 
-    def pending_items(self, source: Iterable[Item]) -> Iterator[Item]:
+    def pending_items(self, plan: Plan) -> Iterator[Item]:
         """
         Yield the items to send, and count each as read.
 
-        :param source: all items; it is read again from its beginning where all items have to be done again.
-        :raises ChannelConfigurationError: it yields other items than in the previous try, and sending them again could
+        :param plan: its items are read again from their beginning where all of them have to be done again.
+        :raises ChannelConfigurationError: there are other items than in the previous try, and sending them again could
             do them twice.
         """
-        items = iter(source)
+        items = iter(plan.items)
         expected, found = self.offsets, type(self.offsets)()
         left: list[Item] = []
         while found.taken < expected.taken and (item := next(items, None)) is not None:
@@ -149,22 +140,19 @@ class RunState:
             if not expected.is_committed(item.position):
                 left.append(item)
         if (found.taken, found.digest) != (expected.taken, expected.digest):
-            self._start_over()
-            items, left = iter(source), []
-        yield from self._left_by_previous_try(left)
+            self._start_over(is_harmless=plan.repeatable and plan.has_own_keys)
+            items, left = iter(plan.items), []
+        for item in left:
+            if plan.repeatable or self._was_idle:
+                yield item
+            else:
+                self.record(item, plan.failures_of(ChannelAmbiguousResultError(INTERRUPTED), item))
         for item in items:
             self.offsets.take(item.key)
             yield item
 
-    def _left_by_previous_try(self, left: Sequence[Item]) -> Iterator[Item]:
-        for item in left:
-            if self._repeatable or self._was_idle:
-                yield item
-            else:
-                self.record(item, self.failures_of(ChannelAmbiguousResultError(INTERRUPTED), item))
-
-    def _start_over(self) -> None:
-        if not (self._has_own_keys and self._repeatable):
+    def _start_over(self, *, is_harmless: bool) -> None:
+        if not is_harmless:
             raise ChannelConfigurationError(
                 "The source yields other items than in the previous try, or another order, so it is unknown which "
                 "items are done. Add ORDER BY to the query; or set item_key to a field that identifies an item, if "

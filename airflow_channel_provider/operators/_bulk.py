@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from airflow_channel_provider.arguments import CallArguments
     from airflow_channel_provider.bulk.checkpoint import CheckpointStore
     from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
-    from airflow_channel_provider.bulk.engine import Engine, Limits, Send
-    from airflow_channel_provider.bulk.items import Item
-    from airflow_channel_provider.bulk.outcomes import FailedItem
+    from airflow_channel_provider.bulk.engine import Engine
+    from airflow_channel_provider.bulk.plan import Plan
     from airflow_channel_provider.bulk.progress import FailureLimit
     from airflow_channel_provider.bulk.rate_limiter import RateLimiter
     from airflow_channel_provider.bulk.run_state import RunState
@@ -39,33 +38,6 @@ if TYPE_CHECKING:
     from airflow_channel_provider.lineage import DatasetName, Way
 
 MAX_CONCURRENCY = 32  # as many connections as the transport keeps
-
-
-@dataclass(frozen=True)
-class Plan:
-    """
-    What a bulk task sends, and how.
-
-    :param name: for the log, the metrics and the summary.
-    :param items: all items; may be read more than once.
-    :param send: sends one item.
-    :param failures_of: returns what failed of an item for an error.
-    :param repeatable: whether an item may be sent again although it may have taken effect.
-    :param has_own_keys: whether the keys come from the items.
-    :param queue_of: returns the queue of an item, within which the order is kept.
-    :param read_ahead: maximum number of items that wait for a worker.
-    :param span: maximum number of items between the oldest pending one and the newest.
-    """
-
-    name: str
-    items: Iterable[Item]
-    send: Send
-    failures_of: Callable[[ChannelError, Item], Sequence[FailedItem]]
-    repeatable: bool
-    has_own_keys: bool = False
-    queue_of: Callable[[Item], Hashable] | None = None
-    read_ahead: int = 256
-    span: int = 1_000
 
 
 class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
@@ -148,12 +120,17 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         )
 
     @abstractmethod
+    def _function(self) -> str:
+        """Name the function that is called, for the log, the metrics and the summary."""
+
+    @abstractmethod
     def _plan(self, context: Context, source: Source) -> Plan:
         """Return what to send for the items of the source."""
 
     def _call_service(self, context: Context) -> dict[str, Any]:
         """Send all items that are not done yet, and return the summary of all tries."""
         from airflow_channel_provider.bulk.progress import FailureLimit
+        from airflow_channel_provider.bulk.run_state import RunState
 
         # A rate limiter that a previous try in this process has stopped stays stopped.
         for name in ("_rate_limiter", "hook"):
@@ -162,15 +139,16 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         source = self._source()
         self._lineage_channel = optional_id("channel_id", self.channel_id) or self.hook.settings.channel_id
         dead_letters = self._dead_letters(context)
-        plan = self._plan(context, source)
-        run_state = self._new_run_state(context, plan, dead_letters)
+        run_state = RunState(self._checkpoints(context), dead_letters, resume=self.resume)
         limit = FailureLimit(self.max_failures, self.dead_letter)
         if run_state.finished:
-            self.log.info("%s: a previous try has done all items; nothing is sent again", plan.name)
+            self.log.info("%s: a previous try has done all items; nothing is sent again", self._function())
         else:
+            plan = self._plan(context, source)
+            self._check_that_progress_lasts(context, plan)
             self._run(plan, run_state, source, limit)
         limit.check(run_state, at_end=True)
-        summary = self._summary(plan, run_state)
+        summary = self._summary(run_state)
         self._succeeded = summary["succeeded"]
         return summary
 
@@ -204,13 +182,13 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
     # ---- the run
 
     def _run(self, plan: Plan, run_state: RunState, source: Source, limit: FailureLimit) -> None:
-        from airflow_channel_provider.bulk.engine import Engine
+        from airflow_channel_provider.bulk.engine import Engine, Limits
         from airflow_channel_provider.bulk.outcomes import RunStoppedError
         from airflow_channel_provider.bulk.progress import ProgressReporter
 
-        expected = self._expected()
+        name, expected = self._function(), self._expected()
         reporter = ProgressReporter(
-            plan.name,
+            name,
             run_state,
             lambda: source.expected if expected is None else expected,
             limit,
@@ -218,77 +196,68 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             every_seconds=self.progress_seconds,
         )
         self._engine = Engine(
-            plan.send,
+            plan,
             run_state,
             self._rate_limiter,
-            limits=self._limits(plan),
-            save_before_send=not plan.repeatable,
-            queue_of=plan.queue_of,
+            limits=Limits(
+                concurrency=self.concurrency,
+                max_wait_seconds=self.hook.max_wait_seconds,
+                max_refusals=self.call_attempts or configuration.call_attempts(),
+            ),
             on_progress=reporter.report,
         )
         if run_state.done:
-            self.log.info("%s: continuing after %d items", plan.name, run_state.done)
+            self.log.info("%s: continuing after %d items", name, run_state.done)
         try:
-            self._engine.run(plan.items)
+            self._engine.run()
         except RunStoppedError:
             raise ChannelError(
-                f"{plan.name} was stopped after {run_state.done} items; the next try continues from there."
+                f"{name} was stopped after {run_state.done} items; the next try continues from there."
             ) from None
         finally:
             self._engine = None
 
-    def _limits(self, plan: Plan) -> Limits:
-        from airflow_channel_provider.bulk.engine import Limits
-
-        return Limits(
-            concurrency=self.concurrency,
-            read_ahead=plan.read_ahead,
-            span=plan.span,
-            max_wait_seconds=self.hook.max_wait_seconds,
-            max_refusals=self.call_attempts or configuration.call_attempts(),
-        )
-
-    def _new_run_state(self, context: Context, plan: Plan, dead_letters: DeadLetterFile | None) -> RunState:
-        from airflow_channel_provider.bulk.run_state import RunState
-
-        return RunState(
-            self._checkpoints(context, repeatable=plan.repeatable),
-            dead_letters,
-            repeatable=plan.repeatable,
-            has_own_keys=plan.has_own_keys,
-            failures_of=plan.failures_of,
-            resume=self.resume,
-        )
-
-    def _checkpoints(self, context: Context, *, repeatable: bool) -> CheckpointStore:
+    def _checkpoints(self, context: Context) -> CheckpointStore:
         from airflow_channel_provider.bulk.checkpoint import (
             FileCheckpoints,
             MemoryCheckpoints,
             TaskStateCheckpoints,
         )
-        from airflow_channel_provider.bulk.files import is_local
 
         state: Any = context.get("task_state_store")
         if state is not None:
             return TaskStateCheckpoints(state)
+        if self.dead_letter is None:
+            return MemoryCheckpoints()
+        return FileCheckpoints(storage_path("dead_letter", self.dead_letter), owner_of(context))
+
+    def _check_that_progress_lasts(self, context: Context, plan: Plan) -> None:
+        """
+        Warn where a retry may not know what was sent.
+
+        :raises ChannelConfigurationError: it could do something twice, wherever it runs.
+        """
+        from airflow_channel_provider.bulk.files import is_local
+
+        if context.get("task_state_store") is not None:
+            return
         if self.dead_letter is not None:
             path = storage_path("dead_letter", self.dead_letter)
-            if is_local(path) and not repeatable:
+            if is_local(path) and not plan.repeatable:
                 self.log.warning(
                     "This Airflow has no task state store, so what was sent is noted beside dead_letter, on a disk. A "
                     "worker that does not reach %s would send all items again: use an object store or a shared disk.",
                     path.parent,
                 )
-            return FileCheckpoints(path, owner_of(context))
-        if not repeatable:
+        elif plan.repeatable:
+            self.log.warning(
+                "This Airflow has no task state store: without dead_letter a retry starts again with all items."
+            )
+        else:
             raise ChannelConfigurationError(
                 f"{self._describe()} is not safe to repeat, and this Airflow has no task state store: set dead_letter, "
                 "so that the task can save beside it what was sent."
             )
-        self.log.warning(
-            "This Airflow has no task state store: without dead_letter a retry starts again with all items."
-        )
-        return MemoryCheckpoints()
 
     def _dead_letters(self, context: Context) -> DeadLetterFile | None:
         """Return the file for failed items, checked before anything is sent."""
@@ -308,11 +277,11 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         dead_letters.check()
         return dead_letters
 
-    def _summary(self, plan: Plan, run_state: RunState) -> dict[str, Any]:
+    def _summary(self, run_state: RunState) -> dict[str, Any]:
         from airflow_channel_provider.bulk.progress import sentence, summary
 
         result = summary(
-            plan.name,
+            self._function(),
             run_state,
             paused_seconds=self._rate_limiter.paused_seconds,
             dead_letter=self.dead_letter,

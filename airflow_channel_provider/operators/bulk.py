@@ -16,7 +16,7 @@ from airflow_channel_provider.exceptions import (
     ChannelError,
 )
 from airflow_channel_provider.ids import required_id
-from airflow_channel_provider.operators._bulk import BulkBaseOperator, Plan
+from airflow_channel_provider.operators._bulk import BulkBaseOperator
 from airflow_channel_provider.rendered import json_value
 from airflow_channel_provider.tasks import function_params_of
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_channel_provider.arguments import BulkArguments
     from airflow_channel_provider.bulk.items import Item
     from airflow_channel_provider.bulk.outcomes import FailedItem
+    from airflow_channel_provider.bulk.plan import Plan
     from airflow_channel_provider.bulk.sources import Source
     from airflow_channel_provider.lineage import DatasetName
 
@@ -88,6 +89,9 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
         """Name the call for the log."""
         return self.method
 
+    def _function(self) -> str:
+        return self.method
+
     def params_of_items(self, context: Context) -> Callable[[Any], Mapping[str, Any] | None]:
         """Return a function from an item's value to the parameters of its call."""
         from airflow_channel_provider.operators._item_params import item_params
@@ -128,6 +132,7 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
     def _plan(self, context: Context, source: Source) -> Plan:
         """Return the plan for the calls."""
         from airflow_channel_provider.bulk.items import Items
+        from airflow_channel_provider.bulk.plan import Plan
         from airflow_channel_provider.contract import functions
 
         if functions.is_token_request(self.method):
@@ -139,7 +144,6 @@ class BulkNativeFunctionOperator(BulkBaseOperator):
         repeatable = is_message or function.retry.is_harmless
         call = _Call(self, context, is_message=is_message, repeatable=repeatable)
         return Plan(
-            name=self.method,
             items=Items(source, self.item_key, self.order_by),
             send=call,
             failures_of=call.failures_of,
@@ -201,6 +205,11 @@ class DataTableLoadOperator(BulkBaseOperator):
         """Name the work for the log."""
         return f"table {self.table_name}"
 
+    def _function(self) -> str:
+        from airflow_channel_provider.operators._table import UPSERT
+
+        return UPSERT
+
     def _destination(self) -> DatasetName:
         from airflow_channel_provider.lineage import channel_dataset
 
@@ -208,11 +217,11 @@ class DataTableLoadOperator(BulkBaseOperator):
 
     def _plan(self, context: Context, source: Source) -> Plan:
         """Create or change the table, and return the plan for its batches."""
+        from airflow_channel_provider.bulk.plan import Plan
         from airflow_channel_provider.bulk.sources import Peeked
         from airflow_channel_provider.bulk.tables import Batches, checked_columns, failures_of_rows
         from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
         from airflow_channel_provider.operators._table import (
-            UPSERT,
             Table,
             Upsert,
             check_columns,
@@ -240,7 +249,6 @@ class DataTableLoadOperator(BulkBaseOperator):
         repeatable = bool(schema.primary_key)
         self._lineage_columns = [(str(c["key"]), c.get("type") and str(c["type"])) for c in schema.columns]
         return Plan(
-            name=UPSERT,
             items=Batches(
                 peeked,
                 schema.primary_key,

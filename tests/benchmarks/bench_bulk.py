@@ -33,19 +33,20 @@ MEMORY = """
 import pathlib, sys
 from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
-from airflow_channel_provider.bulk.engine import Engine, Limits
+from airflow_channel_provider.bulk.engine import Engine
 from airflow_channel_provider.bulk.items import Items
 from airflow_channel_provider.bulk.rate_limiter import RateLimiter
 from airflow_channel_provider.bulk.sources import SqlSource
+from support.bulk_plans import plan_of
 import sqlite3
 
 count = int(sys.argv[1])
 rows = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?) "
 rows += "SELECT i AS id, 'chat-' || i AS chat_id, 'hello ' || i AS text FROM n"
 source = SqlSource(lambda: sqlite3.connect(":memory:"), rows, [count])
-run_state = RunState(MemoryCheckpoints(), None, repeatable=True)
+run_state = RunState(MemoryCheckpoints(), None)
 pathlib.Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
-Engine(lambda item: (), run_state, RateLimiter(), limits=Limits()).run(Items(source, "id"))
+Engine(plan_of(Items(source, "id")), run_state, RateLimiter()).run()
 assert run_state.done == count, run_state.done
 status = pathlib.Path("/proc/self/status").read_text()
 print(status.split("VmHWM:")[1].split()[0])
@@ -69,6 +70,7 @@ import pyarrow.parquet
 import s3fs
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from support.airflow_features import attach
+from support.bulk_plans import plan_of
 from airflow_channel_provider.bulk import arrow, parquet_reader
 from airflow_channel_provider.bulk.run_state import RunState
 from airflow_channel_provider.bulk.checkpoint import MemoryCheckpoints
@@ -106,13 +108,13 @@ else:
 # Seconds of the processor, of the first try and of what a retry passes over, for either format in turn.
 FILE_SPEED = """
 def read(name):
-    run_state = RunState(MemoryCheckpoints(), None, repeatable=True)
+    run_state = RunState(MemoryCheckpoints(), None)
     items = Items(FileSource(ObjectStoragePath(f"{place}/{name}")), "id")
     began = time.process_time()
-    for item in run_state.pending_items(items):
+    for item in run_state.pending_items(plan_of(items)):
         run_state.record(item, ())
     done = time.process_time()
-    assert (run_state.done, list(run_state.pending_items(items))) == (count, [])
+    assert (run_state.done, list(run_state.pending_items(plan_of(items)))) == (count, [])
     return done - began, time.process_time() - done
 
 def write(name, content):

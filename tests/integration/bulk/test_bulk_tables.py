@@ -16,6 +16,7 @@ import pyarrow.parquet
 import pytest
 from support.arrow_columns import COLUMNS, table_of
 from support.bulk_runs import (
+    State,
     counts,
     dead,
     execute,
@@ -427,3 +428,16 @@ def test_a_line_that_is_no_row_is_its_own_loss(emulator: EmulatorProcess, tmp_pa
     summary = execute(load(path=path.as_uri(), dead_letter=failed.as_uri(), max_failures=None))
     assert counts(summary) == {"succeeded": 2, "failed": 3}
     assert [letter["item"] for letter in dead(failed)] == [7, None, {}]
+
+
+def test_a_load_that_is_done_reads_nothing_when_it_is_cleared(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    path, state = tmp_path / "rows.csv", State()
+    path.write_text("n,name\n1,one\n2,two\n")
+    first = execute(load(path=path.as_uri()), state)
+    path.unlink()
+    calls = emulator.stats()["calls"]
+    second = execute(load(path=path.as_uri()), state, try_number=2)
+    assert (counts(second), second["name"]) == (counts(first), first["name"]) == ({"succeeded": 2}, UPSERT)
+    assert emulator.stats()["calls"] == calls

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from support.bulk_plans import plan_of
 
 from airflow_channel_provider.bulk.checkpoint import Checkpoint, MemoryCheckpoints
 from airflow_channel_provider.bulk.engine import Engine, Limits
@@ -35,15 +36,31 @@ Send = Callable[[Item], Sequence[FailedItem]]
 class Bench:
     """An engine with its run_state; the pauses of its limiter pass at once."""
 
-    def __init__(self, send: Send, *, repeatable: bool = True, store: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        send: Send,
+        *,
+        store: Any = None,
+        limits: Limits | None = None,
+        on_progress: Any = None,
+        **plan: Any,
+    ) -> None:
         self.waits: list[float] = []
         self.store = store or MemoryCheckpoints()
-        self.run_state = RunState(self.store, None, repeatable=repeatable)
+        self.run_state = RunState(self.store, None)
         self.rate_limiter = RateLimiter(wait=self._wait, now=lambda: self.seconds, random=lambda: 0.0)
         self.seconds = 0.0
+        self.values: Any = ()
         self.engine = Engine(
-            send, self.run_state, self.rate_limiter, save_before_send=not repeatable, **kwargs
+            plan_of(self, send, **plan),
+            self.run_state,
+            self.rate_limiter,
+            limits=limits,
+            on_progress=on_progress or (lambda: None),
         )
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(Items(self.values, None))
 
     def _wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
@@ -51,7 +68,8 @@ class Bench:
         return False
 
     def run(self, values: Any) -> Counter[ItemOutcome]:
-        self.engine.run(Items(values, None))
+        self.values = values
+        self.engine.run()
         return self.run_state.counts
 
     def saved(self) -> Checkpoint:
@@ -256,7 +274,7 @@ def test_reading_stops_while_too_much_is_in_hand() -> None:
         sent += 1
         return ()
 
-    bench = Bench(send, limits=Limits(concurrency=2, read_ahead=20, span=span))
+    bench = Bench(send, limits=Limits(concurrency=2), read_ahead=20, span=span)
     assert bench.run(Values()) == {ItemOutcome.SUCCEEDED: 1_000}
     assert farthest <= span + 1
 
@@ -281,7 +299,7 @@ def test_what_was_left_as_far_behind_as_may_be_does_not_hold_up_the_next_try(
         sent.append(item.position)
         return ()
 
-    bench = Bench(send, store=store, repeatable=repeatable, limits=Limits(concurrency=2, span=span))
+    bench = Bench(send, store=store, repeatable=repeatable, limits=Limits(concurrency=2), span=span)
     counts = bench.run(range(100))
     assert sorted(sent) == [*sent_again, *range(span, 100)]
     assert (counts[ItemOutcome.SUCCEEDED], counts[ItemOutcome.UNCERTAIN]) == (100 - uncertain, uncertain)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from support.bulk_plans import plan_of
 
 from airflow_channel_provider.bulk import files
 from airflow_channel_provider.bulk.checkpoint import FileCheckpoints
@@ -420,17 +421,17 @@ def test_a_dead_letter_file_and_an_empty_one_may_be_replaced(
 def test_a_file_that_comes_while_the_task_runs_stops_its_end_and_not_its_parts(folder: Path) -> None:
     kept, store = letters(folder / "failed.jsonl"), FileCheckpoints(on_disk(folder / "failed.jsonl"), "a1")
     kept.check()
-    run_state = RunState(store, kept, repeatable=True)
-    for item in run_state.pending_items(Items([1, 2], None)):
+    run_state = RunState(store, kept)
+    for item in run_state.pending_items(plan_of(Items([1, 2], None))):
         run_state.record(item, [LOSS] if item.position else [])
     (folder / "failed.jsonl").write_text(OTHERS)
     with pytest.raises(ChannelConfigurationError, match="not a dead-letter file"):
         run_state.close(finished=True)
     assert (folder / "failed.jsonl").read_text() == OTHERS
     (folder / "failed.jsonl").unlink()
-    again = RunState(store, kept, repeatable=True)
+    again = RunState(store, kept)
     assert not again.finished
-    assert list(again.pending_items(Items([1, 2], None))) == []
+    assert list(again.pending_items(plan_of(Items([1, 2], None)))) == []
     again.close(finished=True)
     assert json.loads((folder / "failed.jsonl").read_bytes())["item"] == {"id": 1}
     assert {found.name for found in folder.iterdir()} == {"failed.jsonl", "failed.jsonl.a1.checkpoint.json"}

@@ -36,7 +36,7 @@ class Log:
 
 
 def settled(succeeded: int, failed: int = 0, *, clock: Clock | None = None) -> RunState:
-    run_state = RunState(MemoryCheckpoints(), None, repeatable=True, now=clock or Clock())
+    run_state = RunState(MemoryCheckpoints(), None, now=clock or Clock())
     settle(run_state, succeeded, failed)
     return run_state
 
@@ -68,10 +68,10 @@ def test_a_line_says_what_is_done_and_how_long_it_takes_yet() -> None:
 
 def test_rate_and_time_left_are_those_of_this_try() -> None:
     clock, store = Clock(), MemoryCheckpoints()
-    first = RunState(store, None, repeatable=True, now=clock)
+    first = RunState(store, None, now=clock)
     settle(first, 500)
     first.save()
-    second = RunState(store, None, repeatable=True, now=clock)
+    second = RunState(store, None, now=clock)
     progress = ProgressReporter("getUser", second, lambda: 1_000, FailureLimit(None), Log(), now=clock)
     settle(second, 100)
     clock.now = 10
@@ -111,10 +111,10 @@ def test_a_summary_adds_up_and_names_the_dead_letters_only_where_there_are_some(
 
 def test_the_log_gets_the_summary_as_a_sentence() -> None:
     clock, store = Clock(), MemoryCheckpoints()
-    first = RunState(store, None, repeatable=True, now=clock)
+    first = RunState(store, None, now=clock)
     settle(first, 1_500, 2)
     first.save()
-    second = RunState(store, None, repeatable=True, now=clock)
+    second = RunState(store, None, now=clock)
     settle(second, 8)
     clock.now = 2.0
     made = summary("getUser", second, paused_seconds=30.0, dead_letter="s3://b/f.jsonl")
@@ -122,7 +122,7 @@ def test_the_log_gets_the_summary_as_a_sentence() -> None:
         "getUser: 1,510 items in 2 s (755.0/s): 1,508 succeeded, 2 failed; 1,502 were done by earlier tries; "
         "this try waited 30 s for rate limits; the items that failed are in s3://b/f.jsonl"
     )
-    nothing = RunState(MemoryCheckpoints(), None, repeatable=True, now=clock)
+    nothing = RunState(MemoryCheckpoints(), None, now=clock)
     made = summary("getUser", nothing, paused_seconds=0, dead_letter=None)
     assert sentence(made) == "getUser: 0 items in 0 s: 0 succeeded"
 
@@ -157,10 +157,10 @@ def test_a_limit_is_a_count_or_a_share(
 
 def second_try(before: tuple[int, int], now: tuple[int, int]) -> RunState:
     store = MemoryCheckpoints()
-    first = RunState(store, None, repeatable=True)
+    first = RunState(store, None)
     settle(first, *before)
     first.save()
-    second = RunState(store, None, repeatable=True)
+    second = RunState(store, None)
     settle(second, *now)
     return second
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bulk_plans import plan_of
 from support.fuzzing import cases
 
 from airflow_channel_provider.bulk.checkpoint import (
@@ -73,12 +74,8 @@ def failure(item: Item, outcome: ItemOutcome = ItemOutcome.FAILED) -> FailedItem
     return FailedItem(item.value, item.key, outcome, "ChannelRequestError", "no", weight=item.weight)
 
 
-def run_state(
-    disk: Disk, *, repeatable: bool = True, has_own_keys: bool = False, resume: bool = True
-) -> RunState:
-    return RunState(
-        disk, disk, repeatable=repeatable, has_own_keys=has_own_keys, resume=resume, now=lambda: 0.0
-    )
+def run_state(disk: Disk, *, resume: bool = True) -> RunState:
+    return RunState(disk, disk, resume=resume, now=lambda: 0.0)
 
 
 @given(st.lists(st.integers(0, 400), unique=True))
@@ -165,7 +162,7 @@ def test_whatever_is_stored_is_a_checkpoint_or_refused(changed: dict[str, Any]) 
         return
     assert found is not None
     json.dumps(found.to_json())
-    RunState(MemoryCheckpoints(), None, repeatable=True)._load(found)
+    RunState(MemoryCheckpoints(), None)._load(found)
 
 
 ITEMS = 40
@@ -178,7 +175,7 @@ def one_try(disk: Disk, done: Counter[int], draw: Iterator[int]) -> RunState:
     if kept.finished:
         return kept
     in_hand: list[Item] = []
-    for item in kept.pending_items(Items(range(ITEMS), None)):
+    for item in kept.pending_items(plan_of(Items(range(ITEMS), None))):
         in_hand.append(item)
         while len(in_hand) > next(draw) % 6:
             settled = in_hand.pop(next(draw) % len(in_hand))
@@ -216,37 +213,43 @@ def test_each_item_counts_once_however_often_a_try_is_killed(kills: list[int], r
 def test_what_was_settled_and_saved_is_passed_over() -> None:
     disk = Disk()
     first = run_state(disk)
-    items = first.pending_items(Items("abcdef", None))
+    items = first.pending_items(plan_of(Items("abcdef", None)))
     for item in [next(items), next(items), next(items)]:
         if item.position != 1:
             first.record(item, [])
     first.save()
     second = run_state(disk)
-    assert [item.value for item in second.pending_items(Items("abcdef", None))] == ["b", "d", "e", "f"]
+    assert [item.value for item in second.pending_items(plan_of(Items("abcdef", None)))] == [
+        "b",
+        "d",
+        "e",
+        "f",
+    ]
     assert (second.done, second.done_before) == (2, 2)
 
 
 def test_resume_off_begins_anew() -> None:
     disk = Disk()
     first = run_state(disk)
-    first.record(next(first.pending_items(Items("abc", None))), [])
+    first.record(next(first.pending_items(plan_of(Items("abc", None)))), [])
     first.save()
-    assert len(list(run_state(disk, resume=False).pending_items(Items("abc", None)))) == 3
+    assert len(list(run_state(disk, resume=False).pending_items(plan_of(Items("abc", None))))) == 3
 
 
-def interrupted(disk: Disk, *, idle: bool, repeatable: bool) -> RunState:
+def interrupted(disk: Disk, *, idle: bool) -> RunState:
     """Kill a try that had three items in hand, of which one was settled and noted."""
-    first = run_state(disk, repeatable=repeatable)
-    items = first.pending_items(Items("abcdef", None))
+    first = run_state(disk)
+    items = first.pending_items(plan_of(Items("abcdef", None)))
     first.record([next(items), next(items), next(items)][1], [])
     first.save(idle=idle)
-    return run_state(disk, repeatable=repeatable)
+    return run_state(disk)
 
 
 def test_what_may_have_been_sent_is_uncertain_where_it_can_not_be_repeated() -> None:
     disk = Disk()
-    second = interrupted(disk, idle=False, repeatable=False)
-    assert [item.value for item in second.pending_items(Items("abcdef", None))] == ["d", "e", "f"]
+    second = interrupted(disk, idle=False)
+    plan = plan_of(Items("abcdef", None), repeatable=False)
+    assert [item.value for item in second.pending_items(plan)] == ["d", "e", "f"]
     assert second.counts == {ItemOutcome.SUCCEEDED: 1, ItemOutcome.UNCERTAIN: 2}
     second.close(finished=False)
     assert [(lost.value, lost.outcome) for lost in disk.whole or []] == [
@@ -257,8 +260,9 @@ def test_what_may_have_been_sent_is_uncertain_where_it_can_not_be_repeated() -> 
 
 @pytest.mark.parametrize(("idle", "repeatable"), [(True, False), (False, True), (True, True)])
 def test_what_was_not_sent_or_can_be_repeated_is_sent(idle: bool, repeatable: bool) -> None:
-    second = interrupted(Disk(), idle=idle, repeatable=repeatable)
-    assert [item.value for item in second.pending_items(Items("abcdef", None))] == ["a", "c", "d", "e", "f"]
+    second = interrupted(Disk(), idle=idle)
+    plan = plan_of(Items("abcdef", None), repeatable=repeatable)
+    assert [item.value for item in second.pending_items(plan)] == ["a", "c", "d", "e", "f"]
 
 
 ROWS = [{"id": 1}, {"id": 2}, {"id": 3}]
@@ -266,7 +270,7 @@ ROWS = [{"id": 1}, {"id": 2}, {"id": 3}]
 
 def left_after_one(disk: Disk, key: str | None) -> None:
     first = run_state(disk)
-    items = first.pending_items(Items(ROWS, key))
+    items = first.pending_items(plan_of(Items(ROWS, key)))
     first.record(next(items), [failure(Item(0, ROWS[0], "1"))])
     next(items)
     first.save()
@@ -276,8 +280,9 @@ def left_after_one(disk: Disk, key: str | None) -> None:
 def test_another_source_is_done_anew_where_keys_recognise_a_repetition(changed: list[Any]) -> None:
     disk = Disk()
     left_after_one(disk, "id")
-    second = run_state(disk, has_own_keys=True)
-    assert [item.value for item in second.pending_items(Items(changed, "id"))] == changed
+    second = run_state(disk)
+    plan = plan_of(Items(changed, "id"), has_own_keys=True)
+    assert [item.value for item in second.pending_items(plan)] == changed
     assert (second.done, second.checkpoint.parts) == (0, 0)
     second.close(finished=True)
     assert disk.whole == []
@@ -289,14 +294,15 @@ def test_another_source_is_an_error_where_a_repetition_could_do_harm(
 ) -> None:
     disk = Disk()
     left_after_one(disk, "id")
-    second = run_state(disk, has_own_keys=has_own_keys, repeatable=repeatable)
+    second = run_state(disk)
+    plan = plan_of(Items([{"id": 9}, *ROWS], "id"), has_own_keys=has_own_keys, repeatable=repeatable)
     with pytest.raises(ChannelConfigurationError, match="item_key"):
-        list(second.pending_items(Items([{"id": 9}, *ROWS], "id")))
+        list(second.pending_items(plan))
 
 
 def test_many_losses_ask_to_be_written() -> None:
     kept = run_state(Disk())
-    for item in kept.pending_items(Items(range(FAILURES_PER_PART), None)):
+    for item in kept.pending_items(plan_of(Items(range(FAILURES_PER_PART), None))):
         assert not kept.is_full
         kept.record(item, [failure(item)])
     assert kept.is_full
@@ -307,7 +313,7 @@ def test_many_losses_ask_to_be_written() -> None:
 def test_the_first_errors_are_kept_over_tries() -> None:
     disk = Disk()
     first = run_state(disk)
-    for item in first.pending_items(Items(range(9), None)):
+    for item in first.pending_items(plan_of(Items(range(9), None))):
         first.record(item, [failure(item)._replace(message=f"no {item.value}" + "x" * 999)])
     first.save()
     errors = run_state(disk).checkpoint.errors
