@@ -48,7 +48,7 @@ def check(args: Namespace) -> None:
         works, found = _hook(args.conn_id, "airflow channel check").test_connection()
     if not works:
         raise SystemExit(_shown(found))
-    print(_shown(found))  # noqa: T201 - it is what was asked for
+    _print(_shown(found))
 
 
 @suppress_logs_and_warning
@@ -61,7 +61,7 @@ def call(args: Namespace) -> None:
         ChannelTalkHook(args.conn_id, caller="airflow channel call") as hook,
     ):
         result = hook.call(args.method, params, channel_id=args.channel_id)
-    print(_json(redacted(result)))  # noqa: T201 - it is what was asked for
+    _print(_json(redacted(result)))
 
 
 @suppress_logs_and_warning
@@ -119,7 +119,7 @@ def register(args: Namespace) -> None:
         _note(f"Channel Talk has registered the extension {args.extension}.")
         return
     for command in commands:
-        print(_shown(f"{command['name']}: {command['actionFunctionName']}"))  # noqa: T201 - it is what was asked for
+        _print(_shown(f"{command['name']}: {command['actionFunctionName']}"))
     if not commands:
         _note(f"No DAG is a command of connection {args.conn_id!r}, so the app has none now.")
 
@@ -201,6 +201,15 @@ def _json(value: Any) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, indent=2)
     return "\n".join(_UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n"))
+
+
+def _print(text: str) -> None:
+    """Print what was asked for; who reads it may end before, as ``head`` does."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest when it ends
+        raise SystemExit(1) from None
 
 
 def _note(sentence: str) -> None:

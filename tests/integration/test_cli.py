@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -354,16 +355,22 @@ def test_a_connection_of_the_metadata_database(airflow_api: AirflowApi, emulator
     assert done.stderr == """--params is not a JSON object; write it as '{"name": "value"}'.\n"""
 
 
+OWN_CALL = (
+    sys.executable, "-m", "airflow_channel_provider.cli", "call", "getChannel", "--channel-id", "ch-1",
+)  # fmt: skip
+
+
+def test_who_reads_what_a_command_prints_may_end_before(emulator: EmulatorThread) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        OWN_CALL, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=COMMAND_SECONDS
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_the_commands_can_do_without_airflows(emulator: EmulatorThread) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "airflow_channel_provider.cli",
-        "call",
-        "getChannel",
-        "--channel-id",
-        "ch-1",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
+    done = subprocess.run(OWN_CALL, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["channel"]["name"] == "Cafe Morning"
