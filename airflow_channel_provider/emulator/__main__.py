@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _WATCH_SECONDS = 0.25
 
 
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65_536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_channel_provider.emulator",
@@ -29,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8765, help="port, 0 for any free one (default: %(default)s)"
+        "--port", type=_port, default=8765, help="port, 0 for any free one (default: %(default)s)"
     )
     parser.add_argument("--settings", type=Path, metavar="FILE.json", help="a JSON object of settings")
     parser.add_argument(

@@ -188,6 +188,16 @@ def test_the_command_line_refuses_wrong_settings(tmp_path: Path, content: str | 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_the_command_line_refuses_what_is_no_port(port: str) -> None:
+    command = [*COMMAND, f"--port={port}"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        f"error: argument --port: '{port}' is no port; give a number from 0 to 65535\n"
+    )
+
+
 def test_the_fixture_gives_a_fresh_emulator(channel_talk_emulator: EmulatorThread) -> None:
     assert channel_talk_emulator.stats()["calls"] == 0
     assert issue(channel_talk_emulator.url)
