@@ -173,7 +173,7 @@ def checked_path(path: object) -> str:
     if not isinstance(path, str) or not path.startswith("/") or _BAD_PATH.search(path):
         raise ChannelConfigurationError(
             "The path of an Open API request starts with /, such as /user-chats, and holds no query, no space and no "
-            "empty or dotted part; write the query as params."
+            "empty or dotted part; give the query as an argument (query_params of the operator, params of the hook)."
         )
     path = path.removeprefix(BASE_PATH).rstrip("/")
     if not path:

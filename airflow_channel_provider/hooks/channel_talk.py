@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from airflow_channel_provider import configuration, metrics, request_ids
 from airflow_channel_provider.connection_form import CHANNEL_TALK_FORM, ConnectionForm
 from airflow_channel_provider.connections import ChannelTalkSettings
+from airflow_channel_provider.exceptions import ChannelConfigurationError
 from airflow_channel_provider.hooks._base import (
     CONNECTION_TEST,
     TEST_WAIT_SECONDS,
@@ -26,6 +27,7 @@ from airflow_channel_provider.hooks._base import (
 from airflow_channel_provider.ids import as_text, optional_id, required_id
 from airflow_channel_provider.masking import mask_secret, mask_tokens_in
 from airflow_channel_provider.prepared_call import (
+    WAY_OUT,
     NewRequestId,
     PreparedCall,
     as_mapping,
@@ -265,8 +267,12 @@ class ChannelTalkHook(ServiceHook):
         :raises ChannelResponseError: an answer is no page, or the pages repeat.
         :raises ChannelError: as for :meth:`call`.
         """
-        from airflow_channel_provider.hooks._paging import Pages, listing_of
+        from airflow_channel_provider.hooks._paging import MAX_PAGE_SIZE, Pages, listing_of
 
+        if isinstance(page_size, int) and page_size > MAX_PAGE_SIZE and self._enforces_contract:
+            raise ChannelConfigurationError(
+                f"{method}: page_size must be from 1 to {MAX_PAGE_SIZE}. {WAY_OUT}", method=method
+            )
         pages = Pages(
             lambda page_params: self.call(method, page_params, channel_id=channel_id),
             method,

@@ -119,7 +119,7 @@ def test_a_long_wait_frees_the_slot_and_carries_nothing(
             "path_params['userChatId'] must be a text or a whole number",
         ),
         ({"path_params": {"other": "1"}}, "no such name in braces"),
-        ({"path": "/user-chats?state=closed"}, "write the query as params"),
+        ({"path": "/user-chats?state=closed"}, "give the query as an argument (query_params of the operator"),
         ({"verb": "FETCH"}, "verb must be one of"),
         ({"query_params": "[1]"}, "query_params must be a mapping"),
         ({"json_body": "no json"}, "json_body is text that is not valid JSON"),

@@ -236,7 +236,7 @@ def test_the_option_lets_it_through_where_the_argument_says_nothing(
 @pytest.mark.parametrize("method", ["searchManagers", "listActiveOAuthManagerTargets"])
 def test_a_page_that_is_too_large_breaks_the_contract_and_goes_with_it(doors: Any, method: str) -> None:
     with pytest.raises(
-        ChannelConfigurationError, match=r"limit must be 1 to 500, it is larger.* contract = off "
+        ChannelConfigurationError, match=rf"^{method}: page_size must be from 1 to 500\. .* contract = off "
     ):
         list(doors.hook().iterate(method, page_size=501))
     assert doors.client.calls == []
