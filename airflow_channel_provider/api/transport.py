@@ -11,7 +11,6 @@ No answer costs more than its limits, whatever the service sends: each request h
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelResponseError,
 )
+from airflow_channel_provider.process_lock import ProcessLock
 from airflow_channel_provider.values import Values
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Transport:
         # What frames an answer may be as long as the answer itself.
         self._max_wire_bytes = 2 * max_answer_bytes + _HEAD_BYTES
         self._session: _ProcessSession | None = None
-        self._opening = threading.Lock()
+        self._opening = ProcessLock()
 
     def send(
         self,
@@ -164,7 +164,7 @@ class Transport:
         session = self._session
         # A forked child must not write into its parent's connections.
         if session is None or session.pid != os.getpid():
-            with self._opening:
+            with self._opening():
                 session = self._session
                 if session is None or session.pid != os.getpid():
                     session = self._session = _ProcessSession(self.base_url)

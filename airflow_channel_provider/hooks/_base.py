@@ -9,7 +9,6 @@ import contextlib
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -21,6 +20,7 @@ from airflow_channel_provider import configuration, metrics, request_ids
 from airflow_channel_provider.connections import NoSuchConnectionError, find_connection
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.hooks._tracebacks import clear_frames, clearing_frames
+from airflow_channel_provider.process_lock import ProcessLock
 from airflow_channel_provider.stack_room import with_room
 
 if TYPE_CHECKING:
@@ -61,16 +61,17 @@ class opened_once(cached_property[T]):  # noqa: N801 - named like what it extend
         """Return the value, which the first caller computes."""
         if instance is None:
             return self
-        lock: threading.RLock = instance._opening  # noqa: SLF001 - the other half of this
-        with lock:
-            if self.attrname in instance.__dict__:
-                return instance.__dict__[self.attrname]
-            return self._open(instance, owner)
+        opening: ProcessLock = instance._opening  # noqa: SLF001 - the other half of this
+        with opening():
+            if self.attrname not in instance.__dict__:
+                # Not by the property itself, which up to Python 3.11 has one lock for all instances and their children.
+                instance.__dict__[self.attrname] = self._open(instance)
+            return instance.__dict__[self.attrname]
 
     @with_room
-    def _open(self, instance: Any, owner: type[Any] | None) -> Any:
+    def _open(self, instance: Any) -> Any:
         with clearing_frames():
-            return super().__get__(instance, owner)
+            return self.func(instance)
 
 
 @contextlib.contextmanager
@@ -137,7 +138,7 @@ class ServiceHook(BaseHook):
         self._max_wait_seconds = max_wait_seconds
         self._is_tested = False
         self._sleep: Callable[[float], None] = time.sleep
-        self._opening = threading.RLock()
+        self._opening = ProcessLock()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is open, secret or looked up; a copy finds it again."""
@@ -145,7 +146,7 @@ class ServiceHook(BaseHook):
         return {name: value for name, value in self.__dict__.items() if name not in looked_up}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _sleep=time.sleep, _opening=threading.RLock())
+        self.__dict__.update(state, _sleep=time.sleep, _opening=ProcessLock())
 
     def __enter__(self) -> Self:
         return self

@@ -29,6 +29,7 @@ from airflow_channel_provider.pace import (
     learned,
     taken,
 )
+from airflow_channel_provider.process_lock import ProcessLock
 
 if TYPE_CHECKING:
     from airflow_channel_provider.api.open_api import RateLimitState
@@ -47,12 +48,10 @@ _PAST_SECONDS = 0.001
 """A wait for a moment ends a little after it: two clocks never agree to the last digit."""
 
 _shared: dict[tuple[str, str], SharedPace] = {}
-_opening = threading.Lock()
+_opening = ProcessLock()
 
 
 def _start_anew_after_a_fork() -> None:
-    global _opening
-    _opening = threading.Lock()
     for pace in _shared.values():
         pace.start_anew()
 
@@ -69,7 +68,7 @@ def shared_pace(store: TokenStore, base_url: str, access_key: str) -> SharedPace
     :param access_key: names the channel; the document that is named by it can't be traced back to it.
     """
     name = hashlib.sha256(f"open-api-pace|{base_url}|{access_key}".encode()).hexdigest()[:40]
-    with _opening:
+    with _opening():
         key = (store.address, name)
         if key not in _shared:
             _shared[key] = SharedPace(store, f"{PREFIX}{name}")

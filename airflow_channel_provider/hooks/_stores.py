@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from airflow_channel_provider import configuration
 from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.process_lock import ProcessLock
 from airflow_channel_provider.tokens.stores.base import TokenStore
 from airflow_channel_provider.values import Values
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _opened: dict[str, TokenStore] = {}
 _warned: set[str] = set()
-_opening = threading.Lock()
+_opening = ProcessLock()
 os.register_at_fork(after_in_child=_warned.clear)
 
 _REDIS_PORT = 6379
@@ -85,7 +85,7 @@ def open_store(address: str, *, for_tokens: bool = True) -> TokenStore:
         raise ChannelConfigurationError(
             f"Option [channel_talk] store: {named} is not a known store; use {', '.join(others)} or {last}."
         )
-    with _opening:
+    with _opening():
         if address not in _opened:
             _opened[address] = kind.opener(address)
         store = _opened[address]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import pkgutil
+import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.fleet import fork
 
+from airflow_channel_provider.api import transport
 from airflow_channel_provider.contract.model import RetryClass
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
     ChannelNotSentError,
     ChannelRateLimitError,
 )
+from airflow_channel_provider.hooks import _stores
+from airflow_channel_provider.hooks._pace import shared_pace
 from airflow_channel_provider.hooks.channel_talk import ChannelTalkHook
+from airflow_channel_provider.tokens.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from unit.surface.conftest import Doors
@@ -37,6 +46,73 @@ def test_threads_that_come_at_once_get_the_same(name: str, channel_talk: None) -
         found = list(pool.map(ask, range(THREADS)))
     assert {id(one) for one in found} == {id(found[0])}
     hook.close()
+
+
+def a_hook() -> Callable[[], Any]:
+    hook = ChannelTalkHook()
+    return lambda: hook.settings.conn_id
+
+
+def a_hook_of_its_own() -> Callable[[], Any]:
+    return lambda: ChannelTalkHook().settings.conn_id
+
+
+def a_transport() -> Callable[[], Any]:
+    door = transport.Transport("http://127.0.0.1:9")
+    return lambda: door._open().proxies
+
+
+def a_store() -> Callable[[], Any]:
+    return lambda: _stores.open_store("memory://", for_tokens=False).address
+
+
+def a_pace() -> Callable[[], Any]:
+    store = MemoryStore()
+    return lambda: shared_pace(store, "http://127.0.0.1:9", "key")._document
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("opening", "step"),
+    [
+        (a_hook, "airflow_channel_provider.hooks._base.find_connection"),
+        (a_hook_of_its_own, "airflow_channel_provider.hooks._base.find_connection"),
+        (a_transport, "airflow_channel_provider.api.transport._ProcessSession.__init__"),
+        (a_store, "airflow_channel_provider.tokens.stores.memory.MemoryStore.__init__"),
+        (a_pace, "airflow_channel_provider.hooks._pace.SharedPace.__init__"),
+    ],
+)
+def test_a_child_does_not_wait_for_a_thread_of_its_parent(
+    opening: Callable[[], Callable[[], Any]], step: str, channel_talk: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent is forked while one of its threads opens the same thing, and stands in a step of that."""
+    monkeypatch.setattr(_stores, "_opened", {})
+    open_ = opening()
+    parent, stands, goes_on = os.getpid(), threading.Event(), threading.Event()
+    owner, name = step.rsplit(".", 1)
+    real = getattr(pkgutil.resolve_name(owner), name)
+
+    def slow(*args: Any, **options: Any) -> Any:
+        if os.getpid() == parent:
+            stands.set()
+            goes_on.wait(30)
+        return real(*args, **options)
+
+    monkeypatch.setattr(step, slow)
+
+    def open_soon() -> Any:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)
+        return open_()
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(open_)
+        assert stands.wait(30)
+        child = fork(open_soon)
+        inherited = child.join()
+        goes_on.set()
+        assert child.status == 0
+        assert inherited == found.result(30)
 
 
 def test_a_copy_opens_its_own(channel_talk: None) -> None:
