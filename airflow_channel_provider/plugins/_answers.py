@@ -46,6 +46,9 @@ class _Manager(NamedTuple):
     def get_name(self) -> str:
         return self.name
 
+    def get_display_name(self) -> str:  # Airflow >= 3.4
+        return self.name
+
 
 def answer(session: Session, settings: EndpointSettings, call: FunctionCall) -> dict[str, Any]:
     """

@@ -61,8 +61,10 @@ def _extend_the_wait(session: Session, asset_id: int) -> None:
     The scheduler gives it the events up to ``created_at`` of what waits, which Airflow sets for the first of them and
     leaves for the next ones; those would come with a later run, which only a later event starts. Before an event is
     added this keeps the scheduler from taking what waits, and afterwards it names a moment behind the event, or leaves
-    a later one of a server whose clock is ahead.
+    a later one of a server whose clock is ahead. Since Airflow 3.4 each event waits by itself, and a run has them all.
     """
+    if hasattr(AssetDagRunQueue, "asset_event_id"):
+        return
     until = AssetDagRunQueue.created_at
     now = literal(datetime.now(timezone.utc), until.type)
     waits = update(AssetDagRunQueue).where(AssetDagRunQueue.asset_id == asset_id)
