@@ -1,8 +1,9 @@
 """
 Normalises the address of a service: equal services get equal base URLs, however a connection writes them.
 
-Tokens are shared by base URL, and messages quote it. So it is in lower case, without default port and trailing slash,
-and never contains a user, a password, a path or a query.
+Tokens are shared by base URL, and messages quote it. So it is in lower case, without default port, trailing slash and
+the dot that ends a name, an IPv6 address is in its shortest form, and it never contains a user, a password, a path or a
+query.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _is_this_machine(name: str) -> bool:
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        return name.rstrip(".").rpartition(".")[2] == "localhost"
+        return name.rpartition(".")[2] == "localhost"
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
 
@@ -87,14 +88,14 @@ def _is_ipv6(text: str) -> bool:
 def _checked_name(parts: SplitResult) -> str:
     name = parts.hostname or ""
     if _is_ipv6(name):
-        return f"[{name}]"
+        return f"[{ipaddress.IPv6Address(name).compressed}]"
     try:
         name = name.encode("idna").decode("ascii") if not name.isascii() else name
     except UnicodeError:
         name = ""
     if len(name) > 253 or not _NAME.fullmatch(name):
         raise ChannelConfigurationError("The host of the connection is not a valid host name or address.")
-    return name
+    return name.removesuffix(".")
 
 
 def _port_of(parts: SplitResult) -> int | None:

@@ -52,6 +52,18 @@ def test_headers_of_an_answer_have_any_case() -> None:
         assert send(door).headers["x-rate-limit-RESET"] == "5"
 
 
+def test_a_service_is_called_by_its_normal_name() -> None:
+    seen: list[bytes] = []
+
+    def handler(peer: socket.socket) -> None:
+        seen.append(read_request(peer))
+        peer.sendall(OK)
+
+    with serving(handler) as server, Transport(f"http://LocalHost.:{server.port}") as door:
+        send(door)
+        assert f"\r\nHost: localhost:{server.port}\r\n".encode() in seen[0]
+
+
 def test_what_is_sent() -> None:
     seen: list[bytes] = []
 

@@ -61,7 +61,6 @@ def make(request: pytest.FixtureRequest, set_connection: Callable[..., None]) ->
         ("http://mylocalhost", True),
         ("https://example.com", False),
         ("http://localhost", False),
-        ("http://localhost.:8080", False),
         ("http://app.localhost", False),
         ("http://127.0.0.1:8765", False),
         ("http://127.8.9.1", False),
