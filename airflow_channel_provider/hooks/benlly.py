@@ -72,6 +72,7 @@ class BenllyHook(ServiceHook):
         The connection, looked up once; its secrets are masked.
 
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
+        :raises ChannelError: Airflow finds no such connection.
         """
         settings = BenllySettings.from_connection(self._find_connection())
         for secret in settings.login.secrets if settings.login else (settings.access_token or "",):

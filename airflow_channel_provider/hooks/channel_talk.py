@@ -106,6 +106,7 @@ class ChannelTalkHook(ServiceHook):
         The connection, looked up once; its secret is masked.
 
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
+        :raises ChannelError: Airflow finds no such connection.
         """
         settings = ChannelTalkSettings.from_connection(self._find_connection())
         mask_secret(settings.secret)

@@ -83,6 +83,7 @@ class ChannelTalkOpenApiHook(ServiceHook):
         The connection, looked up once; both keys are masked.
 
         :raises ChannelConfigurationError: a field of the connection is missing or invalid.
+        :raises ChannelError: Airflow finds no such connection.
         """
         settings = OpenApiSettings.from_connection(self._find_connection())
         for secret in (settings.access_key, settings.access_secret):

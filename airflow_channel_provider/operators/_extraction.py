@@ -146,7 +146,7 @@ class Extraction:
         hidden = names("mask", self._operator.mask)
         if not hidden:
             return None
-        if not self._operator.mask_conn_id:
+        if self._operator.mask_conn_id is None:
             return Mask(hidden, self._operator.hook.settings.access_secret)
         from airflow.providers.common.compat.sdk import BaseHook
 

@@ -338,6 +338,7 @@ def test_a_day_of_a_schedule_is_one_of_its_time_zone(
         ({"channel_id": "ch-2"}, "those of another channel"),
         ({"path": "None"}, "path has no value"),
         ({"mask": ["plainText"], "mask_conn_id": "nowhere"}, r"'nowhere' \(argument mask_conn_id\)"),
+        ({"mask": ["plainText"], "mask_conn_id": ""}, "mask_conn_id is empty"),
         ({"dead_letter": ""}, "dead_letter has no value"),
     ],
 )
