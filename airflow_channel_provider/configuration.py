@@ -164,6 +164,25 @@ def metadata() -> dict[str, object]:
     }
 
 
+def check() -> list[str]:
+    """
+    Read all options.
+
+    :return: what the section has beside them, such as a misspelt one.
+    :raises ChannelConfigurationError: an option has a value that it can't have.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    for option in OPTIONS:
+        if option.choices:
+            _choice(option, None)
+        elif option.kind != "string":
+            _number(option)
+    given = (name.lower() for name in conf.getsection(SECTION) or ())
+    names = {name.removesuffix("_cmd").removesuffix("_secret") for name in given}
+    return sorted(names - {option.name for option in OPTIONS})
+
+
 def store() -> str:
     """Return the address of the store; see :func:`default_store` for what empty means."""
     return _text(STORE) or default_store()

@@ -43,9 +43,18 @@ _UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2
 @suppress_logs_and_warning
 @providers_configuration_loaded
 def check(args: Namespace) -> None:
-    """Test a connection and print the sentence that the Test button shows."""
+    """Test a connection, print the sentence that the Test button shows, and read all options."""
+    from difflib import get_close_matches
+
     with _errors_as_one_sentence(args.conn_id):
+        unknown = configuration.check()
         works, found = _hook(args.conn_id, "airflow channel check").test_connection()
+    for name in unknown:
+        near = get_close_matches(name, [option.name for option in configuration.OPTIONS], n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        _note(
+            f"The section [{configuration.SECTION}] has {name}, which is no option and changes nothing{hint}"
+        )
     if not works:
         raise SystemExit(_shown(found))
     _print(_shown(found))

@@ -108,6 +108,31 @@ def test_check_knows_both_types(shell: Shell, emulator: EmulatorThread) -> None:
     assert f"{emulator.url} accepts the access token" in said
 
 
+def test_check_reads_all_options_and_names_what_is_none(
+    shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__MAX_WAIT_SECOND", "5")
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__COLOUR", "blue")
+    monkeypatch.setenv("AIRFLOW__CHANNEL_TALK__STORE_CMD", "")
+    _, noted = shell.run("check")
+    assert noted.splitlines() == [
+        "The section [channel_talk] has colour, which is no option and changes nothing.",
+        (
+            "The section [channel_talk] has max_wait_second, which is no option and changes nothing; did you mean "
+            "max_wait_seconds?"
+        ),
+    ]
+    for name, wrong in {
+        "CONTRACT": "lenient",
+        "PRELOAD": "maybe",
+        "TOKEN_QUOTA": "0",
+        "TIMEOUT_SECONDS": "x",
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW__CHANNEL_TALK__{name}", wrong)
+        assert shell.fail("check").startswith(f"The option [channel_talk] {name.lower()} must be ")
+        monkeypatch.delenv(f"AIRFLOW__CHANNEL_TALK__{name}")
+
+
 def test_check_of_a_wrong_secret_fails(
     shell: Shell, emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
