@@ -21,9 +21,11 @@ import tenacity
 
 from airflow_channel_provider.exceptions import (
     ChannelAmbiguousResultError,
+    ChannelAuthenticationError,
     ChannelConfigurationError,
     ChannelError,
     ChannelNotSentError,
+    ChannelPermissionError,
     ChannelRateLimitError,
     ChannelRequestError,
     ChannelResponseError,
@@ -71,6 +73,12 @@ def is_repeatable(error: BaseException, call: PreparedCall) -> bool:
     if isinstance(error, (ChannelNotSentError, ChannelRateLimitError)):
         return True
     return is_outcome_unclear(error) and not getattr(error, "too_large", False) and call.is_repeatable
+
+
+def _is_about_the_call(error: BaseException) -> bool:
+    """Return whether the service refused what a call says, and not whoever sends it, nor how fast."""
+    others = (ChannelRateLimitError, ChannelAuthenticationError, ChannelPermissionError)
+    return isinstance(error, ChannelRequestError) and not isinstance(error, others)
 
 
 def as_ambiguous(
@@ -247,6 +255,8 @@ class CallPolicy:
                 raise
             if is_outcome_unclear(error):
                 raise as_ambiguous(error, call) from error
+            if _is_about_the_call(error):
+                raise  # had it been carried out before, its request id would have been known
             if call.is_repeatable_in_next_try and retry_after_seconds(error, now=self.now()) is not None:
                 raise
             raise as_ambiguous(error, call, earlier=unclear[-1]) from error

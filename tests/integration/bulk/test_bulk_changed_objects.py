@@ -18,8 +18,8 @@ import pyarrow.parquet
 import pytest
 from support.bulk_runs import State, campaign, counts, execute, rows, texts
 
-from airflow_channel_provider.bulk import engine as engine_module
 from airflow_channel_provider.bulk import parquet_reader, text_files
+from airflow_channel_provider.bulk import plan as plan_module
 from airflow_channel_provider.emulator import EmulatorProcess
 from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
 from airflow_channel_provider.operators.bulk import DataTableLoadOperator
@@ -73,8 +73,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_files, "READ_AHEAD_BYTES", 32_768)
     monkeypatch.setattr(text_files, "BLOCK_BYTES", 32_768)
     monkeypatch.setattr(parquet_reader, "READ_AHEAD_BYTES", 32_768)
-    limits = engine_module.Limits
-    monkeypatch.setattr(engine_module, "Limits", lambda **given: limits(**{**given, "read_ahead": 16}))
+    plan = plan_module.Plan
+    monkeypatch.setattr(plan_module, "Plan", lambda **given: plan(**{**given, "read_ahead": 16}))
 
 
 @cache

@@ -210,7 +210,8 @@ def test_message_is_repeated_with_a_request_id_only(with_id: bool, calls: int) -
 
 LATER = [
     ChannelNotSentError("The host refused the connection."),
-    ChannelRequestError("No such chat.", http_status=404),
+    ChannelAuthenticationError("The token is refused.", http_status=401),
+    ChannelPermissionError("The app is not installed.", http_status=403),
     ChannelResponseError("A page of a gateway.", http_status=403),
     ChannelRateLimitError("Too many calls."),
 ]
@@ -242,6 +243,13 @@ def test_a_wait_behind_an_unclear_attempt_is_raised_where_the_next_try_sends_the
     with pytest.raises(expected) as caught:
         policy([]).run(call_of(RetryClass.REQUEST_ID, True, is_lasting=is_lasting), script)
     assert type(caught.value) is expected
+
+
+def test_a_call_that_the_service_refuses_when_it_is_repeated_was_not_carried_out_before() -> None:
+    refused = ChannelRequestError("No such chat.", http_status=404)
+    with pytest.raises(ChannelRequestError) as caught:
+        run(Script(ChannelAmbiguousResultError("lost"), refused), [], RetryClass.REQUEST_ID, with_id=True)
+    assert caught.value is refused
 
 
 def test_a_harmless_call_raises_what_the_last_attempt_met() -> None:
