@@ -178,8 +178,10 @@ def check() -> list[str]:
             _choice(option, None)
         elif option.kind != "string":
             _number(option)
-    given = (name.lower() for name in conf.getsection(SECTION) or ())
-    names = {name.removesuffix("_cmd").removesuffix("_secret") for name in given}
+    prefix = f"AIRFLOW__{SECTION.upper()}__"
+    given = [name.removeprefix(prefix) for name in os.environ if name.startswith(prefix)]
+    given += conf.getsection(SECTION) or ()  # of the environment, not each Airflow has what it does not know
+    names = {name.lower().removesuffix("_cmd").removesuffix("_secret") for name in given}
     return sorted(names - {option.name for option in OPTIONS})
 
 
