@@ -35,7 +35,7 @@ def test_an_address_that_would_be_another_file_is_refused(address: str) -> None:
 
 def test_a_folder_is_refused() -> None:
     with pytest.raises(ChannelConfigurationError, match=r"^dead_letter names a folder"):
-        storage_path("dead_letter", "/tmp/folder/")
+        storage_path("dead_letter", "/data/folder/")
 
 
 @pytest.mark.parametrize("rendered", ["", " ", "None", " None\n", "null", None])
@@ -48,8 +48,8 @@ def test_a_template_that_renders_to_nothing_is_no_path(rendered: object) -> None
 
 
 def test_what_is_below_a_folder_has_one_slash_before_it() -> None:
-    for folder in ("/tmp/folder", "/tmp/folder/"):
-        assert storage_path("path", folder, below="user_chats/x").path == "/tmp/folder/user_chats/x"
+    for folder in ("/data/folder", "/data/folder/"):
+        assert storage_path("path", folder, below="user_chats/x").path == "/data/folder/user_chats/x"
 
 
 @pytest.mark.parametrize("address", ["nosuchthing://bucket/a", "//[x/a", "nosuchthing://c@b/a"])
