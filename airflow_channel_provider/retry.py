@@ -75,10 +75,11 @@ def is_repeatable(error: BaseException, call: PreparedCall) -> bool:
     return is_outcome_unclear(error) and not getattr(error, "too_large", False) and call.is_repeatable
 
 
-def _is_about_the_call(error: BaseException) -> bool:
+def is_about_the_call(error: BaseException) -> bool:
     """Return whether the service refused what a call says, and not whoever sends it, nor how fast."""
     others = (ChannelRateLimitError, ChannelAuthenticationError, ChannelPermissionError)
-    return isinstance(error, ChannelRequestError) and not isinstance(error, others)
+    is_refusal = isinstance(error, ChannelRequestError) and not isinstance(error, others)
+    return is_refusal and not is_outcome_unclear(error)
 
 
 def as_ambiguous(
@@ -255,7 +256,7 @@ class CallPolicy:
                 raise
             if is_outcome_unclear(error):
                 raise as_ambiguous(error, call) from error
-            if _is_about_the_call(error):
+            if is_about_the_call(error):
                 raise  # had it been carried out before, its request id would have been known
             if call.is_repeatable_in_next_try and retry_after_seconds(error, now=self.now()) is not None:
                 raise

@@ -17,10 +17,9 @@ from airflow_channel_provider.exceptions import (
     ChannelNotSentError,
     ChannelPermissionError,
     ChannelRateLimitError,
-    ChannelRequestError,
     ChannelResponseError,
 )
-from airflow_channel_provider.retry import is_outcome_unclear
+from airflow_channel_provider.retry import is_about_the_call, is_outcome_unclear
 
 JSON = Any
 
@@ -89,8 +88,4 @@ def is_fatal(error: ChannelError, *, any_succeeded: bool) -> bool:
 
 def is_item_error(error: ChannelError) -> bool:
     """Return whether the service, or the check before sending, refused the content of the item."""
-    if isinstance(error, ChannelConfigurationError):
-        return True
-    return isinstance(error, ChannelRequestError) and not (
-        is_outcome_unclear(error) or is_fatal(error, any_succeeded=False)
-    )
+    return isinstance(error, ChannelConfigurationError) or is_about_the_call(error)
