@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from airflow_channel_provider.exceptions import ChannelConfigurationError, ChannelError
-from airflow_channel_provider.times import EPOCH, MOST_MS, iso, ms_of, to_ms
+from airflow_channel_provider.exceptions import ChannelConfigurationError
+from airflow_channel_provider.times import EPOCH, iso, ms_of, to_ms
 
 _CHANGES = ("updatedAt", "createdAt", "frontUpdatedAt", "deskUpdatedAt", "editedAt")
 """The times of a row that say that it changed. Others lie ahead (``expiresAt``) or come with one of these."""
+_LENGTHS = {
+    1: (12, timedelta(0)),
+    2: (1, timedelta(0)),
+    3: (0, timedelta(days=1)),
+    4: (0, timedelta(hours=1)),
+}
+"""How long a partition is, in months and the rest, by the number of parts of its key."""
 _KEY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d))?)?)?)?)?", re.ASCII)
 
 
@@ -90,17 +97,14 @@ def window_of(
     try:
         start, end = _borders(given, ends, partition_key, partition_date, zone)
         start_ms, end_ms = ms_of(start), ms_of(end)
-    except ChannelError:
-        raise
+        said = f"from {iso(start_ms)} to {iso(end_ms)}"
     except (ValueError, OverflowError):
-        start_ms = end_ms = MOST_MS + 1
-    if max(abs(start_ms), abs(end_ms)) > MOST_MS:
         raise ChannelConfigurationError(
             "The window is not within the years 1 to 9999; correct window, or the partition of the run."
-        )
+        ) from None
     if start_ms >= end_ms:
         raise ChannelConfigurationError(
-            f"The window from {iso(start_ms)} to {iso(end_ms)} is empty. If it is the data interval of a cron "
+            f"The window {said} is empty. If it is the data interval of a cron "
             "schedule, which has no length in Airflow 3, give window=timedelta(days=1) or the like, or schedule the "
             "DAG with a CronDataIntervalTimetable."
         )
@@ -157,7 +161,7 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _moved(moment: datetime, by: timedelta, zone: tzinfo, *, months: int = 0) -> datetime:
+def _moved(moment: datetime, by: timedelta, zone: tzinfo, months: int = 0) -> datetime:
     """Return the moment that is so many months and days later by the clocks of a zone, and the rest of a length."""
     moment, days = _aware(moment).astimezone(timezone.utc), timedelta(days=int(by / timedelta(days=1)))
     if not days and not months:
@@ -184,15 +188,13 @@ def _of_partition(
         except ValueError:
             raise ChannelConfigurationError("The partition key is no time that there is.") from None
     begins = _aware(begins)
-    months = {1: 12, 2: 1}.get(len(parts), 0) if length is None else 0
-    if length is None and not months:
-        length = {3: timedelta(days=1), 4: timedelta(hours=1)}.get(len(parts))
-        if length is None:
-            raise ChannelConfigurationError(
-                "The partition key says where the window begins, and not how long it is; give window=timedelta(days=1) "
-                "or the like."
-            )
-    return begins, _moved(begins, length or timedelta(0), zone, months=months)
+    months, rest = _LENGTHS.get(len(parts), (0, None)) if length is None else (0, length)
+    if rest is None:
+        raise ChannelConfigurationError(
+            "The partition key says where the window begins, and not how long it is; give window=timedelta(days=1) or "
+            "the like."
+        )
+    return begins, _moved(begins, rest, zone, months)
 
 
 def change_ms(row: Mapping[str, Any]) -> int | None:
