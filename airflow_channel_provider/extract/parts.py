@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 JSON = Any
-VERSION, STATE_VERSION = 1, 2
+VERSION = 1
 MARK = "extract"
 MANIFEST = "_manifest.json"
 DIGEST_BYTES = 8
@@ -296,7 +296,7 @@ class Parts:
     def _to_json(self) -> dict[str, JSON]:
         progress = self.progress
         return {
-            "version": STATE_VERSION,
+            "version": VERSION,
             "fingerprint": self._fingerprint,
             "part": self.parts[-1].to_json(),
             "started_ms": progress.started_ms,
@@ -348,7 +348,7 @@ class Parts:
                 "resume=False."
             ) from None
         is_ours = isinstance(stored, Mapping) and stored.get("fingerprint") == self._fingerprint
-        return stored if is_ours and stored.get("version") == STATE_VERSION else None
+        return stored if is_ours and stored.get("version") == VERSION else None
 
     # ---- names, and what is removed
 
