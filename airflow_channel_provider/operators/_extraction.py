@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_channel_provider import metrics
 from airflow_channel_provider.assets import EXTRACTED
-from airflow_channel_provider.bulk.progress import duration
+from airflow_channel_provider.bulk.progress import FailureLimit, duration
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelError,
@@ -61,6 +61,7 @@ class Extraction:
         is_whole = isinstance(operator.part_rows, int) and not isinstance(operator.part_rows, bool)
         if not is_whole or operator.part_rows < 1:
             raise ChannelConfigurationError("part_rows must be a whole number of at least 1.")
+        self._limit = FailureLimit(operator.max_failures)
         below = f"{self.stream.name}/{self.window.name}"
         self.folder: ObjectStoragePath = storage_path("path", operator.path, below=below)
         self.channel_id = ""
@@ -178,9 +179,7 @@ class Extraction:
         if self._operator.dead_letter is None:
             return None
         from airflow_channel_provider.bulk.dead_letters import DeadLetterFile
-        from airflow_channel_provider.bulk.progress import FailureLimit
 
-        FailureLimit(self._operator.max_failures)  # an impossible one is said before anything is read
         path = storage_path("dead_letter", self._operator.dead_letter)
         attempt = getattr(self._context["ti"], "try_number", None) or 1
         dead_letters = DeadLetterFile(path, owner_of(self._context), attempt)
@@ -217,13 +216,12 @@ class Extraction:
 
         :raises ChannelTooManyFailuresError: it is more.
         """
-        from airflow_channel_provider.bulk.progress import FailureLimit
-
-        most, done = self._operator.max_failures, max(failed, done)
-        if FailureLimit(most).is_exceeded(failed, done, at_end=at_end):
+        done = max(failed, done)
+        if self._limit.is_exceeded(failed, done, at_end=at_end):
             raise ChannelTooManyFailuresError(
-                f"{self.stream.name}: {failed:,} of {done:,} can't be read, which is more than max_failures={most} "
-                f"allows. The last error: {why}. To read all of them again, set resume=False."
+                f"{self.stream.name}: {failed:,} of {done:,} can't be read, which is more than "
+                f"max_failures={self._operator.max_failures} allows. The last error: {why}. To read all of them again, "
+                "set resume=False."
             )
 
     # ---- on the way, and at the end
