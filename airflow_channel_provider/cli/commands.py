@@ -140,12 +140,8 @@ def _declared_commands(hook: ChannelTalkHook, conn_id: str) -> list[dict[str, An
     from airflow_channel_provider.inbound_connections import EndpointSettings
     from airflow_channel_provider.plugins import _commands
 
-    if (
-        EndpointSettings.from_connection(
-            find_connection("--conn-id", conn_id, hook.get_connection)
-        ).signing_key
-        is None
-    ):
+    conn = find_connection("--conn-id", conn_id, hook.get_connection)
+    if EndpointSettings.from_connection(conn).signing_key is None:
         raise SystemExit(
             _shown(
                 f"Connection {conn_id!r} has no signing key, so Airflow would refuse each call of Channel Talk; save "

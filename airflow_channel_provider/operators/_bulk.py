@@ -168,12 +168,6 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
         file = replace(file_dataset(self.path), columns=self._lineage_columns)
         return Way([file], [output], {name: (file, name) for name, _ in self._lineage_columns})
 
-    def _expected(self) -> int | None:
-        given = json_value("expected_items", self.expected_items)
-        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
-            raise ChannelConfigurationError("expected_items must be a whole number of at least 0, or None.")
-        return given
-
     def on_kill(self) -> None:
         """Stop: calls in flight are recorded, and the next try continues from there."""
         if self._engine is not None:
@@ -309,6 +303,12 @@ class BulkBaseOperator(WithLineage, ChannelTalkBaseOperator):
             raise ChannelConfigurationError(
                 f"concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
             )
+
+    def _expected(self) -> int | None:
+        given = json_value("expected_items", self.expected_items)
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+            raise ChannelConfigurationError("expected_items must be a whole number of at least 0, or None.")
+        return given
 
     def _source(self) -> Source:
         from airflow_channel_provider.bulk.sources import (
