@@ -133,6 +133,22 @@ class ChatService:
                 return
             since = following
 
+    def pages_of_others(self, stream: str, *, since: object = None, **_: Any) -> Iterator[Page]:
+        """Yield the pages of one of the other lists; the cursor is a position."""
+        rows, at = self.others[stream], int(str(since or 0))
+        while True:
+            following = at + self.size if at + self.size < len(rows) else None
+            yield Page({}, [dict(row) for row in rows[at : at + self.size]], at or None, following)
+            if following is None:
+                return
+            at = following
+
+    def pages_without_users(self, stream: str, **how: Any) -> Iterator[Page]:
+        """Yield the pages of a list that leaves the users of its chats out."""
+        for page in ChatService.pages(self, stream, **how):
+            page.answer["users"] = []
+            yield page
+
     def _arrive(self, path: str) -> None:
         self.requests.append(path)
         self.between()
@@ -166,6 +182,21 @@ class ChatService:
         if self.positional:
             return json.dumps((json.loads(str(since)) if since else 0) + len(chosen))
         return json.dumps(self._place(chosen[-1]))
+
+
+def chats_of(service: ChatService) -> dict[str, Row]:
+    """Return the chats of a service, by id."""
+    return dict(service.chats)
+
+
+def messages_of(service: ChatService) -> dict[str, Row]:
+    """Return the messages of all its chats, by id."""
+    return {message["id"]: message for messages in service.messages.values() for message in messages}
+
+
+def users_of(service: ChatService) -> dict[str, Row]:
+    """Return its users, by id."""
+    return dict(service.users)
 
 
 def _copy(value: Any) -> Any:

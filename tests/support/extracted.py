@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_channel_provider.extract.masks import Mask
@@ -18,6 +19,10 @@ from airflow_channel_provider.extract.windows import Window
 from support.chat_service import ChatService
 
 LOG = logging.getLogger("extract")
+
+
+class KilledError(BaseException):
+    """Ends a try in the middle."""
 
 
 class Files:
@@ -76,6 +81,21 @@ class Files:
         parts.finish({"stream": stream})
         self.counts = parts.progress.counts
         return self.manifest(stream, window)
+
+    def extract_until_killed(
+        self, stream: str, window: Window, service: ChatService, *, requests: int, **how: Any
+    ) -> None:
+        """Extract one window until the service has had so many requests, and the try is killed."""
+        left = iter(range(requests))
+
+        def kill() -> None:
+            if next(left, None) is None:
+                raise KilledError
+
+        service.between = kill
+        with pytest.raises(KilledError):
+            self.extract(stream, window, service, **how)
+        service.between = lambda: None
 
     def manifest(self, stream: str, window: Window) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.of(stream, window).joinpath(MANIFEST).read_text("utf-8"))

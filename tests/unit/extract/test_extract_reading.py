@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import shutil
 import tempfile
 from collections import Counter
@@ -14,15 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.chat_service import ChatService, Page
-from support.extracted import Files
+from support.chat_service import ChatService, chats_of, messages_of, users_of
+from support.extracted import Files, KilledError
 from support.fuzzing import cases
 
 from airflow_channel_provider.exceptions import (
     ChannelConfigurationError,
     ChannelNotSentError,
     ChannelRequestError,
-    ChannelResponseError,
 )
 from airflow_channel_provider.extract.windows import Window
 
@@ -34,18 +30,6 @@ def windows_until(service: ChatService, number: int) -> list[Window]:
     service.tick()
     step = service.now_ms // number + 1
     return [Window(start * step, (start + 1) * step) for start in range(number)]
-
-
-def chats_of(service: ChatService) -> dict[str, Any]:
-    return dict(service.chats)
-
-
-def messages_of(service: ChatService) -> dict[str, Any]:
-    return {message["id"]: message for messages in service.messages.values() for message in messages}
-
-
-def users_of(service: ChatService) -> dict[str, Any]:
-    return dict(service.users)
 
 
 @pytest.mark.parametrize("positional", [False, True])
@@ -76,10 +60,6 @@ def test_windows_in_any_order_equal_the_service(
     assert files.latest("user_chats") == chats_of(service)
     assert files.latest("messages") == messages_of(service)
     assert files.latest("users") == service.users
-
-
-class KilledError(BaseException):
-    """Ends a try in the middle."""
 
 
 @pytest.mark.fuzz
@@ -155,19 +135,10 @@ def test_the_next_try_goes_on_behind_the_last_whole_part(files: Any) -> None:
     service = ChatService(size=10)
     service.change(150)
     window = Window(0, service.tick())
-    asked = iter(range(10_000))
-
-    def fail() -> None:
-        if next(asked) == 20:
-            raise KilledError
-
-    service.between = fail
-    with pytest.raises(KilledError):
-        files.extract("messages", window, service)
+    files.extract_until_killed("messages", window, service, requests=20)
     before = [path.name for path in files.of("messages", window).iterdir()]
     whole = [name for name in before if name.startswith("part-")]
     assert whole, "parts were complete before"
-    service.between = lambda: None
     kept = {name: files.of("messages", window).joinpath(name).stat().st_mtime_ns for name in whole}
     service.requests.clear()
     files.extract("messages", window, service)
@@ -195,36 +166,6 @@ def test_a_state_that_is_not_ours_is_not_read(files: Any, tmp_path: Path) -> Non
     folder.joinpath("_state-00001.json").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ChannelConfigurationError, match="remove it, or set path to another folder"):
         files.extract("user_chats", window, service)
-
-
-@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
-def test_what_hides_the_ids_hides_them_in_the_names_of_a_part_and_in_what_is_done(
-    files: Any, file_format: str
-) -> None:
-    how = {"file_format": file_format, "mask": ["id", "chatId"]}
-    service = ChatService(size=10, positional=True)
-    service.change(150)
-    window = Window(0, service.tick())
-    asked = iter(range(10_000))
-
-    def fail() -> None:
-        if next(asked) == 20:
-            raise KilledError
-
-    service.between = fail
-    with pytest.raises(KilledError):
-        files.extract("messages", window, service, **how)
-    states = [path.read_text() for path in files.of("messages", window).glob("_state-*.json")]
-    done = b"".join(base64.b64decode(json.loads(state)["done"]) for state in states)
-    assert done, "chats were done before"
-    tried = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in service.chats]
-    assert not [digest for digest in tried if digest in done], "who has no key can't try ids out"
-    service.between = lambda: None
-    manifest = files.extract("messages", window, service, **how)
-    said = [*states, json.dumps(manifest)]
-    assert not [text for text in said if '"c-0' in text]
-    assert manifest["rows"] == len(messages_of(service)), "what was done is not read again"
-    assert {len(file[end]) for file in manifest["files"] for end in ("first_id", "last_id")} == {64}
 
 
 def test_a_cursor_that_is_refused_begins_the_list_anew(files: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -261,101 +202,10 @@ def test_a_chat_that_is_gone_is_passed_over_and_another_error_is_not(files: Any)
 def test_a_user_whom_the_list_leaves_out_is_asked_for(files: Any) -> None:
     service = ChatService()
     service.change(10)
-    service.pages = _without_users(service.pages)  # type: ignore[method-assign]
+    service.pages = service.pages_without_users  # type: ignore[method-assign]
     window = Window(0, service.tick())
     files.extract("users", window, service)
     assert files.latest("users") == service.users
-
-
-@pytest.mark.parametrize("answer", [{"user": None}, {"user": []}, {}, [], "x"], ids=str)
-def test_a_user_whose_answer_is_of_another_shape_is_not_lost_in_silence(files: Any, answer: Any) -> None:
-    service = ChatService()
-    service.add_chat()
-    service.pages = _without_users(service.pages)  # type: ignore[method-assign]
-    service.get = lambda path, params=None: answer  # type: ignore[method-assign]
-    window = Window(0, service.tick())
-    with pytest.raises(ChannelResponseError, match=r"GET /users/\{id\}: .* no record"):
-        files.extract("users", window, service)
-    failed: list[str] = []
-    files.extract("users", window, service, on_failure=lambda name, error: failed.append(name))
-    assert failed == ["u-0000"]
-
-
-@pytest.mark.parametrize("nameless", [None, ""])
-def test_a_chat_without_an_id_is_written_and_one_that_names_no_rows_is_counted(
-    files: Any, caplog: pytest.LogCaptureFixture, nameless: str | None
-) -> None:
-    service = ChatService(size=10)
-    service.change(8)
-    chat = {
-        "id": nameless,
-        "userId": nameless,
-        "state": "opened",
-        "createdAt": 5,
-        "updatedAt": 5,
-        "version": 1,
-    }
-    service.pages = _with_rows(service.pages, "/user-chats", [chat])  # type: ignore[method-assign]
-    window = Window(0, service.tick())
-    assert files.extract("user_chats", window, service)["rows"] == len(service.chats) + 1
-    for stream in ("messages", "users"):
-        files.extract(stream, window, service)
-        assert files.counts["failed"] == 1
-        assert (
-            files.latest(stream).keys()
-            == {"messages": messages_of, "users": users_of}[stream](service).keys()
-        )
-        assert f"{stream}: 1 chats or groups came without the id" in caplog.text
-
-
-def test_a_group_without_an_id_is_counted(files: Any, caplog: pytest.LogCaptureFixture) -> None:
-    service = ChatService()
-    service.others = {
-        "/groups": [{"id": None, "name": "Lost"}, {"id": "g"}],
-        "/groups/g/messages": [{"id": "x"}],
-    }
-    service.pages = _from_others(service)  # type: ignore[method-assign]
-    files.extract("group_messages", Window(0, 9), service)
-    assert (files.counts["failed"], files.counts["lists"]) == (1, 1)
-    assert "came without the id" in caplog.text
-
-
-@pytest.mark.parametrize("stream", ["users", "messages"])
-def test_an_error_names_the_list_that_it_is_about(files: Any, stream: str) -> None:
-    service = ChatService()
-    service.change(5)
-    service.pages = _with_rows(service.pages, "/user-chats", [None])  # type: ignore[method-assign]
-    with pytest.raises(ChannelResponseError, match=r"^GET /user-chats: "):
-        files.extract(stream, Window(0, service.tick()), service)
-
-
-def _with_rows(pages: Any, place: str, more: list[Any]) -> Any:
-    """Return the pages with more rows on the last one of the list of opened chats."""
-
-    def longer(stream: str, **filters: Any) -> Any:
-        for page in pages(stream, **filters):
-            is_meant = stream == place and filters.get("state") == "opened" and page.next is None
-            yield page._replace(items=[*page.items, *more]) if is_meant else page
-
-    return longer
-
-
-@pytest.mark.parametrize("size", [2, 100])
-def test_a_message_that_comes_twice_is_there_once_and_one_without_an_id_is_kept(
-    files: Any, size: int
-) -> None:
-    service = ChatService(size=size)
-    service.others = {
-        "/groups": [{"id": "g"}],
-        "/groups/g/messages": [
-            *({"id": name, "createdAt": 1} for name in ("1", "1", "2", "1", "2", "3")),
-            *({"id": nothing, "createdAt": 1, "plainText": text} for nothing in (None, "") for text in "ab"),
-        ],
-    }
-    service.pages = _from_others(service)  # type: ignore[method-assign]
-    files.extract("group_messages", Window(0, 5), service)
-    found = [row["id"] or row["plainText"] for row in files.rows("group_messages", Window(0, 5))]
-    assert found == ["1", "2", "3", "a", "b", "a", "b"]
 
 
 @pytest.mark.parametrize("ahead_seconds", [-590, -90, 0, 90, 590])
@@ -381,15 +231,6 @@ def test_clocks_may_differ_by_the_lookback(files: Any, ahead_seconds: int) -> No
     assert expected <= files.latest("user_chats").keys()
 
 
-def _without_users(pages: Any) -> Any:
-    def stripped(*args: Any, **filters: Any) -> Any:
-        for page in pages(*args, **filters):
-            page.answer["users"] = []
-            yield page
-
-    return stripped
-
-
 def test_lists_are_whole_in_each_window_and_messages_of_groups_are_not(files: Any) -> None:
     service = ChatService(size=2)
     service.others = {
@@ -397,7 +238,7 @@ def test_lists_are_whole_in_each_window_and_messages_of_groups_are_not(files: An
         "/groups": [{"id": "g-1"}, {"id": "g-2"}],
         "/channel": {"channel": {"id": "ch-1", "name": "Cafe"}},
     }
-    service.pages = _from_others(service)  # type: ignore[method-assign]
+    service.pages = service.pages_of_others  # type: ignore[method-assign]
     service.others["/groups/g-1/messages"] = [{"id": f"x-{at}", "createdAt": at} for at in range(10)]
     service.others["/groups/g-2/messages"] = [{"id": "y", "createdAt": 1, "updatedAt": 5}]
     window = Window(3, 7)
@@ -416,19 +257,6 @@ def test_lists_are_whole_in_each_window_and_messages_of_groups_are_not(files: An
     ]
 
 
-def _from_others(service: ChatService) -> Any:
-    def pages(stream: str, *, since: Any = None, **_: Any) -> Any:
-        rows, at = service.others[stream], int(since or 0)
-        while True:
-            following = at + service.size if at + service.size < len(rows) else None
-            yield Page({}, [dict(row) for row in rows[at : at + service.size]], at or None, following)
-            if following is None:
-                return
-            at = following
-
-    return pages
-
-
 def test_calls_are_asked_for_in_ranges_that_the_service_takes(files: Any) -> None:
     service = ChatService()
     ranges: list[tuple[int, int]] = []
@@ -445,18 +273,3 @@ def test_calls_are_asked_for_in_ranges_that_the_service_takes(files: Any) -> Non
     assert ranges[-1][1] == 200 * day_ms
     assert all(end - start <= 90 * day_ms for start, end in ranges)
     assert manifest["rows"] == 1 + len(ranges), "a call that two ranges hold is there once"
-
-
-@pytest.mark.parametrize("answer", [[], {}, {"callLogs": []}, {"callLogs": None}], ids=str)
-def test_a_range_without_calls_is_empty(files: Any, answer: Any) -> None:
-    service = ChatService()
-    service.others["/meet/call/log"] = answer
-    assert files.extract("call_logs", Window(0, 5), service)["rows"] == 0
-
-
-@pytest.mark.parametrize("answer", ["x", [None], {"callLogs": {"id": "1"}}], ids=str)
-def test_what_is_no_list_of_calls_is_an_error(files: Any, answer: Any) -> None:
-    service = ChatService()
-    service.others["/meet/call/log"] = answer
-    with pytest.raises(ChannelResponseError, match="GET /meet/call/log: "):
-        files.extract("call_logs", Window(0, 5), service)

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.renewals import COLD, EARLY, LATE, ME, NOW, QUOTA, REFUSAL, fail
 
 from airflow_channel_provider.tokens import policy, stages, transitions
-from airflow_channel_provider.tokens.budget import Charge, Ledger, Quota
+from airflow_channel_provider.tokens.budget import Charge, Ledger
 from airflow_channel_provider.tokens.policy import (
     AlreadyRenewed,
     CachedFailure,
@@ -19,13 +19,6 @@ from airflow_channel_provider.tokens.policy import (
 )
 from airflow_channel_provider.tokens.record import AppRecord, Failure, Lease, TokenFacts
 from airflow_channel_provider.tokens.stages import Stage
-
-QUOTA = Quota()
-NOW = 10_000.0
-COLD = RenewalRequest(scope="app", owner="me", host="here", stage=Stage.EXPIRED, secret_mark="mark")
-EARLY = COLD._replace(stage=Stage.EARLY, held="old")
-ME = (Charge("me", 0.0, "app", "issue"),)
-LATE = COLD._replace(stage=Stage.LATE, held="old")
 
 
 def spent(count: int, *, at: float = NOW - 100) -> Ledger:
@@ -164,9 +157,6 @@ def test_a_block_by_the_service_holds_for_every_scope() -> None:
     assert claim(COLD, ledger=Ledger(blocked_until=NOW + 77))[1] == QuotaExhausted(NOW + 77, blocked=True)
 
 
-REFUSAL = {"class": "ChannelAuthenticationError", "message": "wrong secret"}
-
-
 @pytest.mark.parametrize(
     ("request_", "failure", "remembered"),
     [
@@ -201,17 +191,6 @@ def charged(request: RenewalRequest = COLD, **record: Any) -> AppRecord:
     assert isinstance(decision, Renew)
     assert after is not None
     return after
-
-
-def fail(request: RenewalRequest, record: AppRecord, now: float = NOW + 1, **options: Any) -> AppRecord:
-    defaults: dict[str, Any] = {
-        "sent": True,
-        "answered": True,
-        "refresh": False,
-        "life_seconds": 1800.0,
-        "error": None,
-    }
-    return transitions.failed(record, now, request, ME, **{**defaults, **options})
 
 
 def test_success_settles_the_charge_and_lifts_every_obstacle() -> None:
@@ -324,119 +303,6 @@ def test_requests_that_do_not_even_leave_are_tried_again_within_half_a_minute() 
         now = record.failures["app"].until
     assert pauses == [2.0, 10.0, 30.0, 30.0, 30.0]
     assert record.outage == Failure(5, now, at=now - 30.0)
-
-
-def test_the_refusals_of_two_app_secrets_are_remembered_side_by_side() -> None:
-    other = COLD._replace(secret_mark="another mark")
-    record = fail(COLD, AppRecord(), NOW, error=REFUSAL)
-    record = fail(other, record, NOW, error=REFUSAL)
-    for request in (COLD, other):
-        assert isinstance(policy.claim(record, NOW + 1, request, QUOTA)[1], CachedFailure)
-
-
-def issue(record: AppRecord, request: RenewalRequest, now: float) -> AppRecord:
-    after, decision = policy.claim(record, now, request, QUOTA)
-    assert decision == Renew(False, now)
-    assert after is not None
-    return after
-
-
-def refused_issue(record: AppRecord, scope: str, now: float = NOW, mark: str = "mark") -> AppRecord:
-    request = COLD._replace(scope=scope, secret_mark=mark)
-    return fail(request, issue(record, request, now), now, error=REFUSAL)
-
-
-def granted_issue(record: AppRecord, scope: str, now: float, mark: str = "mark") -> AppRecord:
-    request = COLD._replace(scope=scope, secret_mark=mark)
-    return transitions.succeeded(
-        issue(record, request, now), now, request, TokenFacts("good", now, now + 1800), ()
-    )
-
-
-def test_a_refused_app_token_means_the_secret_and_stops_every_scope() -> None:
-    record = refused_issue(AppRecord(), "app")
-    other = COLD._replace(scope="channel:1")
-    assert policy.claim(record, NOW + 1, other, QUOTA)[1] == CachedFailure(record.failures["app|mark"])
-    assert policy.claim(record, NOW + 1, other._replace(secret_mark="corrected"), QUOTA)[1] == Renew(
-        False, NOW + 1
-    )
-    assert policy.claim(record, NOW + 301, other, QUOTA)[1] == Renew(False, NOW + 301)
-
-
-def test_one_refused_channel_is_that_channel_two_are_the_secret() -> None:
-    record = refused_issue(AppRecord(), "channel:1")
-    assert record.refused_secrets() == {}
-    record = refused_issue(record, "channel:2", NOW + 1)
-    assert record.refused_secrets() == {"mark": record.failures["channel:2|mark"]}
-    third = COLD._replace(scope="channel:3")
-    assert policy.claim(record, NOW + 2, third, QUOTA)[1] == CachedFailure(record.failures["channel:2|mark"])
-
-
-def test_a_token_bought_since_shows_that_the_secret_is_good() -> None:
-    record = refused_issue(AppRecord(), "channel:1")
-    record = granted_issue(record, "channel:9", NOW + 1)
-    record = refused_issue(record, "channel:2", NOW + 2)
-    assert record.refused_secrets() == {}
-    # What was refused before stays remembered: it is the channel.
-    first = COLD._replace(scope="channel:1")
-    assert policy.claim(record, NOW + 299, first, QUOTA)[1] == CachedFailure(
-        record.failures["channel:1|mark"]
-    )
-    assert refused_issue(record, "channel:1", NOW + 300).failures["channel:1|mark"].until == NOW + 900
-
-
-def test_a_token_bought_with_another_secret_shows_nothing() -> None:
-    record = refused_issue(AppRecord(), "channel:1")
-    record = granted_issue(record, "channel:1", NOW + 1, "the good one")
-    record = refused_issue(record, "channel:2", NOW + 2)
-    record = granted_issue(record, "channel:2", NOW + 3, "the good one")
-    third = COLD._replace(scope="channel:3")
-    assert policy.claim(record, NOW + 4, third, QUOTA)[1] == CachedFailure(record.failures["channel:2|mark"])
-    assert policy.claim(record, NOW + 4, third._replace(secret_mark="the good one"), QUOTA)[1] == Renew(
-        False, NOW + 4
-    )
-
-
-def test_a_refresh_shows_nothing_of_the_secret() -> None:
-    """A secret was reissued, and a process that still has the old one holds a token."""
-    record = refused_issue(AppRecord(), "channel:1")
-    living = LATE._replace(scope="channel:9")
-    facts = TokenFacts("next", NOW + 1, NOW + 1801)
-    record = transitions.succeeded(record, NOW + 1, living, facts, (), refresh=True)
-    record = refused_issue(record, "channel:2", NOW + 2)
-    assert record.refused_secrets() == {"mark": record.failures["channel:2|mark"]}
-
-
-def test_a_secret_that_is_refused_again_is_remembered_for_longer_whichever_scope_asks() -> None:
-    record = refused_issue(refused_issue(AppRecord(), "channel:1"), "channel:2")
-    now, pauses = NOW, []
-    for number in range(3, 9):
-        pauses.append(record.refused_secrets()["mark"].until - now)
-        now += pauses[-1]
-        record = refused_issue(record, f"channel:{number}", now)
-    assert pauses == [300.0, 600.0, 1200.0, 1800.0, 1800.0, 1800.0]
-    # Then it is accepted, and at once for every scope.
-    now = record.refused_secrets()["mark"].until
-    record = granted_issue(record, "channel:2", now)
-    assert record.refused_secrets() == {}
-    assert policy.claim(record, now, COLD, QUOTA)[1] == Renew(False, now)
-
-
-def test_each_of_several_wrong_secrets_is_remembered_for_every_scope() -> None:
-    record = AppRecord()
-    for scope, mark in itertools.product(("channel:1", "channel:2"), ("old", "older", "oldest")):
-        record = refused_issue(record, scope, mark=mark)
-    assert set(record.refused_secrets()) == {"old", "older", "oldest"}
-    record = granted_issue(record, "channel:3", NOW, "good")
-    for mark in ("old", "older", "oldest"):
-        request = COLD._replace(scope="channel:4", secret_mark=mark)
-        assert isinstance(policy.claim(record, NOW + 1, request, QUOTA)[1], CachedFailure)
-
-
-def test_a_refused_secret_does_not_stop_a_refresh_which_does_not_show_it() -> None:
-    record = refused_issue(AppRecord(), "app")
-    living = LATE._replace(scope="channel:1")
-    assert policy.claim(record, NOW + 1, living, QUOTA)[1] == Renew(True, NOW + 1)
 
 
 def test_after_two_refused_refreshes_in_a_row_a_scope_is_only_issued_until_a_refresh_has_worked() -> None:
