@@ -210,6 +210,10 @@ def test_a_task_that_is_done_sends_nothing_when_it_is_cleared(emulator: Emulator
             ({"items": [1], "max_failures": wrong}, "max_failures must be")
             for wrong in (5.0, 1.5, -1, "half", True)
         ),
+        *(
+            ({"items": [1], "expected_items": wrong}, "expected_items")
+            for wrong in ([5], "[5]", -1, "many", True, "1.5")
+        ),
         ({"items": [1], "method": "issueToken"}, "issueToken"),
         ({"items": [1], "function_params": "{{ item }}"}, "function_params must be a mapping"),
         ({"items": [1], "function_params": {"a": "{{ item"}}, "function_params: TemplateSyntaxError"),

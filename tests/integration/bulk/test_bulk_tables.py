@@ -96,15 +96,6 @@ def test_the_attempts_of_a_call_are_those_of_the_schema_too(emulator: EmulatorPr
     assert len(emulator.journal()) == seen + 1
 
 
-@pytest.mark.parametrize("expected", [[5], "[5]", -1, "many", True, "1.5"])
-def test_what_is_no_number_of_rows_is_said_before_a_row_is_sent(
-    emulator: EmulatorProcess, expected: Any
-) -> None:
-    with pytest.raises(ChannelConfigurationError, match="expected_items"):
-        execute(load(items=orders(1), expected_items=expected))
-    assert UPSERT not in [entry["method"] for entry in emulator.journal()]
-
-
 def test_columns_that_are_given_are_those_of_the_table(emulator: EmulatorProcess) -> None:
     columns = [
         {"key": "n", "name": "Number", "type": NUMBER},
